@@ -1,1 +1,6 @@
-//! See the crate's description.
+//! Image layers to an ext4 root filesystem image, its cache and its per-run copy.
+//!
+//! This crate knows layers (tar streams in order) and disks, but no registries, no image
+//! formats and no machines.
+
+pub mod tree;
