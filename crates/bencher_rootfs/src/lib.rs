@@ -3,4 +3,7 @@
 //! This crate knows layers (tar streams in order) and disks, but no registries, no image
 //! formats and no machines.
 
+pub mod ext4;
+pub mod limits;
+pub mod tar;
 pub mod tree;
