@@ -1,3 +1,109 @@
-//! See the package description.
+//! `cargo test-runner`: proves the whole runner on this machine.
+//!
+//! Nothing here is linked to the runner's crates. The harness builds the real `runner` binary and
+//! real OCI images and uses them as a user would.
+//!
+//! ```text
+//! prerequisites ──> images ──┐
+//!                            ├──> microVM benchmarks ──> table        (test)
+//! runner binary ──> kernel ──┘
+//! ```
+//!
+//! Everything it makes is below `target/test-runner`:
+//!
+//! | path | what |
+//! |---|---|
+//! | `images/NAME` | link to the newest OCI image layout of that name |
+//! | `images/NAME-KEY` | the layout built from the recipe whose digest begins with KEY |
+//! | `cache`, `state` | the runner's own folders (`XDG_CACHE_HOME`, `XDG_STATE_HOME`) |
+//! | `results` | result documents and collected files of the newest run |
+//! | `tools` | tools installed for the checks alone |
 
-fn main() {}
+mod arguments;
+mod check;
+mod console;
+mod fuzz;
+mod images;
+mod machines;
+mod prerequisites;
+mod process;
+mod runner;
+mod table;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use arguments::{Action, Arguments};
+use clap::Parser as _;
+use images::Image;
+use runner::Runner;
+use workspace::Workspace;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match perform(arguments.action.unwrap_or_default()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            console::error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns whether everything that was checked holds.
+fn perform(action: Action) -> anyhow::Result<bool> {
+    let workspace = Workspace::locate()?;
+    match action {
+        Action::Test { images } => test(&workspace, &images),
+        Action::All => Ok(check::all(workspace)),
+        Action::Bench { rounds } => bench(&workspace, rounds),
+        Action::Fuzz { seconds, targets } => {
+            let targets = fuzz::choose(&workspace, &targets)?;
+            let cargo_fuzz = fuzz::prepare(&workspace)?;
+            let counts = fuzz::run(&workspace, &cargo_fuzz, &targets, seconds);
+            Ok(counts.failed == 0)
+        }
+        Action::Kernel => {
+            prerequisites::ensure(&prerequisites::for_kernel())?;
+            Runner::build(&workspace)?.fetch_kernel()?;
+            Ok(true)
+        }
+        Action::Oci { images } => {
+            build(&workspace, &images)?;
+            Ok(true)
+        }
+        Action::Clean => workspace.clean().map(|()| true),
+    }
+}
+
+fn test(workspace: &Workspace, images: &[Image]) -> anyhow::Result<bool> {
+    console::heading("Programs of other packages");
+    let mut needed = prerequisites::for_machines();
+    needed.extend(prerequisites::for_images(images));
+    prerequisites::ensure(&needed)?;
+    console::note("everything is there");
+    console::heading("The runner and its guest kernel");
+    let runner = Runner::build(workspace)?;
+    runner.fetch_kernel()?;
+    console::heading("OCI images");
+    build(workspace, images)?;
+    console::heading("Benchmarks in microVMs");
+    let counts = machines::run(workspace, &runner, images)?;
+    Ok(counts.failed == 0)
+}
+
+fn build(workspace: &Workspace, images: &[Image]) -> anyhow::Result<()> {
+    prerequisites::ensure(&prerequisites::for_images(images))?;
+    for image in images {
+        let layout = images::ensure(workspace, *image)?;
+        console::note(&layout.display().to_string());
+    }
+    Ok(())
+}
+
+fn bench(_workspace: &Workspace, _rounds: u32) -> anyhow::Result<bool> {
+    prerequisites::ensure(&prerequisites::for_comparison())?;
+    anyhow::bail!("not yet")
+}

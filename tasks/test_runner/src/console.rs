@@ -1,0 +1,32 @@
+//! What the harness says about itself: headings, notes, errors.
+
+use std::io::{IsTerminal as _, stderr, stdout};
+
+/// Marks the beginning of a step.
+pub(crate) fn heading(text: &str) {
+    if stdout().is_terminal() {
+        println!("\n\x1b[1;34m==>\x1b[0;1m {text}\x1b[0m");
+    } else {
+        println!("\n==> {text}");
+    }
+}
+
+/// Says what is being done.
+pub(crate) fn note(text: &str) {
+    println!("    {text}");
+}
+
+/// Prints an error with its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    let label = if stderr().is_terminal() {
+        "\x1b[1;31merror:\x1b[0m"
+    } else {
+        "error:"
+    };
+    eprintln!("{label} {error:#}");
+}
+
+/// Whether colours are of use to who reads the standard output.
+pub(crate) fn colours() -> bool {
+    stdout().is_terminal()
+}
