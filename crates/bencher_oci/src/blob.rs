@@ -1,0 +1,212 @@
+//! Blobs: byte ranges of files, read without a copy of their own and hashed as they are read.
+
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::digest::Hasher;
+
+/// How much of a blob is read at once. Large enough that the system calls cost nothing, small
+/// enough that the bytes are still in the CPU's cache when they are hashed and decompressed.
+pub(crate) const CHUNK: usize = 256 << 10;
+
+/// A part of an open file. Reading it never moves the file's position, so that any number of
+/// readers can share the file.
+#[derive(Clone, Debug)]
+pub(crate) struct BlobFile {
+    file: Arc<File>,
+    offset: u64,
+    len: u64,
+}
+
+impl BlobFile {
+    /// The whole of `file`.
+    pub(crate) fn whole(file: File) -> io::Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self {
+            file: Arc::new(file),
+            offset: 0,
+            len,
+        })
+    }
+
+    /// `len` bytes of `file` from `offset` on; the caller knows that they are there.
+    pub(crate) fn range(file: Arc<File>, offset: u64, len: u64) -> Self {
+        Self { file, offset, len }
+    }
+
+    /// The file that this is a part of.
+    pub(crate) fn into_file(self) -> Arc<File> {
+        self.file
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Fills `buffer` from `position`, counted from the blob's beginning.
+    pub(crate) fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
+        let end = position.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > self.len) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file
+            .read_exact_at(buffer, self.offset + position)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => {
+                    io::Error::new(error.kind(), "the file became shorter while it was read")
+                }
+                _ => error,
+            })
+    }
+
+    /// The whole blob; the caller has checked its length.
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let len = usize::try_from(self.len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mut bytes = vec![0; len];
+        self.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+}
+
+/// A blob as a stream that hashes every byte it hands out.
+#[derive(Debug)]
+pub(crate) struct BlobStream {
+    blob: BlobFile,
+    /// How much of the blob has been read from the file.
+    position: u64,
+    hasher: Option<Hasher>,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl BlobStream {
+    pub(crate) fn new(blob: BlobFile, hasher: Option<Hasher>) -> Self {
+        let buffer = vec![0; CHUNK].into_boxed_slice();
+        Self {
+            blob,
+            position: 0,
+            hasher,
+            buffer,
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Reads what is left, for its hash.
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        loop {
+            match self.fill_buf()?.len() {
+                0 => return Ok(()),
+                len => self.consume(len),
+            }
+        }
+    }
+
+    /// The hash of what has been read; the hasher is gone then.
+    pub(crate) fn take_hasher(&mut self) -> Option<Hasher> {
+        self.hasher.take()
+    }
+
+    /// How many bytes the file can still give to a buffer of `len` bytes.
+    fn next_len(&self, len: usize) -> usize {
+        usize::try_from(self.blob.len - self.position).map_or(len, |left| left.min(len))
+    }
+
+    fn advance(position: &mut u64, hasher: &mut Option<Hasher>, bytes: &[u8]) {
+        *position += bytes.len() as u64;
+        if let Some(hasher) = hasher {
+            hasher.update(bytes);
+        }
+    }
+}
+
+impl BufRead for BlobStream {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.end {
+            let len = self.next_len(self.buffer.len());
+            let bytes = &mut self.buffer[..len];
+            self.blob.read_exact_at(bytes, self.position)?;
+            Self::advance(&mut self.position, &mut self.hasher, bytes);
+            (self.start, self.end) = (0, len);
+        }
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.start = (self.start + amount).min(self.end);
+    }
+}
+
+impl Read for BlobStream {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        // A large read goes past the buffer.
+        if self.start == self.end && out.len() >= self.buffer.len() / 2 {
+            let len = self.next_len(out.len().min(CHUNK));
+            self.blob.read_exact_at(&mut out[..len], self.position)?;
+            Self::advance(&mut self.position, &mut self.hasher, &out[..len]);
+            return Ok(len);
+        }
+        let bytes = self.fill_buf()?;
+        let len = bytes.len().min(out.len());
+        out[..len].copy_from_slice(&bytes[..len]);
+        self.consume(len);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::Digest;
+
+    fn file(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn every_byte_is_read_and_hashed_once() {
+        let bytes: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
+        let file = Arc::new(file(&bytes));
+        let (offset, len) = (1234, 2_000_001);
+        let expected = &bytes[offset..offset + len];
+        for step in [1000, CHUNK / 2, 3 * CHUNK] {
+            let blob = BlobFile::range(Arc::clone(&file), offset as u64, len as u64);
+            let mut stream = BlobStream::new(blob, Some(Hasher::like(&Digest::sha256(b""))));
+            // A look at the beginning must not disturb what follows.
+            assert_eq!(&stream.fill_buf().unwrap()[..4], &expected[..4]);
+            let mut read = Vec::new();
+            let mut buffer = vec![0; step];
+            loop {
+                match stream.read(&mut buffer).unwrap() {
+                    0 => break,
+                    n => read.extend_from_slice(&buffer[..n]),
+                }
+            }
+            assert!(read == expected, "step {step}");
+            assert_eq!(
+                stream.take_hasher().unwrap().finish(),
+                Digest::sha256(expected)
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_an_error() {
+        let file = file(&[1; 1000]);
+        let blob = BlobFile::whole(file.try_clone().unwrap()).unwrap();
+        file.set_len(10).unwrap();
+        let error = BlobStream::new(blob.clone(), None).drain().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the file became shorter while it was read"
+        );
+        assert!(blob.read_exact_at(&mut [0; 2], 999).is_err());
+    }
+}

@@ -1,0 +1,334 @@
+//! OCI image layouts, in a folder or in an archive (OCI image specification, `image-layout.md`).
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::select::{self, Leaf};
+use super::{Image, ImageErrorReason, ImageOptions, check_config};
+use crate::archive::Archive;
+use crate::blob::BlobFile;
+use crate::digest::Hasher;
+use crate::document::json;
+use crate::layout_dir::{LayoutDir, LayoutFileError};
+use crate::reference::Selector;
+use crate::{
+    Descriptor, Digest, DocumentError, Excerpt, ImageIndex, Layer, Limits, Listing,
+    MAX_DOCUMENT_BYTES, MediaKind, parse_config, parse_index, parse_manifest,
+};
+
+/// How deep indexes may be nested below `index.json`. Builders use one level.
+const MAX_DEPTH: usize = 4;
+/// How many nested indexes are read.
+const MAX_INDEXES: usize = 64;
+
+type Result<T> = std::result::Result<T, Box<ImageErrorReason>>;
+
+/// Where a layout's files are.
+#[derive(Debug)]
+pub(super) enum Blobs {
+    Folder(Arc<LayoutDir>),
+    Archive(Arc<Archive>),
+}
+
+/// Opens the image that `selector` chooses.
+pub(super) fn open(blobs: &Blobs, selector: &Selector, options: &ImageOptions) -> Result<Image> {
+    blobs.check_version()?;
+    let index = blobs.index()?;
+    let mut reader = IndexReader {
+        blobs,
+        leaves: Vec::new(),
+        others: Vec::new(),
+        read: 0,
+    };
+    let leaf = match selector {
+        Selector::Manifest(digest) if !index.manifests.iter().any(|e| e.digest == *digest) => {
+            reader.collect(&index.manifests, 0)?;
+            reader.leaf(digest)?
+        }
+        _ => {
+            reader.collect(select::entries(&index.manifests, selector)?, 0)?;
+            reader.has_leaves()?;
+            select::best(&reader.leaves, &options.platform)?
+        }
+    };
+    let entry = index
+        .manifests
+        .iter()
+        .find(|entry| is_named(entry, selector));
+    let name = entry.and_then(select::name_of).map(str::to_owned);
+    read_image(blobs, leaf, name, options)
+}
+
+/// Whether the entry's name is the opened image's.
+fn is_named(entry: &Descriptor, selector: &Selector) -> bool {
+    match selector {
+        Selector::Tag(tag) => entry.ref_name() == Some(tag) || select::name_of(entry) == Some(tag),
+        Selector::Manifest(digest) => entry.digest == *digest,
+        Selector::Only | Selector::Position(_) => !entry.is_attestation(),
+    }
+}
+
+fn read_image(
+    blobs: &Blobs,
+    leaf: &Leaf,
+    name: Option<String>,
+    options: &ImageOptions,
+) -> Result<Image> {
+    let what = || format!("manifest {}", leaf.manifest.digest);
+    let bytes = blobs.document(&leaf.manifest, &what())?;
+    let manifest = parse_manifest(&bytes).map_err(|error| document(what(), error))?;
+    let what = || format!("configuration {}", manifest.config.digest);
+    let bytes = blobs.document(&manifest.config, &what())?;
+    let config = parse_config(&bytes).map_err(|error| document(what(), error))?;
+    check_config(&config, manifest.layers.len(), &options.platform)?;
+    let layers = manifest
+        .layers
+        .iter()
+        .zip(&config.diff_ids)
+        .map(|(layer, diff_id)| blobs.layer(layer, diff_id, options.limits))
+        .collect::<Result<_>>()?;
+    let platform = config.platform.as_ref().or(leaf.platform.as_ref());
+    Ok(Image {
+        manifest_digest: Some(leaf.manifest.digest.clone()),
+        config_digest: manifest.config.digest,
+        platform: platform.unwrap_or(&options.platform).clone(),
+        config,
+        layers,
+        name,
+    })
+}
+
+/// Gathers the manifests of an index and of those nested in it.
+struct IndexReader<'a> {
+    blobs: &'a Blobs,
+    leaves: Vec<Leaf>,
+    /// Media types of entries that are neither a manifest nor an index.
+    others: Vec<String>,
+    read: usize,
+}
+
+impl IndexReader<'_> {
+    fn collect<'d>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'d Descriptor>,
+        depth: usize,
+    ) -> Result<()> {
+        for entry in entries.into_iter().filter(|entry| !entry.is_attestation()) {
+            match entry.kind() {
+                MediaKind::Manifest => self.leaves.push(Leaf {
+                    manifest: entry.clone(),
+                    platform: entry.platform(),
+                }),
+                MediaKind::Index => self.collect_nested(entry, depth + 1)?,
+                MediaKind::SchemaOne => {
+                    let what = format!("manifest {}", entry.digest);
+                    return Err(document(what, DocumentError::SchemaOne).into());
+                }
+                // The specification wants unknown entries to be passed over.
+                _ => self.others.push(entry.media_type.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_nested(&mut self, entry: &Descriptor, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(ImageErrorReason::TooDeep { limit: MAX_DEPTH }.into());
+        }
+        self.read += 1;
+        if self.read > MAX_INDEXES {
+            return Err(ImageErrorReason::TooManyIndexes { limit: MAX_INDEXES }.into());
+        }
+        let what = format!("index {}", entry.digest);
+        let bytes = self.blobs.document(entry, &what)?;
+        let index = parse_index(&bytes).map_err(|error| document(what, error))?;
+        self.collect(&index.manifests, depth)
+    }
+
+    fn has_leaves(&self) -> Result<()> {
+        if self.leaves.is_empty() {
+            return Err(self.no_manifest().into());
+        }
+        Ok(())
+    }
+
+    fn no_manifest(&self) -> ImageErrorReason {
+        ImageErrorReason::NoManifest {
+            found: Listing::new(&self.others),
+        }
+    }
+
+    fn leaf(&self, digest: &Digest) -> Result<&Leaf> {
+        self.leaves
+            .iter()
+            .find(|leaf| leaf.manifest.digest == *digest)
+            .ok_or_else(|| {
+                let digests = self
+                    .leaves
+                    .iter()
+                    .map(|leaf| leaf.manifest.digest.to_string());
+                let digests = Listing::new(digests);
+                ImageErrorReason::NoSuchManifest {
+                    digest: digest.clone(),
+                    digests,
+                }
+                .into()
+            })
+    }
+}
+
+fn document(what: impl Into<String>, error: DocumentError) -> ImageErrorReason {
+    ImageErrorReason::Document {
+        what: what.into(),
+        error,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LayoutVersion {
+    image_layout_version: String,
+}
+
+impl Blobs {
+    /// The marker file says which version the layout has. It is forgiven if it is missing: what
+    /// follows is checked anyway.
+    fn check_version(&self) -> Result<()> {
+        const NAME: &str = "oci-layout";
+        let blob = match self.root_file(NAME)? {
+            Ok(blob) => blob,
+            Err(LayoutFileError::Missing) => return Ok(()),
+            Err(error) => {
+                return Err(ImageErrorReason::File {
+                    what: NAME.to_owned(),
+                    error,
+                }
+                .into());
+            }
+        };
+        let bytes = read_document(&blob, NAME)?;
+        let LayoutVersion {
+            image_layout_version: version,
+        } = json::parse(&bytes).map_err(|error| document(NAME, error))?;
+        match version.split_once('.') {
+            Some(("1", _)) => Ok(()),
+            _ => Err(ImageErrorReason::LayoutVersion(Excerpt::new(&version)).into()),
+        }
+    }
+
+    fn index(&self) -> Result<ImageIndex> {
+        const NAME: &str = "index.json";
+        let blob = match (self.root_file(NAME)?, self) {
+            (Ok(blob), _) => blob,
+            (Err(LayoutFileError::Missing), Self::Folder(_)) => {
+                return Err(ImageErrorReason::NotALayout.into());
+            }
+            (Err(LayoutFileError::Missing), Self::Archive(_)) => {
+                return Err(ImageErrorReason::NotAnOciArchive.into());
+            }
+            (Err(error), _) => {
+                return Err(ImageErrorReason::File {
+                    what: NAME.to_owned(),
+                    error,
+                }
+                .into());
+            }
+        };
+        let bytes = read_document(&blob, NAME)?;
+        Ok(parse_index(&bytes).map_err(|error| document(NAME, error))?)
+    }
+
+    /// A file that has no digest; two of them in one archive would make two images of it.
+    fn root_file(
+        &self,
+        name: &'static str,
+    ) -> Result<std::result::Result<BlobFile, LayoutFileError>> {
+        if let Self::Archive(archive) = self
+            && archive.is_repeated(name)
+        {
+            return Err(ImageErrorReason::Repeated(name).into());
+        }
+        Ok(self.file(name))
+    }
+
+    fn file(&self, path: &str) -> std::result::Result<BlobFile, LayoutFileError> {
+        match self {
+            Self::Folder(folder) => folder.file(path),
+            Self::Archive(archive) => archive.file(path).ok_or(LayoutFileError::Missing),
+        }
+    }
+
+    /// A JSON document's bytes, verified.
+    fn document(&self, descriptor: &Descriptor, what: &str) -> Result<Vec<u8>> {
+        let size = descriptor.size;
+        if size > MAX_DOCUMENT_BYTES {
+            return Err(document(what, DocumentError::TooLarge { size }).into());
+        }
+        let blob =
+            self.file(&descriptor.digest.blob_path())
+                .map_err(|error| ImageErrorReason::File {
+                    what: what.to_owned(),
+                    error,
+                })?;
+        if blob.len() != size {
+            let (what, actual) = (what.to_owned(), blob.len());
+            return Err(ImageErrorReason::Size {
+                what,
+                expected: size,
+                actual,
+            }
+            .into());
+        }
+        let bytes = read_document(&blob, what)?;
+        let mut hasher = Hasher::like(&descriptor.digest);
+        hasher.update(&bytes);
+        let actual = hasher.finish();
+        if actual != descriptor.digest {
+            return Err(ImageErrorReason::Digest {
+                what: what.to_owned(),
+                actual,
+            }
+            .into());
+        }
+        Ok(bytes)
+    }
+
+    /// A layer whose blob is there and has the right length.
+    fn layer(&self, descriptor: &Descriptor, diff_id: &Digest, limits: Limits) -> Result<Layer> {
+        let (digest, diff_id, size) = (descriptor.digest.clone(), diff_id.clone(), descriptor.size);
+        let layer = match self {
+            Self::Folder(folder) => {
+                Layer::in_layout(Arc::clone(folder), digest, diff_id, size, limits)
+            }
+            Self::Archive(archive) => {
+                let blob = archive.file(&digest.blob_path()).ok_or_else(|| {
+                    let what = format!("layer {digest}");
+                    ImageErrorReason::File {
+                        what,
+                        error: LayoutFileError::Missing,
+                    }
+                })?;
+                Layer::in_archive(blob, digest, diff_id, size, limits)
+            }
+        };
+        layer.blob().map_err(ImageErrorReason::Layer)?;
+        Ok(layer)
+    }
+}
+
+/// The bytes of a small file.
+pub(super) fn read_document(blob: &BlobFile, what: &str) -> Result<Vec<u8>> {
+    let size = blob.len();
+    if size > MAX_DOCUMENT_BYTES {
+        return Err(document(what, DocumentError::TooLarge { size }).into());
+    }
+    blob.read_all().map_err(|error| {
+        let error = LayoutFileError::Io(error);
+        ImageErrorReason::File {
+            what: what.to_owned(),
+            error,
+        }
+        .into()
+    })
+}

@@ -1,0 +1,127 @@
+//! Which of the manifests that are there is the wanted one: pure decisions.
+
+use super::error::ImageErrorReason;
+use super::name;
+use crate::reference::Selector;
+use crate::{Descriptor, Excerpt, Listing, Platform};
+
+/// The entries of a layout's `index.json` that are the image that `selector` chooses: more than
+/// one if they are the same image for several platforms.
+pub(super) fn entries<'a>(
+    manifests: &'a [Descriptor],
+    selector: &Selector,
+) -> Result<Vec<&'a Descriptor>, ImageErrorReason> {
+    let images: Vec<_> = manifests
+        .iter()
+        .filter(|entry| !entry.is_attestation())
+        .collect();
+    match selector {
+        Selector::Only | Selector::Position(_) => one_image(images),
+        Selector::Tag(tag) => {
+            let exact = filter(&images, |entry| entry.ref_name() == Some(tag));
+            let found = if exact.is_empty() {
+                filter(&images, |entry| {
+                    names(entry).any(|known| name::is_same(known, tag))
+                })
+            } else {
+                exact
+            };
+            if found.is_empty() {
+                let tag = Excerpt::new(tag);
+                return Err(ImageErrorReason::NoSuchTag {
+                    tag,
+                    names: listing(&images),
+                });
+            }
+            one_image(found)
+        }
+        Selector::Manifest(digest) => Ok(filter(&images, |entry| entry.digest == *digest)),
+    }
+}
+
+fn filter<'a>(
+    images: &[&'a Descriptor],
+    wanted: impl Fn(&Descriptor) -> bool,
+) -> Vec<&'a Descriptor> {
+    images
+        .iter()
+        .copied()
+        .filter(|entry| wanted(entry))
+        .collect()
+}
+
+fn names(entry: &Descriptor) -> impl Iterator<Item = &str> {
+    entry.image_name().into_iter().chain(entry.ref_name())
+}
+
+/// What tells one image from another: the full name where there is one, else the tag.
+pub(super) fn name_of(entry: &Descriptor) -> Option<&str> {
+    names(entry).next()
+}
+
+/// Entries of one name are one image, and entries of one digest are as well.
+fn one_image(images: Vec<&Descriptor>) -> Result<Vec<&Descriptor>, ImageErrorReason> {
+    let Some(first) = images.first() else {
+        return Ok(images);
+    };
+    let same_name = images.iter().all(|entry| name_of(entry) == name_of(first));
+    let same_digest = images.iter().all(|entry| entry.digest == first.digest);
+    if same_name || same_digest {
+        return Ok(images);
+    }
+    Err(ImageErrorReason::Several {
+        names: listing(&images),
+    })
+}
+
+fn listing(images: &[&Descriptor]) -> Listing {
+    Listing::new(
+        images
+            .iter()
+            .map(|entry| name_of(entry).map_or_else(|| entry.digest.to_string(), str::to_owned)),
+    )
+}
+
+/// A manifest that an index lists, and what its image runs on where the index says so.
+#[derive(Clone, Debug)]
+pub(super) struct Leaf {
+    pub(super) manifest: Descriptor,
+    pub(super) platform: Option<Platform>,
+}
+
+/// The manifest that runs best on `wanted`; one of an unknown platform only if no other does.
+pub(super) fn best<'a>(
+    leaves: &'a [Leaf],
+    wanted: &Platform,
+) -> Result<&'a Leaf, ImageErrorReason> {
+    let mut best = None;
+    for leaf in leaves {
+        let suitability = leaf
+            .platform
+            .as_ref()
+            .and_then(|offered| wanted.suitability(offered));
+        // Of equals the first one wins, as in containerd.
+        if suitability.is_some() && best.is_none_or(|(_, found)| suitability > found) {
+            best = Some((leaf, suitability));
+        }
+    }
+    if let Some((leaf, _)) = best {
+        return Ok(leaf);
+    }
+    let mut unknown = leaves.iter().filter(|leaf| leaf.platform.is_none());
+    match unknown.next() {
+        None => {
+            let available = leaves.iter().filter_map(|leaf| leaf.platform.as_ref());
+            Err(ImageErrorReason::platform(wanted, available))
+        }
+        Some(first) if unknown.all(|leaf| leaf.manifest.digest == first.manifest.digest) => {
+            Ok(first)
+        }
+        Some(_) => {
+            let manifests: Vec<_> = leaves.iter().map(|leaf| &leaf.manifest).collect();
+            Err(ImageErrorReason::Several {
+                names: listing(&manifests),
+            })
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Layers: verified streams of uncompressed tar bytes.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+
+pub use reader::LayerReader;
+
+use crate::Digest;
+use crate::blob::BlobFile;
+use crate::decompress::{Compression, DecompressError, gzip_size_hint, zstd_size_hint};
+use crate::layout_dir::{LayoutDir, LayoutFileError};
+use crate::limits::{Limits, show_bytes};
+
+/// One layer of an image: where its bytes are and what they must be. Opening it costs a file
+/// descriptor and some buffers, so layers can be read in parallel and more than once.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    digest: Digest,
+    diff_id: Digest,
+    size: u64,
+    source: Source,
+    limits: Limits,
+}
+
+/// Where a layer's bytes are.
+#[derive(Clone, Debug)]
+enum Source {
+    /// In a layout folder, opened when it is read: an image may have more layers than a process
+    /// may have open files.
+    Layout(Arc<LayoutDir>),
+    /// In an archive.
+    Archive(BlobFile),
+    /// In a `docker save` archive, which knows the uncompressed content's digest only.
+    DockerArchive(BlobFile),
+}
+
+/// Why a layer cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("layer {layer}: {reason}")]
+pub struct LayerError {
+    layer: Digest,
+    reason: LayerErrorReason,
+}
+
+/// What is wrong with a layer.
+#[derive(Debug, thiserror::Error)]
+pub enum LayerErrorReason {
+    /// Its blob is gone from the layout, or never was a readable file.
+    #[error("its blob {0}")]
+    Blob(LayoutFileError),
+    /// Its blob has another length than the image says.
+    #[error("its blob has {actual} bytes, the image says {expected}: get the image again")]
+    Size {
+        /// What the image says.
+        expected: u64,
+        /// What the file has.
+        actual: u64,
+    },
+    /// The system refused to read.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+    /// The blob's bytes hash to something else than its digest.
+    #[error("its blob is damaged, its content is {actual}: get the image again")]
+    BlobDigest {
+        /// What the bytes hash to.
+        actual: Digest,
+    },
+    /// The compressed data is not valid.
+    #[error("{0}")]
+    Decompress(DecompressError),
+    /// The uncompressed bytes hash to something else than the image's configuration says.
+    #[error(
+        "its uncompressed content is {actual}, the image's configuration says {expected}: build \
+         the image again"
+    )]
+    DiffId {
+        /// What the configuration says.
+        expected: Digest,
+        /// What the content hashes to.
+        actual: Digest,
+    },
+    /// It decompresses to more than [`Limits::layer_bytes`].
+    #[error("it decompresses to more than {}, the limit", show_bytes(*limit))]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The reader was used again after an error.
+    #[error("cannot be read any further after an error")]
+    Failed,
+}
+
+impl LayerError {
+    fn new(layer: &Digest, reason: LayerErrorReason) -> Self {
+        Self {
+            layer: layer.clone(),
+            reason,
+        }
+    }
+
+    /// The layer's digest.
+    pub fn layer(&self) -> &Digest {
+        &self.layer
+    }
+
+    /// What is wrong with it.
+    pub fn reason(&self) -> &LayerErrorReason {
+        &self.reason
+    }
+}
+
+/// The error is inside and can be had back with [`io::Error::downcast`].
+impl From<LayerError> for io::Error {
+    fn from(error: LayerError) -> Self {
+        let kind = match &error.reason {
+            LayerErrorReason::Read(cause) | LayerErrorReason::Blob(LayoutFileError::Io(cause)) => {
+                cause.kind()
+            }
+            LayerErrorReason::Blob(LayoutFileError::Missing) => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl Layer {
+    /// The layer in `folder` that has this digest.
+    pub(crate) fn in_layout(
+        folder: Arc<LayoutDir>,
+        digest: Digest,
+        diff_id: Digest,
+        size: u64,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            digest,
+            diff_id,
+            size,
+            source: Source::Layout(folder),
+            limits,
+        }
+    }
+
+    /// The layer whose blob is `blob`.
+    pub(crate) fn in_archive(
+        blob: BlobFile,
+        digest: Digest,
+        diff_id: Digest,
+        size: u64,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            digest,
+            diff_id,
+            size,
+            source: Source::Archive(blob),
+            limits,
+        }
+    }
+
+    /// The layer of a `docker save` archive whose file is `blob`.
+    pub(crate) fn in_docker_archive(blob: BlobFile, diff_id: Digest, limits: Limits) -> Self {
+        Self {
+            digest: diff_id.clone(),
+            diff_id,
+            size: blob.len(),
+            source: Source::DockerArchive(blob),
+            limits,
+        }
+    }
+
+    /// The blob's digest; in a `docker save` archive, which knows no blobs, the diff ID.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The digest of the uncompressed content.
+    pub fn diff_id(&self) -> &Digest {
+        &self.diff_id
+    }
+
+    /// The blob's length in bytes.
+    pub fn compressed_size(&self) -> u64 {
+        self.size
+    }
+
+    /// What the layer decompresses to, in bytes, as its blob says: exact for an uncompressed
+    /// layer, else a guess that an image can make as wrong as it likes. Good for progress bars
+    /// and for what to start first; never for how much to allocate.
+    pub fn uncompressed_size_hint(&self) -> Option<u64> {
+        let blob = self.blob().ok()?;
+        let mut beginning = [0; 10];
+        let beginning = &mut beginning[..usize::try_from(blob.len().min(10)).ok()?];
+        blob.read_exact_at(beginning, 0).ok()?;
+        match Compression::of(beginning).ok()? {
+            Compression::None => Some(blob.len()),
+            Compression::Gzip => gzip_size_hint(&blob),
+            Compression::Zstd => zstd_size_hint(&blob),
+        }
+    }
+
+    /// Opens the layer for reading.
+    ///
+    /// # Errors
+    /// The blob is missing, has another length, or does not begin as a layer does.
+    pub fn open(&self) -> Result<LayerReader, LayerError> {
+        let blob = self.blob()?;
+        let check_blob = !matches!(self.source, Source::DockerArchive(_));
+        LayerReader::new(self, blob, check_blob)
+    }
+
+    /// The blob, of the right length.
+    pub(crate) fn blob(&self) -> Result<BlobFile, LayerError> {
+        let blob = match &self.source {
+            Source::Archive(blob) | Source::DockerArchive(blob) => blob.clone(),
+            Source::Layout(folder) => folder
+                .file(&self.digest.blob_path())
+                .map_err(|error| self.error(LayerErrorReason::Blob(error)))?,
+        };
+        if blob.len() != self.size {
+            let (expected, actual) = (self.size, blob.len());
+            return Err(self.error(LayerErrorReason::Size { expected, actual }));
+        }
+        Ok(blob)
+    }
+
+    fn error(&self, reason: LayerErrorReason) -> LayerError {
+        LayerError::new(&self.digest, reason)
+    }
+}
