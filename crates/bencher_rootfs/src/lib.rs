@@ -7,3 +7,8 @@ pub mod ext4;
 pub mod limits;
 pub mod tar;
 pub mod tree;
+
+// Shared with the integration tests.
+#[cfg(test)]
+#[path = "../tests/support/archive.rs"]
+mod archive;
