@@ -5,6 +5,8 @@
 //! the content a wrong label harms nobody.
 
 mod gzip;
+#[cfg(test)]
+mod tests;
 mod zstd;
 
 use std::io::{self, BufRead, Read};
@@ -138,30 +140,5 @@ impl<R: BufRead> Read for Decoder<R> {
             Self::Gzip(reader) => reader.read(out),
             Self::Zstd(reader) => reader.read(out),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_beginning_decides() {
-        for (beginning, compression) in [
-            (&b"\x1f\x8b\x08\x00"[..], Compression::Gzip),
-            (b"\x28\xb5\x2f\xfd", Compression::Zstd),
-            (b"\x53\x2a\x4d\x18", Compression::Zstd),
-            (b"BZh9-a-file-name", Compression::None),
-            (b"", Compression::None),
-            (b"\x1f\x8b", Compression::None),
-        ] {
-            assert_eq!(Compression::of(beginning), Ok(compression));
-        }
-        let xz = Compression::of(b"\xfd7zXZ\0").unwrap_err();
-        assert_eq!(
-            xz.to_string(),
-            "it is compressed with xz: only gzip and zstd are supported",
-        );
-        assert!(Compression::of(b"BZh91AY&SY").is_err());
     }
 }

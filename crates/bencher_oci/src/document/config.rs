@@ -36,6 +36,7 @@ pub struct ImageConfig {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an image configuration")]
 struct Raw {
     #[serde(default)]
     architecture: Option<String>,
@@ -51,7 +52,7 @@ struct Raw {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "the settings of a container")]
 struct RawRun {
     #[serde(default, deserialize_with = "null_as_default")]
     entrypoint: Vec<String>,
@@ -70,6 +71,7 @@ struct RawRun {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a list of layers")]
 struct RawRootfs {
     #[serde(rename = "type")]
     kind: String,

@@ -10,7 +10,7 @@ use crate::{Digest, Platform};
 
 /// A reference to a blob (OCI image specification, `descriptor.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a descriptor")]
 pub struct Descriptor {
     /// What the blob is. The specification requires it.
     pub media_type: String,
@@ -26,6 +26,7 @@ pub struct Descriptor {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "a platform")]
 struct RawPlatform {
     architecture: String,
     os: String,

@@ -7,7 +7,7 @@ use super::{DocumentError, MAX_LAYERS, json};
 
 /// One image of a `docker save` archive. The paths are names of entries of the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(rename_all = "PascalCase", expecting = "a saved image")]
 pub struct SavedImage {
     /// Where the configuration is.
     pub config: String,

@@ -15,7 +15,7 @@ pub struct ImageIndex {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an image index")]
 struct Raw {
     schema_version: Option<i64>,
     media_type: Option<String>,

@@ -23,7 +23,7 @@ pub struct ImageManifest {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an image manifest")]
 struct Raw {
     schema_version: Option<i64>,
     media_type: Option<String>,

@@ -24,3 +24,6 @@ pub use media_type::MediaKind;
 
 /// The most bytes of one JSON document: the limit that registries put on a manifest.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -186,7 +186,7 @@ fn document(what: impl Into<String>, error: DocumentError) -> ImageErrorReason {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a layout's version")]
 struct LayoutVersion {
     image_layout_version: String,
 }
