@@ -188,7 +188,7 @@ pub(crate) fn size_hint(blob: &BlobFile) -> Option<u64> {
     blob.read_exact_at(&mut trailer, blob.len().checked_sub(4)?)
         .ok()?;
     let len = u64::from(u32::from_le_bytes(trailer));
-    // The worst that deflate does to incompressible data is five bytes per 16 KiB and the frame.
-    let least = blob.len() - blob.len() / 1000;
+    // The worst that deflate does to incompressible data is nine bits for a byte, and the frame.
+    let least = blob.len() - blob.len() / 8;
     (len.saturating_add(1024) >= least).then_some(len)
 }
