@@ -8,7 +8,6 @@ mod verdict;
 use std::path::PathBuf;
 use std::time::Instant;
 
-pub(crate) use summary::duration;
 pub(crate) use verdict::{Counts, Verdict};
 
 use crate::console;

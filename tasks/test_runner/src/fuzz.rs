@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
-use crate::check::{Counts, duration};
+use crate::check::Counts;
 use crate::console;
-use crate::process::{capture, command, describe};
+use crate::process::{capture, capture_both, command};
 use crate::tools;
 use crate::workspace::Workspace;
 
@@ -74,22 +74,24 @@ pub(crate) fn choose(workspace: &Workspace, asked: &[String]) -> anyhow::Result<
 }
 
 /// Runs each of `targets` for `seconds`.
+///
+/// # Errors
+///
+/// When the targets do not compile.
 pub(crate) fn run(
     workspace: &Workspace,
     cargo_fuzz: &Path,
     targets: &[String],
     seconds: u32,
-) -> Counts {
+) -> anyhow::Result<Counts> {
+    console::note("building the targets (cargo fuzz build)");
+    capture(&mut cargo_fuzz_command(workspace, cargo_fuzz, "build")?)?;
     let mut counts = Counts::default();
     for target in targets {
-        let started = Instant::now();
         match run_one(workspace, cargo_fuzz, target, seconds) {
-            Ok(()) => {
+            Ok(inputs) => {
                 counts.passed += 1;
-                console::note(&format!(
-                    "{target}: nothing found in {}",
-                    duration(started.elapsed())
-                ));
+                console::note(&format!("{target}: nothing found in {inputs} inputs"));
             }
             Err(error) => {
                 counts.failed += 1;
@@ -97,34 +99,84 @@ pub(crate) fn run(
             }
         }
     }
-    counts
+    Ok(counts)
 }
 
+/// Returns how many inputs were tried.
 fn run_one(
     workspace: &Workspace,
     cargo_fuzz: &Path,
     target: &str,
     seconds: u32,
-) -> anyhow::Result<()> {
-    let work = workspace.folder("fuzz")?;
+) -> anyhow::Result<u64> {
+    let mut run = cargo_fuzz_command(workspace, cargo_fuzz, "run")?;
     // What the fuzzer finds stays out of the tree; the committed seeds are only read.
-    let corpus = workspace.folder(&format!("fuzz/corpus/{target}"))?;
+    run.arg(target)
+        .arg(workspace.folder(&format!("fuzz/corpus/{target}"))?);
     let seeds = workspace.root().join("fuzz/seeds").join(target);
-    let mut fuzz = command("rustup");
-    fuzz.current_dir(workspace.root())
-        .args(["run", "nightly"])
-        .arg(cargo_fuzz)
-        .args(["fuzz", "run", "--target-dir"])
-        .arg(work.join("target"))
-        .arg(target)
-        .arg(corpus);
     if seeds.exists() {
-        fuzz.arg(seeds);
+        run.arg(seeds);
     }
-    fuzz.arg("--")
+    run.arg("--")
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-malloc_limit_mb={LARGEST_ALLOCATION}"))
         .args(["-timeout=10", "-print_final_stats=1"]);
-    console::note(&describe(&fuzz));
-    capture(&mut fuzz).map(|_| ())
+    let output = capture_both(&mut run)?;
+    executed(&String::from_utf8_lossy(&output.stderr))
+        .context("the fuzzer did not say how many inputs it tried")
+}
+
+/// The number of inputs in libFuzzer's final statistics.
+fn executed(log: &str) -> Option<u64> {
+    log.lines()
+        .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+fn cargo_fuzz_command(
+    workspace: &Workspace,
+    cargo_fuzz: &Path,
+    action: &str,
+) -> anyhow::Result<Command> {
+    let mut command = command("rustup");
+    command
+        .current_dir(workspace.root())
+        .args(["run", "nightly"])
+        .arg(cargo_fuzz)
+        .args(["fuzz", action, "--fuzz-dir", "fuzz", "--target-dir"])
+        .arg(workspace.folder("fuzz")?.join("target"));
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_inputs_is_read() {
+        let log = "Done 9 runs\nstat::number_of_executed_units: 80123\nstat::x: 1\n";
+        assert_eq!(executed(log), Some(80_123));
+        assert_eq!(executed("Done 9 runs\n"), None);
+    }
+
+    #[test]
+    fn unknown_targets_are_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let targets = folder.path().join("fuzz/fuzz_targets");
+        fs::create_dir_all(&targets).expect("it can be made");
+        for name in ["b.rs", "a.rs", "notes.md"] {
+            fs::write(targets.join(name), "").expect("it can be written");
+        }
+        let workspace = Workspace::at(folder.path());
+        assert_eq!(choose(&workspace, &[]).expect("all"), ["a", "b"]);
+        let asked = ["b".to_owned()];
+        assert_eq!(choose(&workspace, &asked).expect("one"), ["b"]);
+        let error = choose(&workspace, &["c".to_owned()]).expect_err("there is no c");
+        assert_eq!(
+            error.to_string(),
+            "there is no fuzz target c: choose among a, b"
+        );
+    }
 }

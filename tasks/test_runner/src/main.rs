@@ -62,7 +62,7 @@ fn perform(action: Action) -> anyhow::Result<bool> {
         Action::Fuzz { seconds, targets } => {
             let targets = fuzz::choose(&workspace, &targets)?;
             let cargo_fuzz = fuzz::prepare(&workspace)?;
-            let counts = fuzz::run(&workspace, &cargo_fuzz, &targets, seconds);
+            let counts = fuzz::run(&workspace, &cargo_fuzz, &targets, seconds)?;
             Ok(counts.failed == 0)
         }
         Action::Kernel => {

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
@@ -70,13 +70,22 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 ///
 /// When it can not be started or fails.
 pub(crate) fn capture(command: &mut Command) -> anyhow::Result<Vec<u8>> {
+    capture_both(command).map(|output| output.stdout)
+}
+
+/// As [`capture`], for who needs the standard error of a success as well.
+///
+/// # Errors
+///
+/// When it can not be started or fails.
+pub(crate) fn capture_both(command: &mut Command) -> anyhow::Result<Output> {
     let output = command.output().with_context(|| cannot_start(command))?;
     check(
         command,
         output.status,
         &String::from_utf8_lossy(&output.stderr),
     )?;
-    Ok(output.stdout)
+    Ok(output)
 }
 
 /// Runs `command`, passes its output on as it comes, and shows each line to `look`.

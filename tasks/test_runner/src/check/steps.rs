@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
+use super::Progress;
 use super::tally;
 use super::verdict::{Counts, Verdict};
-use super::{Progress, duration};
 use crate::console;
 use crate::fuzz;
 use crate::images::{self, Image};
@@ -186,7 +186,7 @@ pub(super) fn fuzzing(progress: &mut Progress) -> Verdict {
         Err(error) => return Verdict::skipped(format!("{error:#}")),
     };
     let fuzzed = fuzz::targets(&progress.workspace)
-        .map(|targets| fuzz::run(&progress.workspace, &cargo_fuzz, &targets, FUZZ_SECONDS));
+        .and_then(|targets| fuzz::run(&progress.workspace, &cargo_fuzz, &targets, FUZZ_SECONDS));
     match fuzzed {
         Ok(counts) => Verdict::of_many(
             counts.failed == 0,

@@ -1,5 +1,6 @@
 //! The table at the end of `all` and its last line.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::verdict::{Counts, Outcome, Verdict};
@@ -34,7 +35,7 @@ pub(crate) fn render(steps: &[Finished]) -> String {
             why.lines().next().unwrap_or_default().to_owned(),
         ]);
         for remark in step.verdict.remarks() {
-            remarks.push_str(&format!("{}: {remark}\n", step.name));
+            let _ = writeln!(remarks, "{}: {remark}", step.name);
         }
     }
     if !remarks.is_empty() {
@@ -57,7 +58,7 @@ pub(crate) fn succeeded(steps: &[Finished]) -> bool {
 }
 
 /// A length of time for people.
-pub(crate) fn duration(time: Duration) -> String {
+fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     if seconds < 100 {
         format!("{:.1} s", time.as_secs_f64())
@@ -97,15 +98,15 @@ mod tests {
             step(
                 "microVMs",
                 Verdict::failed("no kernel\nmore about it"),
-                99_950,
+                99_500,
             ),
         ];
         insta::assert_snapshot!(render(&steps), @r"
-        step      result   checks         time  why
-        format    passed        1        0.8 s
+        step      result   checks        time  why
+        format    passed        1       0.8 s
         tests     FAILED      412  2 min 05 s  1 test failed
-        fuzz      skipped       0        0.0 s  no nightly toolchain
-        microVMs  FAILED        1      100.0 s  no kernel
+        fuzz      skipped       0       0.0 s  no nightly toolchain
+        microVMs  FAILED        1      99.5 s  no kernel
 
         tests: 2 skipped: not root
 

@@ -185,7 +185,7 @@ mod tests {
         for records in [
             "",
             " ",
-            "10 path=a\n",
+            "11 path=a\n",
             "3 x\n",
             "99999999999999999999 path=a\n",
             "0 a=b",
