@@ -1,0 +1,71 @@
+//! Sending one file.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use bencher_output_protocol::{FileBegin, LogLevel};
+use nix::sys::stat::FileStat;
+
+use super::sink::Sink;
+use crate::error::InitError;
+use crate::text::display;
+
+/// Sends the first `limit` bytes of `file`. What was announced is sent, whatever happens: a file
+/// that can not be read to the end (it is on a damaged disk) is filled up with zeros, with a
+/// warning.
+pub(super) fn send_file(
+    sink: &mut impl Sink,
+    path: &[u8],
+    file: OwnedFd,
+    stat: &FileStat,
+    limit: u64,
+) -> Result<(), InitError> {
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    let sent = size.min(limit);
+    sink.begin(FileBegin {
+        path,
+        mode: u16::try_from(stat.st_mode & 0o7777).unwrap_or(0),
+        size,
+        sent,
+    })?;
+    let mut file = File::from(file);
+    let mut left = sent;
+    let mut trouble = None;
+    while left > 0 {
+        let space = sink.space()?;
+        let wanted = usize::try_from(left).map_or(space.len(), |left| left.min(space.len()));
+        let space = &mut space[..wanted];
+        let count = match &trouble {
+            Some(_) => {
+                space.fill(0);
+                wanted
+            }
+            None => match file.read(space) {
+                Ok(0) => {
+                    trouble = Some("it ends earlier than its size says".to_owned());
+                    continue;
+                }
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    trouble = Some(error.to_string());
+                    continue;
+                }
+            },
+        };
+        sink.data(count)?;
+        left -= count as u64;
+    }
+    sink.end()?;
+    match trouble {
+        None => Ok(()),
+        Some(reason) => sink.log(
+            LogLevel::Warning,
+            format!(
+                "the end of {} was replaced by zeros: {reason}",
+                display(path)
+            ),
+        ),
+    }
+}

@@ -1,0 +1,154 @@
+//! The process that becomes the command.
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{
+    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid,
+};
+
+use super::exec::execute;
+use super::spec::Command;
+use crate::confine;
+use crate::error::errno;
+use crate::report::{Report, Reporter};
+use crate::sys::{self, SharedNumber};
+use crate::text::display;
+
+/// What is around the command: how far init could go in making it a world of its own.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// The `cgroup.procs` of the cgroup that the command enters, if there is one.
+    pub(crate) cgroup: Option<OwnedFd>,
+    /// Whether the host's `/proc` is kept in `/dev` for the reaper, because without it the kernel
+    /// would not let a user namespace mount its own.
+    pub(crate) has_host_proc: bool,
+    /// Whether there are other ids than root's to change to.
+    pub(crate) can_change_user: bool,
+    /// Whether the kernel and its root are those of a host that must be protected.
+    pub(crate) is_host_root: bool,
+}
+
+/// The command's ends of what connects it to init.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) stdin: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+/// What failed before the command's `execve`, and why.
+pub(super) type StepError = (String, nix::Error);
+
+fn step<T>(stage: &'static str, result: nix::Result<T>) -> Result<T, StepError> {
+    result.map_err(|error| (stage.to_owned(), error))
+}
+
+/// Becomes the command, or reports why not and exits.
+pub(super) fn run(
+    command: &Command,
+    surroundings: &Surroundings,
+    ends: &Ends,
+    started: SharedNumber,
+    reporter: &Reporter,
+) -> ! {
+    let report = match prepare(command, surroundings, ends, reporter) {
+        Ok(()) => match execute(command, started) {
+            Err(failure) => {
+                started.set(0);
+                Report::from(failure)
+            }
+        },
+        Err((stage, error)) => Report::failed(stage, error.to_string()),
+    };
+    // If init is gone there is nobody to tell.
+    let _ = reporter.send(&report);
+    sys::exit_now(127)
+}
+
+/// Everything but `execve`. What costs the command's cgroup something comes last.
+fn prepare(
+    command: &Command,
+    surroundings: &Surroundings,
+    ends: &Ends,
+    reporter: &Reporter,
+) -> Result<(), StepError> {
+    step("begin a session", setsid())?;
+    sys::reset_signal_actions();
+    step(
+        "unblock signals",
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None),
+    )?;
+    step("connect standard input", dup2_stdin(&ends.stdin))?;
+    step("connect standard output", dup2_stdout(&ends.stdout))?;
+    step("connect standard error", dup2_stderr(&ends.stderr))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
+    enter_working_directory(&command.working_directory)?;
+    // Init itself must survive a lack of memory; the command is what may have caused it.
+    step(
+        "make the command a candidate for the out-of-memory killer",
+        std::fs::write("/proc/self/oom_score_adj", "0").map_err(|error| errno(&error)),
+    )?;
+    if surroundings.is_host_root {
+        step("drop capabilities", confine::drop_capabilities())?;
+    }
+    if let Some(processes) = &surroundings.cgroup {
+        step(
+            "enter the command's cgroup",
+            nix::unistd::write(processes, b"0"),
+        )?;
+    }
+    step(
+        "make a cgroup namespace",
+        unshare(CloneFlags::CLONE_NEWCGROUP),
+    )?;
+    if surroundings.cgroup.is_some()
+        && let Err(error) = mount_cgroup(surroundings.is_host_root)
+    {
+        let text = format!("/sys/fs/cgroup stays empty: failed to mount cgroup2 there: {error}");
+        step("report", reporter.send(&Report::warning(text)))?;
+    }
+    if surroundings.can_change_user {
+        let account = &command.account;
+        let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
+        let gid = Gid::from_raw(account.gid);
+        let uid = Uid::from_raw(account.uid);
+        step("set supplementary groups", setgroups(&groups))?;
+        step("set the group", setresgid(gid, gid, gid))?;
+        step("set the user", setresuid(uid, uid, uid))?;
+    }
+    Ok(())
+}
+
+/// Goes to the working directory, which is made if it is missing, by root as container engines
+/// do, and before the user is changed, so that the user needs no right to look for it.
+fn enter_working_directory(path: &[u8]) -> Result<(), StepError> {
+    let folder = Path::new(OsStr::from_bytes(path));
+    let failed = |action: &str| format!("{action} the working directory \"{}\"", display(path));
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(folder)
+        .map_err(|error| (failed("make"), errno(&error)))?;
+    chdir(folder).map_err(|error| (failed("enter"), error))
+}
+
+/// Mounts the command's cgroup, as the root of the hierarchy that it sees.
+fn mount_cgroup(read_only: bool) -> nix::Result<()> {
+    let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    flags.set(MsFlags::MS_RDONLY, read_only);
+    mount(
+        Some("cgroup2"),
+        "/sys/fs/cgroup",
+        Some("cgroup2"),
+        flags,
+        None::<&str>,
+    )
+}

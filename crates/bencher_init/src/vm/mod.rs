@@ -1,0 +1,24 @@
+//! Init's life as PID 1 of a virtual machine, until the command's world is ready.
+//!
+//! ```text
+//!  initramfs: mount /proc /sys /dev - load modules - find the port - Hello - Orders
+//!     root device - mount it - furnish it - cgroup - move it to / - serve - power off
+//! ```
+//!
+//! # What it needs from the host
+//!
+//! - An initramfs with this program as `/init`, and, if the kernel needs modules, those
+//!   (uncompressed) with their paths, one a line and in the order of loading, in `/modules.list`.
+//! - `bencher.stream=virtio-serial:NAME` on the kernel's command line: the name of the
+//!   virtio-serial port that is the stream.
+//! - A host that closes the stream when it has read the last message: the guest waits for that
+//!   before it powers off, because what a port has taken is not yet what the host has got.
+
+mod boot;
+mod events;
+mod modules;
+mod parameters;
+mod port;
+mod root;
+
+pub(crate) use boot::prepare;
