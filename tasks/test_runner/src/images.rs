@@ -21,6 +21,7 @@ use clap::ValueEnum;
 
 use crate::console;
 use crate::workspace::Workspace;
+pub(crate) use debian::OUTPUT as DEBIAN_OUTPUT;
 use recipe::Recipe;
 
 /// The folder of the artifacts that holds the images.
@@ -76,10 +77,15 @@ pub(crate) fn ensure(workspace: &Workspace, image: Image) -> anyhow::Result<Path
             started.elapsed().as_secs_f64()
         ));
     }
-    let link = folder.join(image.name());
+    let link = path(workspace, image);
     point(&link, &layout)?;
     remove_older(&folder, image, &layout)?;
     Ok(link)
+}
+
+/// Where `image` is once it is built.
+pub(crate) fn path(workspace: &Workspace, image: Image) -> PathBuf {
+    workspace.artifacts().join(FOLDER).join(image.name())
 }
 
 /// Builds beside `layout` and moves the finished folder there.
@@ -128,7 +134,12 @@ fn remove_older(folder: &Path, image: Image, newest: &Path) -> anyhow::Result<()
     Ok(())
 }
 
-fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+/// Removes a file or a folder with everything in it.
+///
+/// # Errors
+///
+/// When it is there and can not be removed.
+pub(crate) fn remove_if_there(path: &Path) -> anyhow::Result<()> {
     let removed = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

@@ -27,6 +27,7 @@ mod images;
 mod machines;
 mod prerequisites;
 mod process;
+mod report;
 mod runner;
 mod table;
 mod tools;

@@ -96,12 +96,13 @@ fn place(header: &Header, extensions: &[RawEntry]) -> anyhow::Result<String> {
 fn pax_record(mut records: &[u8], wanted: &str) -> Option<String> {
     while let Some(space) = records.iter().position(|&byte| byte == b' ') {
         let length: usize = std::str::from_utf8(&records[..space]).ok()?.parse().ok()?;
-        let record = records.get(space + 1..length.checked_sub(1)?)?;
+        let (record, rest) = records.split_at_checked(length)?;
+        let record = record.get(space + 1..)?.strip_suffix(b"\n")?;
         let equals = record.iter().position(|&byte| byte == b'=')?;
         if &record[..equals] == wanted.as_bytes() {
             return Some(String::from_utf8_lossy(&record[equals + 1..]).into_owned());
         }
-        records = &records[length..];
+        records = rest;
     }
     None
 }

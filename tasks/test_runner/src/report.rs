@@ -1,0 +1,158 @@
+//! The parts of the runner's result document that the harness looks at.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+/// What `runner run --result` wrote.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) iterations: Vec<Iteration>,
+    pub(crate) trust: Trust,
+}
+
+/// Where it ran.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) sandbox: String,
+    pub(crate) accelerator: String,
+}
+
+/// One run of the command.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Iteration {
+    pub(crate) spans: Spans,
+    pub(crate) resources: Option<Resources>,
+    pub(crate) stdout: Content,
+    pub(crate) files: Vec<Content>,
+}
+
+/// Where the time went, in milliseconds.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Spans {
+    pub(crate) before_ms: f64,
+    pub(crate) copy_ms: f64,
+    pub(crate) start_ms: f64,
+    pub(crate) boot_ms: Option<f64>,
+    pub(crate) prepare_ms: Option<f64>,
+}
+
+impl Spans {
+    /// From the VMM's start to the command's.
+    pub(crate) fn until_command(&self) -> Option<f64> {
+        Some(self.boot_ms? + self.prepare_ms?)
+    }
+}
+
+/// What the command used.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Resources {
+    pub(crate) wall_ns: u64,
+    pub(crate) cpu_us: Option<u64>,
+    pub(crate) memory_peak_bytes: Option<u64>,
+}
+
+/// Bytes that the command produced.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Content {
+    /// Where it was in the guest, if it is a file.
+    pub(crate) guest_path: Option<String>,
+    pub(crate) bytes: u64,
+    pub(crate) kept_bytes: u64,
+    pub(crate) content: Option<Stored>,
+    /// Where it is now, relative to the output folder.
+    pub(crate) path: Option<String>,
+}
+
+/// Bytes inside the document.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Stored {
+    Text(String),
+    Base64(String),
+}
+
+/// Whether the numbers can be compared.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Trust {
+    pub(crate) reasons: Vec<String>,
+}
+
+impl Report {
+    /// Reads the document.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or lacks a field.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read(path)
+            .with_context(|| format!("cannot read the result document {}", path.display()))?;
+        serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not as its schema says", path.display()))
+    }
+
+    /// The only iteration.
+    ///
+    /// # Errors
+    ///
+    /// When there is another number of them.
+    pub(crate) fn only(&self) -> anyhow::Result<&Iteration> {
+        match self.iterations.as_slice() {
+            [only] => Ok(only),
+            other => bail!("the result holds {} iterations instead of one", other.len()),
+        }
+    }
+}
+
+impl Content {
+    /// The bytes, which are text.
+    ///
+    /// # Errors
+    ///
+    /// When they are not text, were cut, or can not be read below `folder`.
+    pub(crate) fn text(&self, folder: &Path) -> anyhow::Result<String> {
+        if self.kept_bytes != self.bytes {
+            bail!("only {} of {} bytes were kept", self.kept_bytes, self.bytes);
+        }
+        match (&self.content, &self.path) {
+            (Some(Stored::Text(text)), _) => Ok(text.clone()),
+            (Some(Stored::Base64(_)), _) => bail!("it is not text"),
+            (None, Some(path)) => {
+                let path = folder.join(path);
+                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+            }
+            (None, None) => bail!("it is neither in the document nor in the output folder"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(json: &str) -> Content {
+        serde_json::from_str(json).expect("it has the right form")
+    }
+
+    #[test]
+    fn contents_are_found_in_the_document_or_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("stdout"), "beside").expect("it can be written");
+        let read = |json| content(json).text(folder.path());
+        let inside = read(r#"{"bytes":6,"kept_bytes":6,"content":{"text":"inside"},"path":null}"#);
+        assert_eq!(inside.expect("it is there"), "inside");
+        let beside = read(r#"{"bytes":6,"kept_bytes":6,"content":null,"path":"stdout"}"#);
+        assert_eq!(beside.expect("it is there"), "beside");
+        for wrong in [
+            r#"{"bytes":7,"kept_bytes":6,"content":{"text":"inside"},"path":null}"#,
+            r#"{"bytes":1,"kept_bytes":1,"content":{"base64":"/w=="},"path":null}"#,
+            r#"{"bytes":1,"kept_bytes":1,"content":null,"path":"missing"}"#,
+            r#"{"bytes":1,"kept_bytes":1}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
