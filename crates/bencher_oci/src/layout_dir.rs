@@ -113,6 +113,9 @@ mod tests {
 
     use super::*;
 
+    const ESCAPES: &str =
+        "is a symbolic link that leads out of the layout: replace it by the file itself";
+
     /// A layout with a file and every kind of link.
     fn layout() -> (tempfile::TempDir, LayoutDir) {
         let folder = tempfile::tempdir().unwrap();
@@ -138,8 +141,6 @@ mod tests {
             let blob = layout.file(&format!("blobs/sha256/{name}")).unwrap();
             assert_eq!(blob.read_all().unwrap(), b"content");
         }
-        const ESCAPES: &str =
-            "is a symbolic link that leads out of the layout: replace it by the file itself";
         for (path, message) in [
             ("blobs/sha256/nothing", "is missing"),
             ("blobs/sha256/outside", ESCAPES),

@@ -41,32 +41,20 @@ pub(super) fn open(blobs: &Blobs, selector: &Selector, options: &ImageOptions) -
         others: Vec::new(),
         read: 0,
     };
-    let leaf = match selector {
+    let (leaf, name) = match selector {
         Selector::Manifest(digest) if !index.manifests.iter().any(|e| e.digest == *digest) => {
             reader.collect(&index.manifests, 0)?;
-            reader.leaf(digest)?
+            (reader.leaf(digest)?, None)
         }
         _ => {
-            reader.collect(select::entries(&index.manifests, selector)?, 0)?;
+            let entries = select::entries(&index.manifests, selector)?;
+            let name = entries.first().copied().and_then(select::name_of);
+            reader.collect(entries, 0)?;
             reader.has_leaves()?;
-            select::best(&reader.leaves, &options.platform)?
+            (select::best(&reader.leaves, &options.platform)?, name)
         }
     };
-    let entry = index
-        .manifests
-        .iter()
-        .find(|entry| is_named(entry, selector));
-    let name = entry.and_then(select::name_of).map(str::to_owned);
-    read_image(blobs, leaf, name, options)
-}
-
-/// Whether the entry's name is the opened image's.
-fn is_named(entry: &Descriptor, selector: &Selector) -> bool {
-    match selector {
-        Selector::Tag(tag) => entry.ref_name() == Some(tag) || select::name_of(entry) == Some(tag),
-        Selector::Manifest(digest) => entry.digest == *digest,
-        Selector::Only | Selector::Position(_) => !entry.is_attestation(),
-    }
+    read_image(blobs, leaf, name.map(str::to_owned), options)
 }
 
 fn read_image(

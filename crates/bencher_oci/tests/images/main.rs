@@ -1,0 +1,9 @@
+//! Whole images: made by hand to be good or bad in one way, and made by the tools people use.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod archives;
+mod layouts;
+mod selection;
+mod support;
+mod tools;
