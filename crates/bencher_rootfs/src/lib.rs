@@ -4,7 +4,10 @@
 //! formats and no machines.
 
 pub mod ext4;
+mod layer;
 pub mod limits;
+pub mod merge;
+mod path;
 pub mod tar;
 pub mod tree;
 

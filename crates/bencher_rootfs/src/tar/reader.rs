@@ -180,9 +180,9 @@ impl<R: BufRead> Reader<R> {
         }))
     }
 
-    /// Bytes of the archive that were read.
+    /// Bytes of the archive that were read, what [`next_data`](Self::next_data) gave included.
     pub fn position(&self) -> u64 {
-        self.stream.position()
+        self.stream.position() + self.contents.given as u64
     }
 
     /// Gives the source back, right behind what was read. It may hold more than the archive.

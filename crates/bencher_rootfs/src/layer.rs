@@ -1,0 +1,223 @@
+//! Reading one layer: its entries become a [`Log`], its contents go where they belong.
+
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::io::BufRead;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use log::{Log, Record, RecordKind};
+
+use crate::limits::{EntryName, Limit, LimitError, Limits, MAX_SYMLINK_LENGTH};
+use crate::path::{self, Meaning, PathError};
+use crate::tar::{Entry, EntryKind, Reader, TarError};
+use crate::tree::Segment;
+
+/// Why a layer was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The archive can not be read.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// A path is refused.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A limit was exceeded.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A symbolic link must point somewhere.
+    #[error("{0}: the target of a symbolic link must not be empty, nor have a NUL in it")]
+    SymlinkTarget(EntryName),
+}
+
+/// Where the contents of a layer's files go, one file after the other.
+pub(crate) trait ContentSink {
+    /// Why it failed.
+    type Error;
+
+    /// Takes contents that belong to `offset` of the file at hand. Offsets ascend.
+    fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// The file is complete: tells where its contents lie.
+    fn end_file(&mut self, segments: &mut Vec<Segment>) -> Result<(), Self::Error>;
+}
+
+/// The limits on what all layers of an image have together, and how much of them is used up.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    pub(crate) limits: Limits,
+    entries: AtomicU64,
+    metadata: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            limits: *limits,
+            entries: AtomicU64::new(0),
+            metadata: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    fn spend(
+        used: &AtomicU64,
+        amount: u64,
+        (limit, maximum): (Limit, u64),
+        entry: &[u8],
+    ) -> Result<(), LimitError> {
+        let before = used.fetch_add(amount, Ordering::Relaxed);
+        if before.saturating_add(amount) > maximum {
+            return Err(LimitError {
+                limit,
+                maximum,
+                entry: EntryName::new(entry),
+            });
+        }
+        Ok(())
+    }
+
+    fn entry(&self, entry: &Entry, metadata: u64) -> Result<(), LimitError> {
+        let limits = &self.limits;
+        let maximum = (Limit::Entries, limits.entries);
+        Self::spend(&self.entries, 1, maximum, &entry.path)?;
+        let maximum = (Limit::MetadataBytes, limits.metadata_bytes);
+        Self::spend(&self.metadata, metadata, maximum, &entry.path)
+    }
+}
+
+/// Keeps account of the bytes of one layer.
+#[derive(Debug)]
+pub(crate) struct Meter<'a> {
+    budget: &'a Budget,
+    compressed: u64,
+    position: u64,
+}
+
+impl<'a> Meter<'a> {
+    /// For a layer of so many compressed bytes.
+    pub(crate) fn new(budget: &'a Budget, compressed: u64) -> Self {
+        Self {
+            budget,
+            compressed,
+            position: 0,
+        }
+    }
+
+    /// So many bytes of the layer were read up to now; `entry` is where it stands.
+    pub(crate) fn advance(&mut self, position: u64, entry: &[u8]) -> Result<(), LimitError> {
+        let limits = &self.budget.limits;
+        let more = position.saturating_sub(self.position);
+        self.position = position;
+        let maximum = (Limit::TotalBytes, limits.total_bytes);
+        Budget::spend(&self.budget.bytes, more, maximum, entry)?;
+        let fair = self.compressed.saturating_mul(limits.expansion_ratio);
+        if position > limits.expansion_allowance.max(fair) {
+            return Err(LimitError {
+                limit: Limit::ExpansionRatio,
+                maximum: limits.expansion_ratio,
+                entry: EntryName::new(entry),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a layer changes: first the whiteouts, which concern lower layers only, then the entries.
+#[derive(Debug, Default)]
+pub(crate) struct LayerLog {
+    pub(crate) whiteouts: Log,
+    pub(crate) entries: Log,
+}
+
+/// Reads the archive in `source`, and gives the source back behind its end.
+pub(crate) fn read<R, S, E>(
+    source: R,
+    meter: &mut Meter<'_>,
+    sink: &mut S,
+) -> Result<(LayerLog, R), E>
+where
+    R: BufRead,
+    S: ContentSink,
+    E: From<LayerError> + From<S::Error>,
+{
+    let budget = meter.budget;
+    let mut log = LayerLog::default();
+    let mut reader = Reader::new(source, &budget.limits);
+    let mut entry = Entry::default();
+    let mut path = Vec::new();
+    let mut target = Vec::new();
+    let mut segments = Vec::new();
+    while reader.next_entry(&mut entry).map_err(LayerError::from)? {
+        let position = reader.position();
+        meter
+            .advance(position, &entry.path)
+            .map_err(LayerError::from)?;
+        let meaning =
+            path::interpret(&entry.path, &budget.limits, &mut path).map_err(LayerError::from)?;
+        segments.clear();
+        if meaning == Meaning::Entry {
+            link_target(&entry, &budget.limits, &mut target)?;
+            if let EntryKind::File { size } = entry.kind {
+                check_size(&entry, size, &budget.limits)?;
+                while let Some(data) = reader.next_data().map_err(LayerError::from)? {
+                    sink.write(data.offset, data.bytes)?;
+                    let position = reader.position();
+                    meter
+                        .advance(position, &entry.path)
+                        .map_err(LayerError::from)?;
+                }
+                sink.end_file(&mut segments)?;
+            }
+        }
+        let metadata = match meaning {
+            Meaning::Entry => log.entries.push_entry(&path, &entry, &target, &segments),
+            Meaning::Whiteout => log.whiteouts.push_whiteout(&path, false),
+            Meaning::Opaque => log.whiteouts.push_whiteout(&path, true),
+            Meaning::Metadata => 0,
+        };
+        budget.entry(&entry, metadata).map_err(LayerError::from)?;
+    }
+    let position = reader.position();
+    meter
+        .advance(position, &entry.path)
+        .map_err(LayerError::from)?;
+    Ok((log, reader.into_inner()))
+}
+
+fn check_size(entry: &Entry, size: u64, limits: &Limits) -> Result<(), LayerError> {
+    if size > limits.file_bytes {
+        return Err(LayerError::Limit(LimitError {
+            limit: Limit::FileBytes,
+            maximum: limits.file_bytes,
+            entry: EntryName::new(&entry.path),
+        }));
+    }
+    Ok(())
+}
+
+/// The target of a link as it will be used: a path for hard links, any text for symbolic ones.
+fn link_target(entry: &Entry, limits: &Limits, target: &mut Vec<u8>) -> Result<(), LayerError> {
+    target.clear();
+    match entry.kind {
+        EntryKind::HardLink => path::normalise(&entry.link, limits, target)?,
+        EntryKind::Symlink => {
+            if entry.link.is_empty() || entry.link.contains(&0) {
+                return Err(LayerError::SymlinkTarget(EntryName::new(&entry.path)));
+            }
+            if entry.link.len() > MAX_SYMLINK_LENGTH {
+                return Err(LayerError::Limit(LimitError {
+                    limit: Limit::SymlinkBytes,
+                    maximum: MAX_SYMLINK_LENGTH as u64,
+                    entry: EntryName::new(&entry.path),
+                }));
+            }
+            target.extend_from_slice(&entry.link);
+        }
+        _ => {}
+    }
+    Ok(())
+}
