@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_disk_full_of_contents_has_no_free_runs() {
-        let mut space = FreeSpace::new([2..4].into_iter(), vec![run(2, 2)]).unwrap();
+        let mut space = FreeSpace::new(std::iter::once(2..4), vec![run(2, 2)]).unwrap();
         assert_eq!(space.take_pieces(1, 1), None);
         assert!(!space.take(1, &mut Vec::new()));
     }

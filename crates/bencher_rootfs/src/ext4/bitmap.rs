@@ -41,10 +41,10 @@ impl<'r> FreeBlocks<'r> {
 }
 
 /// A bitmap in which everything is in use but the `free` stretches.
-pub(super) fn with_free(free: &[Range<usize>]) -> Block {
+pub(super) fn with_free(free: impl IntoIterator<Item = Range<usize>>) -> Block {
     let mut bitmap = [0xFF; BLOCK_SIZE];
     for stretch in free {
-        clear(&mut bitmap, stretch.clone());
+        clear(&mut bitmap, stretch);
     }
     bitmap
 }
@@ -56,10 +56,10 @@ fn clear(bitmap: &mut Block, bits: Range<usize>) {
         bitmap[whole.end] &= !(low_bits(bits.end % 8) & !low_bits(bits.start % 8));
         return;
     }
-    if bits.start % 8 != 0 {
+    if !bits.start.is_multiple_of(8) {
         bitmap[bits.start / 8] &= low_bits(bits.start % 8);
     }
-    if bits.end % 8 != 0 {
+    if !bits.end.is_multiple_of(8) {
         bitmap[whole.end] &= !low_bits(bits.end % 8);
     }
     bitmap[whole].fill(0);
@@ -78,7 +78,7 @@ mod tests {
         #[test]
         fn clears_just_the_stretch(start in 0..BITS, length in 0..2000_usize) {
             let stretch = start..(start + length).min(BITS);
-            let bitmap = with_free(std::slice::from_ref(&stretch));
+            let bitmap = with_free(Some(stretch.clone()));
             for bit in 0..BITS {
                 let used = bitmap[bit / 8] & (1 << (bit % 8)) != 0;
                 assert_eq!(used, !stretch.contains(&bit), "{bit}");

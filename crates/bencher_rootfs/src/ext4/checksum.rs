@@ -1,4 +1,4 @@
-//! The CRC32c that ext4's `metadata_csum` feature puts on every structure.
+//! The CRC-32C that ext4's `metadata_csum` feature puts on every structure.
 //!
 //! Source: the kernel's `Documentation/filesystems/ext4/checksums.rst`. ext4 keeps the raw state
 //! of the CRC: it starts from all ones, and is *not* inverted at the end.
@@ -24,7 +24,7 @@ impl Checksum {
 
     #[must_use]
     pub(super) fn update(self, bytes: &[u8]) -> Self {
-        // The crate inverts before and after, as CRC32c is defined elsewhere.
+        // The crate inverts before and after, as CRC-32C is defined elsewhere.
         Self(!crc32c::crc32c_append(!self.0, bytes))
     }
 

@@ -8,7 +8,7 @@ use super::bitmap::{self, FreeBlocks};
 use super::checksum::Checksum;
 use super::descriptor::{BLOCKS_UNINITIALIZED, Descriptor, INODES_UNINITIALIZED, INODES_ZEROED};
 use super::format::{BLOCK_BYTES, BLOCK_SIZE, BLOCKS_PER_GROUP, Block, low32};
-use super::layout::Layout;
+use super::layout::{Layout, group_start};
 use super::output::{BlockWriter, write_at};
 use super::tables::Placement;
 
@@ -73,7 +73,7 @@ pub(super) fn write_groups(
         chunk.extend_from_slice(&descriptor.encode(seed, group));
         if chunk.len() == CHUNK_SIZE || group + 1 == layout.groups() {
             for &copy in &copies {
-                let table = (layout.group_start(copy) + 1) * BLOCK_BYTES;
+                let table = (group_start(copy) + 1) * BLOCK_BYTES;
                 write_at(file, table + written, &chunk)?;
             }
             written += chunk.len() as u64;
@@ -94,7 +94,7 @@ struct GroupBlocks {
 impl GroupBlocks {
     /// Must be called with ascending groups.
     fn of(layout: &Layout, group: u32, free: &mut FreeBlocks<'_>) -> Self {
-        let start = layout.group_start(group);
+        let start = group_start(group);
         let blocks = layout.group_blocks(group);
         let stretches: Vec<_> = free.among(start..start + blocks).collect();
         let count: u64 = stretches.iter().map(|free| free.len() as u64).sum();
@@ -107,7 +107,7 @@ impl GroupBlocks {
             bitmap: if untouched && whole && group > 0 {
                 None
             } else {
-                Some(bitmap::with_free(&stretches))
+                Some(bitmap::with_free(stretches))
             },
         }
     }
@@ -132,7 +132,7 @@ impl GroupInodes {
             bitmap: if used == 0 {
                 None
             } else {
-                Some(bitmap::with_free(&[used as usize..per_group as usize]))
+                Some(bitmap::with_free(Some(used as usize..per_group as usize)))
             },
         }
     }

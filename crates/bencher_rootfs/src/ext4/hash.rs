@@ -55,23 +55,32 @@ fn words(rest: &[u8]) -> [u32; WORDS] {
 }
 
 fn transform(state: &mut [u32; 4], words: &[u32; WORDS]) {
-    /// The order of the words, the rotations, and the constant of a round.
-    type Round = ([usize; WORDS], [u32; 4], u32);
-    const ROUNDS: [(Round, fn(u32, u32, u32) -> u32); 3] = [
-        (([0, 1, 2, 3, 4, 5, 6, 7], [3, 7, 11, 19], 0), |x, y, z| {
-            (x & y) | (!x & z)
-        }),
+    /// What mixes three of the variables in a round, the order of the words, the rotations, and
+    /// the constant.
+    type Round = (Mix, [usize; WORDS], [u32; 4], u32);
+    type Mix = fn(u32, u32, u32) -> u32;
+    let rounds: [Round; 3] = [
         (
-            ([1, 3, 5, 7, 0, 2, 4, 6], [3, 5, 9, 13], 0x5A82_7999),
-            |x, y, z| (x & y) | (x & z) | (y & z),
+            |x, y, z| (x & y) | (!x & z),
+            [0, 1, 2, 3, 4, 5, 6, 7],
+            [3, 7, 11, 19],
+            0,
         ),
         (
-            ([3, 7, 2, 6, 1, 5, 0, 4], [3, 9, 11, 15], 0x6ED9_EBA1),
+            |x, y, z| (x & y) | (x & z) | (y & z),
+            [1, 3, 5, 7, 0, 2, 4, 6],
+            [3, 5, 9, 13],
+            0x5A82_7999,
+        ),
+        (
             |x, y, z| x ^ y ^ z,
+            [3, 7, 2, 6, 1, 5, 0, 4],
+            [3, 9, 11, 15],
+            0x6ED9_EBA1,
         ),
     ];
     let [mut a, mut b, mut c, mut d] = *state;
-    for ((order, rotations, constant), mix) in ROUNDS {
+    for (mix, order, rotations, constant) in rounds {
         for (step, word) in order.into_iter().enumerate() {
             let sum = a
                 .wrapping_add(mix(b, c, d))

@@ -37,8 +37,9 @@ const SMALLEST_LAST_GROUP: u64 = 64;
 /// The disk has an inode for each so many bytes, like those of `mke2fs`.
 const BYTES_PER_INODE: u64 = 16_384;
 
-/// Inodes that are free beyond what the tree needs, if that is more than a quarter of it.
-const SPARE_INODES: u64 = 256;
+/// Inodes that are free beyond what the tree needs, if that is more than a quarter of it; fewer on
+/// the smallest disks, which have not as many blocks.
+const SPARE_INODES: u64 = 1024;
 
 const MIB: u64 = 1 << 20;
 
@@ -75,7 +76,7 @@ impl Layout {
         let last = layout.groups - 1;
         let fixed = layout.fixed_blocks(last);
         if last > 0 && layout.group_blocks(last) < fixed + SMALLEST_LAST_GROUP {
-            return Ok(Self::of_blocks(size, layout.group_start(last)));
+            return Ok(Self::of_blocks(size, group_start(last)));
         }
         Ok(layout)
     }
@@ -142,7 +143,7 @@ impl Layout {
     pub(super) fn inodes_per_group(&self, entries: u64) -> Option<u32> {
         let groups = u64::from(self.groups);
         let used = entries.checked_add(u64::from(FIRST_INODE))?;
-        let spare = (used / 4).max(SPARE_INODES);
+        let spare = (used / 4).max(SPARE_INODES.min(self.blocks));
         let by_size = self.blocks * BLOCK_BYTES / BYTES_PER_INODE;
         let wanted = by_size.max(used + spare).div_ceil(groups);
         let step = u64::from(INODES_PER_BLOCK);
@@ -168,14 +169,9 @@ impl Layout {
         self.groups
     }
 
-    /// The first block of a group.
-    pub(super) fn group_start(&self, group: u32) -> u64 {
-        u64::from(group) * BLOCKS_PER_GROUP
-    }
-
     /// The number of blocks of a group: fewer in the last one.
     pub(super) fn group_blocks(&self, group: u32) -> u64 {
-        (self.blocks - self.group_start(group)).min(BLOCKS_PER_GROUP)
+        (self.blocks - group_start(group)).min(BLOCKS_PER_GROUP)
     }
 
     /// The number of blocks at the start of a group that hold a superblock and group descriptors.
@@ -208,16 +204,19 @@ impl Layout {
     pub(super) fn free_runs(&self) -> impl Iterator<Item = Range<u64>> {
         let groups = self.superblock_groups();
         let next = groups.clone().into_iter().skip(1);
-        let ends = next
-            .map(|group| self.group_start(group))
-            .chain([self.blocks]);
+        let ends = next.map(group_start).chain([self.blocks]);
         groups
             .into_iter()
             .zip(ends)
-            .map(|(group, end)| self.group_start(group) + self.fixed_blocks(group)..end)
+            .map(|(group, end)| group_start(group) + self.fixed_blocks(group)..end)
             .collect::<Vec<_>>()
             .into_iter()
     }
+}
+
+/// The first block of a group.
+pub(super) fn group_start(group: u32) -> u64 {
+    u64::from(group) * BLOCKS_PER_GROUP
 }
 
 /// Whether a group begins with a copy of the superblock (`sparse_super`).
@@ -303,7 +302,7 @@ mod tests {
         assert_eq!(layout.inodes_per_group(262_144 - 10), None);
         let huge = Layout::new(MAX_DISK_SIZE).unwrap();
         let each = huge.inodes_per_group(0).unwrap();
-        assert!(u64::from(each) * u64::from(huge.groups()) <= u64::from(u32::MAX));
+        assert!(each.checked_mul(huge.groups()).is_some());
     }
 
     proptest::proptest! {

@@ -7,7 +7,7 @@ use super::allocator::FreeSpace;
 use super::checksum::Checksum;
 use super::format::BLOCK_BYTES;
 use super::groups::{Usage, write_groups};
-use super::layout::Layout;
+use super::layout::{Layout, group_start};
 use super::nodes::NodeWriter;
 use super::numbering::{MAX_INODES, Numbering};
 use super::output::write_at;
@@ -149,7 +149,7 @@ fn write_superblocks(
 ) -> Result<(), Ext4Error> {
     for group in layout.superblock_groups().into_iter().rev() {
         let offset = if group == 0 { SUPERBLOCK_OFFSET } else { 0 };
-        let position = layout.group_start(group) * BLOCK_BYTES + offset;
+        let position = group_start(group) * BLOCK_BYTES + offset;
         write_at(file, position, &superblock.encode(group))?;
     }
     Ok(())

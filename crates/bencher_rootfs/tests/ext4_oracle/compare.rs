@@ -12,7 +12,7 @@ use bencher_rootfs::tree::{Kind, Node, Timestamp};
 use rustix::fs::{SeekFrom, lgetxattr, llistxattr, seek};
 
 use crate::image::{Image, split};
-use crate::model::{Body, Item, Model};
+use crate::model::{Body, Item, Model, Piece};
 use crate::oracle::{self, Mount};
 
 const BLOCK: u64 = 4096;
@@ -163,10 +163,10 @@ fn compare_contents(path: &Path, size: u64, item: &Item, shown: &str) {
         panic!("{shown} has no contents");
     };
     let file = File::open(path).unwrap();
-    for (offset, bytes) in pieces {
-        let mut found = vec![0; bytes.len()];
-        file.read_exact_at(&mut found, *offset).unwrap();
-        assert!(found == *bytes, "contents of {shown} at {offset}");
+    for piece in pieces {
+        let mut found = vec![0; piece.length];
+        file.read_exact_at(&mut found, piece.offset).unwrap();
+        assert!(found == piece.bytes(), "contents of {shown}: {piece:?}");
     }
     let expected = merged(size, pieces);
     assert_eq!(data_ranges(&file, size), expected, "holes of {shown}");
@@ -174,24 +174,22 @@ fn compare_contents(path: &Path, size: u64, item: &Item, shown: &str) {
     if size < 64 << 20 {
         let mut whole = Vec::new();
         (&file).read_to_end(&mut whole).unwrap();
-        for (offset, bytes) in pieces {
-            let start = usize::try_from(*offset).unwrap();
-            whole[start..start + bytes.len()].fill(0);
+        for piece in pieces {
+            let start = usize::try_from(piece.offset).unwrap();
+            whole[start..start + piece.length].fill(0);
         }
         assert!(whole.iter().all(|&byte| byte == 0), "holes of {shown}");
     }
 }
 
 /// The stretches of whole blocks that pieces fill, up to the end of the file.
-fn merged(size: u64, pieces: &[(u64, Vec<u8>)]) -> Vec<(u64, u64)> {
+fn merged(size: u64, pieces: &[Piece]) -> Vec<(u64, u64)> {
     let mut ranges: Vec<(u64, u64)> = Vec::new();
-    for (offset, bytes) in pieces {
-        let end = (offset + bytes.len() as u64)
-            .next_multiple_of(BLOCK)
-            .min(size);
+    for piece in pieces {
+        let end = piece.end().next_multiple_of(BLOCK).min(size);
         match ranges.last_mut() {
-            Some(last) if last.1 == *offset => last.1 = end,
-            _ => ranges.push((*offset, end)),
+            Some(last) if last.1 == piece.offset => last.1 = end,
+            _ => ranges.push((piece.offset, end)),
         }
     }
     ranges

@@ -12,7 +12,7 @@ fn crowded(count: usize, name: impl Fn(usize) -> Vec<u8>) -> Model {
     let mut model = model([("big", Item::directory())]);
     for number in 0..count {
         let path = [b"big/", &name(number)[..]].concat();
-        model.insert(path, Item::file(b""));
+        model.insert(path, Item::file(0));
     }
     model
 }
@@ -107,7 +107,7 @@ fn directories_around_their_thresholds() {
         model.insert(format!("{count}").into_bytes(), Item::directory());
         for number in 0..count {
             let path = [format!("{count}/").as_bytes(), &long_name(number)].concat();
-            model.insert(path, Item::file(b""));
+            model.insert(path, Item::file(0));
         }
     }
     verify(&Image::build(16 << 20, &model), &model);
@@ -125,12 +125,12 @@ fn names_of_any_bytes() {
     let mut model = model([("big", Item::directory())]);
     for byte in (1..=255).filter(|&byte| byte != b'/') {
         if byte != b'.' {
-            model.insert([b"big/", &[byte][..]].concat(), Item::file(&[byte]));
+            model.insert([b"big/", &[byte][..]].concat(), Item::file(1));
         }
-        model.insert([b"big/..", &[byte][..]].concat(), Item::file(b""));
-        model.insert([&b"big/"[..], &[byte; 255]].concat(), Item::file(b""));
+        model.insert([b"big/..", &[byte][..]].concat(), Item::file(0));
+        model.insert([&b"big/"[..], &[byte; 255]].concat(), Item::file(0));
     }
-    let image = Image::build(16 << 20, &model);
+    let image = Image::build(64 << 20, &model);
     verify(&image, &model);
     exercise(&image, &model);
 }

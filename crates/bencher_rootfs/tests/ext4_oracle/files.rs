@@ -4,7 +4,7 @@ use bencher_rootfs::tree::{Kind, Segment, TreeBuilder};
 
 use crate::compare::verify;
 use crate::image::{Contents, Image};
-use crate::model::{Item, model, node, pattern};
+use crate::model::{Item, Piece, model, node};
 use crate::oracle::{check, debugfs};
 
 const BLOCK: u64 = 4096;
@@ -13,8 +13,7 @@ const BLOCK: u64 = 4096;
 fn lengths_around_blocks() {
     let mut model = model([]);
     for length in [0, 1, 4095, 4096, 4097, 8192, 1_048_576, 1_048_577] {
-        let bytes = pattern(length, length as u64);
-        model.insert(length.to_string().into_bytes(), Item::file(&bytes));
+        model.insert(length.to_string().into_bytes(), Item::file(length));
     }
     verify(&Image::build(16 << 20, &model), &model);
 }
@@ -22,7 +21,7 @@ fn lengths_around_blocks() {
 #[test]
 fn a_file_longer_than_an_extent_and_a_group() {
     let length = (300 << 20) + 5;
-    let model = model([("large", Item::file(&pattern(length, 1)))]);
+    let model = model([("large", Item::file(length))]);
     let image = Image::build(512 << 20, &model);
     verify(&image, &model);
     // Cut by the superblocks at the starts of groups 1 and 3, and not otherwise.
@@ -37,28 +36,28 @@ fn holes_everywhere() {
         ("not even a block", Item::sparse(1, vec![])),
         (
             "at the start",
-            Item::sparse(1 << 20, vec![((1 << 20) - BLOCK, pattern(4096, 1))]),
+            Item::sparse(1 << 20, vec![Piece::new((1 << 20) - BLOCK, 4096, 1)]),
         ),
         (
             "at the end",
-            Item::sparse(1 << 20, vec![(0, pattern(4096, 2))]),
+            Item::sparse(1 << 20, vec![Piece::new(0, 4096, 2)]),
         ),
         (
             "in the middle",
             Item::sparse(
                 100 * BLOCK + 7,
                 vec![
-                    (0, pattern(5000, 3)),
-                    (2 * BLOCK, pattern(10, 4)),
-                    (4 * BLOCK, pattern(4096, 5)),
-                    (5 * BLOCK, pattern(4097, 6)),
-                    (100 * BLOCK, pattern(7, 7)),
+                    Piece::new(0, 5000, 3),
+                    Piece::new(2 * BLOCK, 10, 4),
+                    Piece::new(4 * BLOCK, 4096, 5),
+                    Piece::new(5 * BLOCK, 4097, 6),
+                    Piece::new(100 * BLOCK, 7, 7),
                 ],
             ),
         ),
     ]);
     let most = u64::from(u32::MAX) * BLOCK;
-    let end = vec![(0, pattern(1, 8)), (most - BLOCK, pattern(4096, 9))];
+    let end = vec![Piece::new(0, 1, 8), Piece::new(most - BLOCK, 4096, 9)];
     model.insert(b"as large as can be".to_vec(), Item::sparse(most, end));
     verify(&Image::build(16 << 20, &model), &model);
 }
@@ -75,7 +74,7 @@ fn extent_trees_of_all_depths() {
         (3000, 2),
     ] {
         let pieces = (0..extents)
-            .map(|piece| (2 * piece * BLOCK, pattern(4096, piece)))
+            .map(|piece| Piece::new(2 * piece * BLOCK, 4096, piece))
             .collect();
         let model = model([("scattered", Item::sparse(2 * extents * BLOCK, pieces))]);
         let image = Image::try_build_with_gaps(64 << 20, &model, 1).unwrap();
@@ -90,9 +89,9 @@ fn extent_trees_of_all_depths() {
 #[test]
 fn an_extent_tree_of_three_levels() {
     let extents = 4 * 340 * 340 + 1;
-    let contents = Contents::new(8 << 30, 0).unwrap();
-    // Every second block, and none in the groups that begin with a superblock.
-    let start = 10 << 27;
+    let contents = Contents::new(11 << 30, 0).unwrap();
+    // Every second block; groups 50 to 80 have no superblocks in between.
+    let start = 50 << 27;
     let segments: Vec<Segment> = (0..extents)
         .map(|number| Segment {
             offset: number * BLOCK,

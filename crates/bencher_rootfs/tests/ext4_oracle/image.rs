@@ -139,7 +139,7 @@ pub(crate) fn tree(model: &Model, contents: &mut Contents) -> Tree {
             Body::Pieces(pieces) => {
                 let segments: Vec<_> = pieces
                     .iter()
-                    .flat_map(|(offset, bytes)| contents.put(*offset, bytes))
+                    .flat_map(|piece| contents.put(piece.offset, &piece.bytes()))
                     .collect();
                 assert!(matches!(item.node.kind, Kind::File { .. }));
                 builder.add_file(parent, name, item.node, &segments)

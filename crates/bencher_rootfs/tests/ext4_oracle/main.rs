@@ -3,6 +3,11 @@
 //!
 //! The kernel is asked only where there are loop devices and root; elsewhere it is said why not.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests panic like the tests themselves"
+)]
+
 mod compare;
 mod directories;
 mod files;

@@ -21,12 +21,40 @@ pub(crate) struct Item {
 pub(crate) enum Body {
     /// Nothing.
     None,
-    /// Contents: offset, a multiple of 4096, and bytes.
-    Pieces(Vec<(u64, Vec<u8>)>),
+    /// Contents, ascending.
+    Pieces(Vec<Piece>),
     /// The target of a symbolic link.
     Target(Vec<u8>),
     /// One more name of the file of this path.
     Link(Vec<u8>),
+}
+
+/// Part of the contents of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    /// A multiple of 4096.
+    pub(crate) offset: u64,
+    pub(crate) length: usize,
+    /// Which [`pattern`] it is filled with.
+    pub(crate) seed: u64,
+}
+
+impl Piece {
+    pub(crate) fn new(offset: u64, length: usize, seed: u64) -> Self {
+        Self {
+            offset,
+            length,
+            seed,
+        }
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.length as u64
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        pattern(self.length, self.seed)
+    }
 }
 
 pub(crate) fn node(kind: Kind) -> Node {
@@ -61,16 +89,17 @@ impl Item {
         Self::new(Kind::Directory)
     }
 
-    pub(crate) fn file(bytes: &[u8]) -> Self {
-        let pieces = if bytes.is_empty() {
+    /// A file without holes, filled with a pattern.
+    pub(crate) fn file(length: usize) -> Self {
+        let pieces = if length == 0 {
             Vec::new()
         } else {
-            vec![(0, bytes.to_vec())]
+            vec![Piece::new(0, length, length as u64)]
         };
-        Self::sparse(bytes.len() as u64, pieces)
+        Self::sparse(length as u64, pieces)
     }
 
-    pub(crate) fn sparse(size: u64, pieces: Vec<(u64, Vec<u8>)>) -> Self {
+    pub(crate) fn sparse(size: u64, pieces: Vec<Piece>) -> Self {
         Self {
             body: Body::Pieces(pieces),
             ..Self::new(Kind::File { size })

@@ -1,13 +1,37 @@
 //! Asking `e2fsck`, `dumpe2fs` and the kernel.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::mount::UnmountFlags;
 use tempfile::TempDir;
 
 use crate::image::Image;
 
-/// Runs a program of e2fsprogs, which lies where only root looks.
+/// Held while a process is started and while a filesystem is unmounted: between fork and exec the
+/// child of one test has the files open that another test reads in its mount.
+static FORKING: Mutex<()> = Mutex::new(());
+
+fn forking() -> MutexGuard<'static, ()> {
+    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn output(command: &mut Command) -> Output {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = {
+        let _guard = forking();
+        command.spawn()
+    };
+    let shown = command.get_program().to_owned();
+    child
+        .unwrap_or_else(|error| panic!("{} is not installed: {error}", shown.display()))
+        .wait_with_output()
+        .unwrap()
+}
+
+/// A program of e2fsprogs, which lies where only root looks.
 fn e2fsprogs(program: &str) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();
@@ -26,17 +50,13 @@ fn text(output: &Output) -> String {
 
 /// Checks an image completely: it must be flawless.
 pub(crate) fn check(image: &Path) {
-    let output = e2fsprogs("e2fsck")
-        .args(["-f", "-n"])
-        .arg(image)
-        .output()
-        .expect("e2fsck of e2fsprogs is installed");
+    let output = output(e2fsprogs("e2fsck").args(["-f", "-n"]).arg(image));
     assert!(output.status.success(), "{}", text(&output));
 }
 
 /// One field of the superblock, as `dumpe2fs` names it.
 pub(crate) fn superblock_field(image: &Path, name: &str) -> Option<String> {
-    let output = e2fsprogs("dumpe2fs").arg("-h").arg(image).output().unwrap();
+    let output = output(e2fsprogs("dumpe2fs").arg("-h").arg(image));
     let text = text(&output);
     let line = text
         .lines()
@@ -46,12 +66,9 @@ pub(crate) fn superblock_field(image: &Path, name: &str) -> Option<String> {
 
 /// What `debugfs` answers to a request.
 pub(crate) fn debugfs(image: &Path, request: &str) -> String {
-    let output = e2fsprogs("debugfs")
-        .args(["-R", request])
-        .arg(image)
-        .output()
-        .unwrap();
-    text(&output)
+    let output = output(e2fsprogs("debugfs").args(["-R", request]).arg(image));
+    // The other stream has its version.
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// An image mounted by the kernel, until it is dropped.
@@ -80,12 +97,12 @@ impl Mount {
             return None;
         }
         let directory = TempDir::new().unwrap();
-        let output = Command::new("mount")
-            .args(["-t", "ext4", "-o", &format!("loop,{mode}")])
-            .arg(image.path())
-            .arg(directory.path())
-            .output()
-            .unwrap();
+        let output = output(
+            Command::new("mount")
+                .args(["-t", "ext4", "-o", &format!("loop,{mode}")])
+                .arg(image.path())
+                .arg(directory.path()),
+        );
         assert!(output.status.success(), "{}", text(&output));
         Some(Self { directory })
     }
@@ -100,14 +117,12 @@ impl Mount {
 
     /// The number of errors that the kernel has met in this filesystem so far.
     pub(crate) fn errors(&self) -> u64 {
-        let output = Command::new("findmnt")
-            .args(["-n", "-o", "SOURCE", "--mountpoint"])
-            .arg(self.path())
-            .output()
-            .unwrap();
-        let device = String::from_utf8(output.stdout).unwrap();
-        let name = Path::new(device.trim()).file_name().unwrap();
-        let count = Path::new("/sys/fs/ext4").join(name).join("errors_count");
+        let device = std::fs::metadata(self.path()).unwrap().dev();
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        let link = std::fs::read_link(format!("/sys/dev/block/{major}:{minor}")).unwrap();
+        let count = Path::new("/sys/fs/ext4")
+            .join(link.file_name().unwrap())
+            .join("errors_count");
         std::fs::read_to_string(count)
             .unwrap()
             .trim()
@@ -123,10 +138,13 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let status = Command::new("umount").arg(self.path()).status();
+        let result = {
+            let _guard = forking();
+            rustix::mount::unmount(self.path(), UnmountFlags::empty())
+        };
         // A second panic would hide the first.
         if !std::thread::panicking() {
-            assert!(status.unwrap().success());
+            result.unwrap();
         }
     }
 }

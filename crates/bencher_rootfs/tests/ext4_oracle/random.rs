@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::compare::verify;
 use crate::image::Image;
-use crate::model::{Body, Item, Model, node, pattern};
+use crate::model::{Body, Item, Model, Piece, node};
 
 fn names() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -41,7 +41,7 @@ fn times() -> impl Strategy<Value = Timestamp> {
 }
 
 /// Pieces of whole blocks apart from each other, and a size with a hole or none at the end.
-fn contents() -> impl Strategy<Value = (u64, Vec<(u64, Vec<u8>)>)> {
+fn contents() -> impl Strategy<Value = (u64, Vec<Piece>)> {
     (
         vec((0..4_u64, 1..20_000_usize, any::<u64>()), 0..12),
         0..10_000_u64,
@@ -51,7 +51,7 @@ fn contents() -> impl Strategy<Value = (u64, Vec<(u64, Vec<u8>)>)> {
             let mut end = 0_u64;
             for (skipped, length, seed) in parts {
                 let offset = end.next_multiple_of(4096) + skipped * 4096;
-                pieces.push((offset, pattern(length, seed)));
+                pieces.push(Piece::new(offset, length, seed));
                 end = offset + length as u64;
             }
             (end + hole, pieces)

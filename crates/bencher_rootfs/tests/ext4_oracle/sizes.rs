@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::compare::verify;
 use crate::image::Image;
-use crate::model::{Item, Model, model, pattern};
+use crate::model::{Item, Model, model};
 use crate::oracle::superblock_field;
 
 const GROUP: u64 = 1 << 27;
@@ -13,7 +13,7 @@ const BLOCK: u64 = 4096;
 fn small_tree() -> Model {
     model([
         ("directory", Item::directory()),
-        ("directory/file", Item::file(&pattern(10_000, 1))),
+        ("directory/file", Item::file(10_000)),
     ])
 }
 
@@ -90,7 +90,7 @@ fn there_is_an_inode_for_each_16_kibibytes() {
 fn a_tree_of_many_entries_gets_more_inodes() {
     let mut model = model([]);
     for number in 0..30_000 {
-        model.insert(format!("{number}").into_bytes(), Item::file(b""));
+        model.insert(format!("{number}").into_bytes(), Item::file(0));
     }
     let image = Image::build(128 << 20, &model);
     assert!(image.written.free_inodes >= 2000);
