@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::Benchmark;
 use crate::images::Image;
 
 /// Proves the runner on this machine: builds real images, boots real microVMs, measures them.
@@ -37,6 +38,9 @@ pub(crate) enum Action {
     All,
     /// Compare speed and memory with other tools and print the ratios as Markdown
     Bench {
+        /// What to measure
+        #[arg(value_enum, default_values_t = Benchmark::ALL)]
+        names: Vec<Benchmark>,
         /// How often each contestant runs; they take turns
         #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,

@@ -22,6 +22,7 @@ use clap::ValueEnum;
 use crate::console;
 use crate::workspace::Workspace;
 pub(crate) use debian::OUTPUT as DEBIAN_OUTPUT;
+pub(crate) use large::layer_files as layers;
 use recipe::Recipe;
 
 /// The folder of the artifacts that holds the images.

@@ -15,11 +15,13 @@
 //! |---|---|
 //! | `images/NAME` | link to the newest OCI image layout of that name |
 //! | `images/NAME-KEY` | the layout built from the recipe whose digest begins with KEY |
-//! | `cache`, `state` | the runner's own folders (`XDG_CACHE_HOME`, `XDG_STATE_HOME`) |
+//! | `cache`, `state` | the runner's own folders (`--cache-dir`, `--state-dir`) |
 //! | `results` | result documents and collected files of the newest run |
+//! | `bench`, `bench.md` | what the newest benchmarks used and printed |
 //! | `tools` | tools installed for the checks alone |
 
 mod arguments;
+mod bench;
 mod check;
 mod console;
 mod fuzz;
@@ -59,7 +61,10 @@ fn perform(action: Action) -> anyhow::Result<bool> {
     match action {
         Action::Test { images } => test(&workspace, &images),
         Action::All => Ok(check::all(workspace)),
-        Action::Bench { rounds } => bench(&workspace, rounds),
+        Action::Bench { names, rounds } => {
+            bench::run(&workspace, &names, rounds)?;
+            Ok(true)
+        }
         Action::Fuzz { seconds, targets } => {
             let targets = fuzz::choose(&workspace, &targets)?;
             let cargo_fuzz = fuzz::prepare(&workspace)?;
@@ -102,9 +107,4 @@ fn build(workspace: &Workspace, images: &[Image]) -> anyhow::Result<()> {
         console::note(&layout.display().to_string());
     }
     Ok(())
-}
-
-fn bench(_workspace: &Workspace, _rounds: u32) -> anyhow::Result<bool> {
-    prerequisites::ensure(&prerequisites::for_comparison())?;
-    anyhow::bail!("not yet")
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::console;
 use crate::images::Image;
@@ -100,6 +100,15 @@ pub(crate) fn for_kernel() -> Vec<Tool> {
 /// What running images in microVMs takes, beyond the images.
 pub(crate) fn for_machines() -> Vec<Tool> {
     vec![QEMU, DPKG]
+}
+
+/// The emulator's path.
+///
+/// # Errors
+///
+/// When it is not installed.
+pub(crate) fn qemu() -> anyhow::Result<PathBuf> {
+    find(QEMU.program).with_context(|| format!("{} is not installed", QEMU.program))
 }
 
 /// What the benchmarks compare with.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// What `runner run --result` wrote.
 #[derive(Debug, Deserialize)]
@@ -33,17 +34,30 @@ pub(crate) struct Iteration {
 /// Where the time went, in milliseconds.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Spans {
-    pub(crate) before_ms: f64,
-    pub(crate) copy_ms: f64,
-    pub(crate) start_ms: f64,
-    pub(crate) boot_ms: Option<f64>,
-    pub(crate) prepare_ms: Option<f64>,
+    #[serde(rename = "before_ms")]
+    before: f64,
+    #[serde(rename = "copy_ms")]
+    pub(crate) copy: f64,
+    #[serde(rename = "start_ms")]
+    start: f64,
+    #[serde(rename = "boot_ms")]
+    boot: Option<f64>,
+    #[serde(rename = "prepare_ms")]
+    prepare: Option<f64>,
+    #[serde(rename = "command_ms")]
+    pub(crate) command: Option<f64>,
 }
 
 impl Spans {
     /// From the VMM's start to the command's.
     pub(crate) fn until_command(&self) -> Option<f64> {
-        Some(self.boot_ms? + self.prepare_ms?)
+        Some(self.boot? + self.prepare?)
+    }
+
+    /// From the start of the runner's process to the VMM's, without the copy of the root
+    /// filesystem.
+    pub(crate) fn until_machine(&self) -> f64 {
+        self.before + self.start
     }
 }
 
@@ -62,17 +76,18 @@ pub(crate) struct Content {
     pub(crate) guest_path: Option<String>,
     pub(crate) bytes: u64,
     pub(crate) kept_bytes: u64,
-    pub(crate) content: Option<Stored>,
+    #[serde(rename = "content")]
+    inside: Option<Stored>,
     /// Where it is now, relative to the output folder.
-    pub(crate) path: Option<String>,
+    path: Option<String>,
 }
 
 /// Bytes inside the document.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Stored {
+enum Stored {
     Text(String),
-    Base64(String),
+    Base64(IgnoredAny),
 }
 
 /// Whether the numbers can be compared.
@@ -117,7 +132,7 @@ impl Content {
         if self.kept_bytes != self.bytes {
             bail!("only {} of {} bytes were kept", self.kept_bytes, self.bytes);
         }
-        match (&self.content, &self.path) {
+        match (&self.inside, &self.path) {
             (Some(Stored::Text(text)), _) => Ok(text.clone()),
             (Some(Stored::Base64(_)), _) => bail!("it is not text"),
             (None, Some(path)) => {

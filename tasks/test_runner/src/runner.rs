@@ -59,11 +59,6 @@ impl Runner {
         })
     }
 
-    /// The binary's path.
-    pub(crate) fn binary(&self) -> &Path {
-        &self.binary
-    }
-
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
         self.with_cache(&self.cache)
@@ -73,8 +68,10 @@ impl Runner {
     pub(crate) fn with_cache(&self, cache: &Path) -> Command {
         let mut command = command(&self.binary);
         command
-            .env("XDG_CACHE_HOME", cache)
-            .env("XDG_STATE_HOME", &self.state);
+            .arg("--cache-dir")
+            .arg(cache)
+            .arg("--state-dir")
+            .arg(&self.state);
         command
     }
 

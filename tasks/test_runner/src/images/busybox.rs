@@ -80,7 +80,7 @@ impl Busybox {
         .and_then(|_| {
             let mut target = std::ffi::OsString::from("oci:");
             target.push(layout);
-            target.push(":latest");
+            target.push(format!(":{}", layout::TAG));
             capture(buildah().args(["push", "busybox"]).arg(target))
         });
         remove_if_there(&work)?;

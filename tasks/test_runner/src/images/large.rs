@@ -191,6 +191,19 @@ fn write_records(layer: &mut LayerWriter, count: usize, material: &[u8]) -> anyh
     Ok(())
 }
 
+/// The files of the layers of the only image of a layout, the lowest first.
+///
+/// # Errors
+///
+/// When the layout is not as this crate writes it.
+pub(crate) fn layer_files(layout: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let layers = layers(layout)?;
+    Ok(layers
+        .iter()
+        .map(|layer| blob(layout, &layer.digest))
+        .collect())
+}
+
 /// The layers of the only image of a layout.
 fn layers(layout: &Path) -> anyhow::Result<Vec<Layer>> {
     let index: Index = document(&layout.join("index.json"))?;

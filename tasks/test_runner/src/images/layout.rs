@@ -18,6 +18,9 @@ const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+/// The tag of the only image.
+pub(crate) const TAG: &str = "latest";
+
 /// The architecture of this machine, as images name it.
 pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
     "arm64"
@@ -55,7 +58,9 @@ pub(crate) fn write(folder: &Path, layers: &[Layer], config: &Value) -> anyhow::
             }))
             .collect::<Vec<_>>(),
     });
-    let manifest = blob(folder, MANIFEST_TYPE, &manifest)?;
+    let mut manifest = blob(folder, MANIFEST_TYPE, &manifest)?;
+    // Some tools find an image by its tag only.
+    manifest["annotations"] = json!({"org.opencontainers.image.ref.name": TAG});
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
     document(&folder.join("index.json"), &index.to_string())?;
     document(

@@ -1,0 +1,229 @@
+//! The least that any runner must do: QEMU booting the same kernel and initramfs to a program that
+//! powers off at once.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use super::Arena;
+use crate::process::{capture, command};
+
+/// Powers the machine off, as the guest's init does. Without a C library: loading one would count.
+const POWER_OFF: &str = include_str!("power_off.c");
+
+/// Options of QEMU that make the machine; devices, which this guest does not use, are left out.
+const KEPT: [&str; 7] = ["-M", "-m", "-accel", "-cpu", "-smp", "-kernel", "-display"];
+const FLAGS: [&str; 3] = ["-nodefaults", "-no-user-config", "-no-reboot"];
+
+/// A machine like the runner's.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    qemu: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Bare {
+    /// Lets `run`, a `runner run` command, start QEMU through a script that notes the arguments.
+    ///
+    /// # Errors
+    ///
+    /// When the run fails or no C compiler is there.
+    pub(crate) fn like(arena: &Arena<'_>, qemu: &Path, mut run: Command) -> anyhow::Result<Self> {
+        let folder = arena.folder.join("bare");
+        fs::create_dir_all(&folder)?;
+        let noted = folder.join("arguments");
+        let initramfs = folder.join("initramfs");
+        let script = folder.join("qemu");
+        fs::write(&script, noting_script(qemu, &noted, &initramfs))?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        capture(run.arg("--qemu").arg(&script))?;
+        let noted = fs::read_to_string(&noted).context("the runner did not start QEMU")?;
+        let noted: Vec<&str> = noted.split_terminator('\0').collect();
+        append_power_off(&folder, &initramfs)?;
+        Ok(Self {
+            qemu: qemu.to_owned(),
+            arguments: arguments(&noted, &initramfs)?,
+        })
+    }
+
+    /// Boots it.
+    pub(crate) fn command(&self) -> Command {
+        let mut qemu = command(&self.qemu);
+        qemu.args(&self.arguments);
+        qemu
+    }
+}
+
+/// A QEMU that notes its arguments, and the initramfs among them, before it becomes the real one.
+fn noting_script(qemu: &Path, noted: &Path, initramfs: &Path) -> String {
+    let quote = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    format!(
+        "#!/bin/sh\n\
+         previous=\n\
+         for argument in \"$@\"; do\n\
+         \tif [ \"$previous\" = -initrd ]; then\n\
+         \t\tcp \"$argument\" {initramfs}\n\
+         \t\tprintf '%s\\0' \"$@\" >{noted}\n\
+         \tfi\n\
+         \tprevious=$argument\n\
+         done\n\
+         exec {qemu} \"$@\"\n",
+        initramfs = quote(initramfs),
+        noted = quote(noted),
+        qemu = quote(qemu),
+    )
+}
+
+/// The arguments of the bare machine.
+fn arguments(noted: &[&str], initramfs: &Path) -> anyhow::Result<Vec<String>> {
+    let mut kept: Vec<String> = FLAGS.map(str::to_owned).to_vec();
+    let mut parameters = None;
+    for pair in noted.windows(2) {
+        let [option, value] = pair else { continue };
+        if KEPT.contains(option) {
+            kept.extend([option.to_string(), value.to_string()]);
+        }
+        if *option == "-append" {
+            parameters = Some(value);
+        }
+    }
+    let Some(parameters) = parameters else {
+        bail!("the runner gave QEMU no kernel parameters");
+    };
+    let initramfs = initramfs.display().to_string();
+    kept.extend(["-initrd".to_owned(), initramfs]);
+    kept.extend([
+        "-append".to_owned(),
+        format!("{parameters} rdinit=/power-off"),
+    ]);
+    kept.extend(["-serial", "null", "-monitor", "none"].map(str::to_owned));
+    Ok(kept)
+}
+
+/// Adds the program to the initramfs: the kernel takes several archives in a row.
+fn append_power_off(folder: &Path, initramfs: &Path) -> anyhow::Result<()> {
+    let source = folder.join("power_off.c");
+    let tree = folder.join("tree");
+    fs::create_dir_all(&tree)?;
+    fs::write(&source, POWER_OFF)?;
+    let program = tree.join("power-off");
+    capture(
+        command("cc")
+            .args([
+                "-Os",
+                "-static",
+                "-nostdlib",
+                "-ffreestanding",
+                "-fno-stack-protector",
+                "-o",
+            ])
+            .arg(&program)
+            .arg(&source),
+    )?;
+    let archive = newc(&fs::read(&program)?);
+    let mut whole = fs::read(initramfs)?;
+    // Archives begin at multiples of four bytes.
+    whole.resize(whole.len().next_multiple_of(4), 0);
+    whole.extend(archive);
+    fs::write(initramfs, whole)?;
+    Ok(())
+}
+
+/// A `newc` cpio archive with `/power-off`
+/// (<https://docs.kernel.org/driver-api/early-userspace/buffer-format.html>).
+fn newc(program: &[u8]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    for (inode, name, mode, contents) in [
+        (1, "power-off", 0o100_755, program),
+        (0, "TRAILER!!!", 0, &[][..]),
+    ] {
+        let length = contents.len();
+        let name_length = name.len() + 1;
+        archive.extend(
+            format!(
+                "070701{inode:08x}{mode:08x}{0:08x}{0:08x}{links:08x}{0:08x}{length:08x}\
+                 {0:08x}{0:08x}{0:08x}{0:08x}{name_length:08x}{0:08x}{name}\0",
+                0,
+                links = 1,
+            )
+            .bytes(),
+        );
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend(contents);
+        archive.resize(archive.len().next_multiple_of(4), 0);
+    }
+    archive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_stays_and_the_devices_go() {
+        let noted = [
+            "-nodefaults",
+            "-display",
+            "none",
+            "-M",
+            "microvm",
+            "-m",
+            "512M",
+            "-kernel",
+            "/k",
+            "-initrd",
+            "/old",
+            "-append",
+            "quiet",
+            "-device",
+            "virtio-serial-device",
+            "-sandbox",
+            "on",
+        ];
+        let kept = arguments(&noted, Path::new("/new")).expect("complete");
+        assert_eq!(
+            kept.join(" "),
+            "-nodefaults -no-user-config -no-reboot -display none -M microvm -m 512M -kernel /k \
+             -initrd /new -append quiet rdinit=/power-off -serial null -monitor none"
+        );
+        assert!(arguments(&noted[..4], Path::new("/new")).is_err());
+    }
+
+    #[test]
+    fn the_archive_is_one() {
+        let archive = newc(b"program");
+        assert_eq!(archive.len() % 4, 0);
+        let header = 110;
+        assert_eq!(&archive[..6], b"070701");
+        assert_eq!(&archive[header..header + 9], b"power-off");
+        let text = String::from_utf8_lossy(&archive);
+        assert!(text.contains("program"));
+        assert!(text.contains("TRAILER!!!"));
+    }
+
+    #[test]
+    fn the_noting_script_starts_the_real_program() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("initrd"), "contents").expect("it can be written");
+        let script = noting_script(Path::new("/bin/echo"), &at("noted"), &at("copy"));
+        fs::write(at("script"), script).expect("it can be written");
+        let printed = capture(
+            command("sh")
+                .arg(at("script"))
+                .args(["-append", "a b", "-initrd"])
+                .arg(at("initrd")),
+        )
+        .expect("it runs");
+        assert!(printed.starts_with(b"-append a b -initrd "));
+        assert_eq!(
+            fs::read_to_string(at("copy")).expect("it is there"),
+            "contents"
+        );
+        let noted = fs::read_to_string(at("noted")).expect("it is there");
+        assert!(noted.starts_with("-append\0a b\0-initrd\0"), "{noted:?}");
+    }
+}
