@@ -73,7 +73,11 @@ pub(crate) fn report_to(reporter: Reporter) -> &'static Reporter {
     REPORTER.get_or_init(|| reporter)
 }
 
-/// Tells the host of a panic, and waits until it hangs up.
+fn is_vm() -> bool {
+    matches!(LIFE.get(), Some((Life::Vm, _)))
+}
+
+/// Tells the host of a panic, and waits until it hangs up where the news could be lost otherwise.
 fn cry(stream: &OwnedFd, reason: &str) {
     let reason = clip(reason.to_owned(), TEXT_LIMIT);
     let message = GuestMessage::Failed {
@@ -90,6 +94,7 @@ fn cry(stream: &OwnedFd, reason: &str) {
         })
         .write_all(&frame)
         .is_ok()
+        && is_vm()
     {
         while matches!(nix::unistd::read(stream, &mut [0; 512]), Ok(1..)) {}
     }
@@ -100,7 +105,6 @@ fn cry(stream: &OwnedFd, reason: &str) {
 pub(crate) fn console(stage: &str, reason: &str) {
     let line = format!("bencher_init: failed to {stage}: {reason}").replace('\n', " ");
     let line = clip(line, CONSOLE_LIMIT);
-    let is_vm = matches!(LIFE.get(), Some((Life::Vm, _)));
     let kernel_log = || {
         std::fs::OpenOptions::new()
             .write(true)
@@ -110,7 +114,7 @@ pub(crate) fn console(stage: &str, reason: &str) {
     // The kernel's log reaches every console and is written out before the power goes; the
     // image's /dev has none, so after the switch of roots the standard error of PID 1, which is
     // the console, has to do.
-    if !is_vm || kernel_log().is_err() {
+    if !is_vm() || kernel_log().is_err() {
         // There is no further place to complain at.
         let _ = writeln!(std::io::stderr(), "{line}");
     }

@@ -217,6 +217,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         match nix::unistd::read(gate, &mut [0]) {
+            Err(Errno::EINTR) => return Ok(()),
             Err(Errno::EAGAIN) => {
                 link.poller().drained(Source::Gate);
                 return Ok(());

@@ -73,10 +73,23 @@ pub(crate) fn close_all_but(keep: &[RawFd]) {
 
 /// Gives every signal its default action: ignored ones would stay ignored across `execve`.
 pub(crate) fn reset_signal_actions() {
+    // The kernel's `struct sigaction`: SIG_DFL, no flags and an empty mask are all zeroes. It has
+    // at most four words.
+    const DEFAULT: [u64; 4] = [0; 4];
+    const MASK_BYTES: usize = 8;
     for signal in 1..=LAST_SIGNAL {
-        // SAFETY: SIG_DFL installs no handler. It fails for KILL, STOP and those that libc keeps
-        // to itself, which never have another action.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel only reads the structure, and SIG_DFL installs no handler. The call
+        // fails for KILL and STOP, which never have another action. The C library's own function
+        // refuses the two signals that it keeps to itself, which may have been inherited ignored.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                DEFAULT.as_ptr(),
+                std::ptr::null_mut::<c_void>(),
+                MASK_BYTES,
+            )
+        };
     }
 }
 

@@ -62,10 +62,7 @@ pub(super) fn send_file(
         None => Ok(()),
         Some(reason) => sink.log(
             LogLevel::Warning,
-            format!(
-                "the end of {} was replaced by zeros: {reason}",
-                display(path)
-            ),
+            format!("replaced the end by zeros, {reason}: {}", display(path)),
         ),
     }
 }

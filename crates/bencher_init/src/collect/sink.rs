@@ -46,7 +46,7 @@ impl Sink for Link {
 
     fn missing(&mut self, path: &[u8], reason: &str) -> Result<(), InitError> {
         if path.len() > PATH_LIMIT {
-            let text = format!("an output is missing, {}: {reason}", display(path));
+            let text = format!("an output is missing, {reason}: {}", display(path));
             return self.log(LogLevel::Warning, text);
         }
         let reason = clip(reason.to_owned(), TEXT_LIMIT);

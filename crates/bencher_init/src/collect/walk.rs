@@ -123,7 +123,7 @@ impl<'a, S: Sink> Collector<'a, S> {
 
     /// Finds out what `path` is.
     fn look(&self, path: &[u8], flags: OFlag) -> nix::Result<Found> {
-        let stat = fstat(&self.root.resolve(path, LOOK | flags, Resolve::InRoot)?)?;
+        let stat = fstat(&self.resolve(path, LOOK | flags)?)?;
         Ok(match stat.st_mode & S_IFMT {
             S_IFLNK => Found::Link,
             _ if !self.devices.contains(&stat.st_dev) => {
@@ -137,7 +137,13 @@ impl<'a, S: Sink> Collector<'a, S> {
 
     /// Opens what was looked at.
     fn open(&self, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
-        self.root.resolve(path, READ | flags, Resolve::InRoot)
+        self.resolve(path, READ | flags)
+    }
+
+    fn resolve(&self, path: &[u8], flags: OFlag) -> nix::Result<OwnedFd> {
+        // Without its slash the top's path is empty.
+        let path = if path.is_empty() { b"/" } else { path };
+        self.root.resolve(path, flags, Resolve::InRoot)
     }
 
     /// Sends a file, or counts it if there are too many. The inner error says that it can not be
@@ -174,11 +180,11 @@ impl<'a, S: Sink> Collector<'a, S> {
     /// Sends all files below a folder, in the order of their names. The inner error says that the
     /// folder itself can not be read.
     fn folder(&mut self, path: Vec<u8>) -> Result<nix::Result<()>, InitError> {
-        let mut bytes = 0;
-        let mut levels = match self.level(path, OFlag::empty(), bytes)? {
+        let mut levels = match self.level(path, OFlag::empty(), 0)? {
             Ok(level) => vec![level],
             Err(error) => return Ok(Err(error)),
         };
+        let mut bytes = levels.iter().map(|level| level.bytes).sum();
         while let Some(level) = levels.last_mut() {
             let Some(name) = level.names.next() else {
                 bytes -= level.bytes;
@@ -207,7 +213,7 @@ impl<'a, S: Sink> Collector<'a, S> {
                 Err(error) => Some(error),
             };
             if let Some(error) = failure {
-                let text = format!("{} was not collected: {error}", display(&path));
+                let text = format!("not collected, {error}: {}", display(&path));
                 self.sink.log(LogLevel::Warning, text)?;
             }
         }
@@ -215,7 +221,7 @@ impl<'a, S: Sink> Collector<'a, S> {
     }
 
     fn skip(&mut self, path: &[u8], what: &str) -> Result<(), InitError> {
-        let text = format!("{} was not collected: {what}", display(path));
+        let text = format!("not collected, {what}: {}", display(path));
         self.sink.log(LogLevel::Debug, text)
     }
 
@@ -244,7 +250,7 @@ impl<'a, S: Sink> Collector<'a, S> {
         };
         if left_out > 0 {
             let text = format!(
-                "{left_out} names in {} were not looked at: there are too many",
+                "{left_out} names were not looked at, for there are too many in this folder: {}",
                 display(&path)
             );
             self.sink.log(LogLevel::Warning, text)?;

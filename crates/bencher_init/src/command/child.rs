@@ -11,7 +11,8 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, setgroups, setresgid, setresuid, setsid,
+    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setgroups, setresgid, setresuid,
+    setsid,
 };
 
 use super::exec::execute;
@@ -120,6 +121,13 @@ fn prepare(
         let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
         let gid = Gid::from_raw(account.gid);
         let uid = Uid::from_raw(account.uid);
+        // Who opens /dev/stdout opens the pipe anew, which only its owner may do.
+        for end in [&ends.stdout, &ends.stderr] {
+            step(
+                "give the output pipes to the user",
+                fchown(end, Some(uid), Some(gid)),
+            )?;
+        }
         step("set supplementary groups", setgroups(&groups))?;
         step("set the group", setresgid(gid, gid, gid))?;
         step("set the user", setresuid(uid, uid, uid))?;

@@ -1,0 +1,105 @@
+//! Hosts and orders that make no sense.
+
+use std::process::Command;
+
+use bencher_output_protocol::{HostMessage, Root};
+
+use crate::harness::{Guest, INIT, image_or_skip, run};
+
+fn init() -> Command {
+    let mut command = Command::new(INIT);
+    command.args(["host", "--stream-fd", "0"]);
+    command
+}
+
+#[test]
+fn garbage_from_the_host_is_refused_by_name() {
+    for (bytes, expected) in [
+        (&b"\x00\x00\x00\x00\x07"[..], "unknown kind 7"),
+        (
+            b"\xff\xff\xff\xff\x82",
+            "more than the 8388608 bytes allowed",
+        ),
+        (b"\x03\x00\x00\x00\x81BRU", "magic"),
+        (b"\x06\x00\x00\x00\x81BRUN\x63\x00", "version 99"),
+    ] {
+        let mut guest = Guest::start_silent(&mut init());
+        guest.write(bytes);
+        let failed = guest.finish().failed.unwrap();
+        assert_eq!(failed.0, "understand the host");
+        assert!(failed.1.contains(expected), "{failed:?}");
+    }
+}
+
+#[test]
+fn orders_need_a_hello_first() {
+    let image = image_or_skip!();
+    let mut guest = Guest::start_silent(&mut init());
+    guest.say(&HostMessage::Orders(Box::new(image.script("true"))));
+    let failed = guest.finish().failed.unwrap();
+    assert!(
+        failed.1.contains("sent orders where a hello was due"),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_root_that_is_not_there_is_named() {
+    let image = image_or_skip!();
+    for (root, expected) in [
+        (
+            Root::Directory {
+                path: b"/no/such/folder".to_vec(),
+            },
+            "/no/such/folder",
+        ),
+        (
+            Root::Directory {
+                path: b"/bin/sh".to_vec(),
+            },
+            "/bin/sh",
+        ),
+        (
+            Root::Disk {
+                device: "/dev/no-such-disk".to_owned(),
+            },
+            "/dev/no-such-disk",
+        ),
+        (
+            Root::Disk {
+                device: "/dev/zero".to_owned(),
+            },
+            "/dev/zero",
+        ),
+    ] {
+        let mut orders = image.script("true");
+        orders.root = root;
+        let outcome = run(orders);
+        let failed = outcome.failed.unwrap();
+        assert!(failed.0.contains(expected), "{failed:?}");
+        assert!(
+            outcome.console.starts_with("bencher_init: failed to "),
+            "{}",
+            outcome.console
+        );
+    }
+}
+
+#[test]
+fn orders_that_can_not_be_carried_out_are_refused() {
+    let image = image_or_skip!();
+    let failed = run(image.orders(&[])).failed.unwrap();
+    assert_eq!(failed.0, "prepare the command");
+    let failed = run(image.orders(&["a\0b"])).failed.unwrap();
+    assert!(failed.1.contains("NUL"), "{failed:?}");
+}
+
+#[test]
+fn wrong_arguments_are_answered_with_the_usage() {
+    for arguments in [&[][..], &["host"], &["host", "--stream-fd", "99"]] {
+        let output = Command::new(INIT).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let console = String::from_utf8(output.stderr).unwrap();
+        assert!(console.starts_with("bencher_init: failed to "), "{console}");
+    }
+}

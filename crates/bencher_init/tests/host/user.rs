@@ -1,0 +1,161 @@
+//! Who the command runs as.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use crate::harness::{Guest, INIT, image_or_skip, run};
+
+const WHO: &str = "id -u; id -g; id -G; echo $HOME";
+
+#[test]
+fn users_and_groups_are_those_of_the_image() {
+    let image = image_or_skip!();
+    for (user, expected) in [
+        ("", "0\n0\n0\n/root\n"),
+        ("root", "0\n0\n0\n/root\n"),
+        ("app", "1000\n1001\n1001 29 44\n/home/app\n"),
+        ("1000", "1000\n1001\n1001 29 44\n/home/app\n"),
+        ("app:audio", "1000\n29\n29\n/home/app\n"),
+        ("70000:70001", "70000\n70001\n70001\n/\n"),
+    ] {
+        let mut orders = image.script(WHO);
+        user.clone_into(&mut orders.user);
+        assert_eq!(run(orders).succeeded().stdout(), expected, "{user:?}");
+    }
+}
+
+#[test]
+fn another_user_has_no_capabilities_and_its_own_standard_output() {
+    let image = image_or_skip!();
+    let mut orders =
+        image.script("grep CapEff /proc/self/status; echo again >/dev/stdout; cat /etc/shadow");
+    image.file("etc/shadow", "secret");
+    std::fs::set_permissions(
+        image.path("etc/shadow"),
+        std::fs::Permissions::from_mode(0o600),
+    )
+    .unwrap();
+    "app".clone_into(&mut orders.user);
+    let outcome = run(orders);
+    assert_eq!(outcome.stdout(), "CapEff:\t0000000000000000\nagain\n");
+    assert!(String::from_utf8_lossy(&outcome.stderr).contains("Permission denied"));
+}
+
+#[test]
+fn a_user_that_the_image_lacks_is_a_failure_that_names_it() {
+    let image = image_or_skip!();
+    let mut orders = image.script("true");
+    "ghost".clone_into(&mut orders.user);
+    let outcome = run(orders);
+    let failed = outcome.failed.unwrap();
+    assert_eq!(failed.0, "look up the user \"ghost\"");
+    assert!(
+        failed.1.contains("/etc/passwd has no user \"ghost\""),
+        "{failed:?}"
+    );
+    let console = format!("bencher_init: failed to {}: {}\n", failed.0, failed.1);
+    assert_eq!(outcome.console, console);
+    assert!(!outcome.began && !outcome.done);
+}
+
+#[test]
+fn files_that_are_no_files_do_not_hang_the_look_up() {
+    let image = image_or_skip!();
+    std::fs::remove_file(image.path("etc/passwd")).unwrap();
+    nix::unistd::mkfifo(&image.path("etc/passwd"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+    let failed = run(image.script("true")).failed.unwrap();
+    assert!(failed.1.contains("no regular file"), "{failed:?}");
+    std::fs::remove_file(image.path("etc/passwd")).unwrap();
+    std::fs::File::create(image.path("etc/passwd"))
+        .unwrap()
+        .set_len(1 << 40)
+        .unwrap();
+    let failed = run(image.script("true")).failed.unwrap();
+    assert!(failed.1.contains("1099511627776 bytes"), "{failed:?}");
+}
+
+const NOBODY: u32 = 65534;
+
+/// Gives a tree to nobody, with a copy of init that nobody may execute.
+fn give_away(image: &crate::harness::Image) -> std::path::PathBuf {
+    fn give(path: &Path) {
+        std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        if path.is_dir() && !path.is_symlink() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                give(&entry.unwrap().path());
+            }
+        }
+    }
+    let init = image.path("init");
+    std::fs::copy(INIT, &init).unwrap();
+    give(&image.path(""));
+    chown(&init, Some(0), Some(0)).unwrap();
+    init
+}
+
+/// Whether users may make namespaces here.
+fn users_may_make_namespaces() -> bool {
+    use std::os::unix::process::CommandExt;
+    std::process::Command::new("unshare")
+        .args(["-Urmpf", "true"])
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+#[test]
+fn without_root_the_command_is_root_of_a_user_namespace() {
+    let image = image_or_skip!();
+    if !users_may_make_namespaces() {
+        eprintln!("skipped: users may not make namespaces here");
+        return;
+    }
+    let init = give_away(&image);
+    let script = format!(
+        "{WHO}; echo $$; echo made >/work/file; ls /proc | grep -c '^[0-9]'; hostname; \
+                          echo x >/dev/null; [ -c /dev/pts/ptmx ] || echo no pts; [ ! -e /dev/.host-proc ]"
+    );
+    let mut orders = image.script(&script);
+    "app".clone_into(&mut orders.user);
+    orders.outputs = vec![b"/work".to_vec()];
+    let outcome = Guest::start_as(NOBODY, &init, orders).finish();
+    assert_eq!(
+        outcome.stdout(),
+        "0\n0\n0\n/home/app\n2\n4\ntestbox\n",
+        "{outcome:?}"
+    );
+    assert!(
+        outcome
+            .warnings()
+            .iter()
+            .any(|text| text.contains("instead of as user \"app\"")),
+        "{:?}",
+        outcome.warnings()
+    );
+    assert_eq!(outcome.files[0].path, b"/work/file");
+    assert_eq!(outcome.files[0].contents, b"made\n");
+}
+
+#[test]
+fn without_root_a_disk_is_refused() {
+    let image = image_or_skip!();
+    if !users_may_make_namespaces() {
+        eprintln!("skipped: users may not make namespaces here");
+        return;
+    }
+    let init = give_away(&image);
+    let mut orders = image.script("true");
+    orders.root = bencher_output_protocol::Root::Disk {
+        device: "/dev/loop0".to_owned(),
+    };
+    let failed = Guest::start_as(NOBODY, &init, orders)
+        .finish()
+        .failed
+        .unwrap();
+    assert_eq!(failed.0, "use the ordered root file system");
+    assert!(
+        failed.1.contains("only root may mount a disk"),
+        "{failed:?}"
+    );
+}
