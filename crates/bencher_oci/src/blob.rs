@@ -5,11 +5,9 @@ use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
+use crate::Digest;
 use crate::digest::Hasher;
-
-/// How much of a blob is read at once. Large enough that the system calls cost nothing, small
-/// enough that the bytes are still in the CPU's cache when they are hashed and decompressed.
-pub(crate) const CHUNK: usize = 256 << 10;
+use crate::hashed_buffer::HashedBuffer;
 
 /// A part of an open file. Reading it never moves the file's position, so that any number of
 /// readers can share the file.
@@ -76,22 +74,16 @@ pub(crate) struct BlobStream {
     blob: BlobFile,
     /// How much of the blob has been read from the file.
     position: u64,
-    hasher: Option<Hasher>,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    buffer: HashedBuffer,
 }
 
 impl BlobStream {
     pub(crate) fn new(blob: BlobFile, hasher: Option<Hasher>) -> Self {
-        let buffer = vec![0; CHUNK].into_boxed_slice();
+        let buffer = HashedBuffer::new(hasher, blob.len);
         Self {
             blob,
             position: 0,
-            hasher,
             buffer,
-            start: 0,
-            end: 0,
         }
     }
 
@@ -105,50 +97,33 @@ impl BlobStream {
         }
     }
 
-    /// The hash of what has been read; the hasher is gone then.
-    pub(crate) fn take_hasher(&mut self) -> Option<Hasher> {
-        self.hasher.take()
-    }
-
-    /// How many bytes the file can still give to a buffer of `len` bytes.
-    fn next_len(&self, len: usize) -> usize {
-        usize::try_from(self.blob.len - self.position).map_or(len, |left| left.min(len))
-    }
-
-    fn advance(position: &mut u64, hasher: &mut Option<Hasher>, bytes: &[u8]) {
-        *position += bytes.len() as u64;
-        if let Some(hasher) = hasher {
-            hasher.update(bytes);
-        }
+    /// The digest of what has been read; the first time only, and only with a hasher.
+    pub(crate) fn finish(&mut self) -> io::Result<Option<Digest>> {
+        self.buffer.finish()
     }
 }
 
 impl BufRead for BlobStream {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            let len = self.next_len(self.buffer.len());
-            let bytes = &mut self.buffer[..len];
-            self.blob.read_exact_at(bytes, self.position)?;
-            Self::advance(&mut self.position, &mut self.hasher, bytes);
-            (self.start, self.end) = (0, len);
+        if self.buffer.bytes().is_empty() && self.position < self.blob.len {
+            let left = self.blob.len - self.position;
+            self.buffer.fill(|bytes| {
+                let len = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                self.blob.read_exact_at(&mut bytes[..len], self.position)?;
+                Ok::<_, io::Error>(len)
+            })?;
+            self.position += self.buffer.bytes().len() as u64;
         }
-        Ok(&self.buffer[self.start..self.end])
+        Ok(self.buffer.bytes())
     }
 
     fn consume(&mut self, amount: usize) {
-        self.start = (self.start + amount).min(self.end);
+        self.buffer.consume(amount);
     }
 }
 
 impl Read for BlobStream {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        // A large read goes past the buffer.
-        if self.start == self.end && out.len() >= self.buffer.len() / 2 {
-            let len = self.next_len(out.len().min(CHUNK));
-            self.blob.read_exact_at(&mut out[..len], self.position)?;
-            Self::advance(&mut self.position, &mut self.hasher, &out[..len]);
-            return Ok(len);
-        }
         let bytes = self.fill_buf()?;
         let len = bytes.len().min(out.len());
         out[..len].copy_from_slice(&bytes[..len]);
@@ -162,7 +137,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::Digest;
+    use crate::hashed_buffer::CHUNK;
 
     fn file(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
@@ -190,10 +165,7 @@ mod tests {
                 }
             }
             assert!(read == expected, "step {step}");
-            assert_eq!(
-                stream.take_hasher().unwrap().finish(),
-                Digest::sha256(expected)
-            );
+            assert_eq!(stream.finish().unwrap(), Some(Digest::sha256(expected)));
         }
     }
 

@@ -26,6 +26,7 @@ mod decompress;
 mod digest;
 mod document;
 mod excerpt;
+mod hashed_buffer;
 mod image;
 mod layer;
 mod layout_dir;

@@ -18,8 +18,9 @@ use nix::fcntl::OFlag;
 
 pub use index::{ArchiveError, list_archive};
 
-use crate::blob::{BlobFile, BlobStream, CHUNK};
+use crate::blob::{BlobFile, BlobStream};
 use crate::decompress::{Compression, Decoder, DecompressError};
+use crate::hashed_buffer::CHUNK;
 use crate::limits::{Limits, show_bytes};
 use index::ArchiveIndex;
 

@@ -4,9 +4,10 @@ use std::io::{self, BufRead, Read};
 
 use super::{Layer, LayerError, LayerErrorReason};
 use crate::Digest;
-use crate::blob::{BlobFile, BlobStream, CHUNK};
+use crate::blob::{BlobFile, BlobStream};
 use crate::decompress::{Compression, Decoder, DecompressError};
 use crate::digest::Hasher;
+use crate::hashed_buffer::HashedBuffer;
 
 /// The uncompressed tar bytes of a layer.
 ///
@@ -17,22 +18,20 @@ use crate::digest::Hasher;
 /// only if the blob's digest and length and the content's diff ID are right. A tar reader stops at
 /// the archive's end mark, so call [`LayerReader::finish`] behind it.
 ///
-/// Memory: two buffers of 256 KiB, the state of the decompressor, and for zstd its window
-/// ([`Limits::zstd_window_bytes`](crate::Limits::zstd_window_bytes)). Reads of 128 KiB or more, and
-/// [`BufRead`], go without a copy through the second buffer.
+/// Reads of any length are cheap: no further buffer is needed around this one, and [`BufRead`]
+/// hands out what was decompressed without a copy. Memory: up to 2.5 MiB of buffers, the state of
+/// the decompressor, and for zstd its window
+/// ([`Limits::zstd_window_bytes`](crate::Limits::zstd_window_bytes)). A layer of 4 MiB or more is
+/// hashed by two threads of its own.
 #[derive(Debug)]
 pub struct LayerReader {
     digest: Digest,
     diff_id: Digest,
     limit: u64,
     decoder: Decoder<BlobStream>,
-    /// Absent where the blob's own hash says the same.
-    content: Option<Hasher>,
+    content: HashedBuffer,
     produced: u64,
     state: State,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,17 +51,15 @@ impl LayerReader {
         let is_hashed = check_blob
             && decoder.compression() == Compression::None
             && layer.digest == layer.diff_id;
+        let hasher = (!is_hashed).then(|| Hasher::like(&layer.diff_id));
         Ok(Self {
             digest: layer.digest.clone(),
             diff_id: layer.diff_id.clone(),
             limit: layer.limits.layer_bytes,
             decoder,
-            content: (!is_hashed).then(|| Hasher::like(&layer.diff_id)),
+            content: HashedBuffer::new(hasher, layer.size),
             produced: 0,
             state: State::Reading,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
         })
     }
 
@@ -76,51 +73,39 @@ impl LayerReader {
     /// # Errors
     /// The rest cannot be read, or the layer is not what the image says.
     pub fn finish(mut self) -> Result<(), LayerError> {
-        self.start = self.end;
-        let mut rest = std::mem::take(&mut self.buffer);
-        rest.resize(CHUNK, 0);
-        while self.produce(&mut rest)? > 0 {}
+        while self.state != State::Verified {
+            self.refill()?;
+        }
         Ok(())
     }
 
-    /// Decompresses into `out`; 0 only at the verified end.
-    fn produce(&mut self, out: &mut [u8]) -> Result<usize, LayerError> {
+    /// Decompresses the next chunk; an empty one is the verified end.
+    fn refill(&mut self) -> Result<(), LayerError> {
         match self.state {
             State::Reading => {}
-            State::Verified => return Ok(0),
+            State::Verified => return Ok(()),
             State::Failed => return Err(self.error(LayerErrorReason::Failed)),
         }
-        let result = self.decode(out);
-        match &result {
-            Ok(0) => self.state = State::Verified,
-            Ok(_) => {}
-            Err(_) => self.state = State::Failed,
+        // Whatever happens before the end of this function is final.
+        self.state = State::Failed;
+        let decoder = &mut self.decoder;
+        if let Err(error) = self.content.fill(|out| read_once(decoder, out)) {
+            return Err(self.blame(error));
         }
-        result
-    }
-
-    fn decode(&mut self, out: &mut [u8]) -> Result<usize, LayerError> {
-        // Small enough to be in the CPU's cache when it is hashed.
-        let len = out.len().min(CHUNK);
-        let len = loop {
-            match self.decoder.read(&mut out[..len]) {
-                Ok(len) => break len,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.blame(error)),
-            }
-        };
+        let len = self.content.bytes().len();
         if len == 0 {
             self.verify_blob()?;
-            return self.verify_content().map(|()| 0);
+            self.verify_content()?;
+            self.state = State::Verified;
+            return Ok(());
         }
         self.produced += len as u64;
         if self.produced > self.limit {
+            self.content.consume(len);
             return Err(self.error(LayerErrorReason::TooLarge { limit: self.limit }));
         }
-        if let Some(hasher) = &mut self.content {
-            hasher.update(&out[..len]);
-        }
-        Ok(len)
+        self.state = State::Reading;
+        Ok(())
     }
 
     /// A blob whose bytes were damaged also decompresses badly; the damage is the reason to give.
@@ -136,26 +121,37 @@ impl LayerReader {
     }
 
     fn verify_blob(&mut self) -> Result<(), LayerError> {
-        match self.decoder.input_mut().take_hasher().map(Hasher::finish) {
-            Some(actual) if actual != self.digest => {
+        match self.decoder.input_mut().finish() {
+            Ok(Some(actual)) if actual != self.digest => {
                 Err(self.error(LayerErrorReason::BlobDigest { actual }))
             }
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error(LayerErrorReason::Read(error))),
         }
     }
 
     fn verify_content(&mut self) -> Result<(), LayerError> {
-        match self.content.take().map(Hasher::finish) {
-            Some(actual) if actual != self.diff_id => {
+        match self.content.finish() {
+            Ok(Some(actual)) if actual != self.diff_id => {
                 let expected = self.diff_id.clone();
                 Err(self.error(LayerErrorReason::DiffId { expected, actual }))
             }
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error(LayerErrorReason::Read(error))),
         }
     }
 
     fn error(&self, reason: LayerErrorReason) -> LayerError {
         LayerError::new(&self.digest, reason)
+    }
+}
+
+fn read_once(decoder: &mut Decoder<BlobStream>, out: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match decoder.read(out) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
@@ -171,9 +167,6 @@ impl Read for LayerReader {
         if out.is_empty() {
             return Ok(0);
         }
-        if self.start == self.end && out.len() >= CHUNK / 2 {
-            return Ok(self.produce(out)?);
-        }
         let bytes = self.fill_buf()?;
         let len = bytes.len().min(out.len());
         out[..len].copy_from_slice(&bytes[..len]);
@@ -184,17 +177,13 @@ impl Read for LayerReader {
 
 impl BufRead for LayerReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            let mut buffer = std::mem::take(&mut self.buffer);
-            buffer.resize(CHUNK, 0);
-            let result = self.produce(&mut buffer);
-            self.buffer = buffer;
-            (self.start, self.end) = (0, result?);
+        if self.content.bytes().is_empty() {
+            self.refill()?;
         }
-        Ok(&self.buffer[self.start..self.end])
+        Ok(self.content.bytes())
     }
 
     fn consume(&mut self, amount: usize) {
-        self.start = (self.start + amount).min(self.end);
+        self.content.consume(amount);
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read, Write};
 
 use super::*;
-use crate::blob::CHUNK;
+use crate::hashed_buffer::CHUNK;
 
 fn gzip(data: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
