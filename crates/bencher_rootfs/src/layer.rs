@@ -133,19 +133,20 @@ pub(crate) struct LayerLog {
     pub(crate) entries: Log,
 }
 
-/// Reads the archive in `source`, and gives the source back behind its end.
+/// Reads the archive in `source`, and gives the source back behind its end. Without a log, only
+/// the contents matter.
 pub(crate) fn read<R, S, E>(
     source: R,
     meter: &mut Meter<'_>,
     sink: &mut S,
-) -> Result<(LayerLog, R), E>
+    mut log: Option<&mut LayerLog>,
+) -> Result<R, E>
 where
     R: BufRead,
     S: ContentSink,
     E: From<LayerError> + From<S::Error>,
 {
     let budget = meter.budget;
-    let mut log = LayerLog::default();
     let mut reader = Reader::new(source, &budget.limits);
     let mut entry = Entry::default();
     let mut path = Vec::new();
@@ -173,6 +174,9 @@ where
                 sink.end_file(&mut segments)?;
             }
         }
+        let Some(log) = log.as_deref_mut() else {
+            continue;
+        };
         let metadata = match meaning {
             Meaning::Entry => log.entries.push_entry(&path, &entry, &target, &segments),
             Meaning::Whiteout => log.whiteouts.push_whiteout(&path, false),
@@ -185,7 +189,7 @@ where
     meter
         .advance(position, &entry.path)
         .map_err(LayerError::from)?;
-    Ok((log, reader.into_inner()))
+    Ok(reader.into_inner())
 }
 
 fn check_size(entry: &Entry, size: u64, limits: &Limits) -> Result<(), LayerError> {

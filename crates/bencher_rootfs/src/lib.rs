@@ -3,15 +3,32 @@
 //! This crate knows layers (tar streams in order) and disks, but no registries, no image
 //! formats and no machines.
 
+pub mod build;
+mod content;
+mod error;
 pub mod ext4;
+pub mod identity;
 mod layer;
 pub mod limits;
 pub mod merge;
 mod path;
+pub mod progress;
+pub mod source;
+mod space;
 pub mod tar;
 pub mod tree;
+
+pub use build::{BuildOptions, BuildReport, build};
+pub use error::RootfsError;
+pub use layer::LayerError;
+pub use path::PathError;
+pub use progress::{NoProgress, Progress, Step};
+pub use source::{BoxedError, LayerSource};
 
 // Shared with the integration tests.
 #[cfg(test)]
 #[path = "../tests/support/archive.rs"]
 mod archive;
+#[cfg(test)]
+#[path = "../tests/support/layers.rs"]
+mod layers;

@@ -20,7 +20,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use crate::layer::{self, Budget, ContentSink, LayerError, Meter};
+use crate::layer::{self, Budget, ContentSink, LayerError, LayerLog, Meter};
 use crate::limits::{EntryName, LimitError, Limits};
 use crate::tree::{Segment, Tree, TreeError};
 
@@ -77,7 +77,8 @@ pub fn merge(layers: &[&[u8]], limits: &Limits) -> Result<Tree, LayersError> {
     let mut merger = Merger::new(limits);
     for layer in layers {
         let mut meter = Meter::new(&budget, layer.len() as u64);
-        let (log, _) = layer::read::<_, _, LayersError>(*layer, &mut meter, &mut Forget)?;
+        let mut log = LayerLog::default();
+        layer::read::<_, _, LayersError>(*layer, &mut meter, &mut Forget, Some(&mut log))?;
         merger.apply(log)?;
     }
     Ok(merger.finish().0)

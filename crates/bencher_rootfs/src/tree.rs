@@ -188,6 +188,24 @@ impl Tree {
         }
     }
 
+    /// Says anew where the contents of all files lie. `place` gives the parts that a segment
+    /// consists of at its new place, ascending.
+    pub(crate) fn relocate(&mut self, mut place: impl FnMut(Segment, &mut Vec<Segment>)) {
+        let old = std::mem::take(&mut self.segments);
+        let mut parts = Vec::new();
+        for inode in &mut self.inodes {
+            let list = inode.segment_list();
+            if list.is_empty() && inode.single_segment().is_none() {
+                continue;
+            }
+            parts.clear();
+            for segment in inode.single_segment().iter().chain(&old[list]) {
+                place(*segment, &mut parts);
+            }
+            inode.set_segments(&parts, &mut self.segments);
+        }
+    }
+
     /// The extended attributes of a node: full name (`user.x`, `security.capability`;
     /// `system.posix_acl_access` with a value in the kernel's xattr format, version 2) and value,
     /// sorted bytewise by name.

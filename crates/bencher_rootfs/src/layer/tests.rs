@@ -29,7 +29,9 @@ impl ContentSink for Places {
 fn read_with(archive: &[u8], limits: &Limits) -> Result<LayerLog, LayerError> {
     let budget = Budget::new(limits);
     let mut meter = Meter::new(&budget, archive.len() as u64);
-    read::<_, _, LayerError>(archive, &mut meter, &mut Places::default()).map(|(log, _)| log)
+    let mut log = LayerLog::default();
+    let mut sink = Places::default();
+    read::<_, _, LayerError>(archive, &mut meter, &mut sink, Some(&mut log)).map(|_| log)
 }
 
 fn node(kind: Kind, seconds: i64) -> Node {
@@ -225,7 +227,9 @@ fn contents_go_to_the_sink_and_whiteouts_to_their_own_log() {
         ..Places::default()
     };
     let source = [&archive[..], b"rest"].concat();
-    let (log, rest) = read::<_, _, LayerError>(&source[..], &mut meter, &mut sink).unwrap();
+    let mut log = LayerLog::default();
+    let rest = read::<_, _, LayerError>(&source[..], &mut meter, &mut sink, Some(&mut log));
+    let rest = rest.unwrap();
     assert_eq!(rest, b"rest");
     assert_eq!(sink.written, [(0, b"12".to_vec())]);
     let paths = |log: Log| {
@@ -310,7 +314,8 @@ fn every_limit_names_itself_and_the_entry() {
     let budget = Budget::new(&limits);
     let mut meter = Meter::new(&budget, 1000);
     let archive = large("bomb").file("more", vec![0; 30_000]).end();
-    let error = read::<_, _, LayerError>(&archive[..], &mut meter, &mut Places::default());
+    let mut sink = Places::default();
+    let error = read::<_, _, LayerError>(&archive[..], &mut meter, &mut sink, None);
     match error.unwrap_err() {
         LayerError::Limit(error) => {
             assert_eq!(error.limit, Limit::ExpansionRatio);

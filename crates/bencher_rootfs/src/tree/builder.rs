@@ -176,20 +176,9 @@ impl TreeBuilder {
             }
             free_from = end.unwrap_or(u64::MAX);
         }
-        if let [only] = segments
-            && only.offset == 0
-            && only.length == size
-            && let Ok(block) = u32::try_from(only.position / BLOCK_SIZE)
-        {
-            inode.set_contiguous(block);
-            return Ok(());
-        }
-        let start = u32::try_from(self.segments.len()).map_err(|_| TreeError::TooLarge)?;
-        // One less than the largest count, which marks a contiguous file.
-        let count = u32::try_from(segments.len() + 1).map_err(|_| TreeError::TooLarge)? - 1;
-        self.segments.extend_from_slice(segments);
-        inode.set_segment_list(start, count);
-        Ok(())
+        inode
+            .set_segments(segments, &mut self.segments)
+            .ok_or(TreeError::TooLarge)
     }
 
     /// Sets all the extended attributes of a node, in any order, instead of those it had.

@@ -185,14 +185,28 @@ impl Inode {
         }
     }
 
-    pub(super) fn set_contiguous(&mut self, block: u32) {
-        self.data_start = block;
-        self.data_count = CONTIGUOUS;
-    }
-
-    pub(super) fn set_segment_list(&mut self, start: u32, count: u32) {
+    /// Sets where the contents of a file lie. `lists` holds those that are not in one piece.
+    /// Nothing happens, and `None` is given, if that can hold no more.
+    pub(super) fn set_segments(
+        &mut self,
+        segments: &[Segment],
+        lists: &mut Vec<Segment>,
+    ) -> Option<()> {
+        if let [only] = segments
+            && only.offset == 0
+            && only.length == self.payload.get()
+            && let Ok(block) = u32::try_from(only.position / BLOCK_SIZE)
+        {
+            self.data_start = block;
+            self.data_count = CONTIGUOUS;
+            return Some(());
+        }
+        let start = u32::try_from(lists.len()).ok()?;
+        let count = u32::try_from(segments.len()).ok();
+        self.data_count = count.filter(|&count| count != CONTIGUOUS)?;
         self.data_start = start;
-        self.data_count = count;
+        lists.extend_from_slice(segments);
+        Some(())
     }
 }
 

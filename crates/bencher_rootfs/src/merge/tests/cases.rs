@@ -479,8 +479,9 @@ fn attributes_that_linux_does_not_know_are_left_out_and_counted() {
         let budget = Budget::new(&Limits::default());
         let mut meter = Meter::new(&budget, 1);
         let mut merger = Merger::new(&Limits::default());
-        let (log, _) =
-            layer::read::<_, _, LayersError>(&archive[..], &mut meter, &mut Forget).unwrap();
+        let mut log = LayerLog::default();
+        layer::read::<_, _, LayersError>(&archive[..], &mut meter, &mut Forget, Some(&mut log))
+            .unwrap();
         merger.apply(log).unwrap();
         let (tree, dropped) = merger.finish();
         let (_, id) = tree.children(tree.root()).next().unwrap();

@@ -1,0 +1,53 @@
+//! What someone who waits gets to know, and how they can stop waiting.
+
+/// A step of the work, in the order in which they come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Step {
+    /// Another process builds the same image at the moment: waiting for it.
+    WaitForOther,
+    /// Reading layers and writing the contents of their files. They may have so many bytes.
+    Read {
+        /// Uncompressed bytes of all layers: an estimate.
+        bytes: u64,
+    },
+    /// Reading the layers again, because space is so scarce that only what remains of them after
+    /// merging may be written.
+    ReadAgain {
+        /// Uncompressed bytes of all layers.
+        bytes: u64,
+    },
+    /// Merging the layers.
+    Merge,
+    /// Writing everything but the contents of files.
+    Write,
+    /// Copying an image.
+    Copy {
+        /// Its size in bytes.
+        bytes: u64,
+    },
+}
+
+/// Hears how far the work is. Called from several threads, often: it should return at once.
+pub trait Progress: Sync {
+    /// A step begins.
+    fn step(&self, step: Step) {
+        let _ = step;
+    }
+
+    /// So many more bytes of the step are done.
+    fn advance(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// Whether to give up. Asked at least every few milliseconds of work.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {}

@@ -1,0 +1,32 @@
+//! Where layers come from.
+
+use std::error::Error;
+use std::io::Read;
+
+/// Whatever went wrong in another crate.
+pub type BoxedError = Box<dyn Error + Send + Sync>;
+
+/// One layer of an image, as a stream that can be read again from its beginning.
+pub trait LayerSource: Send + Sync {
+    /// Opens the uncompressed tar stream.
+    ///
+    /// The stream itself verifies digest and size of what it decompresses, and reports a mismatch
+    /// as an error in place of its end.
+    ///
+    /// # Errors
+    /// If there is no stream to be had.
+    fn open(&self) -> Result<Box<dyn Read + Send + '_>, BoxedError>;
+
+    /// Bytes of the layer as it is stored.
+    fn compressed_size(&self) -> u64;
+
+    /// What the layer says about the length of its stream. It may lie; that costs nothing but a
+    /// worse layout of the image.
+    fn uncompressed_size_hint(&self) -> Option<u64>;
+
+    /// SHA-256 of the uncompressed stream. The build verifies it.
+    fn diff_id(&self) -> [u8; 32];
+
+    /// What messages call the layer: its digest.
+    fn name(&self) -> String;
+}
