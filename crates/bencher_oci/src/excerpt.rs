@@ -1,6 +1,6 @@
 //! Hostile text made fit for an error message.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The longest part of a text that an error message shows, in characters.
 const MAX_CHARS: usize = 120;
@@ -26,7 +26,12 @@ impl Excerpt {
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.0.escape_debug())
+        f.write_char('`')?;
+        self.0
+            .chars()
+            .flat_map(printable)
+            .try_for_each(|character| f.write_char(character))?;
+        f.write_char('`')
     }
 }
 
@@ -34,6 +39,13 @@ impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The character itself, or its escape where a terminal would act on it or nobody could see it.
+pub(crate) fn printable(character: char) -> impl Iterator<Item = char> {
+    let mark = matches!(character, '"' | '\'' | '\\').then_some(character);
+    mark.into_iter()
+        .chain(character.escape_debug().filter(move |_| mark.is_none()))
 }
 
 /// The most items that an error message lists.
@@ -97,6 +109,10 @@ mod tests {
         assert_eq!(
             Excerpt::new("a\x1b[31m\nb").to_string(),
             "`a\\u{1b}[31m\\nb`"
+        );
+        assert_eq!(
+            Excerpt::new("it's \\ \u{202e}").to_string(),
+            "`it's \\ \\u{202e}`"
         );
         let long = Excerpt::new(&"é".repeat(5_000)).to_string();
         assert_eq!(long, format!("`{}…`", "é".repeat(MAX_CHARS)));

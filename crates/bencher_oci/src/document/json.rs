@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{DocumentError, MAX_DOCUMENT_BYTES};
 use crate::Excerpt;
+use crate::excerpt::printable;
 
 /// How deep objects and lists may be nested. Image documents need six levels.
 const MAX_DEPTH: u32 = 32;
@@ -53,15 +54,6 @@ fn invalid(error: &serde_json::Error) -> DocumentError {
         bounded.push('…');
     }
     DocumentError::Json(bounded)
-}
-
-/// The character itself, or its escape when a terminal would act on it.
-fn printable(character: char) -> impl Iterator<Item = char> {
-    // Quotes stand unescaped in a message that is prose.
-    let quote = matches!(character, '"' | '\'' | '\\').then_some(character);
-    quote
-        .into_iter()
-        .chain(character.escape_debug().filter(move |_| quote.is_none()))
 }
 
 /// `null` is as good as an absent field: Go's encoder, which writes most image documents, writes

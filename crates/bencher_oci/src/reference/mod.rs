@@ -17,12 +17,13 @@ mod registry;
 mod tests;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use error::ReferenceError;
 
+use crate::excerpt::printable;
 use crate::{Digest, Excerpt};
 
 /// Where an image is and which one of those that are there it is.
@@ -128,7 +129,11 @@ impl ImageReference {
 /// As the user wrote it, fit for a terminal.
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.text.to_string_lossy().escape_debug())
+        self.text
+            .to_string_lossy()
+            .chars()
+            .flat_map(printable)
+            .try_for_each(|character| f.write_char(character))
     }
 }
 
@@ -300,9 +305,8 @@ fn split_digest(
     }
 }
 
-/// The longest existing path before a colon wins: a tag may hold colons as well
-/// (`registry:5000/name:tag`), but paths with colons are rarer than such tags are with an equally
-/// named file.
+/// Both a path and a tag (`registry:5000/name:tag`) may hold colons; the longest path that exists
+/// is the one that is meant.
 fn split_tag(bytes: &[u8], probe: impl Fn(&Path) -> Option<PathKind>) -> Option<Located> {
     bytes
         .iter()
