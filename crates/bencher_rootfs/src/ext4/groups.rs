@@ -7,7 +7,7 @@ use super::allocator::Run;
 use super::bitmap::{self, FreeBlocks};
 use super::checksum::Checksum;
 use super::descriptor::{BLOCKS_UNINITIALIZED, Descriptor, INODES_UNINITIALIZED, INODES_ZEROED};
-use super::format::{BLOCK_BYTES, BLOCK_SIZE, BLOCKS_PER_GROUP, Block, low32};
+use super::format::{BLOCK_BYTES, BLOCK_SIZE, Block, low32};
 use super::layout::{Layout, group_start};
 use super::output::{BlockWriter, write_at};
 use super::tables::Placement;
@@ -99,12 +99,11 @@ impl GroupBlocks {
         let stretches: Vec<_> = free.among(start..start + blocks).collect();
         let count: u64 = stretches.iter().map(|free| free.len() as u64).sum();
         let untouched = count == blocks - layout.fixed_blocks(group);
-        // The last group is written even so if it is cut off: then its bitmap does not follow from
-        // the format alone, and programs differ in what they make of it.
-        let whole = blocks == BLOCKS_PER_GROUP;
+        // `e2fsck` wants the bitmaps of the first and the last group in any case.
+        let always = group == 0 || group + 1 == layout.groups();
         Self {
             free: low32(count),
-            bitmap: if untouched && whole && group > 0 {
+            bitmap: if untouched && !always {
                 None
             } else {
                 Some(bitmap::with_free(stretches))

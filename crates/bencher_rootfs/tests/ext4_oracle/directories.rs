@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::compare::{compare, verify};
 use crate::image::Image;
 use crate::model::{Item, Model, model, pattern};
-use crate::oracle::{Mount, check, superblock_field};
+use crate::oracle::{Mount, check, debugfs, superblock_field};
 
 fn crowded(count: usize, name: impl Fn(usize) -> Vec<u8>) -> Model {
     let mut model = model([("big", Item::directory())]);
@@ -155,6 +155,28 @@ fn exactly_as_many_subdirectories_as_links() {
     }
     let image = Image::build(1 << 30, &model);
     verify(&image, &model);
+}
+
+/// Two names of the same hash, of which one ends a leaf and the other begins the next: found by
+/// trying many names.
+#[test]
+fn a_leaf_can_go_on_with_the_hash_of_the_one_before() {
+    for (count, pair, hash) in [
+        (413, ["c23864", "c175856"], 0xB1AA_E6A6_u32),
+        (418, ["c89771", "c108335"], 0xAF94_F948),
+    ] {
+        let mut model = crowded(count, |number| format!("f{number}").into_bytes());
+        for name in pair {
+            model.insert(format!("big/{name}").into_bytes(), Item::file(0));
+        }
+        let image = Image::build(64 << 20, &model);
+        let index = debugfs(image.path(), "htree_dump /big");
+        // The lowest bit in the index says so.
+        let continued = format!("{:08x}", hash | 1);
+        assert!(index.to_lowercase().contains(&continued), "{index}");
+        verify(&image, &model);
+        exercise(&image, &model);
+    }
 }
 
 #[test]

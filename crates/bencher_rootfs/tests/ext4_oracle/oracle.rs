@@ -51,7 +51,14 @@ fn text(output: &Output) -> String {
 /// Checks an image completely: it must be flawless.
 pub(crate) fn check(image: &Path) {
     let output = output(e2fsprogs("e2fsck").args(["-f", "-n"]).arg(image));
-    assert!(output.status.success(), "{}", text(&output));
+    let shown = text(&output);
+    // It forgives some flaws, but asks whether to fix them. Only times after 2310 are none: it
+    // takes them for those of an old kernel that stored times before 1970 wrongly.
+    let lines: Vec<_> = shown.lines().collect();
+    let flawed = lines
+        .windows(2)
+        .any(|pair| pair[1].contains("? no") && !pair[0].starts_with("Timestamp(s) on inode"));
+    assert!(output.status.success() && !flawed, "{shown}");
 }
 
 /// One field of the superblock, as `dumpe2fs` names it.
