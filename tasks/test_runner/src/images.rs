@@ -31,7 +31,7 @@ const FOLDER: &str = "images";
 /// An image that the harness can build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Image {
-    /// `BusyBox` and a shell script, built from a Dockerfile
+    /// BusyBox and a shell script, built from a Dockerfile
     Busybox,
     /// Debian with a C compiler and Python, in several layers
     Debian,

@@ -20,7 +20,7 @@ use crate::workspace::Workspace;
 /// The folder of the artifacts that holds what the newest runs produced.
 const RESULTS: &str = "results";
 
-/// What the benchmark of the `BusyBox` image prints, wherever it runs.
+/// What the benchmark of the BusyBox image prints, wherever it runs.
 const BUSYBOX_OUTPUT: &str = include_str!("../images/busybox/expected");
 
 /// What the benchmark of the Debian image measures.
@@ -100,8 +100,9 @@ fn measure(
     }
     console::note(&process::describe(&command));
     let started = Instant::now();
-    process::run(&mut command)?;
+    let status = command.status().context("the runner can not be started")?;
     let total = started.elapsed();
+    ensure!(status.success(), "the runner ended with {status}");
     let report = Report::read(&document)?;
     verify(image, report.only()?, &outputs)?;
     Ok(Measured { report, total })

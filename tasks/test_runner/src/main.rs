@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `images/NAME` | link to the newest OCI image layout of that name |
 //! | `images/NAME-KEY` | the layout built from the recipe whose digest begins with KEY |
-//! | `cache`, `state` | the runner's own folders (`--cache-dir`, `--state-dir`) |
+//! | `cache`, `state` | what `XDG_CACHE_HOME` and `XDG_STATE_HOME` would be for the runner |
 //! | `results` | result documents and collected files of the newest run |
 //! | `bench`, `bench.md` | what the newest benchmarks used and printed |
 //! | `tools` | tools installed for the checks alone |

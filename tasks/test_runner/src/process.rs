@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -33,13 +34,20 @@ pub(crate) fn cargo() -> Command {
     command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// The command line as a shell would take it, for messages.
+/// The command line as a shell in the current folder would take it, for messages.
 pub(crate) fn describe(command: &Command) -> String {
-    let program = command.get_program();
-    let program = std::path::Path::new(program).file_name().unwrap_or(program);
-    let mut line = program.to_string_lossy().into_owned();
+    let here = env::current_dir().unwrap_or_default();
+    let program = Path::new(command.get_program());
+    let mut line = program
+        .file_name()
+        .unwrap_or(program.as_os_str())
+        .to_string_lossy()
+        .into_owned();
     for argument in command.get_args() {
-        let argument = argument.to_string_lossy();
+        let argument = Path::new(argument)
+            .strip_prefix(&here)
+            .map_or(argument, Path::as_os_str)
+            .to_string_lossy();
         let plain =
             |character: char| character.is_ascii_alphanumeric() || "-_=+./:,@%".contains(character);
         line.push(' ');
@@ -158,8 +166,14 @@ mod tests {
     #[test]
     fn the_command_line_can_be_pasted_into_a_shell() {
         let mut command = Command::new("/usr/bin/env");
-        command.args(["A=b c", "it's", "", "--plain=/a/b"]);
-        assert_eq!(describe(&command), r"env 'A=b c' 'it'\''s' '' --plain=/a/b");
+        let below = env::current_dir().expect("there is one").join("x/y");
+        command
+            .args(["A=b c", "it's", "", "--plain=/a/b"])
+            .arg(below);
+        assert_eq!(
+            describe(&command),
+            r"env 'A=b c' 'it'\''s' '' --plain=/a/b x/y"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The real `runner` binary, used as a user would use it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -54,24 +54,17 @@ impl Runner {
             .with_context(|| format!("cargo built no executable {BINARY}"))?;
         Ok(Self {
             binary,
-            cache: workspace.folder("cache")?,
-            state: workspace.folder("state")?,
+            cache: workspace.folder("cache/bencher-runner")?,
+            state: workspace.folder("state/bencher-runner")?,
         })
     }
 
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
-        self.with_cache(&self.cache)
-    }
-
-    /// The binary, with `cache` instead of the harness's cache.
-    pub(crate) fn with_cache(&self, cache: &Path) -> Command {
         let mut command = command(&self.binary);
         command
-            .arg("--cache-dir")
-            .arg(cache)
-            .arg("--state-dir")
-            .arg(&self.state);
+            .env("BENCHER_RUNNER_CACHE_DIR", &self.cache)
+            .env("BENCHER_RUNNER_STATE_DIR", &self.state);
         command
     }
 
@@ -112,6 +105,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn the_executable_is_found_among_other_messages() {

@@ -1,4 +1,4 @@
-//! The smallest useful image: `BusyBox` and a shell script, from a Dockerfile.
+//! The smallest useful image: BusyBox and a shell script, from a Dockerfile.
 
 use std::fs;
 use std::io::Read as _;
@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 const DOCKERFILE: &str = include_str!("../../images/busybox/Dockerfile");
 const BENCHMARK: &str = include_str!("../../images/busybox/benchmark");
 
-/// The recipe: a static `BusyBox` of this machine or of its package, and the way to pack it.
+/// The recipe: a static BusyBox of this machine or of its package, and the way to pack it.
 #[derive(Debug)]
 pub(crate) struct Busybox {
     binary: PathBuf,
@@ -35,7 +35,7 @@ enum Way {
 }
 
 impl Busybox {
-    /// Finds a static `BusyBox`, or downloads its package without installing it.
+    /// Finds a static BusyBox, or downloads its package without installing it.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Recipe for Busybox {
 }
 
 /// The binary of the package `busybox-static`, which is unpacked but not installed: installing it
-/// would replace the machine's own `BusyBox`.
+/// would replace the machine's own BusyBox.
 fn downloaded(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     let root = apt::unpack(workspace, "busybox-static")?;
     ["bin/busybox", "usr/bin/busybox"]

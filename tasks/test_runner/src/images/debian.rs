@@ -13,6 +13,7 @@ use super::layout::{self, ARCHITECTURE};
 use super::recipe::Recipe;
 use super::remove_if_there;
 use super::split::split;
+use crate::prerequisites::is_root;
 use crate::process::{command, describe};
 
 /// What is installed on top of the essential packages.
@@ -100,13 +101,18 @@ impl Debian {
         }
         let log = fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
+        let tail = lines[lines.len().saturating_sub(20)..].join("\n  ");
+        let hint = if is_root() { "" } else { WITHOUT_ROOT };
         bail!(
-            "`{}` ended with {status}:\n  {}",
-            describe(&mmdebstrap),
-            lines[lines.len().saturating_sub(20)..].join("\n  ")
+            "`{}` ended with {status}:\n  {tail}{hint}",
+            describe(&mmdebstrap)
         )
     }
 }
+
+/// What mmdebstrap's own messages leave out.
+const WITHOUT_ROOT: &str = "\nwithout root, this user needs subordinate ids:\n  \
+    sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"";
 
 /// The index in [`LAYERS`] of the layer that `path` belongs to.
 fn layer_of(path: &str) -> usize {
