@@ -27,6 +27,15 @@ pub(crate) struct Cgroup {
     path: String,
 }
 
+/// How a process comes into a cgroup.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// To be born in it: see [`crate::sys::fork_into`].
+    pub(crate) folder: OwnedFd,
+    /// To enter it by writing `0`.
+    pub(crate) processes: OwnedFd,
+}
+
 /// What a cgroup counted. What the kernel does not tell is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
@@ -75,15 +84,18 @@ impl Cgroup {
         }
     }
 
-    /// The file that a process enters the cgroup by, by writing `0` to it.
-    pub(crate) fn processes(&self) -> Result<OwnedFd, InitError> {
+    /// The ways in.
+    pub(crate) fn door(&self) -> Result<Door, InitError> {
         let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC;
-        openat(self.folder.as_fd(), "cgroup.procs", flags, Mode::empty()).map_err(|source| {
-            InitError::Cgroup {
+        let processes = openat(self.folder.as_fd(), "cgroup.procs", flags, Mode::empty());
+        let folder = self.folder.try_clone().map_err(|error| errno(&error));
+        match (folder, processes) {
+            (Ok(folder), Ok(processes)) => Ok(Door { folder, processes }),
+            (Err(source), _) | (_, Err(source)) => Err(InitError::Cgroup {
                 path: format!("{}/cgroup.procs", self.path),
                 source,
-            }
-        })
+            }),
+        }
     }
 
     /// Reads the counters.

@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
         link.poller().add(&reports, Source::Reports)?;
         link.poller().add(&grace, Source::Grace)?;
         let surroundings = Surroundings {
-            cgroup: world.cgroup.as_ref().map(Cgroup::processes).transpose()?,
+            cgroup: world.cgroup.as_ref().map(Cgroup::door).transpose()?,
             has_host_proc: world.setting == Setting::HostUser,
             can_change_user: world.setting != Setting::HostUser,
             is_host_root: world.setting == Setting::HostRoot,

@@ -24,6 +24,38 @@ pub(crate) fn fork() -> nix::Result<ForkResult> {
     unsafe { nix::unistd::fork() }
 }
 
+/// Splits this process in two, of which the child is born in the cgroup whose folder is given.
+///
+/// A process that moves there itself makes the kernel wait for all of its processors, some
+/// milliseconds (`cgroup_threadgroup_rwsem`); one that is born there does not.
+pub(crate) fn fork_into(cgroup: BorrowedFd<'_>) -> nix::Result<ForkResult> {
+    let number = |value: i32| u64::try_from(value).map_err(|_| Errno::EBADF);
+    // SAFETY: `clone_args` is plain data for which all zeroes is a valid value: no stack and no
+    // places for ids are given.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.exit_signal = number(libc::SIGCHLD)?;
+    arguments.cgroup = number(cgroup.as_raw_fd())?;
+    // SAFETY: without CLONE_VM and a stack this is a fork: the child goes on with a copy of all
+    // memory. Init is single-threaded, so no lock can be held by a thread that the child lacks.
+    let pid = Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of::<libc::clone_args>(),
+        )
+    })?;
+    Ok(match i32::try_from(pid).map_err(|_| Errno::ERANGE)? {
+        0 => ForkResult::Child,
+        pid => ForkResult::Parent {
+            child: Pid::from_raw(pid),
+        },
+    })
+}
+
+/// From `linux/sched.h`; the C library's headers give it a type that is too small for it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
 /// Takes over a descriptor that this process was started with.
 pub(crate) fn inherited_fd(fd: RawFd) -> nix::Result<OwnedFd> {
     // SAFETY: F_GETFD touches no memory; it only tells whether the descriptor is open.

@@ -17,6 +17,7 @@ use nix::unistd::{
 
 use super::exec::execute;
 use super::spec::Command;
+use crate::cgroup::Door;
 use crate::confine;
 use crate::error::errno;
 use crate::report::{Report, Reporter};
@@ -26,8 +27,8 @@ use crate::text::display;
 /// What is around the command: how far init could go in making it a world of its own.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
-    /// The `cgroup.procs` of the cgroup that the command enters, if there is one.
-    pub(crate) cgroup: Option<OwnedFd>,
+    /// The way into the command's cgroup, if there is one.
+    pub(crate) cgroup: Option<Door>,
     /// Whether the host's `/proc` is kept in `/dev` for the reaper, because without it the kernel
     /// would not let a user namespace mount its own.
     pub(crate) has_host_proc: bool,
@@ -52,15 +53,19 @@ fn step<T>(stage: &'static str, result: nix::Result<T>) -> Result<T, StepError> 
     result.map_err(|error| (stage.to_owned(), error))
 }
 
-/// Becomes the command, or reports why not and exits.
+/// Becomes the command, or reports why not and exits. `is_inside` says whether this process was
+/// born in the command's cgroup.
 pub(super) fn run(
     command: &Command,
     surroundings: &Surroundings,
+    is_inside: bool,
     ends: &Ends,
     started: SharedNumber,
     reporter: &Reporter,
 ) -> ! {
-    let report = match prepare(command, surroundings, ends, reporter) {
+    let report = match enter(surroundings, is_inside)
+        .and_then(|()| prepare(command, surroundings, ends, reporter))
+    {
         Ok(()) => match execute(command, started) {
             Err(failure) => {
                 started.set(0);
@@ -74,7 +79,18 @@ pub(super) fn run(
     sys::exit_now(127)
 }
 
-/// Everything but `execve`. What costs the command's cgroup something comes last.
+/// Enters the command's cgroup.
+fn enter(surroundings: &Surroundings, is_inside: bool) -> Result<(), StepError> {
+    match &surroundings.cgroup {
+        Some(door) if !is_inside => step(
+            "enter the command's cgroup",
+            nix::unistd::write(&door.processes, b"0").map(drop),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Everything else but `execve`.
 fn prepare(
     command: &Command,
     surroundings: &Surroundings,
@@ -99,12 +115,6 @@ fn prepare(
     )?;
     if surroundings.is_host_root {
         step("drop capabilities", confine::drop_capabilities())?;
-    }
-    if let Some(processes) = &surroundings.cgroup {
-        step(
-            "enter the command's cgroup",
-            nix::unistd::write(processes, b"0"),
-        )?;
     }
     step(
         "make a cgroup namespace",

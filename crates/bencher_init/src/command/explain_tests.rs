@@ -17,14 +17,15 @@ fn elf_file(machine: u16, interpreter: &[u8]) -> Vec<u8> {
     file
 }
 
+/// Error, mode, what the file begins with, whether it counts as not found, a part of the text.
+type Case<'a> = (Errno, Option<u32>, &'a [u8], bool, &'a str);
+
 #[test]
 fn each_failure_says_what_is_wrong() {
     let file = 0o100_755;
     let loader = elf_file(62, b"/lib/ld-musl-x86_64.so.1");
     let foreign = elf_file(183, b"/lib/ld-linux-aarch64.so.1");
     let crlf = b"#!/bin/sh\r\necho".as_slice();
-    // Error, mode, what the file begins with, whether it counts as not found, a part of the text.
-    type Case<'a> = (Errno, Option<u32>, &'a [u8], bool, &'a str);
     let cases: &[Case<'_>] = &[
         (Errno::ENOENT, None, b"", true, "there is no \"/x\""),
         (Errno::ENOTDIR, None, b"", true, "there is no \"/x\""),

@@ -47,7 +47,9 @@ pub(crate) fn run(
         gate.as_raw_fd(),
         reporter.as_fd().as_raw_fd(),
     ];
-    keep.extend(surroundings.cgroup.as_ref().map(AsRawFd::as_raw_fd));
+    if let Some(door) = &surroundings.cgroup {
+        keep.extend([door.folder.as_raw_fd(), door.processes.as_raw_fd()]);
+    }
     sys::close_all_but(&keep);
     let report = match live(command, surroundings, ends, gate, reporter) {
         Ok(ended) => Report::Ended(ended),
@@ -86,8 +88,10 @@ fn live(
         confine::protect_proc().map_err(failed("protect the host's settings in /proc"))?;
     }
     let started = SharedNumber::new().map_err(failed("share memory with the command's process"))?;
-    let pid = match sys::fork().map_err(failed("make the command's process"))? {
-        ForkResult::Child => child::run(command, surroundings, &ends, started, reporter),
+    let (fork, is_inside) =
+        fork_command(surroundings).map_err(failed("make the command's process"))?;
+    let pid = match fork {
+        ForkResult::Child => child::run(command, surroundings, is_inside, &ends, started, reporter),
         ForkResult::Parent { child } => child,
     };
     drop((ends, gate));
@@ -97,6 +101,18 @@ fn live(
         .map_err(failed("report to init"))?;
     drop(handle);
     reap_all(pid, started).map_err(failed("wait for the command"))
+}
+
+/// Makes the process that becomes the command, and says whether it was born in its cgroup.
+fn fork_command(surroundings: &Surroundings) -> nix::Result<(ForkResult, bool)> {
+    if let Some(door) = &surroundings.cgroup {
+        match sys::fork_into(door.folder.as_fd()) {
+            // Before Linux 5.7, or hidden by the rules of a container.
+            Err(Errno::ENOSYS | Errno::EINVAL | Errno::E2BIG) => {}
+            result => return result.map(|fork| (fork, true)),
+        }
+    }
+    sys::fork().map(|fork| (fork, false))
 }
 
 /// Waits for the command, ends all others, and waits until none is left.

@@ -139,7 +139,7 @@ impl Guest {
         let (stream, theirs) = UnixStream::pair().unwrap();
         // A guest that hangs fails its test instead of stopping all.
         stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
+            .set_read_timeout(Some(Duration::from_mins(1)))
             .unwrap();
         let init = command
             .stdin(OwnedFd::from(theirs))

@@ -135,7 +135,7 @@ pub(crate) fn gone(fifo: PathBuf) -> impl FnOnce() {
     });
     move || {
         let read = receiver
-            .recv_timeout(Duration::from_secs(60))
+            .recv_timeout(Duration::from_mins(1))
             .expect("processes of the command are still alive");
         read.unwrap();
     }
