@@ -73,9 +73,21 @@ pub(crate) fn superblock_field(image: &Path, name: &str) -> Option<String> {
 
 /// What `debugfs` answers to a request.
 pub(crate) fn debugfs(image: &Path, request: &str) -> String {
-    let output = output(e2fsprogs("debugfs").args(["-R", request]).arg(image));
-    // The other stream has its version.
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    run_debugfs(e2fsprogs("debugfs").args(["-R", request]).arg(image))
+}
+
+/// The same by the superblock and descriptors that begin at this block. It takes no bitmap for
+/// uninitialized then, so it must not read them.
+pub(crate) fn debugfs_of_backup(image: &Path, superblock: u64, request: &str) -> String {
+    let superblock = superblock.to_string();
+    let mut command = e2fsprogs("debugfs");
+    command.args(["-c", "-b", "4096", "-s", &superblock, "-R", request]);
+    run_debugfs(command.arg(image))
+}
+
+fn run_debugfs(command: &mut Command) -> String {
+    // The other stream has its version, and complaints when it has nothing to say here.
+    String::from_utf8_lossy(&output(command).stdout).into_owned()
 }
 
 /// An image mounted by the kernel, until it is dropped.

@@ -1,11 +1,11 @@
 //! Disks of all sizes.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use crate::compare::verify;
 use crate::image::Image;
 use crate::model::{Item, Model, model};
-use crate::oracle::superblock_field;
+use crate::oracle::{debugfs_of_backup, superblock_field};
 
 const GROUP: u64 = 1 << 27;
 const BLOCK: u64 = 4096;
@@ -95,4 +95,34 @@ fn a_tree_of_many_entries_gets_more_inodes() {
     let image = Image::build(128 << 20, &model);
     assert!(image.written.free_inodes >= 2000);
     verify(&image, &model);
+}
+
+/// The backups alone are enough to use the filesystem.
+#[test]
+fn backups_hold_what_the_first_superblock_holds() {
+    let image = try_size(1 << 30);
+    let mut first = vec![0; 1024];
+    image.file().read_exact_at(&mut first, 1024).unwrap();
+    let mut descriptors = vec![0; 4096];
+    image.file().read_exact_at(&mut descriptors, BLOCK).unwrap();
+    for group in [1, 3, 5, 7] {
+        let start = group * GROUP;
+        let mut backup = vec![0; 1024];
+        image.file().read_exact_at(&mut backup, start).unwrap();
+        assert_eq!(backup[0x5A..0x5C], [group.to_le_bytes()[0], 0]);
+        // Its own group's number and its checksum are all that may differ.
+        for own in [0x5A..0x5C, 0x3FC..0x400] {
+            backup[own.clone()].copy_from_slice(&first[own]);
+        }
+        assert!(backup == first, "superblock of group {group}");
+        let mut copy = vec![0; 4096];
+        image
+            .file()
+            .read_exact_at(&mut copy, start + BLOCK)
+            .unwrap();
+        assert!(copy == descriptors, "descriptors of group {group}");
+        // debugfs refuses a superblock or a descriptor whose checksum is wrong.
+        let shown = debugfs_of_backup(image.path(), start / BLOCK, "stat /directory/file");
+        assert!(shown.contains("Size: 10000"), "{shown}");
+    }
 }
