@@ -6,13 +6,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use super::Arena;
 use crate::process::{capture, command};
 
 /// Powers the machine off, as the guest's init does. Without a C library: loading one would count.
 const POWER_OFF: &str = include_str!("power_off.c");
+
+/// What the kernel says at any log level when it powers off.
+const POWERED_OFF: &str = "reboot: Power down";
 
 /// Options of QEMU that make the machine; devices, which this guest does not use, are left out.
 const KEPT: [&str; 7] = ["-M", "-m", "-accel", "-cpu", "-smp", "-kernel", "-display"];
@@ -49,11 +52,20 @@ impl Bare {
         })
     }
 
-    /// Boots it.
-    pub(crate) fn command(&self) -> Command {
-        let mut qemu = command(&self.qemu);
-        qemu.args(&self.arguments);
-        qemu
+    /// Boots it and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it ends otherwise than by powering off.
+    pub(crate) fn boot(&self) -> anyhow::Result<()> {
+        let console = capture(command(&self.qemu).args(&self.arguments))?;
+        let console = String::from_utf8_lossy(&console);
+        // A kernel that can not start the program panics, which ends the machine as well.
+        ensure!(
+            console.contains(POWERED_OFF),
+            "the bare machine did not power off:\n{console}"
+        );
+        Ok(())
     }
 }
 
@@ -99,7 +111,7 @@ fn arguments(noted: &[&str], initramfs: &Path) -> anyhow::Result<Vec<String>> {
         "-append".to_owned(),
         format!("{parameters} rdinit=/power-off"),
     ]);
-    kept.extend(["-serial", "null", "-monitor", "none"].map(str::to_owned));
+    kept.extend(["-serial", "stdio", "-monitor", "none"].map(str::to_owned));
     Ok(kept)
 }
 
@@ -187,7 +199,7 @@ mod tests {
         assert_eq!(
             kept.join(" "),
             "-nodefaults -no-user-config -no-reboot -display none -M microvm -m 512M -kernel /k \
-             -initrd /new -append quiet rdinit=/power-off -serial null -monitor none"
+             -initrd /new -append quiet rdinit=/power-off -serial stdio -monitor none"
         );
         assert!(arguments(&noted[..4], Path::new("/new")).is_err());
     }

@@ -53,11 +53,7 @@ pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
     let measured = take_turns(
         arena.rounds,
         vec![
-            Contestant::new("bare QEMU that powers off at once", |_| {
-                let started = Instant::now();
-                crate::process::capture(&mut bare.command())?;
-                Ok(started.elapsed().as_secs_f64())
-            }),
+            Contestant::timed("bare QEMU that powers off at once", |_| bare.boot()),
             Contestant::new("`runner run … echo hello`", |_| {
                 let (total, after_output) = time_hello(hello(runner()))?;
                 let report = Report::read(&result)?;
