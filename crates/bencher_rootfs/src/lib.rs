@@ -4,7 +4,9 @@
 //! formats and no machines.
 
 pub mod build;
+pub mod cache;
 mod content;
+pub mod copy;
 mod error;
 pub mod ext4;
 pub mod identity;
@@ -19,6 +21,8 @@ pub mod tar;
 pub mod tree;
 
 pub use build::{BuildOptions, BuildReport, build};
+pub use cache::{CacheError, CachedImage, ImageCache};
+pub use copy::{CopyError, CopyMethod, copy};
 pub use error::RootfsError;
 pub use layer::LayerError;
 pub use path::PathError;

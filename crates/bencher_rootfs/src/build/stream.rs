@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::progress::Progress;
 
-/// Bytes of a buffer.
-const BUFFER: usize = 256 << 10;
+/// Bytes of a buffer: what one thread just wrote is still in the caches when the other reads it.
+const BUFFER: usize = 128 << 10;
 
 /// Buffers of a layer.
 const BUFFERS: usize = 4;

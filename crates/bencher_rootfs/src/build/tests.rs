@@ -396,7 +396,7 @@ fn it_can_be_cancelled_at_any_time() {
         let error = error.unwrap_err();
         assert!(matches!(error, RootfsError::Cancelled), "{error}");
         // Nearly at once: within the buffers that are on their way.
-        assert!(recorder.bytes.into_inner() <= cancel_after + 4 * 256 * 1024);
+        assert!(recorder.bytes.into_inner() <= cancel_after + 4 * 128 * 1024);
     }
 }
 

@@ -50,18 +50,18 @@ impl<'a> Header<'a> {
     /// Checks the sum of the block. Old writers summed up signed bytes, so both are taken.
     pub(super) fn parse(block: &'a [u8; BLOCK]) -> Result<Self, TarProblem> {
         let recorded = number::field(&block[CHECKSUM]).ok_or(TarProblem::Checksum)?;
-        let mut unsigned = 0i64;
-        let mut signed = 0i64;
-        for (place, &byte) in block.iter().enumerate() {
-            let byte = if CHECKSUM.contains(&place) {
-                b' '
-            } else {
-                byte
-            };
-            unsigned += i64::from(byte);
-            signed += i64::from(byte.cast_signed());
-        }
-        if recorded == unsigned || recorded == signed {
+        let (before, rest) = block.split_at(CHECKSUM.start);
+        let after = &rest[CHECKSUM.len()..];
+        let unsigned = |bytes: &[u8]| bytes.iter().map(|&byte| i64::from(byte)).sum::<i64>();
+        let signed = |bytes: &[u8]| -> i64 {
+            let signed = bytes.iter().map(|&byte| i64::from(byte.cast_signed()));
+            signed.sum()
+        };
+        // The field itself counts as spaces.
+        let spaces = 8 * i64::from(b' ');
+        if recorded == unsigned(before) + spaces + unsigned(after)
+            || recorded == signed(before) + spaces + signed(after)
+        {
             Ok(Self(block))
         } else {
             Err(TarProblem::Checksum)
