@@ -2,7 +2,8 @@
 //!
 //! A panic hook sees nothing of the program's state, so the little that it needs is kept here.
 
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,8 @@ pub(crate) enum Life {
 static LIFE: OnceLock<(Life, Pid)> = OnceLock::new();
 /// A second handle of the stream, for the panic hook only.
 static STREAM: OnceLock<OwnedFd> = OnceLock::new();
+/// Only in a virtual machine.
+static KERNEL_LOG: OnceLock<File> = OnceLock::new();
 static BETWEEN_FRAMES: AtomicBool = AtomicBool::new(true);
 /// Set in processes that were forked from init.
 static REPORTER: OnceLock<Reporter> = OnceLock::new();
@@ -49,7 +52,8 @@ pub(crate) fn arm(life: Life) {
         }
         console("keep going", &reason);
         if let Some(stream) = STREAM.get() {
-            cry(stream, &reason);
+            // The console has it.
+            let _ = cry(stream, &reason);
         }
         end(1);
     }));
@@ -78,43 +82,44 @@ fn is_vm() -> bool {
 }
 
 /// Tells the host of a panic, and waits until it hangs up where the news could be lost otherwise.
-fn cry(stream: &OwnedFd, reason: &str) {
+/// `None` when that did not work.
+fn cry(stream: &OwnedFd, reason: &str) -> Option<()> {
+    if !BETWEEN_FRAMES.load(Ordering::Relaxed) {
+        return None;
+    }
     let reason = clip(reason.to_owned(), TEXT_LIMIT);
     let message = GuestMessage::Failed {
         stage: "keep going",
         reason: &reason,
     };
-    let blocking = fcntl(stream, FcntlArg::F_SETFL(OFlag::O_RDWR)).is_ok();
-    if let Ok(frame) = message.encode()
-        && blocking
-        && BETWEEN_FRAMES.load(Ordering::Relaxed)
-        && std::fs::File::from(match stream.try_clone() {
-            Ok(stream) => stream,
-            Err(_) => return,
-        })
-        .write_all(&frame)
-        .is_ok()
-        && is_vm()
-    {
-        while matches!(nix::unistd::read(stream, &mut [0; 512]), Ok(1..)) {}
+    let frame = message.encode().ok()?;
+    // From here on nobody polls: it may block.
+    fcntl(stream, FcntlArg::F_SETFL(OFlag::empty())).ok()?;
+    let mut stream = File::from(stream.try_clone().ok()?);
+    stream.write_all(&frame).ok()?;
+    if is_vm() {
+        while matches!(stream.read(&mut [0; 512]), Ok(1..)) {}
+    }
+    Some(())
+}
+
+/// Keeps the kernel's log open, as the image's `/dev` has none.
+pub(crate) fn use_kernel_log() {
+    if let Ok(log) = OpenOptions::new().write(true).open("/dev/kmsg") {
+        // Only the first counts, and there is one.
+        let _ = KERNEL_LOG.set(log);
     }
 }
 
-/// Writes "`bencher_init`: failed to …: …" to the console: the kernel's in a virtual machine,
-/// standard error on a host.
+/// Writes "`bencher_init`: failed to …: …" to the console: by the kernel's log, which reaches every
+/// console and is written out before the power goes, or to standard error where there is none.
 pub(crate) fn console(stage: &str, reason: &str) {
     let line = format!("bencher_init: failed to {stage}: {reason}").replace('\n', " ");
     let line = clip(line, CONSOLE_LIMIT);
-    let kernel_log = || {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .open("/dev/kmsg")
-            .and_then(|mut log| log.write_all(format!("<2>{line}\n").as_bytes()))
-    };
-    // The kernel's log reaches every console and is written out before the power goes; the
-    // image's /dev has none, so after the switch of roots the standard error of PID 1, which is
-    // the console, has to do.
-    if !is_vm() || kernel_log().is_err() {
+    let is_logged = KERNEL_LOG
+        .get()
+        .is_some_and(|mut log| log.write_all(format!("<2>{line}\n").as_bytes()).is_ok());
+    if !is_logged {
         // There is no further place to complain at.
         let _ = writeln!(std::io::stderr(), "{line}");
     }

@@ -131,6 +131,18 @@ pub(crate) fn ignore_broken_pipes() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
+/// Makes this process, but none of its children, one that does not interrupt others when it is
+/// woken (`SCHED_BATCH`): on a single processor each small write of the command would else be
+/// followed by init's reading of it, and the command's time would be full of init's.
+pub(crate) fn do_not_interrupt_others() -> nix::Result<()> {
+    // SAFETY: `sched_param` is plain data for which all zeroes is a valid value, and the one that
+    // this policy asks for.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    let policy = libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK;
+    // SAFETY: the parameters are valid and only read.
+    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) }).map(drop)
+}
+
 /// A handle of the process `pid`, which must be a child that was not waited for yet.
 pub(crate) fn pidfd_open(pid: Pid) -> nix::Result<OwnedFd> {
     // SAFETY: pidfd_open touches no memory.

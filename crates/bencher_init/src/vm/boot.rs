@@ -9,6 +9,7 @@ use super::modules::load_modules;
 use super::parameters::Parameters;
 use super::port::open_port;
 use super::root::{NEW_ROOT, mount_root, switch_root, wait_for_device};
+use crate::alarm;
 use crate::cgroup::Cgroup;
 use crate::error::{InitError, Reason, errno};
 use crate::image::{RootFolder, Setting, fill_etc, furnish};
@@ -22,6 +23,7 @@ use crate::sys;
 /// The link is left in `link` as soon as there is one, for the news of a failure.
 pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitError> {
     mount_first()?;
+    alarm::use_kernel_log();
     sys::open_standard_fds().map_err(|source| InitError::Start {
         step: "open /dev/null",
         source,

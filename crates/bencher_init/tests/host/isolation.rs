@@ -79,7 +79,7 @@ fn the_working_directory_is_made_when_it_is_missing() {
 fn the_process_starts_clean() {
     let image = image_or_skip!();
     let script = "ls /proc/self/fd; grep -E '^(Sig(Blk|Ign|Cgt)|NoNewPrivs|Umask)' /proc/self/status; \
-                  cat /proc/self/oom_score_adj; wc -c; cut -d' ' -f 4,6 /proc/2/stat";
+                  cat /proc/self/oom_score_adj; wc -c; cut -d' ' -f 4,6,41 /proc/2/stat";
     // Signals that are ignored here must not stay so there.
     let mut init = Command::new("sh");
     init.args([
@@ -108,8 +108,8 @@ fn the_process_starts_clean() {
             "NoNewPrivs: 0",
             "0",
             "0",
-            // Its parent is the reaper, its session is its own.
-            "1 2",
+            // Its parent is the reaper, its session is its own, its scheduling is the usual.
+            "1 2 0",
         ]
     );
 }
