@@ -67,6 +67,11 @@ impl HashedBuffer {
         }
     }
 
+    /// Whether there is a hasher that has not been asked for its digest yet.
+    pub(crate) fn is_hashed(&self) -> bool {
+        !matches!(self.hashing, Hashing::None)
+    }
+
     /// What has been filled in and not consumed yet.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.chunk.bytes[self.start..self.chunk.len]

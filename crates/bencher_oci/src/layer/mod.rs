@@ -7,6 +7,7 @@ mod tests;
 use std::io;
 use std::sync::Arc;
 
+use reader::Checks;
 pub use reader::LayerReader;
 
 use crate::Digest;
@@ -208,9 +209,22 @@ impl Layer {
     /// # Errors
     /// The blob is missing, has another length, or does not begin as a layer does.
     pub fn open(&self) -> Result<LayerReader, LayerError> {
-        let blob = self.blob()?;
-        let check_blob = !matches!(self.source, Source::DockerArchive(_));
-        LayerReader::new(self, blob, check_blob)
+        self.open_with(true)
+    }
+
+    /// Opens the layer for a caller who hashes the content anyway: the reader verifies the blob,
+    /// and the caller **must** compare the content's digest with [`Layer::diff_id`]. In a
+    /// `docker save` archive, which knows no blobs, that is the only digest there is.
+    ///
+    /// # Errors
+    /// As [`Layer::open`].
+    pub fn open_without_diff_id(&self) -> Result<LayerReader, LayerError> {
+        self.open_with(false)
+    }
+
+    fn open_with(&self, diff_id: bool) -> Result<LayerReader, LayerError> {
+        let blob = !matches!(self.source, Source::DockerArchive(_));
+        LayerReader::new(self, self.blob()?, Checks { blob, diff_id })
     }
 
     /// The blob, of the right length.

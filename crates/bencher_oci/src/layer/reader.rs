@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::blob::{BlobFile, BlobStream};
 use crate::decompress::{Compression, Decoder, DecompressError};
 use crate::digest::Hasher;
-use crate::hashed_buffer::HashedBuffer;
+use crate::hashed_buffer::{CHUNK, HashedBuffer};
 
 /// The uncompressed tar bytes of a layer.
 ///
@@ -15,14 +15,15 @@ use crate::hashed_buffer::HashedBuffer;
 /// containerd and Docker do. Reads fail with a [`LayerError`] inside the [`io::Error`].
 ///
 /// **The bytes may be trusted only when the end was reached**: the end of the stream is reported
-/// only if the blob's digest and length and the content's diff ID are right. A tar reader stops at
-/// the archive's end mark, so call [`LayerReader::finish`] behind it.
+/// only if the blob's digest and length and the content's diff ID are right (the latter not after
+/// [`Layer::open_without_diff_id`]). A tar reader stops at the archive's end mark, so call
+/// [`LayerReader::finish`] behind it.
 ///
 /// Reads of any length are cheap: no further buffer is needed around this one, and [`BufRead`]
 /// hands out what was decompressed without a copy. Memory: up to 2.5 MiB of buffers, the state of
 /// the decompressor, and for zstd its window
 /// ([`Limits::zstd_window_bytes`](crate::Limits::zstd_window_bytes)). A layer of 4 MiB or more is
-/// hashed by two threads of its own.
+/// hashed by threads of its own, one for the blob and one for the content.
 #[derive(Debug)]
 pub struct LayerReader {
     digest: Digest,
@@ -41,17 +42,24 @@ enum State {
     Failed,
 }
 
+/// What a reader verifies besides the blob's length.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checks {
+    pub(super) blob: bool,
+    pub(super) diff_id: bool,
+}
+
 impl LayerReader {
-    pub(super) fn new(layer: &Layer, blob: BlobFile, check_blob: bool) -> Result<Self, LayerError> {
-        let hasher = check_blob.then(|| Hasher::like(&layer.digest));
+    pub(super) fn new(layer: &Layer, blob: BlobFile, checks: Checks) -> Result<Self, LayerError> {
+        let hasher = checks.blob.then(|| Hasher::like(&layer.digest));
         let stream = BlobStream::new(blob, hasher);
         let decoder = Decoder::new(stream, layer.limits.zstd_window_bytes)
             .map_err(|error| layer.error(reason(error)))?;
         // An uncompressed layer is its own content: one hash answers both questions.
-        let is_hashed = check_blob
+        let is_hashed = checks.blob
             && decoder.compression() == Compression::None
             && layer.digest == layer.diff_id;
-        let hasher = (!is_hashed).then(|| Hasher::like(&layer.diff_id));
+        let hasher = (checks.diff_id && !is_hashed).then(|| Hasher::like(&layer.diff_id));
         Ok(Self {
             digest: layer.digest.clone(),
             diff_id: layer.diff_id.clone(),
@@ -79,25 +87,46 @@ impl LayerReader {
         Ok(())
     }
 
-    /// Decompresses the next chunk; an empty one is the verified end.
+    /// Decompresses the next chunk into the buffer; an empty one is the verified end.
     fn refill(&mut self) -> Result<(), LayerError> {
-        match self.state {
-            State::Reading => {}
-            State::Verified => return Ok(()),
-            State::Failed => return Err(self.error(LayerErrorReason::Failed)),
+        if self.begin()? {
+            let decoder = &mut self.decoder;
+            let filled = self.content.fill(|out| read_once(decoder, out));
+            self.complete(filled.map(|()| self.content.bytes().len()))?;
         }
-        // Whatever happens before the end of this function is final.
-        self.state = State::Failed;
-        let decoder = &mut self.decoder;
-        if let Err(error) = self.content.fill(|out| read_once(decoder, out)) {
-            return Err(self.blame(error));
+        Ok(())
+    }
+
+    /// Decompresses into `out`; 0 is the verified end.
+    fn read_past_buffer(&mut self, out: &mut [u8]) -> Result<usize, LayerError> {
+        if !self.begin()? {
+            return Ok(0);
         }
-        let len = self.content.bytes().len();
+        let read = read_once(&mut self.decoder, out);
+        self.complete(read)
+    }
+
+    /// Whether there may be more to read. Whatever goes wrong before [`LayerReader::complete`]
+    /// says otherwise is final.
+    fn begin(&mut self) -> Result<bool, LayerError> {
+        match std::mem::replace(&mut self.state, State::Failed) {
+            State::Reading => Ok(true),
+            State::Verified => {
+                self.state = State::Verified;
+                Ok(false)
+            }
+            State::Failed => Err(self.error(LayerErrorReason::Failed)),
+        }
+    }
+
+    /// Accounts for what was decompressed, and verifies at the end.
+    fn complete(&mut self, read: io::Result<usize>) -> Result<usize, LayerError> {
+        let len = read.map_err(|error| self.blame(error))?;
         if len == 0 {
             self.verify_blob()?;
             self.verify_content()?;
             self.state = State::Verified;
-            return Ok(());
+            return Ok(0);
         }
         self.produced += len as u64;
         if self.produced > self.limit {
@@ -105,7 +134,7 @@ impl LayerReader {
             return Err(self.error(LayerErrorReason::TooLarge { limit: self.limit }));
         }
         self.state = State::Reading;
-        Ok(())
+        Ok(len)
     }
 
     /// A blob whose bytes were damaged also decompresses badly; the damage is the reason to give.
@@ -166,6 +195,10 @@ impl Read for LayerReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if out.is_empty() {
             return Ok(0);
+        }
+        // Without a hash to compute, a large read saves the copy.
+        if out.len() >= CHUNK / 4 && self.content.bytes().is_empty() && !self.content.is_hashed() {
+            return Ok(self.read_past_buffer(out)?);
         }
         let bytes = self.fill_buf()?;
         let len = bytes.len().min(out.len());

@@ -81,6 +81,59 @@ fn every_compression_in_every_rhythm() {
 }
 
 #[test]
+fn the_diff_id_can_be_left_to_the_caller() {
+    let content = content();
+    let other = Digest::sha256(b"");
+    for stored in [content.clone(), gzip(&content), zstd(&content)] {
+        let layer = layer(&stored, Digest::sha256(&stored), other.clone());
+        for step in [1000, CHUNK / 4, 3 * CHUNK] {
+            let mut reader = layer.open_without_diff_id().unwrap();
+            let (mut bytes, mut buffer) = (Vec::new(), vec![0; step]);
+            // Large reads go past the buffer, but not past what is left in it.
+            let mut first = [0; 7];
+            reader.read_exact(&mut first).unwrap();
+            bytes.extend_from_slice(&first);
+            loop {
+                match reader.read(&mut buffer).unwrap() {
+                    0 => break,
+                    n => bytes.extend_from_slice(&buffer[..n]),
+                }
+            }
+            assert!(bytes == content);
+            assert_eq!(reader.produced(), content.len() as u64);
+            assert_eq!(reader.read(&mut buffer).unwrap(), 0);
+        }
+        assert!(layer.open().unwrap().finish().is_err());
+        // The blob is verified all the same, and the limit holds.
+        let mut bad = layer.clone();
+        bad.digest = other.clone();
+        let mut buffer = vec![0; CHUNK];
+        let mut reader = bad.open_without_diff_id().unwrap();
+        let error = loop {
+            match reader.read(&mut buffer) {
+                Ok(0) => panic!("a damaged blob was accepted"),
+                Ok(_) => {}
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!(error.contains("its blob is damaged"), "{error}");
+        assert!(reader.read(&mut buffer).is_err(), "an error is final");
+        let mut large = layer.clone();
+        large.limits.layer_bytes = 1 << 20;
+        let error = large
+            .open_without_diff_id()
+            .unwrap()
+            .finish()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("it decompresses to more than 1 MiB, the limit"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn an_empty_layer() {
     for stored in [vec![], gzip(b""), zstd(b""), gzip(&[0; 1024])] {
         let content = if stored == gzip(&[0; 1024]) {
