@@ -10,6 +10,9 @@ pub(super) const LOST_AND_FOUND: &[u8] = b"lost+found";
 pub(super) const MAX_INODES: u64 = u32::MAX as u64;
 
 /// Numbers the root 2, `lost+found` 11 unless the tree has one, and the rest in order from there.
+///
+/// What the tree has under that name stays as it is, even if it is no directory: then only
+/// `e2fsck` minds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbering {
     nodes: u64,

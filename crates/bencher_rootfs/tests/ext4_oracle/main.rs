@@ -18,3 +18,4 @@ mod model;
 mod oracle;
 mod random;
 mod sizes;
+mod structure;

@@ -36,7 +36,7 @@ fn e2fsprogs(program: &str) -> Command {
     let mut command = Command::new(program);
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
-    command.env("LC_ALL", "C");
+    command.env("LC_ALL", "C").env("TZ", "UTC");
     command
 }
 
@@ -61,10 +61,14 @@ pub(crate) fn check(image: &Path) {
     assert!(output.status.success() && !flawed, "{shown}");
 }
 
+/// What `dumpe2fs` says about the superblock and every group.
+pub(crate) fn dumpe2fs(image: &Path) -> String {
+    text(&output(e2fsprogs("dumpe2fs").arg(image)))
+}
+
 /// One field of the superblock, as `dumpe2fs` names it.
 pub(crate) fn superblock_field(image: &Path, name: &str) -> Option<String> {
-    let output = output(e2fsprogs("dumpe2fs").arg("-h").arg(image));
-    let text = text(&output);
+    let text = text(&output(e2fsprogs("dumpe2fs").arg("-h").arg(image)));
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
