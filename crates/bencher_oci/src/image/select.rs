@@ -125,3 +125,62 @@ pub(super) fn best<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Digest, parse_index};
+
+    /// A manifest for a platform; an empty one is unknown.
+    fn leaf(number: usize, platform: &str) -> Leaf {
+        let digest = Digest::sha256(&[u8::try_from(number).unwrap()]);
+        let index = format!(
+            r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"m","digest":"{digest}","size":1}}]}}"#
+        );
+        let manifest = parse_index(index.as_bytes()).unwrap().manifests.remove(0);
+        Leaf {
+            manifest,
+            platform: platform.parse().ok(),
+        }
+    }
+
+    #[test]
+    fn the_best_platform() {
+        let cases: [(&str, &[&str], Option<usize>); 8] = [
+            (
+                "linux/arm/v7",
+                &["linux/arm/v5", "linux/arm/v6", "linux/arm64"],
+                Some(1),
+            ),
+            ("linux/arm/v7", &["linux/arm/v6", "linux/arm/v5"], Some(0)),
+            // Of equals the first one.
+            ("linux/amd64", &["linux/amd64", "linux/amd64"], Some(0)),
+            // One that says its platform is better than one that does not.
+            ("linux/amd64", &["", "linux/amd64"], Some(1)),
+            ("linux/amd64", &["linux/arm64", ""], Some(1)),
+            ("linux/amd64", &["", ""], None),
+            ("linux/amd64", &["linux/amd64/v3"], None),
+            ("linux/amd64", &[], None),
+        ];
+        for (wanted, offers, expected) in cases {
+            let leaves: Vec<_> = offers
+                .iter()
+                .enumerate()
+                .map(|(number, offer)| leaf(number, offer))
+                .collect();
+            let found = best(&leaves, &wanted.parse().unwrap()).ok();
+            let position = found.map(|found| {
+                leaves
+                    .iter()
+                    .position(|leaf| std::ptr::eq(leaf, found))
+                    .unwrap()
+            });
+            assert_eq!(position, expected, "{wanted} of {offers:?}");
+        }
+        let twice = [leaf(1, ""), leaf(1, "")];
+        assert!(
+            best(&twice, &Platform::host()).is_ok(),
+            "one digest is one image"
+        );
+    }
+}
