@@ -30,8 +30,13 @@
 //!   |  <--- FileBegin FileData* FileEnd  |   for each collected file
 //!   |  <--- FileMissing ---------------  |   for each output that is not there
 //!   |  <--- Done ----------------------  |
+//!   X                                   |   the host hangs up, then the guest powers off
 //!  Log may come at any time after Hello; Failed ends the conversation at any time.
 //! ```
+//!
+//! The host hangs up once it has read `Done` or `Failed`. A guest waits for that before it powers
+//! off: what a virtual port has taken is not yet what the host has read, and would be lost with the
+//! machine.
 //!
 //! [`Conversation`] holds the host's view of this and refuses a frame out of turn, for the guest
 //! runs untrusted images and may send anything.
