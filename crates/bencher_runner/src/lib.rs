@@ -1,1 +1,18 @@
-//! See the crate's description.
+//! Runs the command of an OCI image in a fresh microVM and returns exactly what it produced.
+//!
+//! ```text
+//! image (bencher_oci) -> root filesystem (bencher_rootfs) -> machine -> guest (bencher_init) -> result
+//! ```
+
+mod cpio;
+pub mod initramfs;
+pub mod kernel;
+pub mod machine;
+pub mod paths;
+pub mod reporter;
+pub mod result;
+pub mod run;
+pub mod units;
+
+pub use paths::Directories;
+pub use reporter::Reporter;

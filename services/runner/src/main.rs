@@ -1,3 +1,52 @@
-//! See the package description.
+//! The `runner` command.
 
-fn main() {}
+mod arguments;
+mod kernel;
+mod rootfs;
+mod run;
+mod terminal;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use arguments::{Arguments, Command};
+use bencher_runner::machine::TscAnchor;
+use clap::Parser as _;
+
+/// The exit code of everything that is the runner's own failure, a wrong command line included,
+/// as container engines have it: codes below are the command's.
+const FAILED: u8 = 125;
+
+/// When the process began, in the clocks that are needed.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    instant: Instant,
+    tsc: TscAnchor,
+}
+
+fn main() -> ExitCode {
+    let start = Start {
+        instant: Instant::now(),
+        tsc: TscAnchor::now(),
+    };
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let is_failure = error.use_stderr();
+            // Help that nobody reads (`| head`) is no failure.
+            let _closed = error.print();
+            return if is_failure {
+                ExitCode::from(FAILED)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let terminal = terminal::Terminal::new(&arguments.global);
+    let code = match arguments.command {
+        Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Kernel(command) => kernel::run(&command, &arguments.global, &terminal),
+        Command::Rootfs(command) => rootfs::run(&command, &arguments.global, &terminal),
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,115 @@
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why there is no kernel to boot.
+#[derive(Debug, Error)]
+pub enum KernelError {
+    /// The file that `--kernel` names can not be read.
+    #[error("failed to read the kernel {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is neither a bzImage nor an ELF image.
+    #[error(
+        "{} is not a Linux kernel: expected an x86 bzImage or an ELF vmlinux", path.display()
+    )]
+    NotAKernel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The bzImage's payload can not be unpacked.
+    #[error("failed to unpack the payload of the kernel {}: {reason}", path.display())]
+    Payload {
+        /// The kernel.
+        path: PathBuf,
+        /// What is wrong with the payload.
+        reason: String,
+    },
+    /// A module can not be read or understood.
+    #[error("failed to read the kernel module {}: {reason}", path.display())]
+    Module {
+        /// The module.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A module needs another one that is nowhere.
+    #[error("the kernel module {module} needs {missing}, which is not below {}", folder.display())]
+    MissingDependency {
+        /// The module that needs another.
+        module: String,
+        /// The module that is not there.
+        missing: String,
+        /// Where it was looked for.
+        folder: PathBuf,
+    },
+    /// The folder that `--kernel-modules` names can not be read.
+    #[error("failed to read the kernel modules in {}: {source}", folder.display())]
+    ModulesFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cache can not be written.
+    #[error(
+        "failed to write {}: {source}; make it writable or choose another cache with --cache-dir",
+        path.display()
+    )]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The URL of `--kernel` carries no digest.
+    #[error(
+        "the kernel URL {url} is not pinned: append its digest as in {url}#sha256:0123… (64 hex \
+         digits)"
+    )]
+    Unpinned {
+        /// The URL.
+        url: String,
+    },
+    /// The download failed.
+    #[error("failed to download the kernel from {url}: {reason}")]
+    Download {
+        /// The URL.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// What was downloaded is not what was asked for.
+    #[error("the kernel from {url} has the SHA-256 {found}, not {expected}: nothing was kept")]
+    WrongDigest {
+        /// The URL.
+        url: String,
+        /// The digest that was asked for.
+        expected: String,
+        /// The digest of what came.
+        found: String,
+    },
+    /// A tool of the Debian provider failed.
+    #[error("failed to fetch Debian's cloud kernel: {command}: {reason}")]
+    Debian {
+        /// The command that failed.
+        command: String,
+        /// Why, as the tool said it.
+        reason: String,
+    },
+    /// Nothing provides a kernel on this host.
+    #[error(
+        "no guest kernel: none is in the cache, and this host has no apt-get to fetch Debian's \
+         linux-image-cloud-{debian_architecture}; name one with --kernel FILE (and \
+         --kernel-modules DIR), or a pinned one with --kernel URL#sha256:HEX"
+    )]
+    NoProvider {
+        /// Debian's name of this architecture.
+        debian_architecture: &'static str,
+    },
+}

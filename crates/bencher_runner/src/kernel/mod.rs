@@ -1,0 +1,52 @@
+//! The guest's kernel: where it comes from and how it is kept.
+//!
+//! ```text
+//! --kernel FILE [--kernel-modules DIR] --------------------+
+//! --kernel URL#sha256:HEX --> download, verified --+       |
+//! cache (kernels/<id>/) <--------------------------+-------+--> Kernel
+//!   ^--- Debian's linux-image-cloud-*, by apt-get download
+//! ```
+//!
+//! A kernel in the cache is a folder that was written beside its final name and renamed, so it is
+//! whole or not there:
+//!
+//! ```text
+//! kernels/6.1.0-56-cloud-amd64-1f0c…/
+//!   bzImage      the kernel as it was distributed
+//!   vmlinux      its payload, the ELF image (boots without a decompression in the guest)
+//!   modules/     the modules a guest may need, decompressed
+//!   kernel.json  release, origin, digest, module load order
+//! ```
+
+mod bzimage;
+mod debian;
+mod download;
+mod error;
+mod modules;
+mod provider;
+mod store;
+
+pub use error::KernelError;
+pub use modules::Module;
+pub use provider::{KernelSource, KernelUrl, find};
+pub use store::KernelStore;
+
+use std::path::PathBuf;
+
+pub(crate) use modules::closure;
+
+/// A kernel that is ready to be booted.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    /// The image that a VMM loads: an ELF image where the kernel has one, else a bzImage.
+    pub image: PathBuf,
+    /// The release, as `uname -r` prints it in the guest, where it could be read from the image.
+    pub release: Option<String>,
+    /// SHA-256 of the kernel as it was distributed, in hexadecimal.
+    pub sha256: String,
+    /// Where it came from, for the result document.
+    pub origin: String,
+    /// The modules that any guest may need, in an order in which they can be loaded. Empty when
+    /// the kernel has everything built in.
+    pub modules: Vec<Module>,
+}

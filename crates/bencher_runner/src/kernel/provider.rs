@@ -1,0 +1,211 @@
+//! Which kernel a run gets.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{Kernel, KernelError, KernelStore, debian, download};
+use crate::Reporter;
+
+/// What `--kernel` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelSource {
+    /// Nothing: the cache, else this host's provider.
+    Any,
+    /// A file, with the folder of its modules unless it has everything built in.
+    File {
+        /// A bzImage or an ELF vmlinux.
+        image: PathBuf,
+        /// As `/lib/modules/<release>`.
+        modules: Option<PathBuf>,
+    },
+    /// A pinned download.
+    Url {
+        /// Where and what.
+        url: KernelUrl,
+        /// As `/lib/modules/<release>`, on this host.
+        modules: Option<PathBuf>,
+    },
+}
+
+/// `https://…#sha256:HEX`: a URL and what it must serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelUrl {
+    /// The URL without the digest.
+    pub url: String,
+    /// SHA-256 of the file in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl KernelUrl {
+    /// Whether `text` is meant as a URL and not as a path.
+    pub fn looks_like(text: &str) -> bool {
+        text.starts_with("https://") || text.starts_with("http://")
+    }
+}
+
+impl FromStr for KernelUrl {
+    type Err = KernelError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (url, digest) = text.split_once('#').unwrap_or((text, ""));
+        let unpinned = || KernelError::Unpinned {
+            url: url.to_owned(),
+        };
+        let sha256 = digest.strip_prefix("sha256:").ok_or_else(unpinned)?;
+        if sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Ok(Self {
+                url: url.to_owned(),
+                sha256: sha256.to_ascii_lowercase(),
+            })
+        } else {
+            Err(unpinned())
+        }
+    }
+}
+
+/// The kernel that `source` asks for, fetched if it is not in the cache.
+///
+/// Blocks while it downloads.
+///
+/// # Errors
+///
+/// When the kernel is not there, is none, or can not be fetched or kept.
+pub fn find(
+    source: &KernelSource,
+    store: &KernelStore,
+    reporter: &dyn Reporter,
+) -> Result<Kernel, KernelError> {
+    match source {
+        KernelSource::File { image, modules } => store.add(
+            image,
+            modules.as_deref(),
+            &format!("file:{}", image.display()),
+        ),
+        KernelSource::Url { url, modules } => from_url(url, modules.as_deref(), store, reporter),
+        KernelSource::Any => {
+            if let Some(kernel) = store.newest(debian::ORIGIN) {
+                Ok(kernel)
+            } else if debian::is_available() {
+                debian::fetch(store, reporter)
+            } else {
+                Err(KernelError::NoProvider {
+                    debian_architecture: debian::ARCHITECTURE,
+                })
+            }
+        }
+    }
+}
+
+fn from_url(
+    url: &KernelUrl,
+    modules: Option<&Path>,
+    store: &KernelStore,
+    reporter: &dyn Reporter,
+) -> Result<Kernel, KernelError> {
+    let origin = format!("url:{}#sha256:{}", url.url, url.sha256);
+    // With modules the cache can not answer: the folder may have changed since.
+    if modules.is_none()
+        && let Some(kernel) = store.newest(&origin)
+    {
+        return Ok(kernel);
+    }
+    reporter.info(&format!("downloading the guest kernel {}", url.url));
+    let folder = tempfile::tempdir().map_err(|source| KernelError::Cache {
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    let file = folder.path().join("kernel");
+    download::download(url, &file)?;
+    store.add(&file, modules, &origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::reporter::Silent;
+
+    const BODY: &[u8] = b"\x7fELF a small kernel";
+
+    /// Answers `count` requests and returns where.
+    fn serve(count: usize, head: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().take(count) {
+                let mut stream = stream.unwrap();
+                let mut request = [0; 4096];
+                let _length = stream.read(&mut request).unwrap();
+                write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n", BODY.len()).unwrap();
+                stream.write_all(BODY).unwrap();
+            }
+        });
+        format!("http://{address}/vmlinux")
+    }
+
+    fn source(url: &str, sha256: &str) -> KernelSource {
+        KernelSource::Url {
+            url: format!("{url}#sha256:{sha256}").parse().unwrap(),
+            modules: None,
+        }
+    }
+
+    #[test]
+    fn a_pinned_url_is_fetched_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KernelStore::new(folder.path());
+        let source = source(
+            &serve(1, "HTTP/1.1 200 OK\r\nConnection: close"),
+            &hex::encode(Sha256::digest(BODY)),
+        );
+        let first = find(&source, &store, &Silent).unwrap();
+        assert_eq!(std::fs::read(&first.image).unwrap(), BODY);
+        // The server has gone: this one is from the cache.
+        let second = find(&source, &store, &Silent).unwrap();
+        assert_eq!(first.image, second.image);
+    }
+
+    #[test]
+    fn another_content_is_refused_and_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KernelStore::new(folder.path());
+        let source = source(
+            &serve(1, "HTTP/1.1 200 OK\r\nConnection: close"),
+            &"0".repeat(64),
+        );
+        let error = find(&source, &store, &Silent).unwrap_err();
+        assert!(matches!(error, KernelError::WrongDigest { .. }), "{error}");
+        assert!(store.newest("url:").is_none());
+    }
+
+    #[test]
+    fn an_error_status_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KernelStore::new(folder.path());
+        let source = source(
+            &serve(1, "HTTP/1.1 404 Not Found\r\nConnection: close"),
+            &"0".repeat(64),
+        );
+        let error = find(&source, &store, &Silent).unwrap_err().to_string();
+        assert!(error.contains("404"), "{error}");
+    }
+
+    #[test]
+    fn a_url_without_a_digest_is_refused() {
+        for text in [
+            "https://host/vmlinux",
+            "https://host/vmlinux#sha256:12",
+            "https://host/vmlinux#md5:0123",
+        ] {
+            let error = text.parse::<KernelUrl>().unwrap_err().to_string();
+            assert!(
+                error.contains("https://host/vmlinux is not pinned"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! QEMU's command line, as a pure function.
+
+use std::path::Path;
+
+use super::{Accelerator, PORT, RootDevice};
+use crate::units::ByteSize;
+
+/// Descriptors that the child has open.
+pub(crate) const STREAM_FD: u8 = 3;
+pub(crate) const ROOT_FD: u8 = 4;
+
+/// Everything that the command line depends on.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(crate) accelerator: Accelerator,
+    pub(crate) root_device: RootDevice,
+    pub(crate) vcpus: u8,
+    pub(crate) memory: ByteSize,
+    pub(crate) disk_bytes: u64,
+    pub(crate) kernel: &'a Path,
+    pub(crate) initramfs: &'a Path,
+    /// `None` where the guest finds its TSC's rate by itself.
+    pub(crate) tsc_kilohertz: Option<u64>,
+}
+
+pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
+    let mut arguments = Arguments::default();
+    // Nothing but what is asked for below, from no file of the host.
+    arguments.flags(&["-nodefaults", "-no-user-config", "-no-reboot"]);
+    arguments.option("-display", "none");
+    // The VMM needs no new privileges, no other processes and no old system calls.
+    arguments.option(
+        "-sandbox",
+        "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    );
+    let memory = plan.memory.mebibytes();
+    match plan.root_device {
+        RootDevice::VirtioBlk => {
+            arguments.option("-M", "microvm,acpi=on");
+            arguments.option("-m", format!("{memory}M"));
+        }
+        RootDevice::Nvdimm => {
+            let most = memory + ByteSize::from_bytes(plan.disk_bytes).mebibytes();
+            arguments.option("-M", "q35,nvdimm=on,usb=off,smbus=off,sata=off");
+            arguments.option("-m", format!("{memory}M,slots=1,maxmem={most}M"));
+        }
+    }
+    let (accelerator, cpu) = match plan.accelerator {
+        Accelerator::Kvm => ("kvm", "host"),
+        Accelerator::Tcg | Accelerator::None => ("tcg", "max"),
+    };
+    arguments.option("-accel", accelerator);
+    arguments.option("-cpu", cpu);
+    arguments.option("-smp", plan.vcpus.to_string());
+    arguments.option("-kernel", plan.kernel.to_string_lossy());
+    arguments.option("-initrd", plan.initramfs.to_string_lossy());
+    arguments.option("-append", kernel_parameters(plan.tsc_kilohertz));
+    arguments.option("-chardev", "stdio,id=console,signal=off");
+    arguments.option("-serial", "chardev:console");
+    root(&mut arguments, plan);
+    let bus = match plan.root_device {
+        RootDevice::VirtioBlk => "device",
+        RootDevice::Nvdimm => "pci",
+    };
+    arguments.option("-device", format!("virtio-serial-{bus},max_ports=2"));
+    arguments.option("-chardev", format!("socket,id=stream,fd={STREAM_FD}"));
+    arguments.option(
+        "-device",
+        format!("virtserialport,chardev=stream,name={PORT}"),
+    );
+    arguments.0
+}
+
+fn root(arguments: &mut Arguments, plan: &Plan<'_>) {
+    // By descriptor: no path of the host needs quoting, and none can be swapped.
+    let image = format!("/proc/self/fd/{ROOT_FD}");
+    match plan.root_device {
+        RootDevice::VirtioBlk => {
+            // The disk is thrown away with the machine: a flush has nothing to protect, and the
+            // host's disk is noise.
+            arguments.option(
+                "-blockdev",
+                format!(
+                    "driver=raw,node-name=root,cache.no-flush=on,discard=unmap,\
+                     file.driver=file,file.filename={image},file.aio=threads,file.locking=off"
+                ),
+            );
+            arguments.option("-device", "virtio-blk-device,drive=root");
+        }
+        RootDevice::Nvdimm => {
+            arguments.option(
+                "-object",
+                format!(
+                    "memory-backend-file,id=root,share=off,mem-path={image},size={}",
+                    plan.disk_bytes
+                ),
+            );
+            arguments.option("-device", "nvdimm,id=nvdimm0,memdev=root");
+        }
+    }
+}
+
+fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
+    let mut parameters = vec![
+        "console=ttyS0".to_owned(),
+        "quiet".to_owned(),
+        // A panic ends the machine at once (with -no-reboot), its message on the console.
+        "panic=-1".to_owned(),
+        "reboot=t".to_owned(),
+        // A guest with more memory slots than it uses would set 64 MiB aside for bounce buffers.
+        "swiotlb=noforce".to_owned(),
+        "rdinit=/init".to_owned(),
+        format!("bencher.stream=virtio-serial:{PORT}"),
+    ];
+    parameters.extend(tsc_kilohertz.map(|rate| format!("tsc_early_khz={rate}")));
+    parameters.join(" ")
+}
+
+#[derive(Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn flags(&mut self, flags: &[&str]) {
+        self.0.extend(flags.iter().map(|&flag| flag.to_owned()));
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.0.push(name.to_owned());
+        self.0.push(value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(root_device: RootDevice, accelerator: Accelerator) -> Plan<'static> {
+        Plan {
+            accelerator,
+            root_device,
+            vcpus: 2,
+            memory: ByteSize::from_mebibytes(512),
+            disk_bytes: 1 << 30,
+            kernel: Path::new("/cache/vmlinux"),
+            initramfs: Path::new("/cache/initramfs.cpio"),
+            tsc_kilohertz: (accelerator == Accelerator::Tcg).then_some(2_596_130),
+        }
+    }
+
+    fn lines(plan: &Plan<'_>) -> String {
+        arguments(plan).join("\n").replace("\n-", "\n\n-")
+    }
+
+    #[test]
+    fn microvm_under_tcg() {
+        insta::assert_snapshot!(lines(&plan(RootDevice::VirtioBlk, Accelerator::Tcg)));
+    }
+
+    #[test]
+    fn nvdimm_under_kvm() {
+        insta::assert_snapshot!(lines(&plan(RootDevice::Nvdimm, Accelerator::Kvm)));
+    }
+}

@@ -1,0 +1,34 @@
+//! What QEMU says of its version.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The version in the first line of `qemu-system-… --version`, e.g.
+/// `7.2.19 (Debian 1:7.2+dfsg-7+deb12u18)`; `None` when it is no such line. Starts a process, so
+/// it is asked only where the answer is shown.
+pub fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    parse(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn parse(text: &str) -> Option<String> {
+    let (_, version) = text.lines().next()?.split_once(" version ")?;
+    Some(version.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_in_the_first_line() {
+        let text = "QEMU emulator version 7.2.19 (Debian 1:7.2+dfsg-7)\nCopyright (c) 2003\n";
+        assert_eq!(
+            super::parse(text).as_deref(),
+            Some("7.2.19 (Debian 1:7.2+dfsg-7)")
+        );
+        assert_eq!(super::parse("no\n"), None);
+    }
+}

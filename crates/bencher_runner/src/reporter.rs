@@ -1,0 +1,37 @@
+//! What the library tells its user while it works.
+
+use std::fmt::Debug;
+
+use crate::result::Iteration;
+
+/// Receives the runner's own log and progress. The command's output never comes here.
+pub trait Reporter: Debug + Send + Sync {
+    /// A detail for someone who looks for a fault.
+    fn debug(&self, message: &str);
+    /// A step that the user may want to know of.
+    fn info(&self, message: &str);
+    /// Something that bears on the result.
+    fn warning(&self, message: &str);
+    /// A long step has begun: `total` bytes if that is known.
+    fn begin(&self, step: &str, total: Option<u64>);
+    /// So many bytes of the long step are done.
+    fn advance(&self, done: u64);
+    /// The long step is over.
+    fn end(&self);
+    /// An iteration is over; `metrics_line` is the line that tooling looks for on standard error.
+    fn iteration(&self, iteration: &Iteration, metrics_line: &str);
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn debug(&self, _message: &str) {}
+    fn info(&self, _message: &str) {}
+    fn warning(&self, _message: &str) {}
+    fn begin(&self, _step: &str, _total: Option<u64>) {}
+    fn advance(&self, _done: u64) {}
+    fn end(&self) {}
+    fn iteration(&self, _iteration: &Iteration, _metrics_line: &str) {}
+}

@@ -1,0 +1,210 @@
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Iteration;
+use crate::machine::Description;
+use crate::units::ByteSize;
+
+/// The version of this document's layout. Fields are added without a new version; a field that
+/// changes its meaning or goes raises it.
+pub const VERSION: u32 = 1;
+
+/// The result of one `runner run`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ResultDocument<I> {
+    /// The version of this document's layout.
+    pub version: u32,
+    /// The program that made this document.
+    pub runner: RunnerIdentity,
+    /// When the run began, in seconds since 1970-01-01 UTC.
+    pub started_at: u64,
+    /// What ran.
+    pub image: Image,
+    /// The command as it was executed.
+    pub command: Command,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The host around the machine.
+    pub host: Host,
+    /// What bounded it.
+    pub limits: Limits,
+    /// Each iteration, in order.
+    #[schemars(with = "Vec<Iteration>")]
+    pub iterations: I,
+    /// How the whole of it ended.
+    pub outcome: Outcome,
+    /// Whether the numbers can be compared.
+    pub trust: Trust,
+}
+
+/// A program and its version.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct RunnerIdentity {
+    /// The program's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// What ran.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Image {
+    /// The image as it was asked for.
+    pub reference: String,
+    /// Digest of the manifest; absent for formats that have none.
+    pub manifest_digest: Option<String>,
+    /// Digest of the image's configuration.
+    pub config_digest: String,
+    /// The platform, as `os/architecture[/variant]`.
+    pub platform: String,
+    /// Digests of the uncompressed layers, lowest first.
+    pub diff_ids: Vec<String>,
+    /// Key of the root filesystem image in the cache: the same layers, disk size and format
+    /// version give the same key on any host.
+    pub rootfs_key: String,
+}
+
+/// The command as it was executed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The command and its arguments.
+    pub arguments: Vec<String>,
+    /// The names of the environment's variables. Their values may be secrets.
+    pub environment: Vec<String>,
+    /// The working directory.
+    pub working_directory: String,
+    /// `user[:group]` as given by the image or the user; empty for root.
+    pub user: String,
+}
+
+/// Where it ran.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Machine {
+    /// What kind of machine it was.
+    #[serde(flatten)]
+    pub description: Description,
+    /// The VMM's version.
+    pub vmm_version: Option<String>,
+    /// Virtual CPUs; absent without a VM.
+    pub vcpus: Option<u8>,
+    /// The guest's memory in bytes; absent without a VM.
+    pub memory_bytes: Option<ByteSize>,
+    /// The size of the root filesystem in bytes.
+    pub disk_bytes: ByteSize,
+    /// The guest's kernel; absent without a VM.
+    pub kernel: Option<KernelIdentity>,
+}
+
+/// A guest kernel.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct KernelIdentity {
+    /// The release, as `uname -r` prints it.
+    pub release: Option<String>,
+    /// SHA-256 of the kernel as it was distributed.
+    pub sha256: String,
+    /// Where it came from.
+    pub origin: String,
+    /// SHA-256 over the parts of the initramfs.
+    pub initramfs_id: String,
+}
+
+/// The host around the machine.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// The processor's name, as the host's kernel gives it.
+    pub cpu_model: Option<String>,
+    /// CPUs that this process may use.
+    pub cpus: Option<usize>,
+    /// The host kernel's release.
+    pub kernel_release: Option<String>,
+    /// The host's architecture.
+    pub architecture: String,
+}
+
+/// What bounded a run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+pub struct Limits {
+    /// Seconds that the command may take.
+    pub timeout_seconds: f64,
+    /// Seconds from the machine's start to the command's.
+    pub boot_timeout_seconds: f64,
+    /// Seconds from the stop signal to the kill.
+    pub grace_period_seconds: f64,
+    /// Bytes kept of each of standard output and standard error.
+    pub max_output_bytes: ByteSize,
+    /// Files collected.
+    pub max_file_count: u32,
+    /// Bytes kept of each file.
+    pub max_file_bytes: ByteSize,
+}
+
+/// How the whole run ended.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// The exit code of `runner run`.
+    pub exit_code: u8,
+    /// Iterations that were asked for.
+    pub iterations_wanted: u32,
+    /// Iterations that were begun.
+    pub iterations_run: u32,
+    /// What the runner failed at, if it did.
+    pub error: Option<String>,
+}
+
+/// Whether the numbers can be compared.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Trust {
+    /// Whether times can be compared with those of other machines of this hardware.
+    pub comparable: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+impl Image {
+    /// The path-like parts of an image in a form for humans.
+    pub fn short_digest(&self) -> &str {
+        let digest = self
+            .manifest_digest
+            .as_deref()
+            .unwrap_or(&self.config_digest);
+        let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
+        hex.get(..12).unwrap_or(hex)
+    }
+}
+
+impl Host {
+    /// This host.
+    pub fn current() -> Self {
+        let cpu_model = std::fs::read_to_string("/proc/cpuinfo")
+            .ok()
+            .and_then(|text| cpu_model(&text));
+        let kernel_release = std::fs::read_to_string(PathBuf::from("/proc/sys/kernel/osrelease"))
+            .ok()
+            .map(|text| text.trim().to_owned());
+        Self {
+            cpu_model,
+            cpus: std::thread::available_parallelism().ok().map(usize::from),
+            kernel_release,
+            architecture: std::env::consts::ARCH.to_owned(),
+        }
+    }
+}
+
+fn cpu_model(cpuinfo: &str) -> Option<String> {
+    cpuinfo.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == "model name").then(|| value.trim().to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_cpu_is_named_by_the_kernel() {
+        let text = "processor\t: 0\nvendor_id\t: X\nmodel name\t: Some CPU @ 3 GHz\n";
+        assert_eq!(super::cpu_model(text).as_deref(), Some("Some CPU @ 3 GHz"));
+        assert_eq!(super::cpu_model("processor: 0\n"), None);
+    }
+}

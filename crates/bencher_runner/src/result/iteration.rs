@@ -1,0 +1,188 @@
+use bencher_output_protocol as protocol;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One iteration: a fresh machine, the command once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Iteration {
+    /// Position, from 1.
+    pub index: u32,
+    /// Why the command ended.
+    pub ended_by: EndedBy,
+    /// The code the iteration stands for: the command's own, 128 + signal, 124 timeout, 125 the
+    /// runner failed, 126 not executable, 127 not found, 130 or 143 interrupted.
+    pub exit_code: u8,
+    /// The signal that ended the command, if one did.
+    pub signal: Option<u8>,
+    /// What went wrong, if the runner, the machine or init failed.
+    pub error: Option<String>,
+    /// Where the time went.
+    pub spans: Spans,
+    /// The release of the kernel that the guest says it runs.
+    pub kernel_release: Option<String>,
+    /// What the command used; absent when the guest did not live to tell.
+    pub resources: Option<Resources>,
+    /// The command's standard output.
+    pub stdout: Content,
+    /// The command's standard error.
+    pub stderr: Content,
+    /// Collected files.
+    pub files: Vec<FileOutput>,
+    /// Outputs that were asked for and are not there.
+    pub missing: Vec<MissingOutput>,
+    /// What was left out or done otherwise.
+    pub warnings: Vec<String>,
+}
+
+/// Why a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndedBy {
+    /// It exited.
+    Exit,
+    /// A signal that the runner did not ask for.
+    Signal,
+    /// It is not in the image, or can not be executed.
+    NotStarted,
+    /// It took longer than the timeout.
+    Timeout,
+    /// The user stopped the run.
+    Interrupt,
+    /// The runner, the machine or the guest's init failed.
+    Failure,
+}
+
+/// Where the time of an iteration went, in milliseconds of the host's clock. A moment that was not
+/// reached is absent.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Spans {
+    /// From the start of the runner's process to the start of the iteration.
+    pub before_ms: f64,
+    /// The copy of the root filesystem.
+    pub copy_ms: f64,
+    /// From the end of the copy to the moment that the VMM's process was started.
+    pub start_ms: f64,
+    /// From the VMM's start to init's first word.
+    pub boot_ms: Option<f64>,
+    /// From init's first word to the start of the command.
+    pub prepare_ms: Option<f64>,
+    /// From the start of the command to the report of its end, as the host saw it.
+    pub command_ms: Option<f64>,
+    /// From that report to the guest's last word: files.
+    pub collect_ms: Option<f64>,
+    /// From the guest's last word (or the kill) to the end of the machine.
+    pub shutdown_ms: f64,
+}
+
+/// What the command's process tree used. A value that the kernel does not tell is absent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Resources {
+    /// Duration in nanoseconds of the guest's monotonic clock, from `execve` to the exit.
+    pub wall_ns: u64,
+    /// CPU time in all, in microseconds.
+    pub cpu_us: Option<u64>,
+    /// CPU time in user mode, in microseconds.
+    pub user_us: Option<u64>,
+    /// CPU time in kernel mode, in microseconds.
+    pub system_us: Option<u64>,
+    /// Most memory in use at one time, page cache included, in bytes.
+    pub memory_peak_bytes: Option<u64>,
+    /// Largest resident set of a single process, in bytes.
+    pub max_rss_bytes: u64,
+    /// Page faults that needed no I/O.
+    pub minor_faults: u64,
+    /// Page faults that needed I/O.
+    pub major_faults: u64,
+    /// Context switches by waiting.
+    pub voluntary_switches: u64,
+    /// Context switches by preemption.
+    pub involuntary_switches: u64,
+    /// Bytes read from block devices.
+    pub read_bytes: u64,
+    /// Bytes written to block devices.
+    pub write_bytes: u64,
+    /// Processes killed for lack of memory.
+    pub oom_kills: u64,
+}
+
+impl From<&protocol::Resources> for Resources {
+    fn from(resources: &protocol::Resources) -> Self {
+        Self {
+            wall_ns: resources.wall_nanoseconds,
+            cpu_us: resources.cpu_microseconds,
+            user_us: resources.user_microseconds,
+            system_us: resources.system_microseconds,
+            memory_peak_bytes: resources.memory_peak_bytes,
+            max_rss_bytes: resources.max_rss_bytes,
+            minor_faults: resources.minor_faults,
+            major_faults: resources.major_faults,
+            voluntary_switches: resources.voluntary_switches,
+            involuntary_switches: resources.involuntary_switches,
+            read_bytes: resources.read_bytes,
+            write_bytes: resources.write_bytes,
+            oom_kills: resources.oom_kills,
+        }
+    }
+}
+
+/// Bytes that the command produced.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Content {
+    /// How many the command produced, as far as is known.
+    pub bytes: u64,
+    /// How many of them were kept.
+    pub kept_bytes: u64,
+    /// Whether a limit cut them.
+    pub truncated: bool,
+    /// SHA-256 of the kept bytes, in hexadecimal.
+    pub sha256: String,
+    /// The kept bytes themselves, when they are few enough for this document.
+    pub content: Option<StoredText>,
+    /// The file that holds the kept bytes, relative to the output folder.
+    pub path: Option<String>,
+}
+
+/// Bytes inside JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StoredText {
+    /// They are UTF-8.
+    Text(String),
+    /// They are not: standard base64 with padding.
+    Base64(String),
+}
+
+impl StoredText {
+    /// `bytes` in the form that fits them.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        use base64::Engine as _;
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Text(text),
+            Err(error) => {
+                let bytes = error.as_bytes();
+                Self::Base64(base64::engine::general_purpose::STANDARD.encode(bytes))
+            }
+        }
+    }
+}
+
+/// A collected file.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct FileOutput {
+    /// Its absolute path in the guest; bytes that are not UTF-8 are replaced.
+    pub guest_path: String,
+    /// Permission bits.
+    pub mode: u16,
+    /// What it held.
+    #[serde(flatten)]
+    pub content: Content,
+}
+
+/// An output that is not there.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct MissingOutput {
+    /// The path as it was asked for.
+    pub guest_path: String,
+    /// Why it could not be collected.
+    pub reason: String,
+}

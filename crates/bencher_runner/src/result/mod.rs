@@ -1,0 +1,16 @@
+//! The result document: what ran, where, and what came of it.
+
+mod document;
+mod iteration;
+mod metrics;
+mod spool;
+
+pub use document::{
+    Command, Host, Image, KernelIdentity, Limits, Machine, Outcome, ResultDocument, RunnerIdentity,
+    Trust, VERSION,
+};
+pub use iteration::{
+    Content, EndedBy, FileOutput, Iteration, MissingOutput, Resources, Spans, StoredText,
+};
+pub use metrics::metrics_line;
+pub use spool::IterationSpool;

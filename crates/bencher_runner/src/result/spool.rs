@@ -1,0 +1,53 @@
+//! Iterations on disk, so that a run of any length needs the memory of one.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+
+use serde::ser::{Error as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::Iteration;
+
+/// Iterations as lines of JSON in a file without a name.
+#[derive(Debug)]
+pub struct IterationSpool {
+    file: File,
+}
+
+impl IterationSpool {
+    /// An empty spool in the folder for temporary files.
+    ///
+    /// # Errors
+    ///
+    /// When that folder can not be written.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            file: tempfile::tempfile()?,
+        })
+    }
+
+    /// Appends `iteration`.
+    ///
+    /// # Errors
+    ///
+    /// When the disk is full.
+    pub fn push(&mut self, iteration: &Iteration) -> io::Result<()> {
+        let mut line = serde_json::to_vec(iteration)?;
+        line.push(b'\n');
+        self.file.write_all(&line)
+    }
+}
+
+impl Serialize for IterationSpool {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0)).map_err(S::Error::custom)?;
+        let mut sequence = serializer.serialize_seq(None)?;
+        for line in BufReader::new(file).lines() {
+            let line = RawValue::from_string(line.map_err(S::Error::custom)?);
+            sequence.serialize_element(&line.map_err(S::Error::custom)?)?;
+        }
+        sequence.end()
+    }
+}

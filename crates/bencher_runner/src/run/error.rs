@@ -1,0 +1,192 @@
+use std::io;
+use std::path::PathBuf;
+
+use bencher_output_protocol::ProtocolError;
+use thiserror::Error;
+
+use super::text;
+use crate::initramfs::InitramfsError;
+use crate::kernel::KernelError;
+use crate::machine::MachineError;
+
+/// Why a run failed: nothing that the command did, so the exit code is 125.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The image can not be used.
+    #[error(transparent)]
+    Image(#[from] bencher_oci::ImageError),
+    /// The image's name can not be understood.
+    #[error(transparent)]
+    Reference(#[from] bencher_oci::ReferenceError),
+    /// The image's configuration and the given options make no command.
+    #[error(transparent)]
+    Command(#[from] bencher_oci::CommandError),
+    /// The environment can not be given to a process.
+    #[error(transparent)]
+    Environment(#[from] bencher_oci::EnvironmentError),
+    /// The working directory is none.
+    #[error(transparent)]
+    WorkingDirectory(#[from] bencher_oci::WorkingDirError),
+    /// The image's stop signal is none.
+    #[error(transparent)]
+    StopSignal(#[from] bencher_oci::StopSignalError),
+    /// The user is none.
+    #[error(transparent)]
+    User(#[from] bencher_oci::UserSpecError),
+    /// A layer's content is identified by something else than a SHA-256.
+    #[error("the image lists a layer by {diff_id}: only sha256 diff IDs are supported")]
+    DiffIdAlgorithm {
+        /// The diff ID.
+        diff_id: String,
+    },
+    /// The root filesystem can not be built, kept or copied.
+    #[error("{}", text::chain(.0))]
+    Rootfs(#[from] bencher_rootfs::RootfsError),
+    /// There is no kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// There is no initramfs.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// The machine can not be started.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// The guest sent something that is not the protocol.
+    #[error("the guest broke the protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The guest's init failed.
+    #[error("the guest failed to {stage}: {reason}")]
+    Guest {
+        /// What it was doing.
+        stage: String,
+        /// Why that failed.
+        reason: String,
+    },
+    /// The guest's kernel panicked.
+    #[error("the guest's kernel panicked: {message}{console}")]
+    KernelPanic {
+        /// The kernel's message.
+        message: String,
+        /// The console's last lines.
+        console: ConsoleExcerpt,
+    },
+    /// The machine ended before the guest had said everything.
+    #[error("the machine ended before the command's result was complete ({status}){console}")]
+    MachineDied {
+        /// How its process ended.
+        status: std::process::ExitStatus,
+        /// What the VMM and the guest wrote last.
+        console: ConsoleExcerpt,
+    },
+    /// The guest did not start the command in time.
+    #[error(
+        "the guest did not start the command within {seconds} s: give it more time with \
+         --boot-timeout, or more memory with --memory{console}"
+    )]
+    BootTimeout {
+        /// The limit.
+        seconds: f64,
+        /// What the VMM and the guest wrote last.
+        console: ConsoleExcerpt,
+    },
+    /// The guest fell silent after the command had ended.
+    #[error("the guest fell silent after the command had ended{console}")]
+    Stalled {
+        /// What the VMM and the guest wrote last.
+        console: ConsoleExcerpt,
+    },
+    /// The output folder is not usable.
+    #[error("failed to write the output folder {}: {source}", path.display())]
+    OutputFolder {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The output folder holds something already.
+    #[error(
+        "the output folder {} is not empty: nothing in it is overwritten; name a new one with \
+         --output-dir", path.display()
+    )]
+    OutputFolderNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The result can not be written.
+    #[error("failed to write the result to {}: {source}", path.display())]
+    Result {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cache is not usable.
+    #[error(
+        "failed to use the cache {}: {source}; make it writable or choose another with --cache-dir",
+        path.display()
+    )]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The state folder is not usable.
+    #[error(
+        "failed to use the state folder {}: {source}; make it writable or choose another with \
+         --state-dir", path.display()
+    )]
+    State {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The stream or the machine's process can not be used further.
+    #[error("failed to {action}: {source}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The memory asked for is too little for any guest.
+    #[error("{asked} is too little memory for a guest: give it at least {least} with --memory")]
+    TooLittleMemory {
+        /// What was asked for.
+        asked: crate::units::ByteSize,
+        /// What is needed.
+        least: crate::units::ByteSize,
+    },
+    /// The disk would need more of the guest's memory than it should have.
+    #[error(
+        "a disk of {disk} as an NVDIMM takes too much of a guest's {memory} for its page table: \
+         give more with --memory, or use --root-device virtio-blk"
+    )]
+    NvdimmTooLarge {
+        /// The disk.
+        disk: crate::units::ByteSize,
+        /// The memory.
+        memory: crate::units::ByteSize,
+    },
+    /// The user stopped the run before a command was started.
+    #[error("interrupted before the command was started")]
+    Interrupted(nix::sys::signal::Signal),
+}
+
+/// The end of a console, as the end of an error message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsoleExcerpt(pub Vec<String>);
+
+impl std::fmt::Display for ConsoleExcerpt {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(formatter, "; the console ended with:")?;
+        for line in &self.0 {
+            write!(formatter, "\n    | {line}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,342 @@
+//! Drives one machine from its start to its end: the I/O around [`Supervisor`] and
+//! [`Conversation`].
+
+use std::io;
+use std::time::Instant;
+
+use bencher_output_protocol::{Conversation, Decoder, GuestMessage, HostMessage, Orders, Stop};
+use tokio::io::Interest;
+
+use super::RunError;
+use super::interrupts::Interrupts;
+use super::live::{LiveOutput, LiveWriter};
+use super::record::{Finish, Record};
+use super::supervisor::{Action, Cause, Event, Supervisor, Times};
+use super::verdict;
+use crate::Reporter;
+use crate::machine::Machine;
+use crate::result::Iteration;
+
+/// What an iteration needs besides its machine.
+#[derive(Debug)]
+pub(crate) struct IterationPlan<'a> {
+    pub(crate) orders: &'a Orders,
+    pub(crate) times: Times,
+    pub(crate) live: LiveOutput,
+    pub(crate) reporter: &'a dyn Reporter,
+}
+
+/// Whom the driver listens to while it waits for anything.
+struct Control<'a> {
+    machine: Machine,
+    supervisor: Supervisor,
+    interrupts: &'a mut Interrupts,
+    /// Frames for the guest, and how much of them is sent.
+    outgoing: Vec<u8>,
+    sent: usize,
+    abandoned: bool,
+}
+
+/// Runs the command in `machine`, which was started at `record.moments.start`.
+///
+/// Never fails: what goes wrong is in the iteration, beside everything that came before.
+pub(crate) async fn drive(
+    machine: Machine,
+    plan: &IterationPlan<'_>,
+    interrupts: &mut Interrupts,
+    mut record: Record<'_>,
+) -> (Iteration, Option<RunError>) {
+    let mut control = Control {
+        supervisor: Supervisor::new(plan.times, record.moments.start),
+        machine,
+        interrupts,
+        outgoing: Vec::new(),
+        sent: 0,
+        abandoned: false,
+    };
+    let mut outputs = Outputs {
+        stdout: LiveWriter::stdout(plan.live),
+        stderr: LiveWriter::stderr(plan.live),
+    };
+    let talked = talk(plan, &mut control, &mut outputs, &mut record).await;
+    let cause = control.supervisor.cause();
+    record.moments.last_word = Some(Instant::now());
+    let ended = control.machine.finish().await;
+    record.moments.gone = Some(Instant::now());
+    if !control.abandoned
+        && let Err(error) = outputs.stderr.end_line().await
+    {
+        plan.reporter
+            .debug(&format!("failed to write to standard error: {error}"));
+    }
+    let failure = verdict::failure(talked, cause, ended, plan.times.boot);
+    record.finish(Finish { cause, failure })
+}
+
+struct Outputs {
+    stdout: LiveWriter,
+    stderr: LiveWriter,
+}
+
+/// Why the talk with a guest ended.
+pub(crate) enum Talk {
+    /// The guest has said everything.
+    Done,
+    /// The stream ended first.
+    StreamEnded,
+    /// The guest gave up, or broke the rules.
+    Failed(RunError),
+}
+
+async fn talk(
+    plan: &IterationPlan<'_>,
+    control: &mut Control<'_>,
+    outputs: &mut Outputs,
+    record: &mut Record<'_>,
+) -> Talk {
+    let mut decoder = Decoder::of_guest();
+    let mut conversation = Conversation::default();
+    let mut frames = 0;
+    loop {
+        let read = match control.read(&mut decoder).await {
+            Ok(read) => read,
+            Err(error) => return Talk::Failed(error),
+        };
+        if control.abandoned {
+            return Talk::StreamEnded;
+        }
+        if read == Read::End {
+            return match decoder.finish() {
+                // A machine that was killed may well end inside a frame.
+                Err(error) if control.supervisor.cause().is_none() && frames > 0 => {
+                    Talk::Failed(error.into())
+                }
+                _ => Talk::StreamEnded,
+            };
+        }
+        loop {
+            let message = match decoder.next_from_guest() {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) => return Talk::Failed(error.into()),
+            };
+            if let Err(error) = conversation.advance(&message, frames) {
+                return Talk::Failed(error.into());
+            }
+            frames += 1;
+            let handled = handle(&message, plan, control, outputs, record).await;
+            match handled {
+                Ok(()) if conversation == Conversation::Over => return Talk::Done,
+                Ok(()) if control.abandoned => return Talk::StreamEnded,
+                Ok(()) => {}
+                Err(error) => return Talk::Failed(error),
+            }
+        }
+    }
+}
+
+async fn handle(
+    message: &GuestMessage<'_>,
+    plan: &IterationPlan<'_>,
+    control: &mut Control<'_>,
+    outputs: &mut Outputs,
+    record: &mut Record<'_>,
+) -> Result<(), RunError> {
+    let now = Instant::now();
+    let mut event = Event::Frame;
+    match message {
+        GuestMessage::Hello { kernel_release, .. } => {
+            record.moments.hello = Some(now);
+            record.kernel_release(kernel_release);
+            let mut orders = plan.orders.clone();
+            orders.root = control.machine.root().clone();
+            control.send(&HostMessage::Hello)?;
+            control.send(&HostMessage::Orders(Box::new(orders)))?;
+        }
+        GuestMessage::Started { .. } => {
+            record.moments.started = Some(now);
+            event = Event::Started;
+        }
+        GuestMessage::Stdout(bytes) => {
+            let kept = record.stdout(bytes)?;
+            control
+                .write(&mut outputs.stdout, kept, plan.reporter)
+                .await;
+        }
+        GuestMessage::Stderr(bytes) => {
+            let kept = record.stderr(bytes)?;
+            control
+                .write(&mut outputs.stderr, kept, plan.reporter)
+                .await;
+        }
+        GuestMessage::Exited(report) => {
+            record.moments.exited = Some(now);
+            record.exited(report.clone());
+            event = Event::Exited;
+        }
+        GuestMessage::FileBegin(begin) => record.file_begin(begin)?,
+        GuestMessage::FileData(bytes) => record.file_data(bytes)?,
+        GuestMessage::FileEnd => record.file_end(),
+        GuestMessage::FileMissing { path, reason } => record.file_missing(path, reason),
+        GuestMessage::Log { level, text } => record.log(*level, text),
+        GuestMessage::Failed { stage, reason } => {
+            return Err(verdict::guest_failure(stage, reason));
+        }
+        GuestMessage::Done => event = Event::Done,
+    }
+    let action = control.supervisor.handle(event, now);
+    control.act(action)
+}
+
+#[derive(PartialEq, Eq)]
+enum Read {
+    Some,
+    End,
+}
+
+impl Control<'_> {
+    /// Waits for bytes of the guest, and meanwhile sends what is to be sent and minds the clock
+    /// and the user.
+    async fn read(&mut self, decoder: &mut Decoder) -> Result<Read, RunError> {
+        loop {
+            let interest = if self.sent < self.outgoing.len() {
+                Interest::READABLE | Interest::WRITABLE
+            } else {
+                Interest::READABLE
+            };
+            let deadline = self.supervisor.deadline();
+            let ready = tokio::select! {
+                biased;
+                event = next_event(self.interrupts, deadline) => {
+                    let action = self.supervisor.handle(event, Instant::now());
+                    self.act(action)?;
+                    if self.abandoned {
+                        return Ok(Read::End);
+                    }
+                    continue;
+                }
+                ready = self.machine.stream().ready(interest) => ready.map_err(stream_error)?,
+            };
+            if ready.is_writable() && self.sent < self.outgoing.len() {
+                self.flush()?;
+            }
+            if ready.is_readable() || ready.is_read_closed() {
+                match self.machine.stream().try_read(decoder.space()) {
+                    Ok(0) => return Ok(Read::End),
+                    Ok(count) => {
+                        decoder.filled(count);
+                        return Ok(Read::Some);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                        return Ok(Read::End);
+                    }
+                    Err(error) => return Err(stream_error(error)),
+                }
+            }
+        }
+    }
+
+    /// Writes to one of the runner's own outputs, however slowly it is read, and minds the clock
+    /// and the user meanwhile.
+    async fn write(&mut self, writer: &mut LiveWriter, bytes: &[u8], reporter: &dyn Reporter) {
+        if bytes.is_empty() {
+            return;
+        }
+        let write = writer.write(bytes);
+        tokio::pin!(write);
+        loop {
+            let deadline = self.supervisor.deadline();
+            tokio::select! {
+                biased;
+                result = &mut write => {
+                    if let Err(error) = result {
+                        reporter.warning(&format!(
+                            "nobody reads the command's output any more ({error}): it goes on, \
+                             and the result still counts it"
+                        ));
+                    }
+                    return;
+                }
+                event = next_event(self.interrupts, deadline) => {
+                    let action = self.supervisor.handle(event, Instant::now());
+                    // Sending can only fail for a frame too large, and a stop order is not.
+                    if self.act(action).is_err() || self.abandoned {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), RunError> {
+        match action {
+            Action::Continue => Ok(()),
+            Action::Stop { grace } => {
+                let grace_milliseconds = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+                self.send(&HostMessage::Stop(Stop { grace_milliseconds }))
+            }
+            Action::Kill => {
+                self.machine.kill();
+                Ok(())
+            }
+            Action::Abandon => {
+                self.machine.kill();
+                self.abandoned = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn send(&mut self, message: &HostMessage) -> Result<(), RunError> {
+        self.outgoing.extend_from_slice(&message.encode()?);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), RunError> {
+        match self.machine.stream().try_write(&self.outgoing[self.sent..]) {
+            Ok(count) => self.sent += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // The guest has gone: reading will tell.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                ) =>
+            {
+                self.sent = self.outgoing.len();
+            }
+            Err(error) => return Err(stream_error(error)),
+        }
+        if self.sent == self.outgoing.len() {
+            self.outgoing.clear();
+            self.sent = 0;
+        }
+        Ok(())
+    }
+}
+
+async fn next_event(interrupts: &mut Interrupts, deadline: Option<Instant>) -> Event {
+    let passed = async {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        signal = interrupts.next() => Event::Interrupt(signal),
+        () = passed => Event::Deadline,
+    }
+}
+
+fn stream_error(source: io::Error) -> RunError {
+    RunError::Io {
+        action: "read the guest's stream",
+        source,
+    }
+}
+
+/// The causes that are the command's or the user's, not the runner's.
+pub(crate) fn is_expected(cause: Option<Cause>) -> bool {
+    matches!(cause, Some(Cause::Timeout | Cause::Interrupted(_)))
+}

@@ -1,0 +1,204 @@
+//! What happens once before the first iteration: image, kernel, sandbox, root filesystem.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::rootfs::CachedRootfs;
+use bencher_oci::{Image, ImageReference};
+use bencher_output_protocol::Orders;
+
+use super::interrupts::Interrupts;
+use super::spec::LEAST_MEMORY;
+use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
+use crate::Reporter;
+use crate::initramfs;
+use crate::kernel::{self, KernelStore};
+use crate::machine::{Host, KvmState, Qemu, QemuOptions, RootDevice, Sandbox, kvm_state};
+use crate::result;
+use crate::units::ByteSize;
+
+/// Everything that the iterations of a run share.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) image: Image,
+    pub(crate) orders: Orders,
+    pub(crate) sandbox: Machinery,
+    pub(crate) root: Root,
+}
+
+/// The sandbox and what it is made of.
+#[derive(Debug)]
+pub(crate) enum Machinery {
+    Qemu(Box<Qemu>),
+    Host(Host),
+}
+
+/// What each iteration's root filesystem is made from.
+#[derive(Debug)]
+pub(crate) enum Root {
+    /// A copy of this image, or the image itself where the machine maps it privately.
+    Image(CachedRootfs),
+    /// A folder, extracted anew.
+    Folder,
+}
+
+impl Machinery {
+    pub(crate) fn sandbox(&self) -> &dyn Sandbox {
+        match self {
+            Self::Qemu(qemu) => qemu.as_ref(),
+            Self::Host(host) => host,
+        }
+    }
+}
+
+/// Prepares a run on a thread of its own, so that an interrupt is noticed at once.
+pub(crate) async fn prepare(
+    spec: &Arc<RunSpec>,
+    interrupts: &mut Interrupts,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Prepared, RunError> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let work = {
+        let (spec, reporter, cancel) =
+            (Arc::clone(spec), Arc::clone(reporter), Arc::clone(&cancel));
+        tokio::task::spawn_blocking(move || prepare_blocking(&spec, reporter.as_ref(), &cancel))
+    };
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            joined = &mut work => {
+                let joined = joined.map_err(|error| RunError::Io {
+                    action: "prepare the run",
+                    source: std::io::Error::other(error),
+                })?;
+                return joined;
+            }
+            signal = interrupts.next() => {
+                // The work notices, cleans up and ends; a second signal does not wait for that.
+                if cancel.swap(true, Ordering::Relaxed) {
+                    return Err(RunError::Interrupted(signal));
+                }
+            }
+        }
+    }
+}
+
+fn prepare_blocking(
+    spec: &RunSpec,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<Prepared, RunError> {
+    let choice = choose(spec, reporter)?;
+    let reference = ImageReference::parse(&spec.image)?;
+    let image = rootfs::open_image(&reference, &spec.directories)?;
+    let orders = orders::orders(spec, &image.config)?;
+    let sandbox = match choice {
+        Choice::Host => Machinery::Host(Host),
+        Choice::Qemu => qemu(spec, reporter)?,
+    };
+    let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
+        Root::Folder
+    } else {
+        Root::Image(rootfs::cached(&image, spec, reporter, cancel)?)
+    };
+    Ok(Prepared {
+        image,
+        orders,
+        sandbox,
+        root,
+    })
+}
+
+enum Choice {
+    Qemu,
+    Host,
+}
+
+/// Decides on the machine first: an image takes long to prepare, a missing VMM is known at once.
+fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
+    if spec.sandbox == SandboxChoice::None {
+        reporter.warning(
+            "no sandbox: the command runs on this host's own kernel, which an image can attack",
+        );
+        return Ok(Choice::Host);
+    }
+    if spec.memory < LEAST_MEMORY {
+        return Err(RunError::TooLittleMemory {
+            asked: spec.memory,
+            least: LEAST_MEMORY,
+        });
+    }
+    if spec.qemu.root_device == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
+        // One 64-byte page structure for each 4 KiB of the disk, out of the guest's memory.
+        return Err(RunError::NvdimmTooLarge {
+            disk: spec.disk,
+            memory: spec.memory,
+        });
+    }
+    Qemu::find(spec.qemu.program.as_deref())?;
+    Ok(Choice::Qemu)
+}
+
+fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> {
+    let store = KernelStore::new(&spec.directories.cache);
+    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let initramfs = initramfs::prepare(
+        &kernel,
+        spec.qemu.root_device.drivers(),
+        &spec.directories.cache,
+    )?;
+    let options = QemuOptions {
+        program: spec.qemu.program.clone(),
+        accelerator: spec.qemu.accelerator,
+        root_device: spec.qemu.root_device,
+        vcpus: spec.vcpus,
+        memory: spec.memory,
+        tsc: spec.tsc,
+    };
+    let qemu = Qemu::new(options, kernel, initramfs)?;
+    if let Some(warning) = emulation_warning(&qemu.description()) {
+        let reason = match kvm_state() {
+            KvmState::Usable => "TCG was asked for".to_owned(),
+            KvmState::Unusable(reason) => format!("KVM is not usable: {reason}"),
+        };
+        reporter.warning(&format!("{warning} ({reason})"));
+    }
+    Ok(Machinery::Qemu(Box::new(qemu)))
+}
+
+/// Why times of such a machine are not those of the hardware.
+pub(crate) fn emulation_warning(description: &crate::machine::Description) -> Option<&'static str> {
+    (description.accelerator == crate::machine::Accelerator::Tcg).then_some(
+        "instructions are emulated by QEMU TCG: times are not comparable with hardware, only with \
+         other runs under the same emulator on the same host",
+    )
+}
+
+/// The machine as the result shows it, but for the version of its VMM.
+pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
+    let description = prepared.sandbox.sandbox().description();
+    let disk_bytes = spec.disk;
+    match &prepared.sandbox {
+        Machinery::Qemu(qemu) => result::Machine {
+            description,
+            vmm_version: None,
+            vcpus: Some(spec.vcpus.get()),
+            memory_bytes: Some(ByteSize::from_bytes(spec.memory.mebibytes() << 20)),
+            disk_bytes,
+            kernel: Some(result::KernelIdentity {
+                release: qemu.kernel().release.clone(),
+                sha256: qemu.kernel().sha256.clone(),
+                origin: qemu.kernel().origin.clone(),
+                initramfs_id: qemu.initramfs().id.clone(),
+            }),
+        },
+        Machinery::Host(_) => result::Machine {
+            description,
+            vmm_version: None,
+            vcpus: None,
+            memory_bytes: None,
+            disk_bytes,
+            kernel: None,
+        },
+    }
+}

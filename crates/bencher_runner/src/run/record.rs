@@ -1,0 +1,348 @@
+//! What is known of an iteration while it runs, and the [`Iteration`] it becomes.
+
+use std::time::{Duration, Instant};
+
+use bencher_output_protocol::{ExitReport, ExitStatus, FileBegin, LogLevel};
+
+use super::capture::{Capture, InlineBudget};
+use super::output_folder::{GuestPath, OutputFolder};
+use super::supervisor::Cause;
+use super::{RunError, text};
+use crate::Reporter;
+use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput, Spans};
+
+/// Warnings that a result holds; a guest may send any number of them.
+const MAX_WARNINGS: usize = 100;
+
+/// Moments of an iteration on the host's clock.
+#[derive(Debug)]
+pub(crate) struct Moments {
+    /// When the runner's process began.
+    pub(crate) process: Instant,
+    /// When the iteration began.
+    pub(crate) begin: Instant,
+    /// When its root filesystem was ready.
+    pub(crate) copied: Instant,
+    /// When the VMM was started.
+    pub(crate) start: Instant,
+    pub(crate) hello: Option<Instant>,
+    pub(crate) started: Option<Instant>,
+    pub(crate) exited: Option<Instant>,
+    pub(crate) last_word: Option<Instant>,
+    pub(crate) gone: Option<Instant>,
+}
+
+/// What a record needs to know of the run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keep<'a> {
+    /// Bytes of each output.
+    pub(crate) output_bytes: u64,
+    /// Files.
+    pub(crate) file_count: u32,
+    /// Bytes of each file.
+    pub(crate) file_bytes: u64,
+    /// The paths that were asked for.
+    pub(crate) outputs: &'a [Vec<u8>],
+    /// Where files go.
+    pub(crate) folder: Option<&'a OutputFolder>,
+}
+
+/// One iteration, as far as it has come.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) moments: Moments,
+    index: u32,
+    keep: Keep<'a>,
+    reporter: &'a dyn Reporter,
+    budget: InlineBudget,
+    stdout: Capture,
+    stderr: Capture,
+    report: Option<ExitReport>,
+    open_file: Option<OpenFile>,
+    files: Vec<FileOutput>,
+    missing: Vec<MissingOutput>,
+    warnings: Vec<String>,
+    kernel_release: Option<String>,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    guest_path: String,
+    mode: u16,
+    size: u64,
+    /// `None` when the file is not kept.
+    capture: Option<Capture>,
+}
+
+/// How the talk with the guest ended.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) cause: Option<Cause>,
+    pub(crate) failure: Option<RunError>,
+}
+
+impl<'a> Record<'a> {
+    /// A record of iteration `index`, with nothing in it yet.
+    pub(crate) fn new(
+        index: u32,
+        moments: Moments,
+        keep: Keep<'a>,
+        reporter: &'a dyn Reporter,
+    ) -> Result<Self, RunError> {
+        let stream = |name| {
+            let file = keep.folder.map(|folder| folder.stream(index, name));
+            Ok::<_, RunError>(Capture::new(keep.output_bytes, file.transpose()?))
+        };
+        Ok(Self {
+            moments,
+            index,
+            keep,
+            reporter,
+            budget: InlineBudget::new(),
+            stdout: stream("stdout")?,
+            stderr: stream("stderr")?,
+            report: None,
+            open_file: None,
+            files: Vec::new(),
+            missing: Vec::new(),
+            warnings: Vec::new(),
+            kernel_release: None,
+        })
+    }
+
+    pub(crate) fn kernel_release(&mut self, release: &str) {
+        self.kernel_release = Some(text::one_line(release));
+    }
+
+    /// Takes bytes of standard output and returns those within the limit.
+    pub(crate) fn stdout<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], RunError> {
+        let result = self.stdout.push(bytes, &mut self.budget);
+        result.map_err(|source| output_error(self.keep.folder, source))
+    }
+
+    /// Takes bytes of standard error and returns those within the limit.
+    pub(crate) fn stderr<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], RunError> {
+        let result = self.stderr.push(bytes, &mut self.budget);
+        result.map_err(|source| output_error(self.keep.folder, source))
+    }
+
+    pub(crate) fn exited(&mut self, report: ExitReport) {
+        self.report = Some(report);
+    }
+
+    pub(crate) fn file_begin(&mut self, begin: &FileBegin<'_>) -> Result<(), RunError> {
+        let guest_path = text::path(begin.path);
+        let capture = match self.acceptable(begin.path) {
+            Ok(path) => {
+                let folder = self.keep.folder;
+                let file = folder
+                    .map(|folder| folder.file(self.index, &path))
+                    .transpose()?;
+                Some(Capture::new(self.keep.file_bytes, file))
+            }
+            Err(reason) => {
+                self.warn(format!(
+                    "a file of the guest was left out: {guest_path}: {reason}"
+                ));
+                None
+            }
+        };
+        self.open_file = Some(OpenFile {
+            guest_path,
+            mode: begin.mode & 0o7777,
+            size: begin.size,
+            capture,
+        });
+        Ok(())
+    }
+
+    /// The guest chooses what it sends: only what was asked for is kept, and only where it can
+    /// do no harm.
+    fn acceptable(&self, path: &[u8]) -> Result<GuestPath, &'static str> {
+        let below = |output: &Vec<u8>| {
+            path.strip_prefix(output.as_slice())
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || output == b"/")
+        };
+        if self.files.len() >= self.keep.file_count as usize {
+            Err("more files than the limit of --max-file-count")
+        } else if !self.keep.outputs.iter().any(below) {
+            Err("it was not asked for")
+        } else {
+            GuestPath::parse(path).ok_or("its path is not one that the host can use safely")
+        }
+    }
+
+    pub(crate) fn file_data(&mut self, bytes: &[u8]) -> Result<(), RunError> {
+        if let Some(capture) = self
+            .open_file
+            .as_mut()
+            .and_then(|file| file.capture.as_mut())
+        {
+            capture
+                .push(bytes, &mut self.budget)
+                .map_err(|source| output_error(self.keep.folder, source))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn file_end(&mut self) {
+        if let Some(file) = self.open_file.take()
+            && let Some(capture) = file.capture
+        {
+            self.files.push(FileOutput {
+                guest_path: file.guest_path,
+                mode: file.mode,
+                content: capture.finish(Some(file.size)),
+            });
+        }
+    }
+
+    pub(crate) fn file_missing(&mut self, path: &[u8], reason: &str) {
+        if self.missing.len() >= self.keep.outputs.len() {
+            return;
+        }
+        let missing = MissingOutput {
+            guest_path: text::path(path),
+            reason: text::one_line(reason),
+        };
+        self.reporter.warning(&format!(
+            "the output {} was not collected: {}",
+            missing.guest_path, missing.reason
+        ));
+        self.missing.push(missing);
+    }
+
+    pub(crate) fn log(&mut self, level: LogLevel, line: &str) {
+        let line = text::one_line(line);
+        match level {
+            LogLevel::Debug => self.reporter.debug(&format!("guest: {line}")),
+            LogLevel::Info => self.reporter.info(&format!("guest: {line}")),
+            LogLevel::Warning => self.warn(format!("guest: {line}")),
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.reporter.warning(&warning);
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The iteration that came of it.
+    pub(crate) fn finish(mut self, finish: Finish) -> (Iteration, Option<RunError>) {
+        self.file_end();
+        let (ended_by, exit_code, signal) =
+            verdict(&finish, self.report.as_ref().map(|report| &report.status));
+        let not_started = match self.report.as_ref().map(|report| &report.status) {
+            Some(ExitStatus::NotFound(message) | ExitStatus::NotExecutable(message)) => {
+                Some(text::one_line(message))
+            }
+            _ => None,
+        };
+        let (stdout, stderr) = (
+            self.report.as_ref().map(|report| report.stdout_bytes),
+            self.report.as_ref().map(|report| report.stderr_bytes),
+        );
+        let iteration = Iteration {
+            index: self.index,
+            ended_by,
+            exit_code,
+            signal,
+            error: finish
+                .failure
+                .as_ref()
+                .map(ToString::to_string)
+                .or(not_started),
+            spans: self.moments.spans(),
+            kernel_release: self.kernel_release.take(),
+            resources: self
+                .report
+                .as_ref()
+                .map(|report| (&report.resources).into()),
+            stdout: self.truncation_warned("standard output", stdout, |record| {
+                std::mem::replace(&mut record.stdout, Capture::new(0, None))
+            }),
+            stderr: self.truncation_warned("standard error", stderr, |record| {
+                std::mem::replace(&mut record.stderr, Capture::new(0, None))
+            }),
+            files: self.files,
+            missing: self.missing,
+            warnings: self.warnings,
+        };
+        (iteration, finish.failure)
+    }
+
+    fn truncation_warned(
+        &mut self,
+        name: &str,
+        total: Option<u64>,
+        take: impl FnOnce(&mut Self) -> Capture,
+    ) -> Content {
+        let content = take(self).finish(total);
+        if content.truncated {
+            self.warn(format!(
+                "{name} was cut: {} of {} bytes were kept (--max-output-size)",
+                content.kept_bytes, content.bytes
+            ));
+        }
+        content
+    }
+}
+
+fn output_error(folder: Option<&OutputFolder>, source: std::io::Error) -> RunError {
+    RunError::OutputFolder {
+        path: folder
+            .map(|folder| folder.path().to_owned())
+            .unwrap_or_default(),
+        source,
+    }
+}
+
+fn verdict(finish: &Finish, status: Option<&ExitStatus>) -> (EndedBy, u8, Option<u8>) {
+    let signal = match status {
+        Some(ExitStatus::Signaled(signal)) => Some(*signal),
+        _ => None,
+    };
+    if finish.failure.is_some() {
+        return (EndedBy::Failure, 125, signal);
+    }
+    match (finish.cause, status) {
+        (Some(Cause::Timeout), _) => (EndedBy::Timeout, 124, signal),
+        (Some(Cause::Interrupted(by)), _) => {
+            let code = 128_u8.saturating_add(u8::try_from(by as i32).unwrap_or(u8::MAX));
+            (EndedBy::Interrupt, code, signal)
+        }
+        (_, Some(status)) => {
+            let ended_by = match status {
+                ExitStatus::Exited(_) => EndedBy::Exit,
+                ExitStatus::Signaled(_) => EndedBy::Signal,
+                ExitStatus::NotFound(_) | ExitStatus::NotExecutable(_) => EndedBy::NotStarted,
+            };
+            (ended_by, status.code(), signal)
+        }
+        (_, None) => (EndedBy::Failure, 125, None),
+    }
+}
+
+impl Moments {
+    fn spans(&self) -> Spans {
+        let between = |from: Option<Instant>, to: Option<Instant>| {
+            Some(milliseconds(to?.saturating_duration_since(from?)))
+        };
+        let start = Some(self.start);
+        Spans {
+            before_ms: milliseconds(self.begin.duration_since(self.process)),
+            copy_ms: milliseconds(self.copied.duration_since(self.begin)),
+            start_ms: milliseconds(self.start.duration_since(self.copied)),
+            boot_ms: between(start, self.hello),
+            prepare_ms: between(self.hello, self.started),
+            command_ms: between(self.started, self.exited.or(self.last_word)),
+            collect_ms: between(self.exited, self.last_word),
+            shutdown_ms: between(self.last_word, self.gone).unwrap_or_default(),
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

@@ -1,0 +1,66 @@
+//! An iteration's own root filesystem.
+
+use std::path::PathBuf;
+
+use super::rootfs::copy_image;
+
+use super::prepare::{Prepared, Root};
+use super::state::{RunFolder, remove_tree};
+use super::{RunError, rootfs};
+use crate::Reporter;
+use crate::machine::{RootFilesystem, open_image};
+
+/// A root filesystem for one iteration.
+#[derive(Debug)]
+pub(crate) struct RootForRun {
+    filesystem: RootFilesystem,
+    /// What is to be removed afterwards.
+    own: Option<PathBuf>,
+}
+
+impl RootForRun {
+    pub(crate) fn make(
+        prepared: &Prepared,
+        folder: &RunFolder,
+        index: u32,
+    ) -> Result<Self, RunError> {
+        match &prepared.root {
+            Root::Image(cached) if prepared.sandbox.sandbox().maps_root_privately() => Ok(Self {
+                filesystem: open_image(cached.path().to_owned(), false)?,
+                own: None,
+            }),
+            Root::Image(cached) => {
+                let path = folder.path().join(format!("{index}.ext4"));
+                copy_image(cached.path(), &path)?;
+                Ok(Self {
+                    filesystem: open_image(path.clone(), true)?,
+                    own: Some(path),
+                })
+            }
+            Root::Folder => {
+                let path = folder.path().join(format!("{index}.root"));
+                rootfs::extract(&prepared.image, &path)?;
+                Ok(Self {
+                    filesystem: RootFilesystem::Folder(path.clone()),
+                    own: Some(path),
+                })
+            }
+        }
+    }
+
+    pub(crate) fn filesystem(&self) -> &RootFilesystem {
+        &self.filesystem
+    }
+
+    /// Removes what was made for this iteration, so that many iterations need the disk of one.
+    pub(crate) fn remove(self, reporter: &dyn Reporter) {
+        let Some(path) = self.own else { return };
+        let removed = match &self.filesystem {
+            RootFilesystem::Image { .. } => std::fs::remove_file(&path),
+            RootFilesystem::Folder(_) => remove_tree(&path),
+        };
+        if let Err(error) = removed {
+            reporter.warning(&format!("failed to remove {}: {error}", path.display()));
+        }
+    }
+}

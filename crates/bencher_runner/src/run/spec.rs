@@ -1,0 +1,104 @@
+use std::ffi::OsString;
+use std::num::{NonZeroU8, NonZeroU32};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bencher_oci::CommandOverrides;
+use bencher_output_protocol::LogLevel;
+
+use super::LiveOutput;
+use crate::Directories;
+use crate::kernel::KernelSource;
+use crate::machine::{Accelerator, RootDevice, TscAnchor};
+use crate::units::ByteSize;
+
+/// The least memory that a guest is given: the kernel, init and a small command need about half.
+pub const LEAST_MEMORY: ByteSize = ByteSize::from_mebibytes(128);
+
+/// Everything that the user may choose of a run.
+#[derive(Debug, Clone)]
+pub struct RunSpec {
+    /// The image as the user named it.
+    pub image: OsString,
+    /// The kind of machine.
+    pub sandbox: SandboxChoice,
+    /// Choices for QEMU.
+    pub qemu: QemuChoice,
+    /// Virtual CPUs.
+    pub vcpus: NonZeroU8,
+    /// The guest's memory.
+    pub memory: ByteSize,
+    /// The size of the root filesystem.
+    pub disk: ByteSize,
+    /// Where the kernel comes from.
+    pub kernel: KernelSource,
+    /// What replaces the image's command.
+    pub command: CommandOverrides,
+    /// `NAME=value` pairs that are added to the image's environment or replace it.
+    pub environment: Vec<String>,
+    /// Replaces the image's working directory.
+    pub working_directory: Option<String>,
+    /// Replaces the image's user.
+    pub user: Option<String>,
+    /// Files and folders to collect; relative to the working directory unless absolute.
+    pub outputs: Vec<String>,
+    /// Where outputs and the result are put.
+    pub output_folder: Option<PathBuf>,
+    /// A file for the result document, replaced if it exists.
+    pub result_file: Option<PathBuf>,
+    /// Where the command's output goes while it runs.
+    pub live: LiveOutput,
+    /// How often to run the command, each time in a fresh machine.
+    pub iterations: NonZeroU32,
+    /// Whether to go on after an iteration that failed.
+    pub allow_failure: bool,
+    /// The limits.
+    pub limits: RunLimits,
+    /// The least important log lines of init that are shown.
+    pub guest_log_level: LogLevel,
+    /// Where things are kept.
+    pub directories: Directories,
+    /// When the runner's process began.
+    pub process_start: Instant,
+    /// The same, for the TSC's rate.
+    pub tsc: TscAnchor,
+}
+
+/// The kind of machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxChoice {
+    /// The best that this host has.
+    Auto,
+    /// QEMU.
+    Qemu,
+    /// No VM.
+    None,
+}
+
+/// Choices for QEMU.
+#[derive(Debug, Clone, Default)]
+pub struct QemuChoice {
+    /// The program; `None` for the one on `PATH`.
+    pub program: Option<PathBuf>,
+    /// The accelerator; `None` for the best that works.
+    pub accelerator: Option<Accelerator>,
+    /// How the root filesystem is attached.
+    pub root_device: RootDevice,
+}
+
+/// What bounds a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunLimits {
+    /// How long the command may take.
+    pub timeout: Duration,
+    /// How long the machine may take to start the command.
+    pub boot_timeout: Duration,
+    /// Time between the stop signal and the kill.
+    pub grace_period: Duration,
+    /// Bytes kept of each of standard output and standard error.
+    pub output: ByteSize,
+    /// Files collected.
+    pub file_count: u32,
+    /// Bytes kept of each file.
+    pub file: ByteSize,
+}

@@ -1,0 +1,60 @@
+//! Text of a guest's choice, made fit to be shown.
+
+/// The most characters of a guest's text that are shown.
+const LONGEST: usize = 1000;
+
+/// `text` in one line without control characters.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
+/// A path in one line; bytes that are not UTF-8 are replaced.
+pub(crate) fn path(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes)
+        .chars()
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+/// An error with its causes, the outermost first. A cause that an error quotes itself is not said
+/// twice.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_reaches_the_terminal_that_could_steer_it() {
+        assert_eq!(super::one_line("a\x1b[2J\nb\u{9b}c "), "a [2J b c");
+        assert_eq!(super::path(b"/a\x1b\xff"), "/a\u{fffd}\u{fffd}");
+        assert_eq!(super::one_line(&"x".repeat(5000)).len(), 1000);
+    }
+}

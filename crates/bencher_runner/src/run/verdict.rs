@@ -1,0 +1,76 @@
+//! What it means that a machine ended as it did.
+
+use std::time::Duration;
+
+use super::error::ConsoleExcerpt;
+use super::iteration::{Talk, is_expected};
+use super::supervisor::Cause;
+use super::{RunError, text};
+use crate::machine::{Ended, Tail};
+
+/// Console lines that an error shows.
+const EXCERPT: usize = 12;
+
+/// What the runner failed at, if it did.
+pub(crate) fn failure(
+    talk: Talk,
+    cause: Option<Cause>,
+    ended: std::io::Result<Ended>,
+    boot: Duration,
+) -> Option<RunError> {
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(source) => {
+            return Some(RunError::Io {
+                action: "wait for the machine's end",
+                source,
+            });
+        }
+    };
+    match talk {
+        Talk::Done => None,
+        Talk::Failed(error) => Some(error),
+        Talk::StreamEnded if is_expected(cause) => None,
+        Talk::StreamEnded => Some(machine_failure(cause, &ended, boot)),
+    }
+}
+
+fn machine_failure(cause: Option<Cause>, ended: &Ended, boot: Duration) -> RunError {
+    let console = excerpt(&ended.vmm_console, &ended.guest_console);
+    if let Some(message) = ended.guest_console.kernel_panic() {
+        return RunError::KernelPanic {
+            message: message.to_owned(),
+            console,
+        };
+    }
+    match cause {
+        Some(Cause::BootTimeout) => RunError::BootTimeout {
+            seconds: boot.as_secs_f64(),
+            console,
+        },
+        Some(Cause::Stalled) => RunError::Stalled { console },
+        _ => RunError::MachineDied {
+            status: ended.status,
+            console,
+        },
+    }
+}
+
+/// The last lines of both consoles: first what the VMM says of itself.
+fn excerpt(vmm: &Tail, guest: &Tail) -> ConsoleExcerpt {
+    let lines: Vec<_> = vmm
+        .lines()
+        .chain(guest.lines())
+        .map(str::to_owned)
+        .collect();
+    let skip = lines.len().saturating_sub(EXCERPT);
+    ConsoleExcerpt(lines.into_iter().skip(skip).collect())
+}
+
+/// The guest's own words for why it gave up.
+pub(crate) fn guest_failure(stage: &str, reason: &str) -> RunError {
+    RunError::Guest {
+        stage: text::one_line(stage),
+        reason: text::one_line(reason),
+    }
+}

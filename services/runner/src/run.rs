@@ -1,0 +1,154 @@
+//! `runner run`.
+
+use std::sync::Arc;
+
+use bencher_oci::CommandOverrides;
+use bencher_output_protocol::LogLevel;
+use bencher_runner::kernel::{KernelSource, KernelUrl};
+use bencher_runner::machine;
+use bencher_runner::run::{
+    Interrupts, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
+};
+use bencher_runner::{Directories, Reporter};
+
+use crate::arguments::{Accelerator, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel};
+use crate::terminal::Terminal;
+use crate::{FAILED, Start};
+
+pub(crate) fn run(arguments: &Run, global: &Global, start: Start, terminal: Terminal) -> u8 {
+    let terminal = Arc::new(terminal);
+    match attempt(arguments, global, start, &terminal) {
+        Ok(code) => code,
+        Err(message) => {
+            terminal.error(&message);
+            FAILED
+        }
+    }
+}
+
+fn attempt(
+    arguments: &Run,
+    global: &Global,
+    start: Start,
+    terminal: &Arc<Terminal>,
+) -> Result<u8, String> {
+    let spec = spec(arguments, global, start)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("failed to start: {error}"))?;
+    let reporter: Arc<dyn Reporter> = Arc::<Terminal>::clone(terminal);
+    let outcome = runtime.block_on(async {
+        let mut interrupts = Interrupts::catch()?;
+        Ok::<_, bencher_runner::run::RunError>(run_image(spec, &mut interrupts, reporter).await)
+    });
+    // After a second interrupt a thread may still be at work: it is not waited for.
+    runtime.shutdown_background();
+    let outcome = outcome.map_err(|error| error.to_string())?;
+    if let Some(error) = outcome.error {
+        terminal.error(&error.to_string());
+    }
+    Ok(outcome.exit_code)
+}
+
+fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, String> {
+    let cmd = if arguments.trailing.is_empty() {
+        arguments.cmd.clone()
+    } else {
+        Some(arguments.trailing.clone())
+    };
+    Ok(RunSpec {
+        image: arguments.image.clone(),
+        sandbox: match arguments.sandbox {
+            Sandbox::Auto => SandboxChoice::Auto,
+            Sandbox::Qemu => SandboxChoice::Qemu,
+            Sandbox::None => SandboxChoice::None,
+        },
+        qemu: QemuChoice {
+            program: arguments.qemu.clone(),
+            accelerator: match arguments.accelerator {
+                Accelerator::Auto => None,
+                Accelerator::Kvm => Some(machine::Accelerator::Kvm),
+                Accelerator::Tcg => Some(machine::Accelerator::Tcg),
+            },
+            root_device: match arguments.root_device {
+                RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
+                RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
+            },
+        },
+        vcpus: arguments.vcpus,
+        memory: arguments.memory,
+        disk: arguments.disk,
+        kernel: kernel_source(arguments)?,
+        command: CommandOverrides {
+            entrypoint: arguments.entrypoint.clone(),
+            cmd,
+        },
+        environment: environment(&arguments.env)?,
+        working_directory: arguments.workdir.clone(),
+        user: arguments.user.clone(),
+        outputs: arguments.output.clone(),
+        output_folder: arguments.output_dir.clone(),
+        result_file: arguments.result.clone(),
+        live: match arguments.format {
+            Format::Human => LiveOutput::Both,
+            Format::Json => LiveOutput::None,
+        },
+        iterations: arguments.iter,
+        allow_failure: arguments.allow_failure,
+        limits: RunLimits {
+            timeout: arguments.timeout,
+            boot_timeout: arguments.boot_timeout,
+            grace_period: arguments.grace_period,
+            output: arguments.max_output_size,
+            file_count: arguments.max_file_count,
+            file: arguments.max_file_size,
+        },
+        guest_log_level: match arguments.sandbox_log_level {
+            SandboxLogLevel::Warning => LogLevel::Warning,
+            SandboxLogLevel::Info => LogLevel::Info,
+            SandboxLogLevel::Debug => LogLevel::Debug,
+        },
+        directories: directories(global),
+        process_start: start.instant,
+        tsc: start.tsc,
+    })
+}
+
+pub(crate) fn directories(global: &Global) -> Directories {
+    Directories::resolve(global.cache_dir.clone(), global.state_dir.clone())
+}
+
+fn kernel_source(arguments: &Run) -> Result<KernelSource, String> {
+    let modules = arguments.kernel_modules.clone();
+    match &arguments.kernel {
+        None => Ok(KernelSource::Any),
+        Some(text) if KernelUrl::looks_like(text) => {
+            let url = text
+                .parse::<KernelUrl>()
+                .map_err(|error| error.to_string())?;
+            Ok(KernelSource::Url { url, modules })
+        }
+        Some(path) => Ok(KernelSource::File {
+            image: path.into(),
+            modules,
+        }),
+    }
+}
+
+/// `NAME` alone takes its value from here, or is left out when it has none, as Docker has it.
+fn environment(given: &[String]) -> Result<Vec<String>, String> {
+    let resolve = |variable: &String| {
+        if variable.contains('=') {
+            return Some(Ok(variable.clone()));
+        }
+        let value = std::env::var_os(variable)?;
+        Some(match value.into_string() {
+            Ok(value) => Ok(format!("{variable}={value}")),
+            Err(_) => Err(format!(
+                "the value of the variable {variable} here is not UTF-8"
+            )),
+        })
+    };
+    given.iter().filter_map(resolve).collect()
+}

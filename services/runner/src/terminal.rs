@@ -1,0 +1,174 @@
+//! The runner's own log and progress, on standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use bencher_runner::Reporter;
+use bencher_runner::result::{EndedBy, Iteration};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::arguments::Global;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Standard error as a [`Reporter`].
+#[derive(Debug)]
+pub(crate) struct Terminal {
+    level: Level,
+    shows_progress: bool,
+    progress: Mutex<Option<ProgressBar>>,
+}
+
+/// A step shorter than this shows no progress bar: it would only flicker.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+impl Terminal {
+    pub(crate) fn new(global: &Global) -> Self {
+        let level = match (global.quiet, global.verbose) {
+            (true, _) => Level::Quiet,
+            (_, true) => Level::Verbose,
+            _ => Level::Normal,
+        };
+        Self {
+            level,
+            shows_progress: level > Level::Quiet && std::io::stderr().is_terminal(),
+            progress: Mutex::new(None),
+        }
+    }
+
+    /// The one line that says why the runner failed.
+    pub(crate) fn error(&self, message: &str) {
+        self.line("error", message);
+    }
+
+    fn say(&self, least: Level, prefix: &str, message: &str) {
+        if self.level >= least {
+            self.line(prefix, message);
+        }
+    }
+
+    fn line(&self, prefix: &str, message: &str) {
+        let line = format!("runner: {prefix}: {message}").replace("info: ", "");
+        self.print(&line);
+    }
+
+    fn print(&self, line: &str) {
+        let print = || {
+            // Nobody reads the log any more: there is nowhere to say so.
+            let _closed = writeln!(std::io::stderr().lock(), "{line}");
+        };
+        match &*self.bar() {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter for Terminal {
+    fn debug(&self, message: &str) {
+        self.say(Level::Verbose, "debug", message);
+    }
+
+    fn info(&self, message: &str) {
+        self.say(Level::Normal, "info", message);
+    }
+
+    fn warning(&self, message: &str) {
+        self.say(Level::Normal, "warning", message);
+    }
+
+    fn begin(&self, step: &str, total: Option<u64>) {
+        self.info(step);
+        if !self.shows_progress {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let template = match total {
+            Some(_) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            None => "{spinner} {bytes} {bytes_per_sec}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(PATIENCE);
+        *self.bar() = Some(bar);
+    }
+
+    fn advance(&self, done: u64) {
+        if let Some(bar) = &*self.bar() {
+            bar.set_position(done);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.bar().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
+        self.say(Level::Normal, "info", &summary(iteration));
+        self.print(metrics_line);
+    }
+}
+
+/// One line on how an iteration ended and what it took.
+fn summary(iteration: &Iteration) -> String {
+    let code = iteration.exit_code;
+    let how = match (iteration.ended_by, iteration.signal) {
+        (EndedBy::Exit, _) => format!("exit code {code}"),
+        (EndedBy::Signal, Some(signal)) => format!("ended by signal {signal}"),
+        (EndedBy::Signal, None) => "ended by a signal".to_owned(),
+        (EndedBy::NotStarted, _) => format!(
+            "not started: {}",
+            iteration
+                .error
+                .as_deref()
+                .unwrap_or("the command can not be executed")
+        ),
+        (EndedBy::Timeout, _) => "stopped after the timeout".to_owned(),
+        (EndedBy::Interrupt, _) => "interrupted".to_owned(),
+        (EndedBy::Failure, _) => "failed".to_owned(),
+    };
+    let mut parts = vec![format!("iteration {}: {how}", iteration.index)];
+    if let Some(resources) = &iteration.resources {
+        parts.push(format!("wall {}", milliseconds(resources.wall_ns / 1000)));
+        parts.extend(
+            resources
+                .cpu_us
+                .map(|cpu| format!("cpu {}", milliseconds(cpu))),
+        );
+        parts.extend(
+            resources
+                .memory_peak_bytes
+                .map(|peak| format!("peak memory {}", ByteCount(peak))),
+        );
+    }
+    if !iteration.files.is_empty() {
+        parts.push(format!("{} files", iteration.files.len()));
+    }
+    parts.join(", ")
+}
+
+fn milliseconds(microseconds: u64) -> String {
+    format!("{}.{:03} ms", microseconds / 1000, microseconds % 1000)
+}
+
+struct ByteCount(u64);
+
+impl std::fmt::Display for ByteCount {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        bencher_runner::units::ByteSize::from_bytes(self.0).fmt(formatter)
+    }
+}

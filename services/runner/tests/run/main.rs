@@ -1,0 +1,9 @@
+//! `runner run` as its users know it: the real binary on real images.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod bad_input;
+mod host;
+mod microvm;
+mod schema;
+mod support;

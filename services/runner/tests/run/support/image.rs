@@ -1,0 +1,162 @@
+//! Small OCI layouts, made of the host's static busybox.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+/// An image in a folder of its own.
+pub(crate) struct Image {
+    folder: TempDir,
+}
+
+/// The host's busybox, if it is linked statically.
+pub(crate) fn busybox() -> Option<PathBuf> {
+    let path = bencher_runner::paths::find_program("busybox")?;
+    let program = fs::read(&path).ok()?;
+    let is_dynamic = program.windows(7).any(|window| window == b"ld-linu");
+    (!is_dynamic).then_some(path)
+}
+
+const APPLETS: [&str; 24] = [
+    "sh",
+    "echo",
+    "cat",
+    "ls",
+    "sleep",
+    "id",
+    "ps",
+    "dd",
+    "head",
+    "yes",
+    "true",
+    "false",
+    "kill",
+    "mkdir",
+    "pwd",
+    "env",
+    "printf",
+    "nproc",
+    "mount",
+    "touch",
+    "sha256sum",
+    "uname",
+    "hostname",
+    "free",
+];
+
+impl Image {
+    /// An image of busybox with `config` as its configuration's `config`.
+    pub(crate) fn new(config: &Value) -> Self {
+        Self::with_files(config, &[])
+    }
+
+    /// The same, with more files: path, mode, content.
+    pub(crate) fn with_files(config: &Value, files: &[(&str, u32, &[u8])]) -> Self {
+        let layer = layer(files);
+        let diff_id = digest(&layer);
+        let document = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        });
+        Self::of(&document, &[layer])
+    }
+
+    /// An image of a configuration and uncompressed layers, whatever they are.
+    pub(crate) fn of(config: &Value, layers: &[Vec<u8>]) -> Self {
+        let image = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs::create_dir_all(image.path().join("blobs/sha256")).unwrap();
+        let config = image.blob(
+            "application/vnd.oci.image.config.v1+json",
+            &serde_json::to_vec(config).unwrap(),
+        );
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|layer| image.blob("application/vnd.oci.image.layer.v1.tar", layer))
+            .collect();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": config,
+            "layers": layers,
+        });
+        let manifest = image.blob(
+            "application/vnd.oci.image.manifest.v1+json",
+            &serde_json::to_vec(&manifest).unwrap(),
+        );
+        let index = json!({"schemaVersion": 2, "manifests": [manifest]});
+        fs::write(image.path().join("index.json"), index.to_string()).unwrap();
+        fs::write(
+            image.path().join("oci-layout"),
+            r#"{"imageLayoutVersion":"1.0.0"}"#,
+        )
+        .unwrap();
+        image
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn blob(&self, media_type: &str, content: &[u8]) -> Value {
+        let digest = digest(content);
+        let name = digest.trim_start_matches("sha256:");
+        fs::write(self.path().join("blobs/sha256").join(name), content).unwrap();
+        json!({"mediaType": media_type, "digest": digest, "size": content.len()})
+    }
+}
+
+fn digest(content: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(content)))
+}
+
+/// An uncompressed layer with busybox, its links, two users and `files`.
+pub(crate) fn layer(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let busybox = fs::read(busybox().unwrap()).unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    for folder in ["bin/", "etc/", "tmp/"] {
+        let mut header = header(0o755, 0);
+        header.set_entry_type(tar::EntryType::Directory);
+        tar.append_data(&mut header, folder, std::io::empty())
+            .unwrap();
+    }
+    let mut file = |path: &str, mode, content: &[u8]| {
+        let mut header = header(mode, content.len() as u64);
+        tar.append_data(&mut header, path, content).unwrap();
+    };
+    file("bin/busybox", 0o755, &busybox);
+    file(
+        "etc/passwd",
+        0o644,
+        b"root:x:0:0::/root:/bin/sh\nbench:x:1000:1001::/home/bench:/bin/sh\n",
+    );
+    file(
+        "etc/group",
+        0o644,
+        b"root:x:0:\nbench:x:1001:\nextra:x:1002:bench\n",
+    );
+    for (path, mode, content) in files {
+        file(path, *mode, content);
+    }
+    for applet in APPLETS {
+        let mut header = header(0o777, 0);
+        header.set_entry_type(tar::EntryType::Symlink);
+        tar.append_link(&mut header, format!("bin/{applet}"), "busybox")
+            .unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+fn header(mode: u32, size: u64) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(1_700_000_000);
+    header
+}
