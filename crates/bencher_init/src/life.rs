@@ -26,8 +26,7 @@ pub fn live(arguments: impl IntoIterator<Item = OsString>) -> ! {
     };
     alarm::arm(life);
     sys::ignore_broken_pipes();
-    // Without it everything works, only less quietly.
-    let _ = sys::do_not_interrupt_others();
+    sys::give_way();
     // Modes are meant as they are written here. The command gets the usual mask back.
     umask(Mode::empty());
     let mut link = None;

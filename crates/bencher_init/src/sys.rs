@@ -8,7 +8,7 @@
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -103,6 +103,14 @@ pub(crate) fn close_all_but(keep: &[RawFd]) {
     }
 }
 
+/// Marks every descriptor from 3 on to be closed by `execve`.
+pub(crate) fn close_all_on_exec() {
+    const CLOSE_RANGE_CLOEXEC: u32 = 4;
+    // SAFETY: close_range touches no memory. Before Linux 5.11 it does nothing; the reaper closes
+    // them in any case.
+    unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, CLOSE_RANGE_CLOEXEC) };
+}
+
 /// Gives every signal its default action: ignored ones would stay ignored across `execve`.
 pub(crate) fn reset_signal_actions() {
     // The kernel's `struct sigaction`: SIG_DFL, no flags and an empty mask are all zeroes. It has
@@ -131,16 +139,32 @@ pub(crate) fn ignore_broken_pipes() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
 }
 
-/// Makes this process, but none of its children, one that does not interrupt others when it is
-/// woken (`SCHED_BATCH`): on a single processor each small write of the command would else be
-/// followed by init's reading of it, and the command's time would be full of init's.
-pub(crate) fn do_not_interrupt_others() -> nix::Result<()> {
+static GAVE_WAY: AtomicBool = AtomicBool::new(false);
+
+/// Makes this process one that does not interrupt others when it is woken (`SCHED_BATCH`): on a
+/// single processor each small write of the command would else be followed by init's reading of
+/// it, and the command's time would be full of init's.
+pub(crate) fn give_way() {
+    // SAFETY: this touches no memory.
+    let is_usual = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_OTHER;
+    GAVE_WAY.store(is_usual && schedule(libc::SCHED_BATCH), Ordering::Relaxed);
+}
+
+/// Takes back [`give_way`], in a process that inherited it.
+pub(crate) fn stop_giving_way() {
+    if GAVE_WAY.load(Ordering::Relaxed) {
+        schedule(libc::SCHED_OTHER);
+    }
+}
+
+/// Changes this process's scheduling policy to one without priorities, if that is possible: if
+/// not, everything works, only less quietly.
+fn schedule(policy: i32) -> bool {
     // SAFETY: `sched_param` is plain data for which all zeroes is a valid value, and the one that
-    // this policy asks for.
+    // these policies ask for.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
-    let policy = libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK;
     // SAFETY: the parameters are valid and only read.
-    Errno::result(unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) }).map(drop)
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) == 0 }
 }
 
 /// A handle of the process `pid`, which must be a child that was not waited for yet.

@@ -40,6 +40,7 @@ pub(crate) fn run(
     reporter: Reporter,
 ) -> ! {
     let reporter = alarm::report_to(reporter);
+    sys::stop_giving_way();
     let mut keep = vec![
         ends.stdin.as_raw_fd(),
         ends.stdout.as_raw_fd(),

@@ -1,6 +1,6 @@
 //! The steps to a command's world on a host.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use bencher_output_protocol::{LogLevel, Orders};
 use nix::errno::Errno;
@@ -29,8 +29,9 @@ pub(crate) fn prepare(
     link: &mut Option<Link>,
 ) -> Result<(Orders, World), InitError> {
     let stream = take_stream(arguments.stream)?;
-    // What else the runner had open is none of ours, and must not be the command's.
-    sys::close_all_but(&[stream.as_raw_fd()]);
+    // What else the runner left open must not be the command's. It stays open here: a loop device
+    // would go away when nobody holds it.
+    sys::close_all_on_exec();
     let link = link.insert(Link::new(stream, Poller::new()?)?);
     // Signals from the runner's terminal are the runner's to handle: it sends a stop. Being the
     // leader of a session already is as good.

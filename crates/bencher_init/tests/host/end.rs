@@ -28,10 +28,10 @@ fn signals_are_told_from_exit_codes() {
 fn a_command_that_can_not_be_executed_says_why() {
     let image = image_or_skip!();
     image.file("data", "text");
-    image.program("plain", "echo no interpreter\n");
-    image.program("orphan", "#!/opt/python3 -u\n");
-    image.program("crlf", "#!/bin/sh\r\ntrue\r\n");
-    image.program("empty", "");
+    image.executable("plain", "echo no interpreter\n");
+    image.executable("orphan", "#!/opt/python3 -u\n");
+    image.executable("crlf", "#!/bin/sh\r\ntrue\r\n");
+    image.executable("empty", "");
     let not_found = [
         ("nope", "no \"nope\" in PATH (/bin)"),
         ("/nope", "there is no \"/nope\""),
@@ -71,8 +71,8 @@ fn a_command_that_can_not_be_executed_says_why() {
 #[test]
 fn the_path_of_the_commands_own_environment_counts() {
     let image = image_or_skip!();
-    image.program("first/tool", "#!/bin/sh\necho first");
-    image.program("second/tool", "#!/bin/sh\necho second");
+    image.executable("first/tool", "#!/bin/sh\necho first");
+    image.executable("second/tool", "#!/bin/sh\necho second");
     image.file("work/locked/tool", "not executable");
     let mut orders = image.orders(&["tool"]);
     orders.environment = vec![b"PATH=/none:locked:/second:/first".to_vec()];

@@ -1,10 +1,10 @@
 //! Hosts and orders that make no sense.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use bencher_output_protocol::{HostMessage, Root};
 
-use crate::harness::{Guest, INIT, image_or_skip, run};
+use crate::harness::{Guest, INIT, image_or_skip, run, spawn};
 
 fn init() -> Command {
     let mut command = Command::new(INIT);
@@ -97,7 +97,9 @@ fn orders_that_can_not_be_carried_out_are_refused() {
 #[test]
 fn wrong_arguments_are_answered_with_the_usage() {
     for arguments in [&[][..], &["host"], &["host", "--stream-fd", "99"]] {
-        let output = Command::new(INIT).args(arguments).output().unwrap();
+        let mut init = Command::new(INIT);
+        let child = spawn(init.args(arguments).stderr(Stdio::piped())).unwrap();
+        let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         let console = String::from_utf8(output.stderr).unwrap();
         assert!(console.starts_with("bencher_init: failed to "), "{console}");

@@ -1,11 +1,11 @@
 //! The world that the command finds itself in.
 
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use bencher_output_protocol::Root;
+use bencher_output_protocol::{Orders, Root};
 
-use crate::harness::{Guest, INIT, image_or_skip, run};
+use crate::harness::{Guest, INIT, image_or_skip, run, spawn};
 
 #[test]
 fn the_command_is_process_2_and_sees_only_its_own() {
@@ -236,9 +236,9 @@ fn a_disk_is_a_root_as_well() {
     let folder = std::path::Path::new(std::ffi::OsStr::from_bytes(&path));
     let disk = tempfile::NamedTempFile::new().unwrap();
     let tool = |command: &mut Command| -> Result<String, String> {
-        let output = command
-            .output()
-            .map_err(|error| format!("{command:?}: {error}"))?;
+        let failed = |error: std::io::Error| error.to_string();
+        let child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())).map_err(failed)?;
+        let output = child.wait_with_output().map_err(failed)?;
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap().trim().to_owned())
         } else {
@@ -271,9 +271,11 @@ fn a_disk_is_a_root_as_well() {
         device: device.clone(),
     };
     orders.outputs = vec![b"/work/out".to_vec()];
-    let outcome = run(orders);
-    tool(Command::new("losetup").args(["-d", &device])).unwrap();
-    let outcome = outcome.succeeded();
+    // Detached already, the device lives on while init holds it.
+    let hold = "exec 5<\"$2\"; losetup -d \"$2\"; exec \"$1\" host --stream-fd 0";
+    let mut init = Command::new("sh");
+    init.args(["-c", hold, "sh", INIT, &device]);
+    let outcome = Guest::start_with(&mut init, orders).finish().succeeded();
     assert!(
         outcome.stdout().contains(" / ext4 rw,nodev,relatime"),
         "{}",
@@ -282,5 +284,3 @@ fn a_disk_is_a_root_as_well() {
     assert_eq!(outcome.files[0].contents, b"new\n");
     assert!(!image.path("work/out").exists());
 }
-
-use bencher_output_protocol::Orders;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use crate::harness::{Guest, INIT, image_or_skip, run};
+use crate::harness::{Guest, INIT, image_or_skip, run, spawn};
 
 const WHO: &str = "id -u; id -g; id -G; echo $HOME";
 
@@ -86,8 +86,8 @@ fn give_away(image: &crate::harness::Image) -> std::path::PathBuf {
             }
         }
     }
+    image.executable("init", std::fs::read(INIT).unwrap());
     let init = image.path("init");
-    std::fs::copy(INIT, &init).unwrap();
     give(&image.path(""));
     chown(&init, Some(0), Some(0)).unwrap();
     init
@@ -96,12 +96,9 @@ fn give_away(image: &crate::harness::Image) -> std::path::PathBuf {
 /// Whether users may make namespaces here.
 fn users_may_make_namespaces() -> bool {
     use std::os::unix::process::CommandExt;
-    std::process::Command::new("unshare")
-        .args(["-Urmpf", "true"])
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .status()
-        .is_ok_and(|status| status.success())
+    let mut unshare = std::process::Command::new("unshare");
+    unshare.args(["-Urmpf", "true"]).uid(NOBODY).gid(NOBODY);
+    spawn(&mut unshare).is_ok_and(|mut child| child.wait().is_ok_and(|status| status.success()))
 }
 
 #[test]

@@ -12,6 +12,8 @@ use bencher_output_protocol::{
     Stop,
 };
 
+use super::image::spawn;
+
 /// A file that came.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct CollectedFile {
@@ -141,12 +143,11 @@ impl Guest {
         stream
             .set_read_timeout(Some(Duration::from_mins(1)))
             .unwrap();
-        let init = command
+        command
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let init = spawn(command).unwrap();
         // The command holds a copy of the stream's other end.
         command.stdin(Stdio::null());
         Self {

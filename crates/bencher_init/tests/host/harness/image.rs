@@ -5,8 +5,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::mpsc;
+use std::process::{Child, Command};
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use bencher_output_protocol::{Limits, LogLevel, Orders, Root};
@@ -46,7 +46,7 @@ impl Image {
         for path in ["bin", "etc", "work"] {
             std::fs::create_dir(image.path(path)).unwrap();
         }
-        std::fs::copy(busybox, image.path("bin/busybox")).unwrap();
+        image.executable("bin/busybox", std::fs::read(busybox).unwrap());
         for applet in APPLETS {
             symlink("busybox", image.path("bin").join(applet)).unwrap();
         }
@@ -73,7 +73,10 @@ impl Image {
     }
 
     /// Makes an executable file.
-    pub(crate) fn program(&self, path: &str, contents: impl AsRef<[u8]>) {
+    pub(crate) fn executable(&self, path: &str, contents: impl AsRef<[u8]>) {
+        // A process that is made meanwhile would have it open for writing for a moment, in which
+        // it can not be executed.
+        let _guard = NO_FORK.lock();
         self.file(path, contents);
         std::fs::set_permissions(self.path(path), Permissions::from_mode(0o755)).unwrap();
     }
@@ -106,9 +109,17 @@ impl Image {
     }
 }
 
+static NO_FORK: Mutex<()> = Mutex::new(());
+
+/// Starts a process, at a time when no executable file is being made.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let _guard = NO_FORK.lock();
+    command.spawn()
+}
+
 /// Whether an ELF file names no loader: `ldd` is not everywhere, and a chroot has none anyway.
 fn is_static(path: &Path) -> bool {
-    Command::new(path).arg("true").output().is_ok()
+    spawn(Command::new(path).arg("true")).is_ok_and(|mut child| child.wait().is_ok())
         && std::fs::read(path).is_ok_and(|bytes| {
             !bytes
                 .windows(b"ld-linux".len())

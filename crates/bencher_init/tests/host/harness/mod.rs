@@ -4,7 +4,7 @@ mod guest;
 mod image;
 
 pub(crate) use guest::{CollectedFile, Guest, INIT, Outcome, run};
-pub(crate) use image::{Image, fifo, gone};
+pub(crate) use image::{Image, fifo, gone, spawn};
 
 /// Ends the test with the reason printed where it can not run.
 macro_rules! image_or_skip {
