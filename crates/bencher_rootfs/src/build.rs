@@ -141,7 +141,7 @@ pub(crate) fn spool(
     progress: &dyn Progress,
 ) -> Result<(Tree, u64), RootfsError> {
     /// More than the limits let layers have, less than any filesystem ends at.
-    const SPACE: u64 = 8 << 40;
+    const SPACE: std::ops::Range<u64> = 0..8 << 40;
     let build = Build {
         layers,
         output: spool,
@@ -149,9 +149,9 @@ pub(crate) fn spool(
         progress,
     };
     build.check_number_of_layers()?;
-    match build.contents_at_once(vec![0..SPACE]) {
+    match build.contents_at_once(Ranges::from([SPACE])) {
         Ok(merged) => Ok(merged),
-        Err(error) => Err(failed(error, SPACE)),
+        Err(error) => Err(failed(error, SPACE.end)),
     }
 }
 
@@ -218,7 +218,7 @@ impl Build<'_> {
         reading.on_stop(&stop);
         let read = reading.run(
             |layer| RegionPlacement::new(&pool, layer),
-            |placement, rest| placement.finish(rest),
+            RegionPlacement::finish,
         )?;
         let (logs, used): (Vec<_>, Vec<_>) = read.into_iter().unzip();
         let (tree, dropped) = self.merge(logs)?;

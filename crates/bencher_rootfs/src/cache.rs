@@ -115,6 +115,9 @@ impl ImageCache {
         for name in cache.names_with(TEMPORARY)? {
             if let Some(_lock) = Lock::try_exclusive(&cache.path(&name, LOCK))? {
                 remove_if_there(&cache.path(&name, TEMPORARY))?;
+                if !cache.path(&name, IMAGE).exists() {
+                    remove_if_there(&cache.path(&name, LOCK))?;
+                }
             }
         }
         Ok(cache)
@@ -201,13 +204,11 @@ impl ImageCache {
 
     fn lock(&self, name: &str, mode: Mode, progress: &dyn Progress) -> Result<Lock, CacheError> {
         let path = self.path(name, LOCK);
-        match Lock::try_lock(&path, mode)? {
-            Some(lock) => Ok(lock),
-            None => {
-                progress.step(Step::WaitForOther);
-                Lock::wait(&path, mode, progress)
-            }
+        if let Some(lock) = Lock::try_lock(&path, mode)? {
+            return Ok(lock);
         }
+        progress.step(Step::WaitForOther);
+        Lock::wait(&path, mode, progress)
     }
 
     /// The image, if it is there and complete.

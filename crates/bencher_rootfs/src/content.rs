@@ -19,7 +19,8 @@ const BUFFER: usize = 1 << 20;
 /// Pieces of at least so many bytes are written without being collected.
 const DIRECT: usize = 64 << 10;
 
-const ZEROES: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
+/// One block.
+const ZEROES: [u8; 4096] = [0; 4096];
 
 /// A stretch of places for contents.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,6 +16,9 @@ use crate::progress::{Progress, Step};
 /// Bytes copied at a time: progress and cancellation in between.
 const PIECE: u64 = 16 << 20;
 
+/// Bytes held in memory where the kernel can not copy.
+const MEMORY: usize = 1 << 20;
+
 /// How a copy was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -82,12 +85,7 @@ fn copy_sparsely(
     let size = source.metadata().map_err(CopyError::Read)?.len();
     progress.step(Step::Copy { bytes: size });
     target.set_len(size).map_err(CopyError::write)?;
-    let mut copier = Copier {
-        source,
-        target,
-        method,
-        buffer: Vec::new(),
-    };
+    let mut copier = Copier::new(source, method);
     let mut position = 0;
     while let Some(start) = seek_to(source, SeekFrom::Data(position), size)? {
         progress.advance(start - position);
@@ -98,13 +96,13 @@ fn copy_sparsely(
                 return Err(CopyError::Cancelled);
             }
             let length = (end - position).min(PIECE);
-            copier.piece(position, length)?;
+            copier.copy(position, target, position, length)?;
             position += length;
             progress.advance(length);
         }
     }
     progress.advance(size - position);
-    Ok(copier.method)
+    Ok(copier.method())
 }
 
 /// Where data begin or end at or after a place; nothing if there are no more.
@@ -125,55 +123,70 @@ fn seek_to(file: &File, to: SeekFrom, size: u64) -> Result<Option<u64>, CopyErro
     }
 }
 
-struct Copier<'a> {
+/// Copies parts of a file, in the kernel as long as that works.
+#[derive(Debug)]
+pub(crate) struct Copier<'a> {
     source: &'a File,
-    target: &'a File,
     method: CopyMethod,
     buffer: Vec<u8>,
 }
 
-impl Copier<'_> {
-    fn piece(&mut self, position: u64, length: u64) -> Result<(), CopyError> {
-        let mut done = 0;
-        while self.method == CopyMethod::Sparse && done < length {
-            let mut from = position + done;
-            let mut to = from;
-            let left = usize::try_from(length - done).unwrap_or(usize::MAX);
-            match copy_file_range(
-                self.source,
-                Some(&mut from),
-                self.target,
-                Some(&mut to),
-                left,
-            ) {
+impl<'a> Copier<'a> {
+    pub(crate) fn new(source: &'a File, method: CopyMethod) -> Self {
+        Self {
+            source,
+            method,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The method that worked last.
+    pub(crate) fn method(&self) -> CopyMethod {
+        self.method
+    }
+
+    /// Copies `length` bytes from one position to another, in another file.
+    pub(crate) fn copy(
+        &mut self,
+        from: u64,
+        target: &File,
+        to: u64,
+        length: u64,
+    ) -> Result<(), CopyError> {
+        let (mut from, mut to) = (from, to);
+        let end = from + length;
+        while self.method == CopyMethod::Sparse && from < end {
+            let left = usize::try_from(end - from).unwrap_or(usize::MAX);
+            // Moves both positions on.
+            match copy_file_range(self.source, Some(&mut from), target, Some(&mut to), left) {
                 Ok(0) => return Err(CopyError::Read(io::ErrorKind::UnexpectedEof.into())),
-                Ok(count) => done += count as u64,
-                Err(Errno::INTR) => {}
+                Ok(_) | Err(Errno::INTR) => {}
                 Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
                     self.method = CopyMethod::SparseThroughMemory;
                 }
                 Err(error) => return Err(CopyError::write(error)),
             }
         }
-        if done < length {
-            self.through_memory(position + done, length - done)?;
-        }
-        Ok(())
+        self.through_memory(from, target, to, end - from)
     }
 
-    fn through_memory(&mut self, mut position: u64, mut length: u64) -> Result<(), CopyError> {
-        self.buffer.resize(1 << 20, 0);
+    fn through_memory(
+        &mut self,
+        mut from: u64,
+        target: &File,
+        mut to: u64,
+        mut length: u64,
+    ) -> Result<(), CopyError> {
         while length > 0 {
-            let count = usize::try_from(length).unwrap_or(usize::MAX);
-            let count = count.min(self.buffer.len());
+            self.buffer.resize(MEMORY, 0);
+            let count = usize::try_from(length).unwrap_or(usize::MAX).min(MEMORY);
             let buffer = &mut self.buffer[..count];
             self.source
-                .read_exact_at(buffer, position)
+                .read_exact_at(buffer, from)
                 .map_err(CopyError::Read)?;
-            self.target
-                .write_all_at(buffer, position)
-                .map_err(CopyError::write)?;
-            position += count as u64;
+            target.write_all_at(buffer, to).map_err(CopyError::write)?;
+            from += count as u64;
+            to += count as u64;
             length -= count as u64;
         }
         Ok(())

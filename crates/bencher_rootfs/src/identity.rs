@@ -14,7 +14,7 @@ pub struct ImageIdentity([u8; 32]);
 
 impl ImageIdentity {
     /// The identity of the image of a disk of so many bytes with these layers, given by their
-    /// diff_ids, the lowest first.
+    /// `diff_id`s, the lowest first.
     pub fn new(diff_ids: impl IntoIterator<Item = [u8; 32]>, disk_bytes: u64) -> Self {
         let mut hash = Sha256::new();
         // Everything is of fixed length, so different input can not look the same.

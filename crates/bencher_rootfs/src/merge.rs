@@ -13,6 +13,7 @@
 //!   takes over owner, mode, times and extended attributes. A directory replaces a symbolic link.
 //! - A hard link's target is in a lower layer, or comes before the link. Its own metadata count,
 //!   not those of the link.
+//! - An access control list determines the permission bits, as when the kernel sets it.
 //! - Extended attributes that Linux lets no file of that kind have are left out, and counted.
 
 mod apply;

@@ -21,6 +21,11 @@ pub enum Step {
     Merge,
     /// Writing everything but the contents of files.
     Write,
+    /// Making files out of the merged layers, for a run without a virtual machine.
+    Extract {
+        /// The number of files, which is what advances here instead of bytes.
+        nodes: u64,
+    },
     /// Copying an image.
     Copy {
         /// Its size in bytes.
@@ -35,9 +40,9 @@ pub trait Progress: Sync {
         let _ = step;
     }
 
-    /// So many more bytes of the step are done.
-    fn advance(&self, bytes: u64) {
-        let _ = bytes;
+    /// So many more bytes (or files, where the step says so) are done.
+    fn advance(&self, amount: u64) {
+        let _ = amount;
     }
 
     /// Whether to give up. Asked at least every few milliseconds of work.

@@ -20,7 +20,7 @@
 //! [`Reader`] puts it together over any [`BufRead`](std::io::BufRead). Contents are handed out as
 //! slices of the source's own buffer.
 
-mod acl;
+pub(crate) mod acl;
 mod entry;
 mod error;
 mod header;

@@ -16,20 +16,17 @@ use crate::tree::{BLOCK_SIZE, Tree};
 ///
 /// Nothing that an upper layer deleted stays readable, and the image is as sparse as it can be.
 pub(super) fn unused(file: &File, mut used: Ranges, tree: &Tree) -> Result<(), RootfsError> {
-    let live = |tree: &Tree| {
-        tree.ids()
-            .flat_map(|id| tree.segments(id).collect::<Vec<_>>())
-            .map(|segment| {
-                let end = segment.position + segment.length;
-                segment.position..end.next_multiple_of(BLOCK_SIZE)
-            })
-            .collect::<Ranges>()
-    };
-    let kept = live(tree);
+    let mut kept: Ranges = tree
+        .ids()
+        .flat_map(|id| tree.segments(id))
+        .map(|segment| {
+            let end = segment.position + segment.length;
+            segment.position..end.next_multiple_of(BLOCK_SIZE)
+        })
+        .collect();
     if length(&kept) == length(&used) {
         return Ok(());
     }
-    let mut kept = kept;
     kept.sort_unstable_by_key(|range| range.start);
     used.sort_unstable_by_key(|range| range.start);
     for hole in subtract(used, kept) {
@@ -47,7 +44,7 @@ fn punch(file: &File, hole: Range<u64>) -> io::Result<()> {
 }
 
 pub(super) fn zero(file: &File, hole: Range<u64>) -> io::Result<()> {
-    const ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
     let mut position = hole.start;
     while position < hole.end {
         let length = usize::try_from(hole.end - position).unwrap_or(ZEROES.len());

@@ -226,9 +226,9 @@ fn an_image_without_layers_is_an_empty_filesystem() {
 #[test]
 fn whatever_follows_the_end_of_the_archive_is_hashed_too() {
     let mut bytes = Archive::new().file("a", "x").end();
-    bytes.extend_from_slice(&[b'g'; 300_000]);
+    bytes.resize(bytes.len() + 300_000, b'g');
     let good = MemoryLayer::new("layer", bytes);
-    image(&[good.clone()], &options(8 * MIB, 1));
+    image(std::slice::from_ref(&good), &options(8 * MIB, 1));
 
     let mut bad = good;
     *bad.bytes.last_mut().unwrap() = b'h';
@@ -404,7 +404,7 @@ fn it_can_be_cancelled_at_any_time() {
 #[test]
 fn zeroes_where_there_are_no_holes() {
     let file = tempfile::tempfile().unwrap();
-    file.write_all_at(&[1; 300_000], 0).unwrap();
+    file.write_all_at(&vec![1; 300_000], 0).unwrap();
     punch::zero(&file, 4096..262_144).unwrap();
     let mut bytes = vec![0; 300_000];
     file.read_exact_at(&mut bytes, 0).unwrap();

@@ -91,7 +91,18 @@ fn open(path: &Path) -> Result<File, CacheError> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|source| file_error("create", path, source))
+        .map_err(|source| match (source.kind(), path.parent()) {
+            (
+                io::ErrorKind::PermissionDenied
+                | io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::NotFound,
+                Some(directory),
+            ) => CacheError::Directory {
+                path: directory.to_owned(),
+                source,
+            },
+            _ => file_error("create", path, source),
+        })
 }
 
 /// Whether the locked file is the one that others find under its name.

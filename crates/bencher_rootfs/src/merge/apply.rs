@@ -6,7 +6,8 @@ use crate::ext4::supports_xattr;
 use crate::layer::{LayerLog, Log, Record, RecordKind};
 use crate::limits::{EntryName, Limits, MAX_NAME_LENGTH};
 use crate::path;
-use crate::tree::{Kind, Slot, Tree, TreeBuilder, TreeError};
+use crate::tar::acl;
+use crate::tree::{Kind, Node, Slot, Tree, TreeBuilder, TreeError};
 
 /// Puts layers on top of each other, the lowest first.
 #[derive(Debug)]
@@ -107,10 +108,15 @@ impl Merger {
                 (self.tree.add_file(parent, name, *node, segments), node.kind)
             }
             RecordKind::Node(node, _) => (self.tree.add(parent, name, *node), node.kind),
-            RecordKind::Symlink(node, target) => (
-                self.tree.add_symlink(parent, name, *node, target),
-                node.kind,
-            ),
+            RecordKind::Symlink(node, target) => {
+                let node = Node {
+                    // On Linux they have no others.
+                    permissions: 0o777,
+                    ..*node
+                };
+                let slot = self.tree.add_symlink(parent, name, node, target);
+                (slot, Kind::Symlink)
+            }
             // Were dealt with above, and before.
             RecordKind::HardLink(_) | RecordKind::Whiteout | RecordKind::Opaque => return Ok(()),
         };
@@ -174,10 +180,17 @@ impl Merger {
     ) -> Result<(), MergeError> {
         let mut kept: Vec<(&[u8], &[u8])> = Vec::new();
         for (name, value) in record.xattrs() {
-            if may_have_xattr(kind, name) {
-                kept.push((name, value));
-            } else {
+            if !may_have_xattr(kind, name) {
                 self.dropped_xattrs += 1;
+                continue;
+            }
+            kept.push((name, value));
+            if name == acl::ACCESS_XATTR
+                && let Some(bits) = acl::permission_bits(value)
+            {
+                let mut node = self.tree.node(slot);
+                node.permissions = node.permissions & !0o777 | bits;
+                self.tree.set_attributes(slot, &node);
             }
         }
         self.tree
@@ -189,8 +202,8 @@ impl Merger {
 /// Whether Linux lets a file of this kind have an extended attribute of this name (xattr(7)).
 fn may_have_xattr(kind: Kind, name: &[u8]) -> bool {
     let user = name.starts_with(b"user.");
-    let default_list = name == b"system.posix_acl_default";
-    let access_list = name == b"system.posix_acl_access";
+    let default_list = name == acl::DEFAULT_XATTR;
+    let access_list = name == acl::ACCESS_XATTR;
     let allowed = match kind {
         Kind::Directory => true,
         Kind::File { .. } => !default_list,

@@ -7,34 +7,38 @@ use super::*;
 
 const B: u64 = BLOCK_SIZE;
 
+fn one(range: Range<u64>) -> Ranges {
+    vec![range]
+}
+
 #[test]
 fn regions_follow_each_other_and_leave_a_rest() {
     let pool = Pool::new(vec![0..10 * B, 20 * B..1000 * B], &[2 * B, 15 * B, 0]);
     let regions: Vec<_> = (0..3).map(|layer| pool.region(layer)).collect();
-    assert_eq!(regions[0], [0..8 * B]);
+    assert_eq!(regions[0], one(0..8 * B));
     assert_eq!(regions[1], [8 * B..10 * B, 20 * B..78 * B]);
     assert!(regions[2].is_empty());
-    assert_eq!(pool.more(0), Ok(vec![78 * B..1000 * B]));
+    assert_eq!(pool.more(0), Ok(one(78 * B..1000 * B)));
 }
 
 #[test]
 fn scarce_space_goes_to_the_lower_layers_first() {
-    let pool = Pool::new(vec![0..10 * B], &[8 * B, u64::MAX, 5 * B]);
-    assert_eq!(pool.region(0), [0..8 * B]);
-    assert_eq!(pool.region(1), [8 * B..10 * B]);
+    let pool = Pool::new(one(0..10 * B), &[8 * B, u64::MAX, 5 * B]);
+    assert_eq!(pool.region(0), one(0..8 * B));
+    assert_eq!(pool.region(1), one(8 * B..10 * B));
     assert!(pool.region(2).is_empty());
     assert_eq!(pool.more(0), Err(NoSpace::Full));
 }
 
 #[test]
 fn more_space_waits_for_the_layers_below_and_only_those() {
-    let pool = Pool::new(vec![0..100 * B], &[50 * B, 30 * B, 20 * B, 0]);
+    let pool = Pool::new(one(0..100 * B), &[50 * B, 30 * B, 20 * B, 0]);
     for layer in 0..4 {
         pool.region(layer);
     }
     // What a layer above left must not be seen, as it may come sooner or later.
-    pool.finish(3, vec![99 * B..100 * B]);
-    pool.finish(0, vec![40 * B..50 * B]);
+    pool.finish(3, one(99 * B..100 * B));
+    pool.finish(0, one(40 * B..50 * B));
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| sender.send(pool.more(2)).unwrap());
@@ -47,7 +51,7 @@ fn more_space_waits_for_the_layers_below_and_only_those() {
 
 #[test]
 fn those_who_wait_are_woken_when_another_fails() {
-    let pool = Pool::new(vec![0..B], &[0, 0]);
+    let pool = Pool::new(one(0..B), &[0, 0]);
     thread::scope(|scope| {
         let waiting = scope.spawn(|| pool.more(1));
         pool.stop();

@@ -10,9 +10,9 @@
 use super::number::decimal;
 
 /// The extended attribute that holds the list that governs access.
-pub(super) const ACCESS_XATTR: &[u8] = b"system.posix_acl_access";
+pub(crate) const ACCESS_XATTR: &[u8] = b"system.posix_acl_access";
 /// The extended attribute that holds the list that new entries of a directory get.
-pub(super) const DEFAULT_XATTR: &[u8] = b"system.posix_acl_default";
+pub(crate) const DEFAULT_XATTR: &[u8] = b"system.posix_acl_default";
 
 const VERSION: u32 = 2;
 const UNDEFINED_ID: u32 = u32::MAX;
@@ -97,6 +97,26 @@ fn permissions(bits: &[u8]) -> Option<u16> {
     Some(permissions)
 }
 
+/// The permission bits that go with an access list in the kernel's form; nothing if it is none.
+///
+/// The group's bits stand for the mask, if there is one: that is what the kernel makes of them when
+/// a list is set. (libarchive records the group's own permissions in the header instead.)
+pub(crate) fn permission_bits(xattr: &[u8]) -> Option<u16> {
+    let (version, list) = xattr.split_first_chunk::<4>()?;
+    let (entries, rest) = list.as_chunks::<8>();
+    if u32::from_le_bytes(*version) != VERSION || !rest.is_empty() {
+        return None;
+    }
+    let find = |wanted: u16| {
+        entries.iter().find_map(|&[t0, t1, p0, p1, ..]| {
+            let permissions = u16::from_le_bytes([p0, p1]);
+            (u16::from_le_bytes([t0, t1]) == wanted && permissions <= 7).then_some(permissions)
+        })
+    };
+    let group = find(MASK).or(find(GROUP_OBJ))?;
+    Some(find(USER_OBJ)? << 6 | group << 3 | find(OTHER)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +155,17 @@ mod tests {
             xattr(&[(USER_OBJ, 6, UNDEFINED_ID), (USER, 7, 1)])
         );
         assert_eq!(to_xattr(b"user:root:r").unwrap(), xattr(&[(USER, 4, 0)]));
+    }
+
+    #[test]
+    fn permission_bits_follow_the_list() {
+        let bits = |text: &[u8]| permission_bits(&to_xattr(text).unwrap());
+        assert_eq!(bits(b"u::rwx,g::r-x,o::--x"), Some(0o751));
+        assert_eq!(bits(b"u::rw-,u:5:rwx,g::r--,m::rwx,o::r--"), Some(0o674));
+        assert_eq!(bits(b"u::rw-,g::r--"), None);
+        for bad in [&b""[..], b"\x02\0\0", b"\x01\0\0\0", b"\x02\0\0\0\x01"] {
+            assert_eq!(permission_bits(bad), None);
+        }
     }
 
     #[test]

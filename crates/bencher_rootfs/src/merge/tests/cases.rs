@@ -503,6 +503,24 @@ fn the_last_of_several_entries_of_one_name_wins() {
 }
 
 #[test]
+fn an_access_list_determines_the_permissions() {
+    let archive = layer()
+        .pax(&[("SCHILY.acl.access", "u::rw-,u:5:rwx,g::r--,m::rwx,o::r--")])
+        .add(&Header::file("f").mode(0o4644));
+    let tree = merged(vec![archive]).unwrap();
+    let (_, id) = tree.children(tree.root()).next().unwrap();
+    assert_eq!(tree.node(id).permissions, 0o4674);
+}
+
+#[test]
+fn symbolic_links_have_all_permissions() {
+    let link = Header::symlink("l", "t").mode(0o640);
+    let tree = merged(vec![layer().add(&link)]).unwrap();
+    let (_, id) = tree.children(tree.root()).next().unwrap();
+    assert_eq!(tree.node(id).permissions, 0o777);
+}
+
+#[test]
 fn names_of_any_bytes() {
     let name = [b"\xff\n ", &[b'x'; 252][..]].concat();
     let tree = merged(vec![layer().pax(&[(&b"path"[..], &name)]).file("f", "")]).unwrap();
