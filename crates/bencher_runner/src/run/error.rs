@@ -42,6 +42,15 @@ pub enum RunError {
     /// The root filesystem can not be built, kept or copied.
     #[error("{}", text::chain(.0))]
     Rootfs(#[from] bencher_rootfs::RootfsError),
+    /// The cache of root filesystems is not usable, or one can not be built.
+    #[error("{}", text::chain(.0))]
+    RootfsCache(#[from] bencher_rootfs::CacheError),
+    /// A root filesystem can not be copied.
+    #[error("{}", text::chain(.0))]
+    RootfsCopy(#[from] bencher_rootfs::CopyError),
+    /// A root filesystem can not be extracted, or not be removed.
+    #[error("{}", text::chain(.0))]
+    Extract(#[from] bencher_rootfs::ExtractError),
     /// There is no kernel.
     #[error(transparent)]
     Kernel(#[from] KernelError),

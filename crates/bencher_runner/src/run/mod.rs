@@ -147,7 +147,7 @@ impl Run<'_> {
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
-        let root = root::RootForRun::make(self.prepared, self.folder, index)?;
+        let root = root::RootForRun::make(self.prepared, self.folder, index, self.reporter)?;
         let copied = Instant::now();
         let machine = sandbox.boot(root.filesystem())?;
         let moments = Moments {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::rootfs::CachedRootfs;
 use bencher_oci::{Image, ImageReference};
 use bencher_output_protocol::Orders;
+use bencher_rootfs::CachedImage;
 
 use super::interrupts::Interrupts;
 use super::spec::LEAST_MEMORY;
@@ -37,7 +37,7 @@ pub(crate) enum Machinery {
 #[derive(Debug)]
 pub(crate) enum Root {
     /// A copy of this image, or the image itself where the machine maps it privately.
-    Image(CachedRootfs),
+    Image(CachedImage),
     /// A folder, extracted anew.
     Folder,
 }

@@ -2,10 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::rootfs::copy_image;
-
 use super::prepare::{Prepared, Root};
-use super::state::{RunFolder, remove_tree};
+use super::state::RunFolder;
 use super::{RunError, rootfs};
 use crate::Reporter;
 use crate::machine::{RootFilesystem, open_image};
@@ -23,15 +21,16 @@ impl RootForRun {
         prepared: &Prepared,
         folder: &RunFolder,
         index: u32,
+        reporter: &dyn Reporter,
     ) -> Result<Self, RunError> {
         match &prepared.root {
             Root::Image(cached) if prepared.sandbox.sandbox().maps_root_privately() => Ok(Self {
-                filesystem: open_image(cached.path().to_owned(), false)?,
+                filesystem: open_image(cached.path.clone(), false)?,
                 own: None,
             }),
             Root::Image(cached) => {
                 let path = folder.path().join(format!("{index}.ext4"));
-                copy_image(cached.path(), &path)?;
+                rootfs::copy(cached, &path)?;
                 Ok(Self {
                     filesystem: open_image(path.clone(), true)?,
                     own: Some(path),
@@ -39,9 +38,9 @@ impl RootForRun {
             }
             Root::Folder => {
                 let path = folder.path().join(format!("{index}.root"));
-                rootfs::extract(&prepared.image, &path)?;
+                let root = rootfs::extract(&prepared.image, &path, reporter)?;
                 Ok(Self {
-                    filesystem: RootFilesystem::Folder(path.clone()),
+                    filesystem: RootFilesystem::Folder(root),
                     own: Some(path),
                 })
             }
@@ -56,11 +55,18 @@ impl RootForRun {
     pub(crate) fn remove(self, reporter: &dyn Reporter) {
         let Some(path) = self.own else { return };
         let removed = match &self.filesystem {
-            RootFilesystem::Image { .. } => std::fs::remove_file(&path),
-            RootFilesystem::Folder(_) => remove_tree(&path),
+            RootFilesystem::Image { .. } => {
+                std::fs::remove_file(&path).map_err(|source| RunError::State {
+                    path: path.clone(),
+                    source,
+                })
+            }
+            RootFilesystem::Folder(_) => {
+                bencher_rootfs::remove_extracted(&path).map_err(RunError::from)
+            }
         };
         if let Err(error) = removed {
-            reporter.warning(&format!("failed to remove {}: {error}", path.display()));
+            reporter.warning(&format!("something of the run is left over: {error}"));
         }
     }
 }

@@ -7,31 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bencher_oci::{Image, ImageOptions, ImageReference};
 use bencher_rootfs::identity::ImageIdentity;
-use bencher_rootfs::{BuildOptions, LayerSource, Progress, Step};
+use bencher_rootfs::{
+    BuildOptions, CachedImage, ImageCache, LayerSource, NoProgress, Progress, Step,
+};
 
 use super::layers::{SourceLayer, layers};
 use super::{RunError, RunSpec};
 use crate::units::ByteSize;
 use crate::{Directories, Reporter};
-
-#[derive(Debug)]
-pub(crate) struct CachedRootfs {
-    path: PathBuf,
-}
-
-impl CachedRootfs {
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-pub(crate) fn copy_image(from: &Path, to: &Path) -> Result<(), RunError> {
-    fs::copy(from, to).map_err(|source| RunError::State {
-        path: to.to_owned(),
-        source,
-    })?;
-    Ok(())
-}
 
 /// Opens the image that the user named.
 pub(crate) fn open_image(
@@ -52,37 +35,55 @@ pub(crate) fn cached(
     spec: &RunSpec,
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
-) -> Result<CachedRootfs, RunError> {
-    let folder = spec.directories.cache.join("rootfs");
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| RunError::Cache { path, source }
-    };
-    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+) -> Result<CachedImage, RunError> {
+    let cache = ImageCache::open(&spec.directories.cache.join("rootfs"))?;
     let sources = layers(image)?;
-    let path = folder.join(format!("{}.ext4", key(&sources, disk_bytes(spec.disk))));
-    if path.exists() {
-        return Ok(CachedRootfs { path });
-    }
-    let file = tempfile::NamedTempFile::new_in(&folder).map_err(failed(&folder))?;
-    build(
-        &sources,
-        disk_bytes(spec.disk),
-        file.as_file(),
-        reporter,
-        cancel,
-    )?;
-    file.persist(&path)
-        .map_err(|error| failed(&path)(error.error))?;
-    Ok(CachedRootfs { path })
+    let progress = BuildProgress::new(reporter, cancel);
+    let options = BuildOptions::new(disk_bytes(spec.disk));
+    let cached = cache.get_or_build(&as_sources(&sources), &options, &progress);
+    reporter.end();
+    Ok(cached?)
 }
 
-/// Extracts the image's files into the new folder `path`.
-pub(crate) fn extract(_image: &Image, _path: &Path) -> Result<(), RunError> {
-    Err(RunError::Io {
-        action: "extract the image",
-        source: std::io::Error::other("needs root"),
-    })
+/// Copies a cached image to the new file `path`: by sharing its blocks where the filesystem can.
+pub(crate) fn copy(cached: &CachedImage, path: &Path) -> Result<(), RunError> {
+    let target = File::create_new(path).map_err(|source| RunError::State {
+        path: path.to_owned(),
+        source,
+    })?;
+    bencher_rootfs::copy(&cached.file, &target, &NoProgress)?;
+    Ok(())
+}
+
+/// Extracts the image's files below the new folder `path` and returns their root.
+pub(crate) fn extract(
+    image: &Image,
+    path: &Path,
+    reporter: &dyn Reporter,
+) -> Result<PathBuf, RunError> {
+    let sources = layers(image)?;
+    let never = AtomicBool::new(false);
+    let progress = BuildProgress::new(reporter, &never);
+    let options = BuildOptions::new(0);
+    let extracted = bencher_rootfs::extract(&as_sources(&sources), path, &options, &progress);
+    reporter.end();
+    let report = extracted?;
+    for (count, what) in [
+        (
+            report.lost_owners,
+            "files have another owner than in the image",
+        ),
+        (report.lost_devices, "devices of the image are missing"),
+        (
+            report.lost_xattrs,
+            "extended attributes of the image are missing",
+        ),
+    ] {
+        if count > 0 {
+            reporter.warning(&format!("without root, {count} {what}"));
+        }
+    }
+    Ok(report.rootfs)
 }
 
 /// The key of an image's root filesystem in the cache.
@@ -143,16 +144,16 @@ fn build(
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<(), RunError> {
-    let sources: Vec<&dyn LayerSource> = sources.iter().map(|source| source as _).collect();
-    let progress = BuildProgress {
-        reporter,
-        cancel,
-        done: AtomicU64::new(0),
-    };
-    let built = bencher_rootfs::build(&sources, file, &BuildOptions::new(disk), &progress);
+    let progress = BuildProgress::new(reporter, cancel);
+    let options = BuildOptions::new(disk);
+    let built = bencher_rootfs::build(&as_sources(sources), file, &options, &progress);
     reporter.end();
     built?;
     Ok(())
+}
+
+fn as_sources<'a>(sources: &'a [SourceLayer<'_>]) -> Vec<&'a dyn LayerSource> {
+    sources.iter().map(|source| source as _).collect()
 }
 
 /// A build's progress as the reporter hears it.
@@ -160,6 +161,16 @@ struct BuildProgress<'a> {
     reporter: &'a dyn Reporter,
     cancel: &'a AtomicBool,
     done: AtomicU64,
+}
+
+impl<'a> BuildProgress<'a> {
+    fn new(reporter: &'a dyn Reporter, cancel: &'a AtomicBool) -> Self {
+        Self {
+            reporter,
+            cancel,
+            done: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Progress for BuildProgress<'_> {

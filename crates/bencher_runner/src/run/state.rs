@@ -10,9 +10,9 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use bencher_rootfs::remove_extracted;
 use nix::fcntl::{Flock, FlockArg};
 
 use super::RunError;
@@ -59,7 +59,7 @@ impl RunFolder {
 impl Drop for RunFolder {
     fn drop(&mut self) {
         // What can not be removed now is swept by the next runner.
-        let _swept_later = remove_tree(&self.path);
+        let _swept_later = remove_extracted(&self.path);
     }
 }
 
@@ -89,7 +89,7 @@ fn sweep(runs: &Path, reporter: &dyn Reporter) {
         let Ok(_free) = lock(&path.join(LOCK), FlockArg::LockExclusiveNonblock) else {
             continue;
         };
-        match remove_tree(&path) {
+        match remove_extracted(&path) {
             Ok(()) => reporter.debug(&format!("removed the left-over run {}", path.display())),
             Err(error) => reporter.warning(&format!(
                 "failed to remove the left-over run {}: {error}",
@@ -99,31 +99,10 @@ fn sweep(runs: &Path, reporter: &dyn Reporter) {
     }
 }
 
-/// Removes a folder whose own folders may have lost the permission to be emptied, as those of an
-/// image may.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            permit(path)?;
-            fs::remove_dir_all(path)
-        }
-        result => result,
-    }
-}
-
-fn permit(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            permit(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use crate::reporter::Silent;
 

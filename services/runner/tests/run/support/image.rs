@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use object::Endianness;
+use object::read::elf::{ElfFile64, ProgramHeader as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -16,8 +18,12 @@ pub(crate) struct Image {
 pub(crate) fn busybox() -> Option<PathBuf> {
     let path = bencher_runner::paths::find_program("busybox")?;
     let program = fs::read(&path).ok()?;
-    let is_dynamic = program.windows(7).any(|window| window == b"ld-linu");
-    (!is_dynamic).then_some(path)
+    let elf = ElfFile64::<Endianness>::parse(program.as_slice()).ok()?;
+    let asks_for_interpreter = elf
+        .elf_program_headers()
+        .iter()
+        .any(|header| header.p_type(elf.endian()) == object::elf::PT_INTERP);
+    (!asks_for_interpreter).then_some(path)
 }
 
 const APPLETS: [&str; 24] = [
