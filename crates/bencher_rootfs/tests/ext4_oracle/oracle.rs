@@ -2,33 +2,24 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Output};
+use std::sync::{PoisonError, RwLock};
 
-use rustix::mount::UnmountFlags;
+use nix::sched::{CloneFlags, unshare};
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use tempfile::TempDir;
 
 use crate::image::Image;
 
-/// Held while a process is started and while a filesystem is unmounted: between fork and exec the
-/// child of one test has the files open that another test reads in its mount.
-static FORKING: Mutex<()> = Mutex::new(());
-
-fn forking() -> MutexGuard<'static, ()> {
-    FORKING.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// Held by children of this process, and alone to unmount: a child that has not come to close what
+/// it inherited has files open that another test reads in its mount.
+static CHILDREN: RwLock<()> = RwLock::new(());
 
 fn output(command: &mut Command) -> Output {
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = {
-        let _guard = forking();
-        command.spawn()
-    };
-    let shown = command.get_program().to_owned();
-    child
-        .unwrap_or_else(|error| panic!("{} is not installed: {error}", shown.display()))
-        .wait_with_output()
-        .unwrap()
+    let _running = CHILDREN.read().unwrap_or_else(PoisonError::into_inner);
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()))
 }
 
 /// A program of e2fsprogs, which lies where only root looks.
@@ -119,6 +110,11 @@ impl Mount {
             eprintln!("skipped: there are no loop devices to mount images with");
             return None;
         }
+        // Only this test's thread sees what it mounts: nobody else can keep it busy, and it is gone
+        // with the thread, even when that is killed.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        rustix::mount::mount_change("/", private).unwrap();
         let directory = TempDir::new().unwrap();
         let output = output(
             Command::new("mount")
@@ -162,7 +158,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         let result = {
-            let _guard = forking();
+            let _alone = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
             rustix::mount::unmount(self.path(), UnmountFlags::empty())
         };
         // A second panic would hide the first.
