@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 
 /// Marks the beginning of a step.
 pub(crate) fn heading(text: &str) {
-    if stdout().is_terminal() {
+    if is_terminal() {
         println!("\n\x1b[1;34m==>\x1b[0;1m {text}\x1b[0m");
     } else {
         println!("\n==> {text}");
@@ -13,7 +13,9 @@ pub(crate) fn heading(text: &str) {
 
 /// Says what is being done.
 pub(crate) fn note(text: &str) {
-    println!("    {text}");
+    for line in text.lines() {
+        println!("    {line}");
+    }
 }
 
 /// Prints an error with its causes.
@@ -26,7 +28,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     eprintln!("{label} {error:#}");
 }
 
-/// Whether colours are of use to who reads the standard output.
-pub(crate) fn colours() -> bool {
+/// Whether a person reads the standard output.
+pub(crate) fn is_terminal() -> bool {
     stdout().is_terminal()
 }

@@ -13,6 +13,9 @@ use anyhow::{Context as _, bail};
 /// How many of a failed program's last lines an error shows.
 const TAIL: usize = 20;
 
+/// How many characters of its command line an error shows.
+const SHOWN: usize = 60;
+
 /// `program` with no standard input and without what cargo told this process about itself, which
 /// would only confuse a cargo below it.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
@@ -60,6 +63,15 @@ pub(crate) fn describe(command: &Command) -> String {
         }
     }
     line
+}
+
+/// The beginning of the command line: enough to know which one it is.
+fn shortened(command: &Command) -> String {
+    let line = describe(command);
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
 }
 
 /// Runs `command` with this process's own output.
@@ -154,9 +166,9 @@ fn check(command: &Command, status: ExitStatus, stderr: &str) -> anyhow::Result<
     let lines: Vec<&str> = stderr.trim_end().lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n  ");
     if tail.is_empty() {
-        bail!("`{}` ended with {status}", describe(command));
+        bail!("`{}` ended with {status}", shortened(command));
     }
-    bail!("`{}` ended with {status}:\n  {tail}", describe(command));
+    bail!("`{}` ended with {status}:\n  {tail}", shortened(command));
 }
 
 #[cfg(test)]

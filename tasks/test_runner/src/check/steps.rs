@@ -27,12 +27,15 @@ const ARTIFACTS_VARIABLE: &str = "RUNNER_TEST_ARTIFACTS";
 /// The profile of `nextest.toml`.
 const PROFILE: &str = "test-runner";
 
-/// Cargo, working on the whole workspace and talking in colours where a person reads.
+/// Cargo, working on the whole workspace: in colours and with a progress bar where a person reads,
+/// without a line for each compiled crate elsewhere.
 fn cargo_here(progress: &Progress) -> Command {
     let mut cargo = cargo();
     cargo.current_dir(progress.workspace.root());
-    if console::colours() {
+    if console::is_terminal() {
         cargo.env("CARGO_TERM_COLOR", "always");
+    } else {
+        cargo.env("CARGO_TERM_QUIET", "true");
     }
     cargo
 }
