@@ -66,3 +66,52 @@ pub(super) fn send_file(
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::sink::Record;
+    use super::*;
+    use nix::sys::stat::fstat;
+    use proptest::prelude::*;
+
+    /// Sends a file of `contents` whose size was said to be `size`.
+    fn send(contents: &[u8], size: usize, limit: u64) -> Record {
+        let mut file = tempfile::tempfile().unwrap();
+        file.set_len(size as u64).unwrap();
+        let stat = fstat(&file).unwrap();
+        file.set_len(0).unwrap();
+        file.write_all(contents).unwrap();
+        std::io::Seek::rewind(&mut file).unwrap();
+        let mut record = Record::default();
+        send_file(&mut record, b"/f", OwnedFd::from(file), &stat, limit).unwrap();
+        record
+    }
+
+    proptest! {
+        #[test]
+        fn as_much_is_sent_as_was_announced(
+            contents in proptest::collection::vec(1_u8.., 0..60),
+            size in 0_usize..60,
+            limit in 0_u64..60,
+        ) {
+            let record = send(&contents, size, limit);
+            let sent = size.min(usize::try_from(limit).unwrap());
+            let mut expected = contents.clone();
+            expected.resize(sent, 0);
+            prop_assert_eq!(&record.files, &[("/f".to_owned(), size as u64, expected)]);
+            prop_assert_eq!(record.logs.len(), usize::from(contents.len() < sent));
+        }
+    }
+
+    #[test]
+    fn a_file_that_became_shorter_is_filled_up_with_a_warning() {
+        let record = send(b"abc", 5, u64::MAX);
+        assert_eq!(record.files[0].2, b"abc\0\0");
+        assert_eq!(
+            record.logs,
+            ["replaced the end by zeros, it ends earlier than its size says: /f"]
+        );
+    }
+}

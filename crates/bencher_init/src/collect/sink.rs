@@ -71,3 +71,58 @@ pub(crate) fn missing_everywhere(
         .iter()
         .try_for_each(|path| link.missing(path, reason))
 }
+
+/// A record of what was collected.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    /// Path, announced size, contents.
+    pub(super) files: Vec<(String, u64, Vec<u8>)>,
+    /// How many bytes of the file that began last were announced.
+    announced: u64,
+    pub(super) missing: Vec<String>,
+    pub(super) logs: Vec<String>,
+    buffer: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Sink for Record {
+    fn begin(&mut self, begin: FileBegin<'_>) -> Result<(), InitError> {
+        self.files
+            .push((display(begin.path), begin.size, Vec::new()));
+        self.announced = begin.sent;
+        Ok(())
+    }
+
+    fn space(&mut self) -> Result<&mut [u8], InitError> {
+        self.buffer.resize(10, b'?');
+        Ok(&mut self.buffer)
+    }
+
+    fn data(&mut self, length: usize) -> Result<(), InitError> {
+        assert!(length > 0, "an empty frame");
+        if let Some((_, _, contents)) = self.files.last_mut() {
+            contents.extend_from_slice(&self.buffer[..length]);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), InitError> {
+        let sent = self
+            .files
+            .last()
+            .map_or(0, |(_, _, contents)| contents.len());
+        assert_eq!(sent as u64, self.announced, "not what was announced");
+        Ok(())
+    }
+
+    fn missing(&mut self, path: &[u8], reason: &str) -> Result<(), InitError> {
+        self.missing.push(format!("{}: {reason}", display(path)));
+        Ok(())
+    }
+
+    fn log(&mut self, _level: LogLevel, text: String) -> Result<(), InitError> {
+        self.logs.push(text);
+        Ok(())
+    }
+}

@@ -31,6 +31,8 @@ pub(crate) struct Collector<'a, S> {
     files_left: u32,
     /// How many files were found beyond that.
     left_out: u64,
+    /// How many bytes of names are kept at a time.
+    names_limit: usize,
 }
 
 /// A folder that is being walked.
@@ -84,6 +86,7 @@ impl<'a, S: Sink> Collector<'a, S> {
             file_bytes: limits.file_bytes,
             files_left: limits.file_count,
             left_out: 0,
+            names_limit: NAMES_LIMIT,
         })
     }
 
@@ -234,7 +237,7 @@ impl<'a, S: Sink> Collector<'a, S> {
     ) -> Result<nix::Result<Level>, InitError> {
         let read = || -> nix::Result<_> {
             let folder = self.open(&path, flags | OFlag::O_DIRECTORY)?;
-            let mut names = Names::new(NAMES_LIMIT.saturating_sub(bytes));
+            let mut names = Names::new(self.names_limit.saturating_sub(bytes));
             for entry in Dir::from_fd(folder)?.iter() {
                 let entry = entry?;
                 let name = entry.file_name().to_bytes();
@@ -271,3 +274,7 @@ fn absolute(path: &[u8], folder: &[u8]) -> Vec<u8> {
     }
     full
 }
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;

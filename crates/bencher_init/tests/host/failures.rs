@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use bencher_output_protocol::{HostMessage, Root};
+use bencher_output_protocol::{HostMessage, LogLevel, Root};
 
 use crate::harness::{Guest, INIT, image_or_skip, run, spawn};
 
@@ -103,5 +103,27 @@ fn wrong_arguments_are_answered_with_the_usage() {
         assert_eq!(output.status.code(), Some(1));
         let console = String::from_utf8(output.stderr).unwrap();
         assert!(console.starts_with("bencher_init: failed to "), "{console}");
+    }
+}
+
+#[test]
+fn only_what_is_important_enough_is_logged() {
+    let image = image_or_skip!();
+    let mut orders = image.script("mkfifo pipe; mkdir d; echo 1 >d/1; echo 2 >d/2");
+    orders.outputs = vec![b"/work".to_vec()];
+    orders.limits.file_count = 1;
+    for (level, expected) in [
+        (LogLevel::Debug, 3),
+        (LogLevel::Info, 1),
+        (LogLevel::Warning, 1),
+    ] {
+        orders.log_level = level;
+        let outcome = run(orders.clone());
+        assert_eq!(outcome.logs.len(), expected, "{:?}", outcome.logs);
+        assert!(outcome.logs.iter().all(|(least, _)| *least >= level));
+        for path in ["work/pipe", "work/d/1", "work/d/2"] {
+            std::fs::remove_file(image.path(path)).unwrap();
+        }
+        std::fs::remove_dir(image.path("work/d")).unwrap();
     }
 }
