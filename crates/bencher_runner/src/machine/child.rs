@@ -7,7 +7,8 @@ use std::process::{ExitStatus, Stdio};
 
 use bencher_output_protocol::Root;
 use command_fds::{CommandFdExt as _, FdMapping};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
@@ -103,10 +104,15 @@ impl Machine {
         self.child.wait().await
     }
 
-    /// Ends the machine at once.
+    /// Ends the machine at once, whatever processes it consists of.
     pub fn kill(&mut self) {
-        // An error means that it has ended by itself, which is what is wanted.
-        let _already_ended = self.child.start_kill();
+        // Without an id it has been waited for, and its group may be somebody else's by now.
+        if let Some(id) = self.child.id()
+            && let Ok(id) = i32::try_from(id)
+        {
+            // An error means that it has ended by itself, which is what is wanted.
+            let _already_ended = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
     }
 
     /// Ends the machine at once and returns what is left of it.

@@ -108,9 +108,7 @@ async fn talk(
         if read == Read::End {
             return match decoder.finish() {
                 // A machine that was killed may well end inside a frame.
-                Err(error) if control.supervisor.cause().is_none() && frames > 0 => {
-                    Talk::Failed(error.into())
-                }
+                Err(error) if control.supervisor.cause().is_none() => Talk::Failed(error.into()),
                 _ => Talk::StreamEnded,
             };
         }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Image, Ran, Runner, no_image, no_vm};
+use crate::support::{Image, Ran, Runner, no_image, no_vm, skip};
 use serde_json::json;
 
 /// Checks that a run failed as the runner's own failure, with `text` in its one error line.
@@ -254,4 +254,105 @@ fn an_unwritable_cache() {
     ];
     let ran = runner.run(&image, &arguments);
     fails(&runner, ran, "file/cache");
+}
+
+/// A VMM that is a shell script: it says `words` on the stream instead of booting a guest.
+fn with_fake_vmm(words: &str) -> (Runner, Ran) {
+    let folder = tempfile::tempdir().unwrap();
+    let vmm = folder.path().join("vmm");
+    fs::write(&vmm, format!("#!/bin/sh\n{words}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&vmm, mode).unwrap();
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let ran = runner.run(&image, &["--qemu", vmm.to_str().unwrap(), "--", "true"]);
+    (runner, ran)
+}
+
+#[test]
+fn a_guest_that_sends_garbage() {
+    if no_vm() {
+        return;
+    }
+    // A length of 0xffffffff, kind 3.
+    let (runner, ran) = with_fake_vmm(r"printf '\377\377\377\377\003' >&3; sleep 100");
+    assert!(
+        ran.stderr
+            .contains("frame 0 (kind 3) announces 4294967295 bytes"),
+        "{}",
+        ran.stderr
+    );
+    ran.exits(125);
+    assert!(runner.run_folders().is_empty());
+    // An empty frame of kind 12: the end, before a hello.
+    let (_, ran) = with_fake_vmm(r"printf '\000\000\000\000\014' >&3; sleep 100");
+    assert!(
+        ran.stderr.contains("frame 0 (done) is out of turn"),
+        "{}",
+        ran.stderr
+    );
+    // Half a header.
+    let (_, ran) = with_fake_vmm(r"printf '\001\000' >&3");
+    assert!(
+        ran.stderr.contains("the guest broke the protocol"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_vmm_that_fails_is_quoted() {
+    if no_vm() {
+        return;
+    }
+    let (_, ran) = with_fake_vmm("echo 'vmm: cannot do that' >&2; exit 1");
+    let ran = ran.exits(125);
+    assert!(
+        ran.stderr.contains("the machine ended before"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("| vmm: cannot do that"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_full_disk_of_the_host() {
+    if no_image() {
+        return;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        skip(Some("only root can mount a small filesystem"));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+        .arg(folder.path())
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        skip(Some("a tmpfs can not be mounted here"));
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::with_files(&json!({}), &[("big", 0o644, &vec![1; 5 << 20])]);
+    let cache = folder.path().to_str().unwrap();
+    let ran = runner.run(
+        &image,
+        &["--sandbox", "none", "--cache-dir", cache, "--", "true"],
+    );
+    let left: Vec<_> = fs::read_dir(folder.path().join("rootfs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| !name.to_string_lossy().ends_with("lock"))
+        .collect();
+    let unmounted = std::process::Command::new("umount")
+        .arg(folder.path())
+        .status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    fails(&runner, ran, "disk is full");
+    assert!(left.is_empty(), "{left:?}");
 }

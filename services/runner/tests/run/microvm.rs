@@ -122,7 +122,7 @@ fn the_images_configuration_is_obeyed() {
     }
     let image = Image::new(&json!({
         "Entrypoint": ["sh", "-c"],
-        "Cmd": ["id -u; id -g; id -G; pwd; echo $GREETING; echo $HOME; hostname"],
+        "Cmd": ["id -u; id -g; id -G; pwd; echo \"$GREETING\"; echo $HOME; hostname"],
         "Env": ["PATH=/bin", "GREETING=hello  world"],
         "WorkingDir": "/made/here",
         "User": "bench",
@@ -482,4 +482,18 @@ fn nothing_of_the_host_is_seen() {
         "only its own processes: {}",
         ran.text()
     );
+}
+
+#[test]
+fn a_full_disk_is_the_commands_error() {
+    if no_vm() {
+        return;
+    }
+    let ran = script(
+        &["--disk", "24"],
+        "dd if=/dev/zero of=/big bs=1M count=100; echo $?; ls -s /big >/dev/null && echo there",
+    );
+    let ran = ran.exits(0);
+    assert_eq!(ran.text(), "1\nthere\n");
+    assert!(ran.command_stderr().contains("No space left on device"));
 }
