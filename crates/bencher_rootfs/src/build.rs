@@ -24,6 +24,7 @@ mod tests;
 
 use std::fs::File;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicU64;
 
 use crate::error::{ReadError, RootfsError};
 use crate::ext4::{self, Layout};
@@ -104,6 +105,7 @@ pub fn build(
         output,
         options,
         progress,
+        log_end: AtomicU64::new(layout.size_bytes()),
     };
     build.check_number_of_layers()?;
     let (tree, dropped_xattrs, read_twice) = match build.contents_at_once(layout.data_ranges()) {
@@ -141,12 +143,13 @@ pub(crate) fn spool(
     progress: &dyn Progress,
 ) -> Result<(Tree, u64), RootfsError> {
     /// More than the limits let layers have, less than any filesystem ends at.
-    const SPACE: std::ops::Range<u64> = 0..8 << 40;
+    const SPACE: std::ops::Range<u64> = 0..4 << 40;
     let build = Build {
         layers,
         output: spool,
         options,
         progress,
+        log_end: AtomicU64::new(SPACE.end),
     };
     build.check_number_of_layers()?;
     match build.contents_at_once(Ranges::from([SPACE])) {
@@ -160,6 +163,9 @@ struct Build<'a> {
     output: &'a File,
     options: &'a BuildOptions,
     progress: &'a dyn Progress,
+    /// Logs are kept in the output file as well, behind everything that stays there. Writing the
+    /// filesystem cuts them off.
+    log_end: AtomicU64,
 }
 
 impl Build<'_> {
@@ -191,6 +197,7 @@ impl Build<'_> {
         Reading::new(
             self.layers,
             self.output,
+            &self.log_end,
             budget,
             self.options.threads(),
             self.progress,
@@ -267,10 +274,12 @@ impl Build<'_> {
         self.progress.step(Step::Merge);
         let mut merger = Merger::new(&self.options.limits);
         for (layer, log) in self.layers.iter().zip(logs) {
-            merger.apply(log).map_err(|source| RootfsError::Merge {
-                layer: layer.name(),
-                source,
-            })?;
+            merger
+                .apply(log, Some(self.output))
+                .map_err(|source| RootfsError::Merge {
+                    layer: layer.name(),
+                    source,
+                })?;
             self.check_cancelled()?;
         }
         Ok(merger.finish())

@@ -8,9 +8,10 @@ mod tests;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{ReadError, RootfsError};
-use crate::layer::ContentSink;
+use crate::layer::{Chunk, ContentSink};
 use crate::tree::{BLOCK_SIZE, Segment};
 
 /// Bytes that are collected before they are written.
@@ -54,11 +55,14 @@ pub(crate) struct ContentWriter<'a, P> {
     /// Where the next byte belongs in the file at hand.
     offset: u64,
     segments: Vec<Segment>,
+    /// Where logs may go: behind everything else.
+    log_end: &'a AtomicU64,
 }
 
 impl<'a, P: Placement> ContentWriter<'a, P> {
-    /// Writes to `file` where `placement` says.
-    pub(crate) fn new(file: &'a File, placement: P) -> Self {
+    /// Writes to `file` where `placement` says; logs to what is behind `log_end`, which is shared
+    /// with other writers to the same file.
+    pub(crate) fn new(file: &'a File, placement: P, log_end: &'a AtomicU64) -> Self {
         Self {
             file,
             placement,
@@ -72,6 +76,7 @@ impl<'a, P: Placement> ContentWriter<'a, P> {
             buffer_position: 0,
             offset: 0,
             segments: Vec::new(),
+            log_end,
         }
     }
 
@@ -191,6 +196,15 @@ impl<P: Placement> ContentSink for ContentWriter<'_, P> {
             self.append(&ZEROES[..zeroes])?;
         }
         self.append(bytes)
+    }
+
+    fn keep_chunk(&mut self, chunk: &[u8]) -> Result<Option<Chunk>, ReadError> {
+        let length = chunk.len();
+        let position = self.log_end.fetch_add(length as u64, Ordering::Relaxed);
+        self.file
+            .write_all_at(chunk, position)
+            .map_err(RootfsError::write)?;
+        Ok(Some(Chunk::Stored { position, length }))
     }
 
     fn end_file(&mut self, segments: &mut Vec<Segment>) -> Result<(), ReadError> {

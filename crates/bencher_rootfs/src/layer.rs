@@ -1,5 +1,6 @@
 //! Reading one layer: its entries become a [`Log`], its contents go where they belong.
 
+mod codec;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -7,7 +8,7 @@ mod tests;
 use std::io::BufRead;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use log::{Log, Record, RecordKind};
+pub(crate) use log::{Chunk, Log, Record, RecordKind};
 
 use crate::limits::{EntryName, Limit, LimitError, Limits, MAX_SYMLINK_LENGTH};
 use crate::path::{self, Meaning, PathError};
@@ -39,6 +40,12 @@ pub(crate) trait ContentSink {
 
     /// Takes contents that belong to `offset` of the file at hand. Offsets ascend.
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Keeps a chunk of a log outside of memory, if there is a place for it.
+    fn keep_chunk(&mut self, chunk: &[u8]) -> Result<Option<Chunk>, Self::Error> {
+        let _ = chunk;
+        Ok(None)
+    }
 
     /// The file is complete: tells where its contents lie.
     fn end_file(&mut self, segments: &mut Vec<Segment>) -> Result<(), Self::Error>;
@@ -184,6 +191,10 @@ where
             Meaning::Metadata => 0,
         };
         budget.entry(&entry, metadata).map_err(LayerError::from)?;
+        log.entries
+            .keep_full_chunk(|chunk| sink.keep_chunk(chunk))?;
+        log.whiteouts
+            .keep_full_chunk(|chunk| sink.keep_chunk(chunk))?;
     }
     let position = reader.position();
     meter

@@ -17,7 +17,7 @@ pub const MAX_SYMLINK_LENGTH: usize = 4095;
 pub struct Limits {
     /// Layers of an image. Container engines end at 127.
     pub layers: u64,
-    /// Entries of all layers together. Each costs about 100 bytes of memory.
+    /// Entries of all layers together. Each costs about 80 bytes of memory.
     pub entries: u64,
     /// Bytes of names, link targets and extended attributes of all layers together, each path
     /// counted as far as it differs from the one before it. They are kept in memory.

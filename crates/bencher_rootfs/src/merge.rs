@@ -21,6 +21,8 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use crate::layer::{self, Budget, ContentSink, LayerError, LayerLog, Meter};
 use crate::limits::{EntryName, LimitError, Limits};
 use crate::tree::{Segment, Tree, TreeError};
@@ -48,6 +50,9 @@ pub enum MergeError {
     /// A limit was exceeded.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// What was noted of the layer could not be read back.
+    #[error("failed to read back what was noted of the layer")]
+    Log(#[source] io::Error),
     /// The tree can not hold it.
     #[error("{0}: {1}")]
     Tree(EntryName, TreeError),
@@ -80,7 +85,7 @@ pub fn merge(layers: &[&[u8]], limits: &Limits) -> Result<Tree, LayersError> {
         let mut meter = Meter::new(&budget, layer.len() as u64);
         let mut log = LayerLog::default();
         layer::read::<_, _, LayersError>(*layer, &mut meter, &mut Forget, Some(&mut log))?;
-        merger.apply(log)?;
+        merger.apply(log, None)?;
     }
     Ok(merger.finish().0)
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -23,6 +23,7 @@ const END: &[u8] = b"end of the layer";
 pub(super) struct Reading<'a> {
     layers: &'a [&'a dyn LayerSource],
     file: &'a File,
+    log_end: &'a AtomicU64,
     budget: &'a Budget,
     threads: usize,
     progress: &'a dyn Progress,
@@ -33,10 +34,12 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Contents go to `file`; up to `threads` layers are read at a time.
+    /// Contents go to `file`, and logs to what is behind `log_end` there; up to `threads` layers
+    /// are read at a time.
     pub(super) fn new(
         layers: &'a [&'a dyn LayerSource],
         file: &'a File,
+        log_end: &'a AtomicU64,
         budget: &'a Budget,
         threads: usize,
         progress: &'a dyn Progress,
@@ -44,6 +47,7 @@ impl<'a> Reading<'a> {
         Self {
             layers,
             file,
+            log_end,
             budget,
             threads,
             progress,
@@ -150,7 +154,7 @@ impl<'a> Reading<'a> {
         consumer: Consumer<'_>,
         placement: P,
     ) -> Result<(LayerLog, P, Run), ReadError> {
-        let mut writer = ContentWriter::new(self.file, placement);
+        let mut writer = ContentWriter::new(self.file, placement, self.log_end);
         let mut meter = Meter::new(self.budget, layer.compressed_size());
         let mut log = LayerLog::default();
         let kept = self.keep_entries.then_some(&mut log);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::archive::Archive;
@@ -191,6 +191,7 @@ fn contents_of_two_passes_are_right_too() {
         output: &file,
         options: &options,
         progress: &NoProgress,
+        log_end: AtomicU64::new(1 << 40),
     };
     // Ranges of all sizes, so that files are torn apart.
     let ranges: Ranges = (1..4000)

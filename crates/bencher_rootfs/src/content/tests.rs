@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+static LOG: AtomicU64 = AtomicU64::new(0);
+
 const B: u64 = BLOCK_SIZE;
 
 /// Hands out the given runs.
@@ -44,7 +46,7 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
 #[test]
 fn small_files_start_on_blocks_of_their_own() {
     let file = tempfile::tempfile().unwrap();
-    let mut writer = ContentWriter::new(&file, runs(&[(2, 100)]));
+    let mut writer = ContentWriter::new(&file, runs(&[(2, 100)]), &LOG);
     let mut all = Vec::new();
     let lengths = [1, 4096, 0, 4097, 100];
     for (seed, &length) in lengths.iter().enumerate() {
@@ -73,7 +75,7 @@ fn small_files_start_on_blocks_of_their_own() {
 #[test]
 fn holes_of_whole_blocks_are_not_stored() {
     let file = tempfile::tempfile().unwrap();
-    let mut writer = ContentWriter::new(&file, runs(&[(0, 100)]));
+    let mut writer = ContentWriter::new(&file, runs(&[(0, 100)]), &LOG);
     let mut segments = Vec::new();
     // A hole inside the first block, one up to the next block, a large one.
     for (offset, length) in [(10, 5), (20, 3), (B + 1, 1), (100 * B + 7, 5000)] {
@@ -111,7 +113,7 @@ fn what_is_not_stored_is_only_counted() {
         length: 100 * B,
         is_stored: false,
     };
-    let mut writer = ContentWriter::new(&file, Runs(VecDeque::from([run])));
+    let mut writer = ContentWriter::new(&file, Runs(VecDeque::from([run])), &LOG);
     let mut segments = Vec::new();
     writer.write(0, &bytes(0, 200_000)).unwrap();
     writer.end_file(&mut segments).unwrap();
@@ -125,7 +127,7 @@ fn what_is_not_stored_is_only_counted() {
 #[test]
 fn a_failing_placement_is_passed_on() {
     let file = tempfile::tempfile().unwrap();
-    let mut writer = ContentWriter::new(&file, runs(&[(0, 1)]));
+    let mut writer = ContentWriter::new(&file, runs(&[(0, 1)]), &LOG);
     writer.write(0, &bytes(0, 4096)).unwrap();
     let error = writer.write(4096, b"x").unwrap_err();
     assert!(matches!(error, ReadError::Full));
@@ -148,7 +150,7 @@ proptest! {
         }
         places.push((at, 1 << 20));
         let file = tempfile::tempfile().unwrap();
-        let mut writer = ContentWriter::new(&file, runs(&places));
+        let mut writer = ContentWriter::new(&file, runs(&places), &LOG);
         let mut stored = Vec::new();
         for (seed, &(length, piece)) in files.iter().enumerate() {
             let contents = bytes(seed as u64, length);

@@ -5,15 +5,19 @@
 //! flags: u8 │ shared, length: varint │ rest of the path │ permissions │ owner │ times │ …
 //! ```
 //!
-//! Numbers are in base 128, low digits first (LEB128); signed ones zigzag. The log is private to
-//! this process and is not checked when read.
+//! Whole chunks of a log go to a file, where there is one, so that memory does not grow with the
+//! layer. A log is private to this process, and is not checked when it is read.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 
+use super::codec::{Cursor, put, put_bytes, put_signed};
 use crate::tar::{Entry, EntryKind};
 use crate::tree::{BLOCK_SIZE, Kind, Node, Segment, Timestamp};
 
-/// Bytes of a chunk, unless one record is longer.
+/// Bytes of a chunk, at least, unless it is the last one.
 const CHUNK: usize = 64 << 10;
 
 const KIND: u8 = 0b0000_1111;
@@ -47,8 +51,24 @@ struct Previous {
 /// A log, which is written first and read once.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    chunks: VecDeque<Vec<u8>>,
+    chunks: VecDeque<Chunk>,
+    /// The chunk that is being written.
+    chunk: Vec<u8>,
     previous: Previous,
+}
+
+/// A number of whole records.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    /// In memory.
+    Held(Vec<u8>),
+    /// In a file.
+    Stored {
+        /// Where it begins, in bytes.
+        position: u64,
+        /// Its length in bytes.
+        length: usize,
+    },
 }
 
 /// One entry of a log.
@@ -96,7 +116,7 @@ impl Log {
         if kind == HARD_LINK {
             // Everything else is up to the target.
             let path = self.begin(kind, path);
-            return path + put_bytes(self.chunk(), target);
+            return path + put_bytes(&mut self.chunk, target);
         }
         let owner = (entry.uid, entry.gid);
         let xattrs = encode_xattrs(&entry.xattrs);
@@ -110,7 +130,7 @@ impl Log {
         let mut metadata = self.begin(flags, path);
         let seconds = std::mem::replace(&mut self.previous.seconds, entry.modified.seconds);
         self.previous.owner = owner;
-        let chunk = self.chunk();
+        let chunk = &mut self.chunk;
         put(chunk, u64::from(entry.permissions));
         if flags & SAME_OWNER == 0 {
             put(chunk, u64::from(owner.0));
@@ -152,10 +172,7 @@ impl Log {
     fn begin(&mut self, flags: u8, path: &[u8]) -> u64 {
         let before = &self.previous.path;
         let shared = before.iter().zip(path).take_while(|(a, b)| a == b).count();
-        if self.chunks.back().is_none_or(|chunk| chunk.len() >= CHUNK) {
-            self.chunks.push_back(Vec::new());
-        }
-        let chunk = self.chunk();
+        let chunk = &mut self.chunk;
         chunk.push(flags);
         put(chunk, shared as u64);
         put_bytes(chunk, &path[shared..]);
@@ -164,24 +181,38 @@ impl Log {
         (path.len() - shared) as u64
     }
 
-    fn chunk(&mut self) -> &mut Vec<u8> {
-        if self.chunks.is_empty() {
-            self.chunks.push_back(Vec::new());
+    /// If a chunk is full, lets `keep` put it where chunks are kept.
+    pub(crate) fn keep_full_chunk<E>(
+        &mut self,
+        keep: impl FnOnce(&[u8]) -> Result<Option<Chunk>, E>,
+    ) -> Result<(), E> {
+        if self.chunk.len() >= CHUNK {
+            let kept = keep(&self.chunk)?;
+            let kept = kept.unwrap_or_else(|| Chunk::Held(std::mem::take(&mut self.chunk)));
+            self.chunks.push_back(kept);
+            self.chunk.clear();
         }
-        let last = self.chunks.len() - 1;
-        &mut self.chunks[last]
+        Ok(())
     }
 
-    /// Bytes of memory that the entries take.
+    /// Bytes of all records.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum()
+        let lengths = self.chunks.iter().map(|chunk| match chunk {
+            Chunk::Held(bytes) => bytes.len(),
+            Chunk::Stored { length, .. } => *length,
+        });
+        lengths.sum::<usize>() + self.chunk.len()
     }
 
-    /// Reads the log from its beginning, giving its memory back on the way.
-    pub(crate) fn into_reader(self) -> LogReader {
+    /// Reads the log from its beginning, giving its memory back on the way. `file` is where its
+    /// chunks were stored.
+    pub(crate) fn into_reader(mut self, file: Option<&File>) -> LogReader<'_> {
+        self.chunks.push_back(Chunk::Held(self.chunk));
         LogReader {
             chunks: self.chunks,
+            file,
+            chunk: Vec::new(),
             place: 0,
             previous: Previous::default(),
             target: Vec::new(),
@@ -192,22 +223,41 @@ impl Log {
 
 /// Reads a [`Log`].
 #[derive(Debug)]
-pub(crate) struct LogReader {
-    chunks: VecDeque<Vec<u8>>,
+pub(crate) struct LogReader<'a> {
+    /// Those not begun.
+    chunks: VecDeque<Chunk>,
+    file: Option<&'a File>,
+    chunk: Vec<u8>,
     place: usize,
     previous: Previous,
     target: Vec<u8>,
     segments: Vec<Segment>,
 }
 
-impl LogReader {
-    /// The next record.
-    pub(crate) fn next(&mut self) -> Option<Record<'_>> {
-        while self.place >= self.chunks.front()?.len() {
-            self.chunks.pop_front();
-            self.place = 0;
+impl LogReader<'_> {
+    /// Makes the next chunk the current one; tells whether there was one.
+    fn next_chunk(&mut self) -> io::Result<bool> {
+        self.place = 0;
+        match self.chunks.pop_front() {
+            None => return Ok(false),
+            Some(Chunk::Held(bytes)) => self.chunk = bytes,
+            Some(Chunk::Stored { position, length }) => {
+                let file = self.file.ok_or(io::ErrorKind::NotFound)?;
+                self.chunk.resize(length, 0);
+                file.read_exact_at(&mut self.chunk, position)?;
+            }
         }
-        let chunk = self.chunks.front()?;
+        Ok(true)
+    }
+
+    /// The next record.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Record<'_>>> {
+        while self.place >= self.chunk.len() {
+            if !self.next_chunk()? {
+                return Ok(None);
+            }
+        }
+        let chunk = &self.chunk;
         let mut cursor = Cursor(&chunk[self.place..]);
         let flags = cursor.byte();
         let shared = cursor.size();
@@ -258,7 +308,7 @@ impl LogReader {
             }
         };
         self.place = chunk.len() - cursor.0.len();
-        Some(Record {
+        Ok(Some(Record {
             path: &self.previous.path,
             kind,
             xattrs: if has_xattrs {
@@ -266,7 +316,7 @@ impl LogReader {
             } else {
                 &[]
             },
-        })
+        }))
     }
 }
 
@@ -281,28 +331,6 @@ impl Record<'_> {
             Some((cursor.bytes(), cursor.bytes()))
         })
     }
-}
-
-fn put(chunk: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        chunk.push(low_byte(number) | 0x80);
-        number >>= 7;
-    }
-    chunk.push(low_byte(number));
-}
-
-fn low_byte(number: u64) -> u8 {
-    number.to_le_bytes()[0]
-}
-
-fn put_signed(chunk: &mut Vec<u8>, number: i64) {
-    put(chunk, ((number << 1) ^ (number >> 63)).cast_unsigned());
-}
-
-fn put_bytes(chunk: &mut Vec<u8>, bytes: &[u8]) -> u64 {
-    put(chunk, bytes.len() as u64);
-    chunk.extend_from_slice(bytes);
-    bytes.len() as u64
 }
 
 /// Writes 0 and the place of a file that is in one piece, else one more than the number of pieces,
@@ -334,51 +362,7 @@ fn encode_xattrs(xattrs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     encoded
 }
 
-/// Reads what the functions above write.
-#[derive(Debug)]
-struct Cursor<'a>(&'a [u8]);
-
-impl<'a> Cursor<'a> {
-    fn byte(&mut self) -> u8 {
-        let (&byte, rest) = self.0.split_first().unwrap_or((&0, &[]));
-        self.0 = rest;
-        byte
-    }
-
-    fn number(&mut self) -> u64 {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte();
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                break;
-            }
-        }
-        number
-    }
-
-    fn signed(&mut self) -> i64 {
-        let number = self.number();
-        (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
-    }
-
-    /// A number that was written from a `u32`.
-    fn small(&mut self) -> u32 {
-        u32::try_from(self.number()).unwrap_or(u32::MAX)
-    }
-
-    /// A number that was written from a `usize`.
-    fn size(&mut self) -> usize {
-        usize::try_from(self.number()).unwrap_or(usize::MAX)
-    }
-
-    fn bytes(&mut self) -> &'a [u8] {
-        let length = self.size().min(self.0.len());
-        let (bytes, rest) = self.0.split_at(length);
-        self.0 = rest;
-        bytes
-    }
-
+impl Cursor<'_> {
     /// The attributes; the kind is left to the caller.
     fn node(&mut self, flags: u8, previous: &mut Previous) -> Node {
         let permissions = u16::try_from(self.number()).unwrap_or(0);

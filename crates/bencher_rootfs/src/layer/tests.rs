@@ -1,3 +1,5 @@
+use std::os::unix::fs::FileExt;
+
 use super::*;
 use crate::archive::{Archive, Header};
 use crate::tree::{BLOCK_SIZE, Kind, Node, Timestamp};
@@ -98,9 +100,9 @@ fn what_goes_into_a_log_comes_out_of_it() {
             entries.push_entry(b"link", &link, b"target", &[]);
         }
     }
-    let mut reader = entries.into_reader();
+    let mut reader = entries.into_reader(None);
     for (path, node, segments) in expected {
-        let record = reader.next().unwrap();
+        let record = reader.next().unwrap().unwrap();
         assert_eq!(record.path, path);
         match record.kind {
             RecordKind::Node(found, contents) => {
@@ -109,14 +111,14 @@ fn what_goes_into_a_log_comes_out_of_it() {
             }
             other => panic!("{other:?}"),
         }
-        let record = reader.next().unwrap();
+        let record = reader.next().unwrap().unwrap();
         let opaque = matches!(record.kind, RecordKind::Opaque);
         assert!(opaque || matches!(record.kind, RecordKind::Whiteout));
         assert_eq!(opaque, node.uid == 7);
-        let record = reader.next().unwrap();
+        let record = reader.next().unwrap().unwrap();
         assert!(matches!(record.kind, RecordKind::HardLink(b"target")));
     }
-    assert!(reader.next().is_none());
+    assert!(reader.next().unwrap().is_none());
 }
 
 #[test]
@@ -143,6 +145,8 @@ fn kinds_and_attributes_survive_many_chunks() {
         },
     ];
     let mut log = Log::default();
+    let file = tempfile::tempfile().unwrap();
+    let mut chunks = 0;
     let count = 20_000;
     for number in 0..count {
         let entry = Entry {
@@ -152,10 +156,22 @@ fn kinds_and_attributes_survive_many_chunks() {
         };
         let path = format!("directory/{number}");
         log.push_entry(path.as_bytes(), &entry, b"\xff/target", &[]);
+        // Every other one is kept in memory.
+        log.keep_full_chunk(|chunk| -> Result<_, LayerError> {
+            chunks += 1;
+            let position = 1000 + chunks * 1_000_000;
+            file.write_all_at(chunk, position).unwrap();
+            Ok((chunks % 2 == 0).then_some(Chunk::Stored {
+                position,
+                length: chunk.len(),
+            }))
+        })
+        .unwrap();
     }
-    let mut reader = log.into_reader();
+    assert!(chunks >= 4);
+    let mut reader = log.into_reader(Some(&file));
     for number in 0..count {
-        let record = reader.next().unwrap();
+        let record = reader.next().unwrap().unwrap();
         assert_eq!(record.path, format!("directory/{number}").as_bytes());
         let kind = match record.kind {
             RecordKind::Symlink(_, target) => {
@@ -180,7 +196,7 @@ fn kinds_and_attributes_survive_many_chunks() {
             .collect();
         assert_eq!(found, xattrs(number));
     }
-    assert!(reader.next().is_none());
+    assert!(reader.next().unwrap().is_none());
 }
 
 #[test]
@@ -233,9 +249,9 @@ fn contents_go_to_the_sink_and_whiteouts_to_their_own_log() {
     assert_eq!(rest, b"rest");
     assert_eq!(sink.written, [(0, b"12".to_vec())]);
     let paths = |log: Log| {
-        let mut reader = log.into_reader();
+        let mut reader = log.into_reader(None);
         let mut paths = Vec::new();
-        while let Some(record) = reader.next() {
+        while let Some(record) = reader.next().unwrap() {
             paths.push(String::from_utf8(record.path.to_vec()).unwrap());
         }
         paths

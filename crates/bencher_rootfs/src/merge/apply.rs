@@ -1,5 +1,7 @@
 //! Replaying the log of a layer into the tree.
 
+use std::fs::File;
+
 use super::MergeError;
 use super::resolve::{self, IMPLICIT_DIRECTORY, Missing};
 use crate::ext4::supports_xattr;
@@ -29,11 +31,11 @@ impl Merger {
         }
     }
 
-    /// Puts a layer on top.
-    pub(crate) fn apply(&mut self, layer: LayerLog) -> Result<(), MergeError> {
-        self.apply_whiteouts(layer.whiteouts)?;
-        let mut entries = layer.entries.into_reader();
-        while let Some(record) = entries.next() {
+    /// Puts a layer on top. `file` is where its log was stored.
+    pub(crate) fn apply(&mut self, layer: LayerLog, file: Option<&File>) -> Result<(), MergeError> {
+        self.apply_whiteouts(layer.whiteouts, file)?;
+        let mut entries = layer.entries.into_reader(file);
+        while let Some(record) = entries.next().map_err(MergeError::Log)? {
             self.apply_entry(&record)?;
         }
         Ok(())
@@ -44,10 +46,10 @@ impl Merger {
         (self.tree.finish(), self.dropped_xattrs)
     }
 
-    fn apply_whiteouts(&mut self, whiteouts: Log) -> Result<(), MergeError> {
+    fn apply_whiteouts(&mut self, whiteouts: Log, file: Option<&File>) -> Result<(), MergeError> {
         self.last_parent = None;
-        let mut whiteouts = whiteouts.into_reader();
-        while let Some(record) = whiteouts.next() {
+        let mut whiteouts = whiteouts.into_reader(file);
+        while let Some(record) = whiteouts.next().map_err(MergeError::Log)? {
             let is_opaque = matches!(record.kind, RecordKind::Opaque);
             let (directory, name) = if is_opaque {
                 (record.path, &b""[..])

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
 
-use super::store::{Dentry, Inode, Names, NodeClass, XattrIndex, XattrSets};
+use super::store::{Dentry, Inode, Names, NodeClass, SegmentLists, XattrIndex, XattrSets};
 use super::{BLOCK_SIZE, Kind, Node, Segment, Tree};
 
 /// The longest name of a directory entry, in bytes (Linux's `NAME_MAX`).
@@ -49,7 +49,7 @@ pub struct TreeBuilder {
     index: HashTable<u32>,
     hasher: RandomState,
     names: Names,
-    segments: Vec<Segment>,
+    segments: SegmentLists,
     xattrs: XattrSets,
     xattr_index: XattrIndex,
 }
@@ -69,7 +69,7 @@ impl TreeBuilder {
             index: HashTable::new(),
             hasher: RandomState::new(),
             names: Names::default(),
-            segments: Vec::new(),
+            segments: SegmentLists::default(),
             xattrs: XattrSets::default(),
             xattr_index: XattrIndex::default(),
         }
@@ -131,7 +131,7 @@ impl TreeBuilder {
             kind: Kind::Symlink,
             ..node
         });
-        let start = self.names.add(target).ok_or(TreeError::TooLarge)?;
+        let start = self.names.add_target(target).ok_or(TreeError::TooLarge)?;
         let length = u32::try_from(target.len()).map_err(|_| TreeError::TooLarge)?;
         inode.set_payload_range(start, length);
         let slot = self.new_slot(inode)?;
@@ -221,7 +221,7 @@ impl TreeBuilder {
     pub fn symlink_target(&self, slot: Slot) -> &[u8] {
         let inode = &self.inodes[slot.0 as usize];
         match inode.class() {
-            NodeClass::Symlink => self.names.get(inode.payload_range()),
+            NodeClass::Symlink => self.names.target(inode.payload_range()),
             _ => &[],
         }
     }
@@ -296,7 +296,7 @@ impl TreeBuilder {
         dentries.retain(|dentry| dentry.node != Dentry::DEAD);
         dentries.shrink_to_fit();
         names.shrink();
-        segments.shrink_to_fit();
+        segments.shrink();
         sort_dentries(&mut inodes, &mut dentries, &names);
         let rank = depth_first_ranks(&inodes, &dentries);
         renumber(&mut inodes, &mut dentries, rank);
@@ -357,17 +357,19 @@ impl TreeBuilder {
             .ok()
             .filter(|&dentry| dentry != Dentry::NONE)
             .ok_or(TreeError::TooLarge)?;
-        let length = u8::try_from(name.len()).map_err(|_| TreeError::Name)?;
-        let start = self.names.add(name).ok_or(TreeError::TooLarge)?;
-        let first = self.inodes[parent.0 as usize].first_dentry();
-        self.dentries
-            .push(Dentry::new(parent.0, slot.0, first, (start, length)));
+        let start = self.names.add_name(name).ok_or(TreeError::TooLarge)?;
+        self.dentries.push(Dentry {
+            parent: parent.0,
+            node: slot.0,
+            next: self.inodes[parent.0 as usize].first_dentry(),
+            name: start,
+        });
         self.inodes[parent.0 as usize].set_payload_range(dentry, 0);
         let hash = self.hash(parent.0, name);
         self.index.insert_unique(hash, dentry, |&dentry| {
             let dentry = &self.dentries[dentry as usize];
             self.hasher
-                .hash_one((dentry.parent, self.names.get(dentry.name())))
+                .hash_one((dentry.parent, self.names.name(dentry.name)))
         });
         Ok(())
     }
@@ -380,14 +382,14 @@ impl TreeBuilder {
         self.index
             .find(self.hash(parent.0, name), |&dentry| {
                 let dentry = &self.dentries[dentry as usize];
-                dentry.parent == parent.0 && self.names.get(dentry.name()) == name
+                dentry.parent == parent.0 && self.names.name(dentry.name) == name
             })
             .copied()
     }
 
     fn unindex(&mut self, dentry: u32) {
         let entry = &self.dentries[dentry as usize];
-        let hash = self.hash(entry.parent, self.names.get(entry.name()));
+        let hash = self.hash(entry.parent, self.names.name(entry.name));
         if let Ok(found) = self.index.find_entry(hash, |&other| other == dentry) {
             found.remove();
         }
@@ -421,7 +423,7 @@ fn sort_dentries(inodes: &mut [Inode], dentries: &mut [Dentry], names: &Names) {
     dentries.sort_unstable_by(|a, b| {
         a.parent
             .cmp(&b.parent)
-            .then_with(|| names.get(a.name()).cmp(names.get(b.name())))
+            .then_with(|| names.name(a.name).cmp(names.name(b.name)))
     });
     for inode in inodes.iter_mut() {
         if inode.class() == NodeClass::Directory {

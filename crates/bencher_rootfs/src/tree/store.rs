@@ -1,7 +1,8 @@
 //! The compact forms in which a tree is kept.
 
+use std::cmp::Ordering;
 use std::hash::{BuildHasher, RandomState};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use hashbrown::HashTable;
 
@@ -9,9 +10,6 @@ use super::{BLOCK_SIZE, Kind, Node, Segment, Timestamp};
 
 /// The inode has no extended attributes.
 pub(super) const NO_XATTRS: u32 = u32::MAX;
-/// The file's only segment starts at its beginning and is as long as the file.
-const CONTIGUOUS: u32 = u32::MAX;
-
 /// A `u64` that does not ask for 8-byte alignment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Wide([u32; 2]);
@@ -27,24 +25,31 @@ impl Wide {
     }
 }
 
+/// A timestamp in the bits that ext4 has for one: 34 for the seconds, 30 for the nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Time {
-    seconds: Wide,
-    nanoseconds: u32,
-}
+struct Time(Wide);
+
+/// The seconds that can be stored: from 1901 to 2446.
+const SECONDS: RangeInclusive<i64> = -(1 << 31)..=(1 << 34) - (1 << 31) - 1;
 
 impl Time {
+    /// Beyond what can be stored, times are moved to the nearest that can.
     fn new(time: Timestamp) -> Self {
-        Self {
-            seconds: Wide::new(time.seconds.cast_unsigned()),
-            nanoseconds: time.nanoseconds,
-        }
+        let seconds = time.seconds.clamp(*SECONDS.start(), *SECONDS.end());
+        let nanoseconds = match time.seconds.cmp(&seconds) {
+            Ordering::Less => 0,
+            Ordering::Equal => u64::from(time.nanoseconds.min(999_999_999)),
+            Ordering::Greater => 999_999_999,
+        };
+        let seconds = (seconds - SECONDS.start()).cast_unsigned();
+        Self(Wide::new(seconds << 30 | nanoseconds))
     }
 
     fn get(self) -> Timestamp {
+        let [low, _] = self.0.0;
         Timestamp {
-            seconds: self.seconds.get().cast_signed(),
-            nanoseconds: self.nanoseconds,
+            seconds: (self.0.get() >> 30).cast_signed() + SECONDS.start(),
+            nanoseconds: low & ((1 << 30) - 1),
         }
     }
 }
@@ -60,10 +65,12 @@ pub(super) enum NodeClass {
     Fifo,
 }
 
-/// One inode in 60 bytes.
+/// One inode in 48 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Inode {
     class: NodeClass,
+    /// Of a file: it has one segment, which is all of it, at block `data`.
+    is_contiguous: bool,
     permissions: u16,
     uid: u32,
     gid: u32,
@@ -74,10 +81,9 @@ pub(super) struct Inode {
     /// Size of a file; major and minor of a device; range of a symlink's target among the names;
     /// for a directory the range of its dentries (finished) or its first one (being built).
     payload: Wide,
-    /// Where the contents of a file are: `data_count` segments from `data_start`, or, if that is
-    /// [`CONTIGUOUS`], one segment at block `data_start`.
-    data_start: u32,
-    data_count: u32,
+    /// Where the contents of a file are: the block that they begin at, if they are contiguous,
+    /// else the number of their list in [`SegmentLists`].
+    data: u32,
     /// Offset of the set of extended attributes, or [`NO_XATTRS`].
     pub(super) xattrs: u32,
 }
@@ -86,6 +92,7 @@ impl Inode {
     pub(super) fn new(node: &Node) -> Self {
         let mut inode = Self {
             class: NodeClass::Directory,
+            is_contiguous: false,
             permissions: 0,
             uid: 0,
             gid: 0,
@@ -93,8 +100,7 @@ impl Inode {
             accessed: Time::default(),
             links_or_parent: 0,
             payload: Wide::default(),
-            data_start: 0,
-            data_count: 0,
+            data: SegmentLists::EMPTY,
             xattrs: NO_XATTRS,
         };
         inode.set_attributes(node);
@@ -170,18 +176,19 @@ impl Inode {
     }
 
     pub(super) fn single_segment(&self) -> Option<Segment> {
-        (self.class == NodeClass::File && self.data_count == CONTIGUOUS).then(|| Segment {
+        self.is_contiguous.then(|| Segment {
             offset: 0,
-            position: u64::from(self.data_start) * BLOCK_SIZE,
+            position: u64::from(self.data) * BLOCK_SIZE,
             length: self.payload.get(),
         })
     }
 
-    pub(super) fn segment_list(&self) -> Range<usize> {
-        if self.class == NodeClass::File && self.data_count != CONTIGUOUS {
-            self.data_start as usize..self.data_start as usize + self.data_count as usize
+    /// The number of the list of segments; that of the empty one if there is none.
+    pub(super) fn segment_list(&self) -> u32 {
+        if self.class == NodeClass::File && !self.is_contiguous {
+            self.data
         } else {
-            0..0
+            SegmentLists::EMPTY
         }
     }
 
@@ -190,23 +197,60 @@ impl Inode {
     pub(super) fn set_segments(
         &mut self,
         segments: &[Segment],
-        lists: &mut Vec<Segment>,
+        lists: &mut SegmentLists,
     ) -> Option<()> {
         if let [only] = segments
             && only.offset == 0
             && only.length == self.payload.get()
             && let Ok(block) = u32::try_from(only.position / BLOCK_SIZE)
         {
-            self.data_start = block;
-            self.data_count = CONTIGUOUS;
+            self.is_contiguous = true;
+            self.data = block;
             return Some(());
         }
-        let start = u32::try_from(lists.len()).ok()?;
-        let count = u32::try_from(segments.len()).ok();
-        self.data_count = count.filter(|&count| count != CONTIGUOUS)?;
-        self.data_start = start;
-        lists.extend_from_slice(segments);
+        self.data = lists.add(segments)?;
+        self.is_contiguous = false;
         Some(())
+    }
+}
+
+/// The segments of files that are not in one piece.
+#[derive(Debug, Default)]
+pub(super) struct SegmentLists {
+    segments: Vec<Segment>,
+    /// Where each list ends. It begins where the one before ends.
+    ends: Vec<u32>,
+}
+
+impl SegmentLists {
+    /// The number of the list without segments.
+    const EMPTY: u32 = u32::MAX;
+
+    pub(super) fn get(&self, list: u32) -> &[Segment] {
+        if list == Self::EMPTY {
+            return &[];
+        }
+        let list = list as usize;
+        let start = list.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.segments[start as usize..self.ends[list] as usize]
+    }
+
+    /// Adds a list and tells its number; `None` if there can be no more.
+    fn add(&mut self, segments: &[Segment]) -> Option<u32> {
+        if segments.is_empty() {
+            return Some(Self::EMPTY);
+        }
+        let end = u32::try_from(self.segments.len() + segments.len()).ok()?;
+        let number = u32::try_from(self.ends.len()).ok();
+        let number = number.filter(|&number| number != Self::EMPTY)?;
+        self.segments.extend_from_slice(segments);
+        self.ends.push(end);
+        Some(number)
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.segments.shrink_to_fit();
+        self.ends.shrink_to_fit();
     }
 }
 
@@ -214,7 +258,7 @@ fn join(low: u32, high: u32) -> u64 {
     Wide([low, high]).get()
 }
 
-/// One name in a directory, in 20 bytes.
+/// One name in a directory, in 16 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Dentry {
     pub(super) parent: u32,
@@ -222,8 +266,8 @@ pub(super) struct Dentry {
     pub(super) node: u32,
     /// The next dentry of the same directory while it is being built, or [`Dentry::NONE`].
     pub(super) next: u32,
-    name_start: u32,
-    name_length: u8,
+    /// Where it lies in [`Names`].
+    pub(super) name: u32,
 }
 
 impl Dentry {
@@ -231,39 +275,37 @@ impl Dentry {
     pub(super) const NONE: u32 = u32::MAX;
     /// In place of an inode: the name was removed.
     pub(super) const DEAD: u32 = u32::MAX;
-
-    /// `name` is the place of a name of at most 255 bytes.
-    pub(super) fn new(parent: u32, node: u32, next: u32, name: (u32, u8)) -> Self {
-        Self {
-            parent,
-            node,
-            next,
-            name_start: name.0,
-            name_length: name.1,
-        }
-    }
-
-    /// Where the name lies in [`Names`].
-    pub(super) fn name(&self) -> Range<usize> {
-        let start = self.name_start as usize;
-        start..start + usize::from(self.name_length)
-    }
 }
 
-/// File names and symlink targets, one after the other.
+/// File names, each behind its length in one byte, and symlink targets.
 #[derive(Debug, Default)]
 pub(super) struct Names(Vec<u8>);
 
 impl Names {
-    pub(super) fn get(&self, range: Range<usize>) -> &[u8] {
+    /// The file name at a place.
+    pub(super) fn name(&self, start: u32) -> &[u8] {
+        let start = start as usize;
+        let length = usize::from(self.0[start]);
+        &self.0[start + 1..start + 1 + length]
+    }
+
+    pub(super) fn target(&self, range: Range<usize>) -> &[u8] {
         &self.0[range]
     }
 
-    /// Appends `bytes` and tells where; `None` when 4 GiB are full.
-    pub(super) fn add(&mut self, bytes: &[u8]) -> Option<u32> {
+    /// Appends a file name and tells its place; `None` if it is too long, or 4 GiB are full.
+    pub(super) fn add_name(&mut self, name: &[u8]) -> Option<u32> {
+        let length = u8::try_from(name.len()).ok()?;
         let start = u32::try_from(self.0.len()).ok()?;
-        u32::try_from(self.0.len() + bytes.len()).ok()?;
-        self.0.extend_from_slice(bytes);
+        self.0.push(length);
+        self.0.extend_from_slice(name);
+        Some(start)
+    }
+
+    /// Appends the target of a symlink and tells its place; `None` when 4 GiB are full.
+    pub(super) fn add_target(&mut self, target: &[u8]) -> Option<u32> {
+        let start = u32::try_from(self.0.len()).ok()?;
+        self.0.extend_from_slice(target);
         Some(start)
     }
 

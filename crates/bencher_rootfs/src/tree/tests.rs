@@ -37,8 +37,8 @@ fn paths(tree: &Tree) -> Vec<(String, usize)> {
 
 #[test]
 fn an_inode_and_a_dentry_stay_small() {
-    assert_eq!(size_of::<Inode>(), 60);
-    assert_eq!(size_of::<Dentry>(), 20);
+    assert_eq!(size_of::<Inode>(), 48);
+    assert_eq!(size_of::<Dentry>(), 16);
 }
 
 #[test]
@@ -85,11 +85,11 @@ fn every_field_of_a_node_comes_back() {
             uid: u32::MAX,
             gid: u32::MAX - 1,
             modified: Timestamp {
-                seconds: i64::MIN,
-                nanoseconds: 5,
+                seconds: -(1 << 31),
+                nanoseconds: 999_999_999,
             },
             accessed: Timestamp {
-                seconds: i64::MAX,
+                seconds: 15_032_385_535,
                 nanoseconds: 6,
             },
         };
@@ -263,4 +263,34 @@ fn symlinks_keep_their_targets() {
     assert_eq!(tree.node(id).kind, Kind::Symlink);
     assert_eq!(tree.symlink_target(id), b"../\xff");
     assert_eq!(tree.symlink_target(tree.root()), b"");
+}
+
+#[test]
+fn times_beyond_what_ext4_can_hold_are_moved_to_the_nearest() {
+    let at = |seconds, nanoseconds| Timestamp {
+        seconds,
+        nanoseconds,
+    };
+    let (first, last) = (at(-(1 << 31), 0), at(15_032_385_535, 999_999_999));
+    let table = [
+        (at(i64::MIN, 5), first),
+        (at(first.seconds - 1, 999_999_999), first),
+        (first, first),
+        (at(-1, 1), at(-1, 1)),
+        (last, last),
+        (at(last.seconds + 1, 0), last),
+        (at(i64::MAX, 5), last),
+    ];
+    for (given, kept) in table {
+        let mut builder = TreeBuilder::new(node(Kind::Directory));
+        let slot = builder.root();
+        let given = Node {
+            modified: given,
+            accessed: given,
+            ..node(Kind::Directory)
+        };
+        builder.set_attributes(slot, &given);
+        assert_eq!(builder.node(slot).modified, kept);
+        assert_eq!(builder.node(slot).accessed, kept);
+    }
 }

@@ -482,7 +482,7 @@ fn attributes_that_linux_does_not_know_are_left_out_and_counted() {
         let mut log = LayerLog::default();
         layer::read::<_, _, LayersError>(&archive[..], &mut meter, &mut Forget, Some(&mut log))
             .unwrap();
-        merger.apply(log).unwrap();
+        merger.apply(log, None).unwrap();
         let (tree, dropped) = merger.finish();
         let (_, id) = tree.children(tree.root()).next().unwrap();
         assert_eq!(tree.xattrs(id).count() as u64 + dropped, 6);
