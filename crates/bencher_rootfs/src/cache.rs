@@ -18,9 +18,9 @@ mod lock;
 mod tests;
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -238,6 +238,7 @@ impl ImageCache {
             .read(true)
             .write(true)
             .create_new(true)
+            // Not read-only: a VMM that maps it privately opens it for writing all the same.
             .mode(0o600)
             .open(&temporary)
             .map_err(|source| file_error("create", &temporary, source))?;
@@ -258,8 +259,6 @@ impl ImageCache {
     fn publish(&self, file: &File, name: &str) -> Result<(), CacheError> {
         let temporary = self.path(name, TEMPORARY);
         let image = self.path(name, IMAGE);
-        file.set_permissions(Permissions::from_mode(0o444))
-            .map_err(|source| file_error("protect", &temporary, source))?;
         file.sync_all()
             .map_err(|source| match RootfsError::write(source) {
                 RootfsError::Write(source) => file_error("sync", &temporary, source),

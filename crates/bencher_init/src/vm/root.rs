@@ -1,7 +1,6 @@
 //! The disk with the image's root file system, and its way to `/`.
 
-use std::path::Path;
-
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot};
 
@@ -13,13 +12,13 @@ use crate::poller::Source;
 /// Where it is mounted first.
 pub(super) const NEW_ROOT: &str = "/newroot";
 
-/// Waits until the block device is there. The host may hang up meanwhile.
+/// Waits until the block device can be opened. The host may hang up meanwhile.
 pub(super) fn wait_for_device(
     device: &str,
     events: &DeviceEvents,
     link: &mut Link,
 ) -> Result<(), InitError> {
-    while !Path::new(device).exists() {
+    while !is_ready(device)? {
         link.poller().wait(true)?;
         if link.poller().is_readable(Source::DeviceEvents) {
             events.forget(link.poller())?;
@@ -27,6 +26,19 @@ pub(super) fn wait_for_device(
         link.listen()?;
     }
     Ok(())
+}
+
+/// The kernel makes the node a moment before the device behind it can be opened (ENXIO), and
+/// announces it after both.
+fn is_ready(device: &str) -> Result<bool, InitError> {
+    match std::fs::File::open(device).map_err(|error| errno(&error)) {
+        Ok(_) => Ok(true),
+        Err(Errno::ENOENT | Errno::ENXIO) => Ok(false),
+        Err(source) => Err(InitError::MountRoot {
+            device: device.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// Mounts the disk. The flags are those of any disk: times are kept as a container would see them.
