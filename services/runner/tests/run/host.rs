@@ -1,6 +1,6 @@
 //! `--sandbox none`: the same promises without a VM.
 
-use crate::support::{Image, Ran, Runner, no_image, processes_with};
+use crate::support::{Image, Ordinary, Ran, Runner, no_image, processes_with, skip};
 use serde_json::json;
 
 fn script(arguments: &[&str], script: &str) -> Ran {
@@ -82,50 +82,16 @@ fn an_ordinary_user_may() {
     if no_image() {
         return;
     }
-    if !nix::unistd::geteuid().is_root() {
-        // The other tests were run by an ordinary user already.
-        println!("skipped: not root, so this is what the other tests are");
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).unwrap();
-    let image = Image::new(&json!({}));
-    for path in [folder.path(), image.path()] {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(path, mode).unwrap();
-    }
-    let program = folder.path().join("runner");
-    std::fs::copy(env!("CARGO_BIN_EXE_runner"), &program).unwrap();
-    let output = std::process::Command::new("setpriv")
-        .args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "--no-new-privs",
-        ])
-        .arg(&program)
-        .args(["run", "--sandbox", "none", "--image"])
-        .arg(image.path())
-        .args([
-            "--",
-            "sh",
-            "-c",
-            "id -u; touch /new && cat /etc/group | head -n 1",
-        ])
-        .env("HOME", folder.path())
-        .env_remove("XDG_CACHE_HOME")
-        .env_remove("XDG_STATE_HOME")
-        .stdin(std::process::Stdio::null())
-        .output();
-    let ran = match output {
-        Ok(output) => Ran::of(output),
-        Err(error) => {
-            println!("skipped: setpriv can not be started: {error}");
-            return;
-        }
-    };
+    let Some(user) = Ordinary::new() else { return };
+    let script = "id -u; touch /new && cat /etc/group | head -n 1";
+    let ran = user.run(
+        &Image::new(&json!({})),
+        &["--sandbox", "none", "--", "sh", "-c", script],
+    );
     if ran.stderr.contains("user namespace") {
-        println!("skipped: this host lets no ordinary user make a user namespace");
+        skip(Some(
+            "this host lets no ordinary user make a user namespace",
+        ));
         return;
     }
     let ran = ran.exits(0);

@@ -1,6 +1,6 @@
 //! `runner run` in real microVMs: what the command produces comes back exactly.
 
-use crate::support::{Image, Ran, Runner, no_vm, processes_with, wait_for};
+use crate::support::{Image, Ordinary, Ran, Runner, no_vm, processes_with, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -496,4 +496,42 @@ fn a_full_disk_is_the_commands_error() {
     let ran = ran.exits(0);
     assert_eq!(ran.text(), "1\nthere\n");
     assert!(ran.command_stderr().contains("No space left on device"));
+}
+
+#[test]
+fn an_ordinary_user_may() {
+    if no_vm() {
+        return;
+    }
+    let Some(user) = Ordinary::new() else { return };
+    let user = user.with_kernel();
+    let image = Image::new(&json!({"User": "bench"}));
+    for device in ["virtio-blk", "nvdimm"] {
+        let ran = user
+            .run(
+                &image,
+                &["--root-device", device, "--", "sh", "-c", "id -u"],
+            )
+            .exits(0);
+        assert_eq!(ran.text(), "1000\n", "{device}");
+    }
+}
+
+#[test]
+fn a_docker_save_archive_runs_too() {
+    if no_vm() {
+        return;
+    }
+    let layout = Image::new(&json!({"Cmd": ["echo", "saved"]}));
+    let archive = layout.docker_archive();
+    let ran = Ran::of(
+        Runner::new()
+            .command()
+            .arg("run")
+            .arg("--image")
+            .arg(archive.path())
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(ran.exits(0).text(), "saved\n");
 }

@@ -7,7 +7,7 @@ use object::Endianness;
 use object::read::elf::{ElfFile64, ProgramHeader as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 /// An image in a folder of its own.
 pub(crate) struct Image {
@@ -108,6 +108,32 @@ impl Image {
 
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The same image as `docker save` writes it.
+    pub(crate) fn docker_archive(&self) -> NamedTempFile {
+        let blob = |descriptor: &Value| {
+            let digest = descriptor["digest"].as_str().unwrap();
+            fs::read(self.path().join("blobs").join(digest.replace(':', "/"))).unwrap()
+        };
+        let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+        let index = read(&fs::read(self.path().join("index.json")).unwrap());
+        let manifest = read(&blob(&index["manifests"][0]));
+        let saved = json!([{"Config": "config.json", "RepoTags": ["it:latest"], "Layers": ["0/layer.tar"]}]);
+        let file = NamedTempFile::new().unwrap();
+        let mut tar = tar::Builder::new(file.as_file());
+        for (name, content) in [
+            ("config.json", blob(&manifest["config"])),
+            ("0/layer.tar", blob(&manifest["layers"][0])),
+            ("manifest.json", saved.to_string().into_bytes()),
+        ] {
+            let mut header = header(0o644, content.len() as u64);
+            tar.append_data(&mut header, name, content.as_slice())
+                .unwrap();
+        }
+        tar.finish().unwrap();
+        drop(tar);
+        file
     }
 
     fn blob(&self, media_type: &str, content: &[u8]) -> Value {

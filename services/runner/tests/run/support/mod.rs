@@ -1,6 +1,7 @@
 //! What the integration tests share: small real images, and the real `runner` as a user runs it.
 
 mod image;
+mod ordinary;
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
+pub(crate) use ordinary::Ordinary;
 use tempfile::TempDir;
 
 /// A `runner` with a state folder of its own and the cache that all tests share.
