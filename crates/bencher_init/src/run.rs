@@ -17,7 +17,6 @@ use crate::cgroup::{Cgroup, Counters};
 use crate::clock;
 use crate::command::{Command, Ends, Surroundings, run_reaper};
 use crate::error::{InitError, Reason};
-use crate::image::Setting;
 use crate::link::Link;
 use crate::output::Output;
 use crate::poller::Source;
@@ -86,9 +85,8 @@ impl<'a> Run<'a> {
         link.poller().add(&grace, Source::Grace)?;
         let surroundings = Surroundings {
             cgroup: world.cgroup.as_ref().map(Cgroup::door).transpose()?,
-            has_host_proc: world.setting == Setting::HostUser,
-            can_change_user: world.setting != Setting::HostUser,
-            is_host_root: world.setting == Setting::HostRoot,
+            setting: world.setting,
+            is_spared: world.is_spared,
         };
         unshare(CloneFlags::CLONE_NEWPID).map_err(failed("make a pid namespace"))?;
         let reaper = match sys::fork().map_err(failed("make the reaper's process"))? {

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) root: RootFolder,
     pub(crate) setting: Setting,
     pub(crate) cgroup: Option<Cgroup>,
+    /// Whether the out-of-memory killer spares init.
+    pub(crate) is_spared: bool,
 }
 
 /// Runs the command and tells the host everything that comes of it.

@@ -20,22 +20,20 @@ use super::spec::Command;
 use crate::cgroup::Door;
 use crate::confine;
 use crate::error::errno;
+use crate::image::Setting;
 use crate::report::{Report, Reporter};
 use crate::sys::{self, SharedNumber};
 use crate::text::display;
 
-/// What is around the command: how far init could go in making it a world of its own.
+/// What is around the command.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
     /// The way into the command's cgroup, if there is one.
     pub(crate) cgroup: Option<Door>,
-    /// Whether the host's `/proc` is kept in `/dev` for the reaper, because without it the kernel
-    /// would not let a user namespace mount its own.
-    pub(crate) has_host_proc: bool,
-    /// Whether there are other ids than root's to change to.
-    pub(crate) can_change_user: bool,
-    /// Whether the kernel and its root are those of a host that must be protected.
-    pub(crate) is_host_root: bool,
+    /// Where this is.
+    pub(crate) setting: Setting,
+    /// Whether the out-of-memory killer spares init, which is inherited.
+    pub(crate) is_spared: bool,
 }
 
 /// The command's ends of what connects it to init.
@@ -108,12 +106,14 @@ fn prepare(
     step("connect standard error", dup2_stderr(&ends.stderr))?;
     umask(Mode::S_IWGRP | Mode::S_IWOTH);
     enter_working_directory(&command.working_directory)?;
-    // Init itself must survive a lack of memory; the command is what may have caused it.
-    step(
-        "make the command a candidate for the out-of-memory killer",
-        std::fs::write("/proc/self/oom_score_adj", "0").map_err(|error| errno(&error)),
-    )?;
-    if surroundings.is_host_root {
+    if surroundings.is_spared {
+        // Init must survive a lack of memory; the command is what may have caused it.
+        step(
+            "make the command a candidate for the out-of-memory killer",
+            std::fs::write("/proc/self/oom_score_adj", "0").map_err(|error| errno(&error)),
+        )?;
+    }
+    if surroundings.setting == Setting::HostRoot {
         step("drop capabilities", confine::drop_capabilities())?;
     }
     step(
@@ -121,12 +121,12 @@ fn prepare(
         unshare(CloneFlags::CLONE_NEWCGROUP),
     )?;
     if surroundings.cgroup.is_some()
-        && let Err(error) = mount_cgroup(surroundings.is_host_root)
+        && let Err(error) = mount_cgroup(surroundings.setting)
     {
         let text = format!("/sys/fs/cgroup stays empty: failed to mount cgroup2 there: {error}");
         step("report", reporter.send(&Report::warning(text)))?;
     }
-    if surroundings.can_change_user {
+    if surroundings.setting != Setting::HostUser {
         let account = &command.account;
         let groups: Vec<Gid> = account.groups.iter().copied().map(Gid::from_raw).collect();
         let gid = Gid::from_raw(account.gid);
@@ -159,9 +159,9 @@ fn enter_working_directory(path: &[u8]) -> Result<(), StepError> {
 }
 
 /// Mounts the command's cgroup, as the root of the hierarchy that it sees.
-fn mount_cgroup(read_only: bool) -> nix::Result<()> {
+fn mount_cgroup(setting: Setting) -> nix::Result<()> {
     let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    flags.set(MsFlags::MS_RDONLY, read_only);
+    flags.set(MsFlags::MS_RDONLY, setting != Setting::Vm);
     mount(
         Some("cgroup2"),
         "/sys/fs/cgroup",

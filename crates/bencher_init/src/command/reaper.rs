@@ -24,7 +24,7 @@ use nix::unistd::{ForkResult, Pid};
 use super::child::{self, Ends, StepError, Surroundings};
 use super::spec::Command;
 use crate::clock;
-use crate::image;
+use crate::image::{self, Setting};
 use crate::report::{Ended, Report, Reporter, Usage};
 use crate::sys::{self, Ending, SharedNumber};
 use crate::{alarm, confine};
@@ -78,14 +78,14 @@ fn live(
         })
         .map_err(failed("report to init"))?;
     unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make a mount namespace"))?;
-    if !image::mount_proc(surroundings.has_host_proc).map_err(failed("mount /proc"))? {
+    if !image::mount_proc(surroundings.setting).map_err(failed("mount /proc"))? {
         let text = "/proc shows the host's processes: a part of it is hidden on this host, so \
                     users may not mount one of their own";
         reporter
             .send(&Report::warning(text))
             .map_err(failed("report to init"))?;
     }
-    if surroundings.is_host_root {
+    if surroundings.setting == Setting::HostRoot {
         confine::protect_proc().map_err(failed("protect the host's settings in /proc"))?;
     }
     let started = SharedNumber::new().map_err(failed("share memory with the command's process"))?;

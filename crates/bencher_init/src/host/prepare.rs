@@ -41,7 +41,7 @@ pub(crate) fn prepare(
     let cgroup = arguments.cgroup.as_deref().map(Cgroup::open).transpose()?;
     // A command that uses up the memory should die before the one who reports that does. Only root
     // may ask for that.
-    let _ = std::fs::write("/proc/self/oom_score_adj", "-1000");
+    let is_spared = std::fs::write("/proc/self/oom_score_adj", "-1000").is_ok();
     let setting = leave_host()?;
     // Only now: a new user namespace takes it back. Should the runner be gone already, the end of
     // the stream tells.
@@ -67,6 +67,7 @@ pub(crate) fn prepare(
         root,
         setting,
         cgroup,
+        is_spared,
     };
     Ok((orders, world))
 }

@@ -110,10 +110,10 @@ fn mount_sys(
 
 /// Mounts the calling process's pid namespace at `/proc` of the current root. `false` says that
 /// this was refused, and that the host's is there instead.
-pub(crate) fn mount_proc(has_host_proc: bool) -> nix::Result<bool> {
+pub(crate) fn mount_proc(setting: Setting) -> nix::Result<bool> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let mounted = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>);
-    if !has_host_proc {
+    if setting != Setting::HostUser {
         return mounted.map(|()| true);
     }
     let own = match mounted {

@@ -68,6 +68,7 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
         root,
         setting: Setting::Vm,
         cgroup: Some(cgroup),
+        is_spared: true,
     };
     Ok((orders, world))
 }

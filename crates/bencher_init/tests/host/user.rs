@@ -135,6 +135,24 @@ fn without_root_the_command_is_root_of_a_user_namespace() {
 }
 
 #[test]
+fn without_root_the_out_of_memory_score_stays_as_it_is() {
+    let image = image_or_skip!();
+    if !users_may_make_namespaces() {
+        eprintln!("skipped: users may not make namespaces here");
+        return;
+    }
+    let program = give_away(&image);
+    // What root has set a user may not lower, and desktops set it for all of a user's programs.
+    let script = "echo 200 >/proc/self/oom_score_adj; \
+                  exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$1\" host --stream-fd 0";
+    let mut init = std::process::Command::new("sh");
+    init.args(["-c", script, "sh"]).arg(program);
+    let orders = image.orders(&["cat", "/proc/self/oom_score_adj"]);
+    let outcome = Guest::start_with(&mut init, orders).finish().succeeded();
+    assert_eq!(outcome.stdout, b"200\n");
+}
+
+#[test]
 fn without_root_a_disk_is_refused() {
     let image = image_or_skip!();
     if !users_may_make_namespaces() {
