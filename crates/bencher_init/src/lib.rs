@@ -33,7 +33,6 @@
 //! A folder for each mount that it lacks, `/etc/hosts` and `/etc/hostname` if it has none, the
 //! working directory if it is missing. Nothing that is there is changed, and all of it happens in
 //! the run's own copy of the root file system.
-#![cfg(target_os = "linux")]
 
 mod alarm;
 mod cgroup;

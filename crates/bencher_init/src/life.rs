@@ -71,7 +71,7 @@ fn tell(error: &InitError, link: Option<&mut Link>) {
     };
     if !matches!(error, InitError::HostGone(_)) {
         // If this fails too, the console has it.
-        let _ = link.send(&GuestMessage::Failed {
+        let _ = link.send_last(&GuestMessage::Failed {
             stage: &stage,
             reason: &reason,
         });

@@ -52,7 +52,7 @@ impl Link {
 
     /// Greets the host and receives its orders.
     pub(crate) fn greet(&mut self, kernel_release: &str) -> Result<Orders, InitError> {
-        self.send(&GuestMessage::Hello {
+        self.queue(&GuestMessage::Hello {
             boot_nanoseconds: clock::since_boot(),
             kernel_release,
         })?;
@@ -75,6 +75,7 @@ impl Link {
 
     fn wait_for_message(&mut self) -> Result<HostMessage, InitError> {
         loop {
+            self.flush()?;
             if let Some(message) = self.receive()? {
                 return Ok(message);
             }
@@ -102,10 +103,37 @@ impl Link {
                 return Ok(());
             }
             self.poller.wait(true)?;
-            if self.connected {
-                self.listen()?;
+            self.listen()?;
+        }
+    }
+
+    /// Sends the last message, whatever the host says meanwhile.
+    pub(crate) fn send_last(&mut self, message: &GuestMessage<'_>) -> Result<(), InitError> {
+        self.queue(message)?;
+        while !self.is_idle() && !self.is_hung_up() {
+            self.poller.wait(true)?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the host hangs up, so that nothing that is still on its way to it is lost.
+    pub(crate) fn wait_for_hangup(&mut self) {
+        while !self.is_hung_up() && self.poller.wait(true).is_ok() {}
+    }
+
+    /// Throws away what the host has sent, and says whether it has hung up.
+    fn is_hung_up(&mut self) -> bool {
+        while self.poller.is_readable(Source::Stream) {
+            match nix::unistd::read(&self.fd, &mut [0; 1024]) {
+                Ok(0) if !self.connected => self.poller.drained(Source::Stream),
+                Ok(0) => return true,
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => self.poller.drained(Source::Stream),
+                Err(_) => return true,
             }
         }
+        false
     }
 
     /// Sends a line of the log, if the host wants lines of its importance.
@@ -174,21 +202,6 @@ impl Link {
 
     pub(crate) fn take_stop(&mut self) -> Option<Stop> {
         self.stop.take()
-    }
-
-    /// Waits until the host hangs up, so that nothing that is still on its way to it is lost.
-    pub(crate) fn wait_for_hangup(&mut self) {
-        loop {
-            match self.receive() {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    if self.poller.wait(true).is_err() {
-                        return;
-                    }
-                }
-                Err(_) => return,
-            }
-        }
     }
 
     /// The next message, if there is one already.

@@ -260,7 +260,7 @@ pub(crate) fn bring_interface_up(socket: BorrowedFd<'_>, name: &str) -> nix::Res
         return Err(Errno::ENAMETOOLONG);
     }
     for (to, &from) in request.ifr_name.iter_mut().zip(name.as_bytes()) {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([from]);
     }
     // SAFETY: the request is a valid `ifreq` with a NUL-terminated name; the kernel fills in the
     // flags.
