@@ -188,9 +188,13 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// Empties the output file.
+    /// Empties the output file, if need be: ext4 writes a truncated file to disk when it is closed.
     fn reset(&self) -> Result<(), RootfsError> {
-        self.output.set_len(0).map_err(RootfsError::write)
+        let metadata = self.output.metadata().map_err(RootfsError::Write)?;
+        if metadata.len() > 0 {
+            self.output.set_len(0).map_err(RootfsError::write)?;
+        }
+        Ok(())
     }
 
     fn reading<'b>(&'b self, budget: &'b Budget) -> Reading<'b> {

@@ -7,8 +7,11 @@
 mod tests;
 
 use std::fs::File;
+use std::io::IoSlice;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::io::pwritev;
 
 use crate::error::{ReadError, RootfsError};
 use crate::layer::{Chunk, ContentSink};
@@ -87,12 +90,27 @@ impl<'a, P: Placement> ContentWriter<'a, P> {
     }
 
     fn flush(&mut self) -> Result<(), ReadError> {
-        if !self.buffer.is_empty() {
-            self.file
-                .write_all_at(&self.buffer, self.buffer_position)
-                .map_err(RootfsError::write)?;
-            self.buffer.clear();
+        self.write_with(&[])
+    }
+
+    /// Writes what was collected, and `more` right behind it.
+    fn write_with(&mut self, more: &[u8]) -> Result<(), ReadError> {
+        let total = self.buffer.len() + more.len();
+        if total == 0 {
+            return Ok(());
         }
+        let pieces = [IoSlice::new(&self.buffer), IoSlice::new(more)];
+        // Nearly always everything; if not, or if it fails, the rest tells.
+        let written = pwritev(self.file, &pieces, self.buffer_position).unwrap_or(0);
+        for (start, piece) in [(0, &self.buffer[..]), (self.buffer.len(), more)] {
+            let done = written.saturating_sub(start).min(piece.len());
+            let position = self.buffer_position + (start + done) as u64;
+            self.file
+                .write_all_at(&piece[done..], position)
+                .map_err(RootfsError::write)?;
+        }
+        self.buffer.clear();
+        self.buffer_position += total as u64;
         Ok(())
     }
 
@@ -149,12 +167,7 @@ impl<'a, P: Placement> ContentWriter<'a, P> {
             let (head, rest) = piece.split_at(head);
             let (direct, tail) = rest.split_at(rest.len() - rest.len() % ZEROES.len());
             self.buffer.extend_from_slice(head);
-            self.flush()?;
-            let position = self.run.position + head.len() as u64;
-            self.file
-                .write_all_at(direct, position)
-                .map_err(RootfsError::write)?;
-            self.buffer_position = position + direct.len() as u64;
+            self.write_with(direct)?;
             self.buffer.extend_from_slice(tail);
             return Ok(());
         }

@@ -2,13 +2,15 @@
 
 mod codec;
 mod log;
+mod replay;
 #[cfg(test)]
 mod tests;
 
 use std::io::BufRead;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use log::{Chunk, Log, Record, RecordKind};
+pub(crate) use log::{Chunk, Log};
+pub(crate) use replay::{Record, RecordKind};
 
 use crate::limits::{EntryName, Limit, LimitError, Limits, MAX_SYMLINK_LENGTH};
 use crate::path::{self, Meaning, PathError};

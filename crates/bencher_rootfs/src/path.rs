@@ -6,7 +6,7 @@
 //!   whatever `a` is. A path that climbs above its start is refused, also an absolute one, which
 //!   some of them take for the root.
 //! - The last component may be a whiteout (OCI image specification, "Image Layer Filesystem
-//!   Changeset"), see [`Name`].
+//!   Changeset"), see [`Meaning`].
 
 use crate::limits::{EntryName, Limit, LimitError, Limits, MAX_NAME_LENGTH};
 

@@ -16,13 +16,15 @@
 //! | star | `SCHILY.*` records: xattrs, ACLs, devices | star's `star(4)` |
 //! | libarchive | `LIBARCHIVE.xattr.*` records | libarchive's `tar(5)` |
 //!
-//! Everything about bytes ([`header`], [`number`], [`pax`], [`sparse`], [`acl`]) is free of I/O;
-//! [`Reader`] puts it together over any [`BufRead`](std::io::BufRead). Contents are handed out as
-//! slices of the source's own buffer.
+//! Everything about bytes (headers, numbers, records, maps, lists) is free of I/O; [`Reader`] puts
+//! it together over any [`BufRead`](std::io::BufRead). Contents are handed out as slices of the
+//! source's own buffer.
 
 pub(crate) mod acl;
+mod contents;
 mod entry;
 mod error;
+mod extended;
 mod header;
 mod number;
 mod pax;
@@ -33,6 +35,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use contents::Data;
 pub use entry::{Entry, EntryKind};
 pub use error::{TarError, TarProblem};
-pub use reader::{Data, Reader};
+pub use reader::Reader;

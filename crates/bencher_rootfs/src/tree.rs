@@ -8,6 +8,7 @@
 //! 80 bytes per entry besides its name while building, less once finished.
 
 mod builder;
+mod finish;
 mod store;
 
 #[cfg(test)]

@@ -2,24 +2,16 @@
 
 use std::io::BufRead;
 
+use super::contents::{Contents, Data, padding};
 use super::entry::{Entry, EntryKind};
 use super::error::{TarError, TarProblem};
+use super::extended::Pending;
 use super::header::{BLOCK, Dialect, Header};
 use super::pax::{Overrides, PaxError};
 use super::sparse::{self, MapError, MapParser, Part};
 use super::stream::{BlockRead, Stream};
 use crate::limits::{EntryName, Limit, LimitError, Limits};
 use crate::tree::Timestamp;
-
-/// A piece of a file's contents.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Data<'a> {
-    /// Where it belongs in the file, in bytes. Ascending from piece to piece; what lies between
-    /// two pieces is a hole.
-    pub offset: u64,
-    /// Its bytes, at least one.
-    pub bytes: &'a [u8],
-}
 
 /// Reads a tar archive from a buffered source, in one pass.
 ///
@@ -28,75 +20,19 @@ pub struct Data<'a> {
 #[derive(Debug)]
 pub struct Reader<R> {
     stream: Stream<R>,
-    limits: Limits,
+    pub(super) limits: Limits,
     block: [u8; BLOCK],
     /// `block` holds a header that was read ahead.
     block_is_ahead: bool,
-    contents: Contents,
+    pub(super) contents: Contents,
     /// Bytes that follow a hard link's header, if its size means what POSIX says.
     link_body: u64,
-    global: Overrides,
+    pub(super) global: Overrides,
     /// Payload of the extended header at hand.
-    extended: Vec<u8>,
+    pub(super) extended: Vec<u8>,
     /// The entry at hand, for messages.
-    current: EntryName,
+    pub(super) current: EntryName,
     ended: bool,
-}
-
-/// The contents of the entry at hand, as far as they were not given out.
-#[derive(Debug, Default)]
-struct Contents {
-    /// Bytes that the archive still has of them.
-    remaining: u64,
-    /// Bytes after them, up to the next block.
-    padding: u64,
-    /// Where the next byte belongs in the file.
-    offset: u64,
-    /// Bytes given out that are still to be taken off the stream.
-    given: usize,
-    /// The stored parts of a sparse file, and the number of those that are done.
-    parts: Option<(Vec<Part>, usize)>,
-}
-
-impl Contents {
-    fn new(stored: u64) -> Self {
-        Self {
-            remaining: stored,
-            padding: padding(stored),
-            ..Self::default()
-        }
-    }
-
-    /// Goes to the next stored byte, and tells how many follow without a hole.
-    fn seek(&mut self) -> u64 {
-        let Some((parts, done)) = &mut self.parts else {
-            return self.remaining;
-        };
-        while let Some(part) = parts.get(*done) {
-            let end = part.offset + part.length;
-            if self.offset < end {
-                self.offset = self.offset.max(part.offset);
-                return (end - self.offset).min(self.remaining);
-            }
-            *done += 1;
-        }
-        0
-    }
-}
-
-/// What extended headers said about the entry to come.
-#[derive(Debug, Default)]
-struct Pending {
-    overrides: Option<Overrides>,
-    long_path: Option<Vec<u8>>,
-    long_link: Option<Vec<u8>>,
-    bytes: u64,
-}
-
-impl Pending {
-    fn is_empty(&self) -> bool {
-        self.overrides.is_none() && self.long_path.is_none() && self.long_link.is_none()
-    }
 }
 
 impl<R: BufRead> Reader<R> {
@@ -199,7 +135,7 @@ impl<R: BufRead> Reader<R> {
         self.contents.offset += given as u64;
     }
 
-    fn finish_contents(&mut self) -> Result<(), TarError> {
+    pub(super) fn finish_contents(&mut self) -> Result<(), TarError> {
         self.settle();
         let Contents {
             remaining, padding, ..
@@ -259,69 +195,6 @@ impl<R: BufRead> Reader<R> {
         } else {
             Err(self.error(TarProblem::DanglingExtendedHeader))
         }
-    }
-
-    fn read_local_header(
-        &mut self,
-        header: Header<'_>,
-        pending: &mut Pending,
-    ) -> Result<(), TarError> {
-        self.read_extended(header, pending)?;
-        let mut overrides = match pending.overrides.take() {
-            Some(overrides) => overrides,
-            None => self.global.clone(),
-        };
-        let applied = overrides.apply(&self.extended, &self.limits);
-        // Messages, that about this header included, are to tell the real name.
-        if let Some(path) = overrides.sparse.name.as_ref().or(overrides.path.as_ref()) {
-            self.current = EntryName::new(path);
-        }
-        applied.map_err(|error| self.pax_error(error))?;
-        pending.overrides = Some(overrides);
-        Ok(())
-    }
-
-    fn read_global_header(
-        &mut self,
-        header: Header<'_>,
-        pending: &mut Pending,
-    ) -> Result<(), TarError> {
-        self.read_extended(header, pending)?;
-        let applied = self.global.apply(&self.extended, &self.limits);
-        applied.map_err(|error| self.pax_error(error))
-    }
-
-    /// Reads a GNU long name, without the NULs that end it.
-    fn read_long_name(
-        &mut self,
-        header: Header<'_>,
-        pending: &mut Pending,
-    ) -> Result<Vec<u8>, TarError> {
-        self.read_extended(header, pending)?;
-        let name = self.extended.split(|&byte| byte == 0).next();
-        Ok(name.unwrap_or_default().to_vec())
-    }
-
-    /// Reads the payload of an extended header into `extended`.
-    fn read_extended(&mut self, header: Header<'_>, pending: &mut Pending) -> Result<(), TarError> {
-        let size = self.size(header)?;
-        let maximum = self.limits.extended_header_bytes;
-        pending.bytes = pending.bytes.saturating_add(size);
-        if pending.bytes > maximum {
-            // What it describes is not known yet, but writers name it after that.
-            let mut name = Vec::new();
-            header.path(&mut name);
-            self.current = EntryName::new(&name);
-            return Err(self.limit(Limit::ExtendedHeaderBytes, maximum));
-        }
-        self.contents = Contents::new(size);
-        let mut extended = std::mem::take(&mut self.extended);
-        extended.clear();
-        while let Some(data) = self.next_data()? {
-            extended.extend_from_slice(data.bytes);
-        }
-        self.extended = extended;
-        self.finish_contents()
     }
 
     fn read_entry(
@@ -488,7 +361,7 @@ impl<R: BufRead> Reader<R> {
         Ok(EntryKind::File { size })
     }
 
-    fn size(&self, header: Header<'_>) -> Result<u64, TarError> {
+    pub(super) fn size(&self, header: Header<'_>) -> Result<u64, TarError> {
         header.size().map_err(|problem| self.error(problem))
     }
 
@@ -509,7 +382,7 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    fn limit(&self, limit: Limit, maximum: u64) -> TarError {
+    pub(super) fn limit(&self, limit: Limit, maximum: u64) -> TarError {
         TarError::Limit(LimitError {
             limit,
             maximum,
@@ -517,7 +390,7 @@ impl<R: BufRead> Reader<R> {
         })
     }
 
-    fn pax_error(&self, error: PaxError) -> TarError {
+    pub(super) fn pax_error(&self, error: PaxError) -> TarError {
         match error {
             PaxError::Problem(problem) => self.error(problem),
             PaxError::Limit(limit, maximum) => self.limit(limit, maximum),
@@ -552,11 +425,6 @@ fn device_number(header: Header<'_>, overrides: &Overrides) -> Result<(u32, u32)
             Ok((major.unwrap_or(header_major), minor.unwrap_or(header_minor)))
         }
     }
-}
-
-/// Bytes from the end of contents of such a length to the next block.
-fn padding(length: u64) -> u64 {
-    length.wrapping_neg() % BLOCK as u64
 }
 
 fn is_zero(block: &[u8; BLOCK]) -> bool {
