@@ -66,7 +66,7 @@ pub(crate) fn run(
     reasons.sort();
     reasons.dedup();
     for reason in reasons {
-        println!("These times can not be compared with others: {reason}.");
+        println!("Note: {reason}.");
     }
     Ok(counts)
 }

@@ -17,8 +17,16 @@ use crate::report::Report;
 /// How much is written, in bytes.
 const AMOUNT: u64 = 1 << 30;
 
-/// What is written again and again.
-const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog, again and again.\n";
+/// What is written again and again: 64 bytes, so that a block of 1 MiB holds whole lines.
+const LINE: &[u8; 64] = b"The quick brown fox jumps over the lazy dog, and over it again.\n";
+
+/// Writes it in large pieces: the guest's own work is not what is to be measured.
+const SCRIPT: &str = "yes \"$1\" | head -c 1048576 >/tmp/block
+count=0
+while [ $count -lt $2 ]; do
+    cat /tmp/block
+    count=$((count + 1))
+done";
 
 pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
     console::heading("One GiB of standard output");
@@ -31,8 +39,8 @@ pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
         .arg(&image)
         .arg("--result")
         .arg(&result)
-        .args(["--timeout", "1800", "--", "sh", "-c"])
-        .arg(format!("yes '{line}' | head -c {AMOUNT}"));
+        .args(["--timeout", "1800", "--", "sh", "-c", SCRIPT, "sh", line])
+        .arg((AMOUNT >> 20).to_string());
     let started = Instant::now();
     let mut runner = Traced::start(&runner, Stdio::piped())?;
     let stdout = runner.stdout().context("its output is not a pipe")?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 /// Raised when the way images are written changes, so that old ones are not used again.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// How to make an image.
 pub(crate) trait Recipe {
