@@ -116,7 +116,7 @@ fn without_root_the_command_is_root_of_a_user_namespace() {
     let mut orders = image.script(&script);
     "app".clone_into(&mut orders.user);
     orders.outputs = vec![b"/work".to_vec()];
-    let outcome = Guest::start_as(NOBODY, &init, orders).finish();
+    let outcome = Guest::start_as(NOBODY, &init, orders).finish().succeeded();
     assert_eq!(
         outcome.stdout(),
         "0\n0\n0\n/home/app\n2\n4\ntestbox\n",
