@@ -2,6 +2,30 @@
 //!
 //! This crate knows layers (tar streams in order) and disks, but no registries, no image
 //! formats and no machines.
+//!
+//! ```text
+//!  LayerSource ×n                                                    ImageCache
+//!       │                                                                ▲
+//!       ▼                 ┌─ contents ────────────────► image file ──────┤
+//!  tar::Reader ─► layer ──┤                                 ▲            │
+//!   (hostile bytes)       └─ log ─► merge ─► tree::Tree ─► ext4::write   ▼
+//!                                                │                    copy
+//!                                                └─► extract (no disk at all)
+//! ```
+//!
+//! | step | module | what it decides |
+//! |---|---|---|
+//! | read | [`tar`] | what an archive says, in every dialect |
+//! | | [`limits`] | how much it may say |
+//! | merge | [`merge`] | what layers on top of each other amount to |
+//! | hold | [`tree`] | the merged filesystem, compactly, without its contents |
+//! | place | [`mod@build`] | where contents go, while all layers are read at once |
+//! | write | [`ext4`] | every byte of the image that is not contents |
+//! | keep | [`cache`] | built once, used by many |
+//! | use | [`mod@copy`], [`mod@extract`] | a disk, or a directory, for one run |
+//!
+//! A build never unpacks anything on the host and needs no privileges. Its memory is bounded
+//! whatever the image, and its result is the same whatever the timing.
 
 pub mod build;
 pub mod cache;

@@ -527,3 +527,48 @@ fn names_of_any_bytes() {
     let (found, _) = tree.children(tree.root()).next().unwrap();
     assert_eq!(found, name);
 }
+
+proptest::proptest! {
+    /// No layer, however damaged, gives a tree that is not one.
+    #[test]
+    fn damaged_layers_give_sound_trees_or_errors(
+        changes in proptest::collection::vec((0..8000usize, proptest::num::u8::ANY), 0..12),
+    ) {
+        let upper = layer()
+            .symlink("s", "d/sub")
+            .file("s/x", "1")
+            .hard_link("d/link", "s/x")
+            .pax(&[("path", "d/y"), ("SCHILY.xattr.user.x", "1")])
+            .file("short", "2")
+            .file("d/.wh.a", "")
+            .file("d/sub/.wh..wh..opq", "");
+        let lower = base().end();
+        let mut upper = upper.end();
+        let (blocks, _) = upper.as_chunks_mut::<512>();
+        for (place, value) in changes {
+            let block = place / 512 % blocks.len();
+            blocks[block][place % 512] = value;
+            if blocks[block][257..262] == *b"ustar" {
+                crate::archive::seal(&mut blocks[block]);
+            }
+        }
+        let Ok(tree) = merge(&[&lower, &upper], &Limits::default()) else {
+            return Ok(());
+        };
+        let mut names = vec![0; tree.len()];
+        for id in tree.ids() {
+            for (name, child) in tree.children(id) {
+                proptest::prop_assert!(!name.is_empty() && name != b"." && name != b"..");
+                proptest::prop_assert!(!name.contains(&b'/') && !name.contains(&0));
+                names[child.index()] += 1;
+                if tree.node(child).kind == Kind::Directory {
+                    proptest::prop_assert_eq!(tree.parent(child), id);
+                }
+            }
+        }
+        names[0] += 1;
+        for id in tree.ids() {
+            proptest::prop_assert_eq!(names[id.index()], tree.links(id));
+        }
+    }
+}
