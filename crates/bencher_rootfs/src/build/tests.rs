@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{LazyLock, Mutex};
 
 use super::*;
 use crate::archive::Archive;
@@ -28,6 +28,11 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// Layers with many small files, large ones, and replacements among them.
 fn layers() -> Vec<MemoryLayer> {
+    static LAYERS: LazyLock<Vec<MemoryLayer>> = LazyLock::new(make_layers);
+    LAYERS.clone()
+}
+
+fn make_layers() -> Vec<MemoryLayer> {
     let small = (0..600).fold(Archive::new().directory("small"), |archive, number| {
         archive.file(format!("small/{number}"), noise(number, 700))
     });
