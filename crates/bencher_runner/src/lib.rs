@@ -9,6 +9,7 @@ pub mod initramfs;
 pub mod kernel;
 pub mod machine;
 pub mod paths;
+mod printable;
 pub mod reporter;
 pub mod result;
 pub mod run;

@@ -128,7 +128,7 @@ pub(crate) struct Run {
     )]
     pub(crate) disk: ByteSize,
     /// The guest's kernel: a bzImage or vmlinux file, or URL#sha256:HEX
-    /// [default: the one in the cache, else Debian's cloud kernel]
+    /// [default: Debian's cloud kernel, out of the cache or fetched once]
     #[arg(long, value_name = "FILE|URL", help_heading = "Machine")]
     pub(crate) kernel: Option<String>,
     /// The modules of --kernel, as /lib/modules/RELEASE; none when everything is built in

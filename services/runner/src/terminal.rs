@@ -45,7 +45,7 @@ impl Terminal {
 
     /// The one line that says why the runner failed.
     pub(crate) fn error(&self, message: &str) {
-        self.line("error", message);
+        self.line("error: ", message);
     }
 
     fn say(&self, least: Level, prefix: &str, message: &str) {
@@ -55,8 +55,7 @@ impl Terminal {
     }
 
     fn line(&self, prefix: &str, message: &str) {
-        let line = format!("runner: {prefix}: {message}").replace("info: ", "");
-        self.print(&line);
+        self.print(&format!("runner: {prefix}{message}"));
     }
 
     fn print(&self, line: &str) {
@@ -77,15 +76,15 @@ impl Terminal {
 
 impl Reporter for Terminal {
     fn debug(&self, message: &str) {
-        self.say(Level::Verbose, "debug", message);
+        self.say(Level::Verbose, "debug: ", message);
     }
 
     fn info(&self, message: &str) {
-        self.say(Level::Normal, "info", message);
+        self.say(Level::Normal, "", message);
     }
 
     fn warning(&self, message: &str) {
-        self.say(Level::Normal, "warning", message);
+        self.say(Level::Normal, "warning: ", message);
     }
 
     fn begin(&self, step: &str, total: Option<u64>) {
@@ -118,7 +117,7 @@ impl Reporter for Terminal {
     }
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
-        self.say(Level::Normal, "info", &summary(iteration));
+        self.say(Level::Normal, "", &summary(iteration));
         self.print(metrics_line);
     }
 }

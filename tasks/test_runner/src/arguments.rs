@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Action {
-    /// Run a real benchmark of each test image in a microVM and show what was measured [default]
+    /// Run a real benchmark of each test image in a microVM and show what was measured (the default)
     Test {
         /// The images to run
         #[arg(value_enum, default_values_t = Image::TESTED)]

@@ -11,7 +11,7 @@ use super::bzimage::{self, BzImage};
 use super::{Kernel, KernelError, Module, modules};
 
 /// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The folder `kernels` of the cache.
 #[derive(Debug, Clone)]
@@ -40,6 +40,9 @@ struct ModuleEntry {
 
 const MANIFEST: &str = "kernel.json";
 
+/// How the names of folders begin that are not finished, and will be renamed.
+const STAGING: &str = ".new-";
+
 impl KernelStore {
     /// The store in the folder `cache`, which need not exist.
     pub fn new(cache: &Path) -> Self {
@@ -54,7 +57,15 @@ impl KernelStore {
         let mut kernels: Vec<_> = fs::read_dir(&self.folder)
             .ok()?
             .filter_map(|entry| {
-                let path = entry.ok()?.path();
+                let entry = entry.ok()?;
+                if entry
+                    .file_name()
+                    .as_encoded_bytes()
+                    .starts_with(STAGING.as_bytes())
+                {
+                    return None;
+                }
+                let path = entry.path();
                 let modified = fs::metadata(path.join(MANIFEST)).ok()?.modified().ok()?;
                 let kernel = load(&path)?;
                 kernel
@@ -89,7 +100,7 @@ impl KernelStore {
 
         create_folder(&self.folder)?;
         let staging = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(STAGING)
             .tempdir_in(&self.folder)
             .map_err(cache_error(&self.folder))?;
         if let Some(elf) = &parts.elf {
@@ -276,6 +287,18 @@ mod tests {
         assert_eq!(folders.len(), 1, "{folders:?}");
         assert_eq!(store.newest("te").unwrap().image, kernel.image);
         assert!(store.newest("other").is_none());
+    }
+
+    #[test]
+    fn an_unfinished_kernel_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("vmlinux");
+        fs::write(&image, elf()).unwrap();
+        let store = KernelStore::new(folder.path());
+        let kernel = store.add(&image, None, "test").unwrap();
+        let finished = kernel.image.parent().unwrap();
+        fs::rename(finished, finished.with_file_name(".new-abc")).unwrap();
+        assert!(store.newest("test").is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::printable::is_printable;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::task::JoinHandle;
 
@@ -12,11 +13,16 @@ const LINES: usize = 40;
 /// Bytes of a line that are kept: a guest may write one without an end.
 const LINE_LENGTH: usize = 400;
 
+/// How the kernel begins to say that it panicked (kernel/panic.c).
+const PANIC: &str = "Kernel panic - not syncing";
+
 /// The last lines that something wrote, made safe to print: a guest chooses what it writes.
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
     lines: VecDeque<String>,
     open: Vec<u8>,
+    /// The first line of a panic: a long trace after it must not push it out.
+    panic: Option<String>,
 }
 
 impl Tail {
@@ -36,6 +42,11 @@ impl Tail {
         if line.is_empty() {
             return;
         }
+        if self.panic.is_none()
+            && let Some(start) = line.find(PANIC)
+        {
+            self.panic = Some(line[start..].to_owned());
+        }
         if self.lines.len() == LINES {
             self.lines.pop_front();
         }
@@ -49,10 +60,7 @@ impl Tail {
 
     /// The guest kernel's panic message, if it panicked.
     pub fn kernel_panic(&self) -> Option<&str> {
-        self.lines().find_map(|line| {
-            let start = line.find("Kernel panic - not syncing")?;
-            Some(&line[start..])
-        })
+        self.panic.as_deref()
     }
 }
 
@@ -61,7 +69,7 @@ fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     text.chars()
         .map(|character| if character == '\t' { ' ' } else { character })
-        .filter(|character| !character.is_control())
+        .filter(|&character| is_printable(character))
         .collect::<String>()
         .trim_end()
         .to_owned()
@@ -140,6 +148,7 @@ mod tests {
         tail.push(
             b"[    2.17] Kernel panic - not syncing: VFS: Unable to mount\n[    2.18] CPU: 0\n",
         );
+        tail.push(&b"trace\n".repeat(100));
         assert_eq!(
             tail.kernel_panic(),
             Some("Kernel panic - not syncing: VFS: Unable to mount")

@@ -8,6 +8,9 @@ use std::path::Path;
 pub enum KvmState {
     /// A hardware KVM module is loaded and the device opens.
     Usable,
+    /// The device opens, but not for a module that is known to work; the text says so, as a
+    /// clause. The user may insist.
+    Doubtful(String),
     /// It can not be used; the text says why, as a clause.
     Unusable(String),
 }
@@ -21,17 +24,17 @@ pub fn kvm_state() -> KvmState {
 }
 
 fn state(modules: &Path, device: &Path) -> KvmState {
+    if let Err(error) = OpenOptions::new().read(true).write(true).open(device) {
+        return KvmState::Unusable(format!("failed to open {}: {error}", device.display()));
+    }
     if cfg!(target_arch = "x86_64")
         && !["kvm_intel", "kvm_amd"]
             .iter()
             .any(|name| modules.join(name).exists())
     {
-        return KvmState::Unusable("neither kvm_intel nor kvm_amd is loaded".to_owned());
+        return KvmState::Doubtful("neither kvm_intel nor kvm_amd is loaded".to_owned());
     }
-    match OpenOptions::new().read(true).write(true).open(device) {
-        Ok(_) => KvmState::Usable,
-        Err(error) => KvmState::Unusable(format!("failed to open {}: {error}", device.display())),
-    }
+    KvmState::Usable
 }
 
 #[cfg(test)]
@@ -45,7 +48,7 @@ mod tests {
         std::fs::write(&device, "").unwrap();
         assert_eq!(
             state(folder.path(), &device),
-            KvmState::Unusable("neither kvm_intel nor kvm_amd is loaded".to_owned())
+            KvmState::Doubtful("neither kvm_intel nor kvm_amd is loaded".to_owned())
         );
         std::fs::create_dir(folder.path().join("kvm_amd")).unwrap();
         assert_eq!(state(folder.path(), &device), KvmState::Usable);

@@ -91,8 +91,8 @@ pub struct Machine {
     pub vcpus: Option<u8>,
     /// The guest's memory in bytes; absent without a VM.
     pub memory_bytes: Option<ByteSize>,
-    /// The size of the root filesystem in bytes.
-    pub disk_bytes: ByteSize,
+    /// The size of the root filesystem in bytes; absent when it is a folder of the host.
+    pub disk_bytes: Option<ByteSize>,
     /// The guest's kernel; absent without a VM.
     pub kernel: Option<KernelIdentity>,
 }
@@ -160,18 +160,6 @@ pub struct Trust {
     pub comparable: bool,
     /// Why not.
     pub reasons: Vec<String>,
-}
-
-impl Image {
-    /// The path-like parts of an image in a form for humans.
-    pub fn short_digest(&self) -> &str {
-        let digest = self
-            .manifest_digest
-            .as_deref()
-            .unwrap_or(&self.config_digest);
-        let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
-        hex.get(..12).unwrap_or(hex)
-    }
 }
 
 impl Host {

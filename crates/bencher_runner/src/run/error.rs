@@ -104,6 +104,12 @@ pub enum RunError {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
     },
+    /// The guest sent more files than the limit that it was given.
+    #[error("the guest sent more than the {limit} files that it was told to send at most")]
+    TooManyFiles {
+        /// The limit.
+        limit: u32,
+    },
     /// The output folder is not usable.
     #[error("failed to write the output folder {}: {source}", path.display())]
     OutputFolder {

@@ -2,7 +2,7 @@
 //! [`Conversation`].
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bencher_output_protocol::{Conversation, Decoder, GuestMessage, HostMessage, Orders, Stop};
 use tokio::io::Interest;
@@ -34,8 +34,13 @@ struct Control<'a> {
     /// Frames for the guest, and how much of them is sent.
     outgoing: Vec<u8>,
     sent: usize,
+    /// When the command was told to stop, or the machine was killed.
+    stopped: Option<Instant>,
     abandoned: bool,
 }
+
+/// How long a reader of the runner's own outputs is waited for once the command is to stop.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the command in `machine`, which was started at `record.moments.start`.
 ///
@@ -52,6 +57,7 @@ pub(crate) async fn drive(
         interrupts,
         outgoing: Vec::new(),
         sent: 0,
+        stopped: None,
         abandoned: false,
     };
     let mut outputs = Outputs {
@@ -63,11 +69,11 @@ pub(crate) async fn drive(
     record.moments.last_word = Some(Instant::now());
     let ended = control.machine.finish().await;
     record.moments.gone = Some(Instant::now());
-    if !control.abandoned
-        && let Err(error) = outputs.stderr.end_line().await
-    {
+    // What comes next on standard error is the runner's own, on a line of its own.
+    let line_ended = tokio::time::timeout(PATIENCE, outputs.stderr.end_line()).await;
+    if !matches!(line_ended, Ok(Ok(()))) {
         plan.reporter
-            .debug(&format!("failed to write to standard error: {error}"));
+            .debug("failed to end the line on standard error");
     }
     let failure = verdict::failure(talked, cause, ended, plan.times.boot);
     record.finish(Finish { cause, failure })
@@ -106,11 +112,8 @@ async fn talk(
             return Talk::StreamEnded;
         }
         if read == Read::End {
-            return match decoder.finish() {
-                // A machine that was killed may well end inside a frame.
-                Err(error) if control.supervisor.cause().is_none() => Talk::Failed(error.into()),
-                _ => Talk::StreamEnded,
-            };
+            // It may well end inside a frame: why it ended is the question, and the console knows.
+            return Talk::StreamEnded;
         }
         loop {
             let message = match decoder.next_from_guest() {
@@ -175,8 +178,14 @@ async fn handle(
         GuestMessage::FileBegin(begin) => record.file_begin(begin)?,
         GuestMessage::FileData(bytes) => record.file_data(bytes)?,
         GuestMessage::FileEnd => record.file_end(),
-        GuestMessage::FileMissing { path, reason } => record.file_missing(path, reason),
-        GuestMessage::Log { level, text } => record.log(*level, text),
+        GuestMessage::FileMissing { path, reason } => {
+            record.file_missing(path, reason);
+            event = Event::Aside;
+        }
+        GuestMessage::Log { level, text } => {
+            record.log(*level, text);
+            event = Event::Aside;
+        }
         GuestMessage::Failed { stage, reason } => {
             return Err(verdict::guest_failure(stage, reason));
         }
@@ -235,39 +244,55 @@ impl Control<'_> {
         }
     }
 
-    /// Writes to one of the runner's own outputs, however slowly it is read, and minds the clock
-    /// and the user meanwhile.
+    /// Writes to one of the runner's own outputs, however slowly it is read, and meanwhile sends
+    /// what is to be sent and minds the clock and the user. Once the command is to stop, a reader
+    /// who does not read is not waited for: the output is still counted and kept.
     async fn write(&mut self, writer: &mut LiveWriter, bytes: &[u8], reporter: &dyn Reporter) {
         if bytes.is_empty() {
             return;
         }
+        match self.try_write(writer, bytes).await {
+            Ok(()) => {}
+            Err(error) => {
+                writer.close();
+                reporter.warning(&format!(
+                    "nobody reads the command's output any more ({error}): the result still \
+                     counts it"
+                ));
+            }
+        }
+    }
+
+    async fn try_write(&mut self, writer: &mut LiveWriter, bytes: &[u8]) -> io::Result<()> {
         let write = writer.write(bytes);
         tokio::pin!(write);
         loop {
             let deadline = self.supervisor.deadline();
+            let give_up = self.stopped.map(|stopped| stopped + PATIENCE);
+            let has_to_send = self.sent < self.outgoing.len();
             tokio::select! {
                 biased;
-                result = &mut write => {
-                    if let Err(error) = result {
-                        reporter.warning(&format!(
-                            "nobody reads the command's output any more ({error}): it goes on, \
-                             and the result still counts it"
-                        ));
-                    }
-                    return;
-                }
+                result = &mut write => return result,
                 event = next_event(self.interrupts, deadline) => {
                     let action = self.supervisor.handle(event, Instant::now());
-                    // Sending can only fail for a frame too large, and a stop order is not.
-                    if self.act(action).is_err() || self.abandoned {
-                        return;
+                    self.act(action).map_err(io::Error::other)?;
+                    if self.abandoned {
+                        return Ok(());
                     }
                 }
+                ready = self.machine.stream().writable(), if has_to_send => {
+                    ready?;
+                    self.flush().map_err(io::Error::other)?;
+                }
+                () = sleep_until(give_up) => return Err(io::ErrorKind::TimedOut.into()),
             }
         }
     }
 
     fn act(&mut self, action: Action) -> Result<(), RunError> {
+        if action != Action::Continue {
+            self.stopped.get_or_insert_with(Instant::now);
+        }
         match action {
             Action::Continue => Ok(()),
             Action::Stop { grace } => {
@@ -315,15 +340,17 @@ impl Control<'_> {
 }
 
 async fn next_event(interrupts: &mut Interrupts, deadline: Option<Instant>) -> Event {
-    let passed = async {
-        match deadline {
-            Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
         signal = interrupts.next() => Event::Interrupt(signal),
-        () = passed => Event::Deadline,
+        () = sleep_until(deadline) => Event::Deadline,
+    }
+}
+
+/// Until `moment`, or for ever.
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
 

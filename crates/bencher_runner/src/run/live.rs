@@ -63,6 +63,11 @@ impl LiveWriter {
         result
     }
 
+    /// Writes nothing from now on.
+    pub(crate) fn close(&mut self) {
+        self.writer = None;
+    }
+
     /// Begins a new line, unless one has just begun.
     pub(crate) async fn end_line(&mut self) -> io::Result<()> {
         if self.ends_line {

@@ -26,7 +26,7 @@ mod text;
 mod verdict;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use error::{ConsoleExcerpt, RunError};
 pub use interrupts::Interrupts;
@@ -52,6 +52,9 @@ pub struct RunOutcome {
     /// What the runner failed at, if it did.
     pub error: Option<RunError>,
 }
+
+/// How long a VMM may take to tell its version, after everything else is done.
+const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The exit code of a failure of the runner.
 const FAILED: u8 = 125;
@@ -88,7 +91,12 @@ async fn attempt(
         .map(OutputFolder::create)
         .transpose()?;
     let mut report = Report::new(spec)?;
-    let prepared = prepare::prepare(spec, interrupts, reporter).await?;
+    let prepared = prepare::prepare(spec, interrupts, reporter).await;
+    let prepared = prepared.inspect_err(|_| {
+        if let Some(output) = &output {
+            output.discard();
+        }
+    })?;
     let run = Run {
         spec,
         prepared: &prepared,
@@ -121,7 +129,11 @@ async fn attempt(
         }
     }
     let vmm_version = match vmm_version {
-        Some(task) => task.await.unwrap_or_default(),
+        // A VMM that does not tell its version at once is not waited for.
+        Some(task) => match tokio::time::timeout(VERSION_PATIENCE, task).await {
+            Ok(Ok(version)) => version,
+            _ => None,
+        },
         None => None,
     };
     report.write(&prepared, vmm_version, exit_code, failure.as_ref())?;
@@ -165,6 +177,7 @@ impl Run<'_> {
             output_bytes: self.spec.limits.output.bytes(),
             file_count: self.spec.limits.file_count,
             file_bytes: self.spec.limits.file.bytes(),
+            log_level: self.prepared.orders.log_level,
             outputs: &self.prepared.orders.outputs,
             folder: self.output,
         };

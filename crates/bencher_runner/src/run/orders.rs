@@ -31,10 +31,10 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
     if !user.is_empty() {
         user.parse::<bencher_oci::UserSpec>()?;
     }
-    let outputs = spec
+    let outputs: Vec<_> = spec
         .outputs
         .iter()
-        .map(|path| absolute(path, &working_directory).into_bytes())
+        .map(|path| absolute(path, &working_directory))
         .collect();
     Ok(Orders {
         root: Root::Directory { path: Vec::new() },
@@ -44,7 +44,7 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
         working_directory: working_directory.into_bytes(),
         user: user.to_owned(),
         stop_signal,
-        outputs,
+        outputs: without_overlaps(&outputs),
         limits: Limits {
             output_bytes: spec.limits.output.bytes(),
             file_count: spec.limits.file_count,
@@ -77,6 +77,25 @@ fn bytes(words: &[String]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.clone().into_bytes()).collect()
 }
 
+/// `paths` in their order, without those that repeat another or are below one: what they name is
+/// collected once.
+fn without_overlaps(paths: &[String]) -> Vec<Vec<u8>> {
+    let is_below = |path: &String, folder: &String| {
+        path != folder
+            && path
+                .strip_prefix(folder.as_str())
+                .is_some_and(|rest| folder == "/" || rest.starts_with('/'))
+    };
+    paths
+        .iter()
+        .enumerate()
+        .filter(|(position, path)| {
+            !paths[..*position].contains(path) && !paths.iter().any(|other| is_below(path, other))
+        })
+        .map(|(_, path)| path.clone().into_bytes())
+        .collect()
+}
+
 /// `path` below `folder` unless it is absolute, without `.`, `..` and empty components.
 fn absolute(path: &str, folder: &str) -> String {
     let whole = if path.starts_with('/') {
@@ -99,7 +118,15 @@ fn absolute(path: &str, folder: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::absolute;
+    use super::{absolute, without_overlaps};
+
+    #[test]
+    fn an_output_is_collected_once() {
+        let given = ["/out/a", "/out.txt", "/out", "/out", "/b/c", "/b/cd"].map(str::to_owned);
+        let expected: [&[u8]; 4] = [b"/out.txt", b"/out", b"/b/c", b"/b/cd"];
+        assert_eq!(without_overlaps(&given), expected);
+        assert_eq!(without_overlaps(&["/".into(), "/a".into()]), [b"/"]);
+    }
 
     #[test]
     fn outputs_are_relative_to_the_working_directory() {

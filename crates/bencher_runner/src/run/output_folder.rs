@@ -22,6 +22,8 @@ use super::RunError;
 #[derive(Debug)]
 pub(crate) struct OutputFolder {
     path: PathBuf,
+    /// Whether the run made it.
+    is_new: bool,
 }
 
 impl OutputFolder {
@@ -31,6 +33,7 @@ impl OutputFolder {
             path: path.to_owned(),
             source,
         };
+        let is_new = !path.exists();
         fs::create_dir_all(path).map_err(failed)?;
         if fs::read_dir(path).map_err(failed)?.next().is_some() {
             return Err(RunError::OutputFolderNotEmpty {
@@ -42,7 +45,16 @@ impl OutputFolder {
         drop(probe);
         Ok(Self {
             path: path.to_owned(),
+            is_new,
         })
+    }
+
+    /// Removes the folder again if the run made it and nothing is in it.
+    pub(crate) fn discard(&self) {
+        if self.is_new {
+            // It fails when there is something in it, which is then worth keeping.
+            let _not_empty = fs::remove_dir(&self.path);
+        }
     }
 
     /// The folder's path.
@@ -141,6 +153,12 @@ mod tests {
     fn nothing_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("out");
+        let output = OutputFolder::create(&target).unwrap();
+        output.discard();
+        assert!(
+            !target.exists(),
+            "an empty folder of the run's own is no output"
+        );
         let output = OutputFolder::create(&target).unwrap();
         let path = GuestPath::parse(b"/a/b").unwrap();
         let (_, name) = output.file(1, &path).unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bencher_oci::{Image, ImageReference};
 use bencher_output_protocol::Orders;
@@ -13,7 +14,9 @@ use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
 use crate::Reporter;
 use crate::initramfs;
 use crate::kernel::{self, KernelStore};
-use crate::machine::{Host, KvmState, Qemu, QemuOptions, RootDevice, Sandbox, kvm_state};
+use crate::machine::{
+    Accelerator, Description, Host, KvmState, Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
+};
 use crate::result;
 use crate::units::ByteSize;
 
@@ -64,24 +67,27 @@ pub(crate) async fn prepare(
         tokio::task::spawn_blocking(move || prepare_blocking(&spec, reporter.as_ref(), &cancel))
     };
     tokio::pin!(work);
-    loop {
-        tokio::select! {
-            joined = &mut work => {
-                let joined = joined.map_err(|error| RunError::Io {
-                    action: "prepare the run",
-                    source: std::io::Error::other(error),
-                })?;
-                return joined;
+    tokio::select! {
+        joined = &mut work => joined.map_err(|error| RunError::Io {
+            action: "prepare the run",
+            source: std::io::Error::other(error),
+        })?,
+        signal = interrupts.next() => {
+            cancel.store(true, Ordering::Relaxed);
+            // A build notices, cleans up and ends. A download or a lock does not, and whatever is
+            // left of that the next runner removes.
+            tokio::select! {
+                _ = &mut work => {}
+                _ = interrupts.next() => {}
+                () = tokio::time::sleep(PATIENCE) => {}
             }
-            signal = interrupts.next() => {
-                // The work notices, cleans up and ends; a second signal does not wait for that.
-                if cancel.swap(true, Ordering::Relaxed) {
-                    return Err(RunError::Interrupted(signal));
-                }
-            }
+            Err(RunError::Interrupted(signal))
         }
     }
 }
+
+/// How long an interrupted preparation may take to clean up.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn prepare_blocking(
     spec: &RunSpec,
@@ -118,7 +124,8 @@ enum Choice {
 fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
     if spec.sandbox == SandboxChoice::None {
         reporter.warning(
-            "no sandbox: the command runs on this host's own kernel, which an image can attack",
+            "no sandbox: the command runs on this host's own kernel, which an image can attack; \
+             --vcpus and --memory do not apply",
         );
         return Ok(Choice::Host);
     }
@@ -159,7 +166,9 @@ fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> 
     if let Some(warning) = emulation_warning(&qemu.description()) {
         let reason = match kvm_state() {
             KvmState::Usable => "TCG was asked for".to_owned(),
-            KvmState::Unusable(reason) => format!("KVM is not usable: {reason}"),
+            KvmState::Doubtful(reason) | KvmState::Unusable(reason) => {
+                format!("KVM is not usable: {reason}")
+            }
         };
         reporter.warning(&format!("{warning} ({reason})"));
     }
@@ -167,11 +176,22 @@ fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> 
 }
 
 /// Why times of such a machine are not those of the hardware.
-pub(crate) fn emulation_warning(description: &crate::machine::Description) -> Option<&'static str> {
-    (description.accelerator == crate::machine::Accelerator::Tcg).then_some(
+pub(crate) fn emulation_warning(description: &Description) -> Option<&'static str> {
+    (description.accelerator == Accelerator::Tcg).then_some(
         "instructions are emulated by QEMU TCG: times are not comparable with hardware, only with \
          other runs under the same emulator on the same host",
     )
+}
+
+/// Why the numbers of such a machine can not be compared, if they can not.
+pub(crate) fn doubts(description: &Description) -> Vec<String> {
+    let no_machine = (description.accelerator == Accelerator::None)
+        .then_some("the command ran on the host's own kernel, beside whatever else runs there");
+    emulation_warning(description)
+        .into_iter()
+        .chain(no_machine)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The machine as the result shows it, but for the version of its VMM.
@@ -184,7 +204,7 @@ pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
             vmm_version: None,
             vcpus: Some(spec.vcpus.get()),
             memory_bytes: Some(ByteSize::from_bytes(spec.memory.mebibytes() << 20)),
-            disk_bytes,
+            disk_bytes: Some(disk_bytes),
             kernel: Some(result::KernelIdentity {
                 release: qemu.kernel().release.clone(),
                 sha256: qemu.kernel().sha256.clone(),
@@ -197,7 +217,7 @@ pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
             vmm_version: None,
             vcpus: None,
             memory_bytes: None,
-            disk_bytes,
+            disk_bytes: Host::can_mount().then_some(disk_bytes),
             kernel: None,
         },
     }

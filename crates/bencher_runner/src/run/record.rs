@@ -1,5 +1,6 @@
 //! What is known of an iteration while it runs, and the [`Iteration`] it becomes.
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use bencher_output_protocol::{ExitReport, ExitStatus, FileBegin, LogLevel};
@@ -13,6 +14,9 @@ use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput, Span
 
 /// Warnings that a result holds; a guest may send any number of them.
 const MAX_WARNINGS: usize = 100;
+
+/// Lines of a guest's log that are shown, beside the warnings.
+const MAX_LOG_LINES: usize = 10_000;
 
 /// Moments of an iteration on the host's clock.
 #[derive(Debug)]
@@ -41,6 +45,8 @@ pub(crate) struct Keep<'a> {
     pub(crate) file_count: u32,
     /// Bytes of each file.
     pub(crate) file_bytes: u64,
+    /// The least important log lines to show.
+    pub(crate) log_level: LogLevel,
     /// The paths that were asked for.
     pub(crate) outputs: &'a [Vec<u8>],
     /// Where files go.
@@ -59,6 +65,8 @@ pub(crate) struct Record<'a> {
     stderr: Capture,
     report: Option<ExitReport>,
     open_file: Option<OpenFile>,
+    begun_files: u32,
+    log_lines: usize,
     files: Vec<FileOutput>,
     missing: Vec<MissingOutput>,
     warnings: Vec<String>,
@@ -72,6 +80,14 @@ struct OpenFile {
     size: u64,
     /// `None` when the file is not kept.
     capture: Option<Capture>,
+}
+
+/// Why a file of the guest is not kept.
+enum Refusal {
+    /// It does not belong there: the run goes on without it.
+    Harmful(&'static str),
+    /// The host can not keep it.
+    Failed(RunError),
 }
 
 /// How the talk with the guest ended.
@@ -103,6 +119,8 @@ impl<'a> Record<'a> {
             stderr: stream("stderr")?,
             report: None,
             open_file: None,
+            begun_files: 0,
+            log_lines: 0,
             files: Vec::new(),
             missing: Vec::new(),
             warnings: Vec::new(),
@@ -131,21 +149,22 @@ impl<'a> Record<'a> {
     }
 
     pub(crate) fn file_begin(&mut self, begin: &FileBegin<'_>) -> Result<(), RunError> {
+        if self.begun_files == self.keep.file_count {
+            return Err(RunError::TooManyFiles {
+                limit: self.keep.file_count,
+            });
+        }
+        self.begun_files += 1;
         let guest_path = text::path(begin.path);
-        let capture = match self.acceptable(begin.path) {
-            Ok(path) => {
-                let folder = self.keep.folder;
-                let file = folder
-                    .map(|folder| folder.file(self.index, &path))
-                    .transpose()?;
-                Some(Capture::new(self.keep.file_bytes, file))
-            }
-            Err(reason) => {
+        let capture = match self.accept(begin.path) {
+            Ok(capture) => Some(capture),
+            Err(Refusal::Harmful(reason)) => {
                 self.warn(format!(
                     "a file of the guest was left out: {guest_path}: {reason}"
                 ));
                 None
             }
+            Err(Refusal::Failed(error)) => return Err(error),
         };
         self.open_file = Some(OpenFile {
             guest_path,
@@ -158,17 +177,35 @@ impl<'a> Record<'a> {
 
     /// The guest chooses what it sends: only what was asked for is kept, and only where it can
     /// do no harm.
-    fn acceptable(&self, path: &[u8]) -> Result<GuestPath, &'static str> {
-        let below = |output: &Vec<u8>| {
+    fn accept(&self, path: &[u8]) -> Result<Capture, Refusal> {
+        let is_asked_for = self.keep.outputs.iter().any(|output| {
             path.strip_prefix(output.as_slice())
                 .is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || output == b"/")
-        };
-        if self.files.len() >= self.keep.file_count as usize {
-            Err("more files than the limit of --max-file-count")
-        } else if !self.keep.outputs.iter().any(below) {
-            Err("it was not asked for")
-        } else {
-            GuestPath::parse(path).ok_or("its path is not one that the host can use safely")
+        });
+        if !is_asked_for {
+            return Err(Refusal::Harmful("it was not asked for"));
+        }
+        let path = GuestPath::parse(path).ok_or(Refusal::Harmful(
+            "its path is not one that the host can use safely",
+        ))?;
+        let file = self
+            .keep
+            .folder
+            .map(|folder| folder.file(self.index, &path))
+            .transpose();
+        match file {
+            Ok(file) => Ok(Capture::new(self.keep.file_bytes, file)),
+            Err(RunError::OutputFolder { source, .. })
+                if matches!(
+                    source.kind(),
+                    ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+                ) =>
+            {
+                Err(Refusal::Harmful(
+                    "another file of the guest is in its place",
+                ))
+            }
+            Err(error) => Err(Refusal::Failed(error)),
         }
     }
 
@@ -212,12 +249,17 @@ impl<'a> Record<'a> {
         self.missing.push(missing);
     }
 
+    /// Shows a line of init's log, if the user asked for such lines: a guest may send any.
     pub(crate) fn log(&mut self, level: LogLevel, line: &str) {
-        let line = text::one_line(line);
-        match level {
-            LogLevel::Debug => self.reporter.debug(&format!("guest: {line}")),
-            LogLevel::Info => self.reporter.info(&format!("guest: {line}")),
-            LogLevel::Warning => self.warn(format!("guest: {line}")),
+        if level < self.keep.log_level {
+            return;
+        }
+        let line = format!("guest: {}", text::one_line(line));
+        if level == LogLevel::Warning {
+            self.warn(line);
+        } else if self.log_lines < MAX_LOG_LINES {
+            self.log_lines += 1;
+            self.reporter.info(&line);
         }
     }
 

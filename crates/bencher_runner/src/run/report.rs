@@ -1,5 +1,6 @@
 //! The result document of a run, written where the user wants it.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,7 +30,7 @@ impl<'a> Report<'a> {
         })?;
         if let Some(path) = &spec.result_file {
             // Better to learn now that it can not be written than after the benchmark.
-            drop(beside(path)?);
+            Target::of(path)?.check()?;
         }
         Ok(Self {
             spec,
@@ -73,10 +74,10 @@ impl<'a> Report<'a> {
         let spec = self.spec;
         let document = self.document(prepared, vmm_version, exit_code, error)?;
         if let Some(path) = &spec.result_file {
-            publish(&document, path)?;
+            Target::of(path)?.write(&document)?;
         }
         if let Some(folder) = &spec.output_folder {
-            publish(&document, &folder.join("result.json"))?;
+            Target::of(&folder.join("result.json"))?.write(&document)?;
         }
         if spec.live == LiveOutput::None {
             let stdout = io::stdout().lock();
@@ -98,10 +99,7 @@ impl<'a> Report<'a> {
         let spec = self.spec;
         let mut machine = prepare::machine(spec, prepared);
         machine.vmm_version = vmm_version;
-        let reasons: Vec<_> = prepare::emulation_warning(&machine.description)
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let reasons = prepare::doubts(&machine.description);
         Ok(ResultDocument {
             version: VERSION,
             runner: RunnerIdentity {
@@ -168,15 +166,59 @@ fn beside(path: &Path) -> Result<tempfile::NamedTempFile, RunError> {
         })
 }
 
-fn publish(document: &ResultDocument<IterationSpool>, path: &Path) -> Result<(), RunError> {
-    let failed = |source| RunError::Result {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = beside(path)?;
-    serialize(document, io::BufWriter::new(file.as_file_mut())).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+/// Where a document goes.
+enum Target {
+    /// A regular file, or none yet: replaced as a whole.
+    File(PathBuf),
+    /// A device or a pipe: written to.
+    Stream(PathBuf),
+}
+
+impl Target {
+    fn of(path: &Path) -> Result<Self, RunError> {
+        let failed = |source| RunError::Result {
+            path: path.to_owned(),
+            source,
+        };
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
+            // Through symbolic links: what they lead to is replaced, not the link.
+            Ok(found) if found.is_file() => Ok(Self::File(path.canonicalize().map_err(failed)?)),
+            Ok(_) => Ok(Self::Stream(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::File(path.to_owned()))
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Whether it can be written.
+    fn check(&self) -> Result<(), RunError> {
+        match self {
+            Self::File(path) => beside(path).map(drop),
+            Self::Stream(_) => Ok(()),
+        }
+    }
+
+    fn write(&self, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
+        let (Self::File(path) | Self::Stream(path)) = self;
+        let failed = |source| RunError::Result {
+            path: path.clone(),
+            source,
+        };
+        match self {
+            Self::File(path) => {
+                let mut file = beside(path)?;
+                serialize(document, io::BufWriter::new(file.as_file_mut())).map_err(failed)?;
+                file.persist(path).map_err(|error| failed(error.error))?;
+            }
+            Self::Stream(path) => {
+                let stream = fs::File::options().write(true).open(path).map_err(failed)?;
+                serialize(document, io::BufWriter::new(stream)).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn serialize(document: &ResultDocument<IterationSpool>, mut writer: impl Write) -> io::Result<()> {

@@ -39,8 +39,10 @@ pub(crate) enum Event {
     Started,
     /// The command has ended.
     Exited,
-    /// Some other frame came.
+    /// A frame came that brings the iteration forward.
     Frame,
+    /// A frame came that does not: a guest may send any number of them.
+    Aside,
     /// The guest has said everything.
     Done,
     /// The user asked to stop.
@@ -74,7 +76,7 @@ pub(crate) enum Cause {
     Timeout,
     /// The user asked to stop.
     Interrupted(Signal),
-    /// The guest fell silent after the command's end.
+    /// The guest brought nothing forward for too long after the command's end.
     Stalled,
 }
 
@@ -187,7 +189,8 @@ impl Supervisor {
                 Phase::Running | Phase::Stopping | Phase::Collecting,
                 Event::Started | Event::Frame | Event::Exited,
             )
-            | (Phase::Booting, Event::Frame) => Action::Continue,
+            | (Phase::Booting, Event::Frame)
+            | (_, Event::Aside) => Action::Continue,
         }
     }
 
@@ -242,7 +245,7 @@ mod tests {
     }
 
     use Action::{Abandon, Continue, Kill};
-    use Event::{Deadline, Done, Exited, Frame, Interrupt, Started};
+    use Event::{Aside, Deadline, Done, Exited, Frame, Interrupt, Started};
 
     const STOP: Action = Action::Stop {
         grace: Duration::from_secs(GRACE),
@@ -326,6 +329,7 @@ mod tests {
             (0, Started, Continue),
             (1, Exited, Continue),
             (20, Frame, Continue),
+            (30, Aside, Continue),
             (20 + BOOT, Deadline, Kill),
         ]);
         assert_eq!(cause, Some(Cause::Stalled));

@@ -1,5 +1,7 @@
 //! Text of a guest's choice, made fit to be shown.
 
+use crate::printable::is_printable;
+
 /// The most characters of a guest's text that are shown.
 const LONGEST: usize = 1000;
 
@@ -7,10 +9,10 @@ const LONGEST: usize = 1000;
 pub(crate) fn one_line(text: &str) -> String {
     text.chars()
         .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
+            if is_printable(character) {
                 character
+            } else {
+                ' '
             }
         })
         .take(LONGEST)
@@ -24,10 +26,10 @@ pub(crate) fn path(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
+            if is_printable(character) {
                 character
+            } else {
+                '\u{fffd}'
             }
         })
         .collect()

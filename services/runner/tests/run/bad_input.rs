@@ -68,7 +68,8 @@ fn a_corrupt_image() {
     if no_image() {
         return;
     }
-    let image = Image::new(&json!({}));
+    // Content of its own: what the cache has already is not read again.
+    let image = Image::with_files(&json!({}), &[("of its own", 0o644, b"a_corrupt_image")]);
     let blobs = image.path().join("blobs/sha256");
     let largest = fs::read_dir(&blobs)
         .unwrap()
@@ -215,7 +216,7 @@ fn a_user_that_the_image_lacks() {
 }
 
 #[test]
-fn a_machine_that_is_killed() {
+fn a_guest_kernel_that_panics() {
     if no_vm() {
         return;
     }
@@ -291,10 +292,10 @@ fn a_guest_that_sends_garbage() {
         "{}",
         ran.stderr
     );
-    // Half a header.
+    // Half a header, and the end of the VMM.
     let (_, ran) = with_fake_vmm(r"printf '\001\000' >&3");
     assert!(
-        ran.stderr.contains("the guest broke the protocol"),
+        ran.stderr.contains("the machine ended before"),
         "{}",
         ran.stderr
     );
@@ -355,4 +356,45 @@ fn a_full_disk_of_the_host() {
     assert!(unmounted.is_ok_and(|status| status.success()));
     fails(&runner, ran, "disk is full");
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_result_that_would_replace_a_device_or_a_folder() {
+    if no_image() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let path = folder.path().to_str().unwrap();
+    let ran = runner.run(
+        &image,
+        &["--sandbox", "none", "--result", path, "--", "true"],
+    );
+    fails(&runner, ran, path);
+    runner
+        .run(
+            &image,
+            &["--sandbox", "none", "--result", "/dev/null", "--", "true"],
+        )
+        .exits(0);
+    let kind = fs::metadata("/dev/null").unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&kind));
+}
+
+#[test]
+fn a_failed_preparation_leaves_no_output_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let path = out.to_str().unwrap();
+    let (runner, ran) = run(&[
+        "--sandbox",
+        "none",
+        "--image",
+        "./no-such-folder",
+        "--output-dir",
+        path,
+    ]);
+    fails(&runner, ran, "no-such-folder");
+    assert!(!out.exists());
 }

@@ -535,3 +535,57 @@ fn a_docker_save_archive_runs_too() {
     );
     assert_eq!(ran.exits(0).text(), "saved\n");
 }
+
+#[test]
+fn an_output_that_nobody_reads_delays_no_timeout() {
+    if no_vm() {
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("result.json");
+    let arguments = [
+        "--timeout",
+        "2",
+        "--result",
+        result.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        "echo begin; yes",
+    ];
+    let mut child = runner.start(&image, &arguments);
+    wait_for(&mut child, "begin\n");
+    // The pipe stays open and full.
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(124));
+    let result: Value = serde_json::from_slice(&std::fs::read(result).unwrap()).unwrap();
+    let iteration = &result["iterations"][0];
+    assert_eq!(iteration["ended_by"], "timeout");
+    assert!(
+        iteration["resources"].is_object(),
+        "the guest still told what it used"
+    );
+}
+
+#[test]
+fn an_output_asked_for_twice_is_collected_once() {
+    if no_vm() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = [
+        "--output",
+        "/etc",
+        "--output",
+        "/etc/passwd",
+        "--output",
+        "/etc/",
+        "--output-dir",
+        out.to_str().unwrap(),
+    ];
+    script(&arguments, "true").exits(0);
+    assert!(out.join("1/files/etc/passwd").is_file());
+}

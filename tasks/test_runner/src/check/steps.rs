@@ -125,7 +125,7 @@ pub(super) fn tests(progress: &mut Progress) -> Verdict {
         with_nextest(progress, &mut cargo)
     } else {
         console::note("cargo-nextest is not installed: using cargo test");
-        with_cargo_test(cargo.args(["test", "--workspace", "--all-targets", "--no-fail-fast"]))
+        with_cargo_test(cargo.args(["test", "--workspace", "--no-fail-fast"]))
     };
     tested.unwrap_or_else(|error| Verdict::failed(format!("{error:#}")))
 }
@@ -149,7 +149,7 @@ fn with_nextest(progress: &Progress, cargo: &mut Command) -> anyhow::Result<Verd
         fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
     }
     let status = cargo
-        .args(["nextest", "run", "--workspace", "--all-targets", "--locked"])
+        .args(["nextest", "run", "--workspace", "--locked"])
         .args(["--profile", PROFILE, "--tool-config-file"])
         .arg(tool_config)
         .status()

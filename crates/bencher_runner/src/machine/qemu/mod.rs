@@ -109,7 +109,10 @@ impl Qemu {
     ) -> Result<Self, MachineError> {
         let program = Self::find(options.program.as_deref())?;
         let accelerator = match (options.accelerator, kvm_state()) {
-            (None | Some(Accelerator::Kvm), KvmState::Usable) => Accelerator::Kvm,
+            (None, KvmState::Usable)
+            | (Some(Accelerator::Kvm), KvmState::Usable | KvmState::Doubtful(_)) => {
+                Accelerator::Kvm
+            }
             (Some(Accelerator::Kvm), KvmState::Unusable(reason)) => {
                 return Err(MachineError::NoKvm { reason });
             }

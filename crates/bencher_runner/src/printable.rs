@@ -1,0 +1,33 @@
+//! Which characters of a guest's choice may reach a terminal.
+
+/// Neither a control character, which could steer a terminal, nor one that is invisible or
+/// reorders what is around it (Unicode's line separators, zero-width and bidirectional
+/// formatting characters), which could forge what a line says.
+pub(crate) fn is_printable(character: char) -> bool {
+    let deceives = matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    );
+    !character.is_control() && !deceives
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_printable;
+
+    #[test]
+    fn text_is_printable_and_tricks_are_not() {
+        assert!("héllo → 世界 🦀".chars().all(is_printable));
+        for trick in [
+            '\x1b', '\n', '\u{9b}', '\u{202e}', '\u{2066}', '\u{2028}', '\u{200b}',
+        ] {
+            assert!(!is_printable(trick), "{trick:?}");
+        }
+    }
+}
