@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum Action {
-    /// Run a real benchmark of each test image in a microVM and show what was measured (the default)
+    /// Run each test image's benchmark in a microVM and show what it took (the default)
     Test {
         /// The images to run
         #[arg(value_enum, default_values_t = Image::TESTED)]
@@ -72,5 +72,52 @@ impl Default for Action {
         Self::Test {
             images: Image::TESTED.to_vec(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(words: &[&str]) -> Result<Option<Action>, clap::Error> {
+        let program = "cargo test-runner";
+        Arguments::try_parse_from([&[program], words].concat()).map(|arguments| arguments.action)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_command() {
+        insta::assert_snapshot!(Arguments::command().term_width(100).render_long_help());
+    }
+
+    #[test]
+    fn without_a_command_it_tests() {
+        let default = parse(&[]).expect("nothing is needed").unwrap_or_default();
+        assert_eq!(Some(default), parse(&["test"]).expect("it is a command"));
+    }
+
+    #[test]
+    fn numbers_and_names_are_checked() {
+        for wrong in [
+            &["fuzz", "--seconds", "0"][..],
+            &["bench", "--rounds", "0"],
+            &["bench", "nothing"],
+            &["oci", "alpine"],
+            &["scenario"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(
+            parse(&["fuzz", "--seconds", "3", "tar"]).expect("it is right"),
+            Some(Action::Fuzz {
+                seconds: 3,
+                targets: vec!["tar".to_owned()]
+            })
+        );
     }
 }
