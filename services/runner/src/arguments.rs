@@ -70,9 +70,12 @@ the run was interrupted. With --allow-failure 0 once every iteration was carried
 Sizes are in MiB unless they have a unit (64k, 2GiB), durations in seconds (90, 1.5, 500ms, 5m)."
 )]
 pub(crate) struct Run {
-    /// The image: an OCI layout folder (oci:DIR[:TAG] or a path), an OCI layout tar, or a
-    /// `docker save` tar
-    #[arg(long, value_name = "IMAGE")]
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        help = "The image: an OCI layout folder (oci:DIR[:TAG] or a path), an OCI layout tar, or a \
+                `docker save` tar"
+    )]
     pub(crate) image: OsString,
 
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
