@@ -24,7 +24,8 @@ const FUZZ_SECONDS: u32 = 10;
 /// documentation for what lies there.
 const ARTIFACTS_VARIABLE: &str = "RUNNER_TEST_ARTIFACTS";
 
-/// The profile of `nextest.toml`.
+/// The configuration of cargo-nextest, which ends in the table of the report, and its profile.
+const NEXTEST: &str = include_str!("../../nextest.toml");
 const PROFILE: &str = "test-runner";
 
 /// Cargo, working on the whole workspace: in colours and with a progress bar where a person reads,
@@ -125,29 +126,22 @@ pub(super) fn tests(progress: &mut Progress) -> Verdict {
         with_nextest(progress, &mut cargo)
     } else {
         console::note("cargo-nextest is not installed: using cargo test");
-        with_cargo_test(cargo.args(["test", "--workspace", "--no-fail-fast"]))
+        with_cargo_test(cargo.args(["test", "--workspace", "--tests", "--no-fail-fast"]))
     };
     tested.unwrap_or_else(|error| Verdict::failed(format!("{error:#}")))
 }
 
 fn with_nextest(progress: &Progress, cargo: &mut Command) -> anyhow::Result<Verdict> {
-    let mut tool_config = std::ffi::OsString::from("test-runner:");
-    tool_config.push(
-        progress
-            .workspace
-            .root()
-            .join("tasks/test_runner/nextest.toml"),
-    );
-    let report = progress
-        .workspace
-        .artifacts()
-        .with_file_name("nextest")
-        .join(PROFILE)
-        .join("junit.xml");
+    let folder = progress.workspace.folder("tests")?;
+    let report = folder.join("junit.xml");
     // An old report must not speak for a run that wrote none.
-    if report.exists() {
-        fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
-    }
+    images::remove_if_there(&report)?;
+    // Without a path of its own the report would be in the workspace, wherever cargo's target is.
+    let config = folder.join("nextest.toml");
+    let text = format!("{NEXTEST}path = {:?}\n", report.display().to_string());
+    fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+    let mut tool_config = std::ffi::OsString::from("test-runner:");
+    tool_config.push(config);
     let status = cargo
         .args(["nextest", "run", "--workspace", "--locked"])
         .args(["--profile", PROFILE, "--tool-config-file"])
