@@ -42,6 +42,10 @@ use region::RegionPlacement;
 /// The largest number of layers that are read at the same time. Each takes about 3 MiB of memory.
 pub const MAX_PARALLEL_LAYERS: usize = 8;
 
+/// The most memory that the streams of layers which are read at the same time take together, in
+/// bytes; one layer is read whatever it takes.
+pub const MAX_STREAM_MEMORY: u64 = 32 << 20;
+
 /// How to build an image.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildOptions {
@@ -203,9 +207,29 @@ impl Build<'_> {
             self.output,
             &self.log_end,
             budget,
-            self.options.threads(),
+            self.threads(),
             self.progress,
         )
+    }
+
+    /// How many layers are read at the same time: as many as are asked for, unless their streams
+    /// could take too much memory together.
+    fn threads(&self) -> usize {
+        let mut takes: Vec<_> = self
+            .layers
+            .iter()
+            .map(|layer| layer.memory_bytes())
+            .collect();
+        takes.sort_unstable_by(|a, b| b.cmp(a));
+        let fitting = takes
+            .iter()
+            .scan(0_u64, |sum, &bytes| {
+                *sum = sum.saturating_add(bytes);
+                Some(*sum)
+            })
+            .take_while(|&sum| sum <= MAX_STREAM_MEMORY)
+            .count();
+        self.options.threads().min(fitting.max(1))
     }
 
     /// Writes all contents, merges, and takes back what is lost.

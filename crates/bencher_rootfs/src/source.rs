@@ -20,6 +20,12 @@ pub trait LayerSource: Send + Sync {
     /// Bytes of the layer as it is stored.
     fn compressed_size(&self) -> u64;
 
+    /// Memory in bytes that its stream takes while it is open, beside buffers of a few MiB: what
+    /// decides how many layers are read at the same time.
+    fn memory_bytes(&self) -> u64 {
+        0
+    }
+
     /// What the layer says about the length of its stream. It may lie; that costs nothing but a
     /// worse layout of the image.
     fn uncompressed_size_hint(&self) -> Option<u64>;

@@ -12,7 +12,7 @@ mod zstd;
 use std::io::{self, BufRead, Read};
 
 pub(crate) use gzip::{GzipReader, size_hint as gzip_size_hint};
-pub(crate) use zstd::{ZstdReader, size_hint as zstd_size_hint};
+pub(crate) use zstd::{ZstdReader, size_hint as zstd_size_hint, window_limit as zstd_window_limit};
 
 use crate::limits::show_bytes;
 

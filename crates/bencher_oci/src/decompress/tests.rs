@@ -16,6 +16,12 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn blob(bytes: &[u8]) -> BlobFile {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    BlobFile::whole(file).unwrap()
+}
+
 fn zstd(data: &[u8]) -> Vec<u8> {
     ::zstd::bulk::compress(data, 1).unwrap()
 }
@@ -230,6 +236,33 @@ fn the_zstd_window_is_limited() {
 }
 
 #[test]
+fn the_first_frame_tells_the_window_of_all() {
+    let with_window = |log| {
+        let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(log).unwrap();
+        encoder.write_all(&vec![1; 100_000]).unwrap();
+        encoder.finish().unwrap()
+    };
+    let limit = |data: &[u8]| zstd_window_limit(&blob(data), 32 << 20);
+    assert_eq!(limit(&with_window(20)), 8 << 20, "what is usual is allowed");
+    assert_eq!(limit(&with_window(24)), 16 << 20);
+    assert_eq!(limit(&with_window(27)), 32 << 20, "the limit is the limit");
+    // 8 MiB and an eighth.
+    assert_eq!(
+        limit(&[0x28, 0xb5, 0x2f, 0xfd, 0x00, (13 << 3) | 1]),
+        16 << 20
+    );
+    assert_eq!(limit(&zstd(b"small")), 8 << 20, "its window is its content");
+    assert_eq!(limit(b"\x50\x2a\x4d\x18\0\0\0\0"), 32 << 20, "unknown");
+    assert_eq!(zstd_window_limit(&blob(&zstd(b"x")), 1 << 20), 1 << 20);
+    let mut frames = with_window(20);
+    frames.extend(with_window(24));
+    let mut reader = ZstdReader::new(&frames[..], limit(&frames)).unwrap();
+    let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
+    assert!(error.to_string().contains("more than 8 MiB"), "{error}");
+}
+
+#[test]
 fn a_long_window_within_the_limit_works() {
     let data: Vec<u8> = (0..3_000_000_u32)
         .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
@@ -242,11 +275,6 @@ fn a_long_window_within_the_limit_works() {
 
 #[test]
 fn hints() {
-    let blob = |bytes: &[u8]| {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        BlobFile::whole(file).unwrap()
-    };
     let data = vec![b'x'; 300_000];
     assert_eq!(gzip_size_hint(&blob(&gzip(&data))), Some(300_000));
     assert_eq!(zstd_size_hint(&blob(&zstd(&data))), Some(300_000));

@@ -12,7 +12,9 @@ pub use reader::LayerReader;
 
 use crate::Digest;
 use crate::blob::BlobFile;
-use crate::decompress::{Compression, DecompressError, gzip_size_hint, zstd_size_hint};
+use crate::decompress::{
+    Compression, DecompressError, gzip_size_hint, zstd_size_hint, zstd_window_limit,
+};
 use crate::layout_dir::{LayoutDir, LayoutFileError};
 use crate::limits::{Limits, show_bytes};
 
@@ -194,14 +196,25 @@ impl Layer {
     /// and for what to start first; never for how much to allocate.
     pub fn uncompressed_size_hint(&self) -> Option<u64> {
         let blob = self.blob().ok()?;
-        let mut beginning = [0; 10];
-        let beginning = &mut beginning[..usize::try_from(blob.len().min(10)).ok()?];
-        blob.read_exact_at(beginning, 0).ok()?;
-        match Compression::of(beginning).ok()? {
+        match compression(&blob)? {
             Compression::None => Some(blob.len()),
             Compression::Gzip => gzip_size_hint(&blob),
             Compression::Zstd => zstd_size_hint(&blob),
         }
+    }
+
+    /// The most memory, in bytes, that decompressing the layer takes beside the buffers that every
+    /// layer has: for zstd the window that its blob asks for, at least 8 MiB. 0 for a layer that
+    /// can not be opened.
+    pub fn window_bytes(&self) -> u64 {
+        self.blob().map_or(0, |blob| match compression(&blob) {
+            Some(Compression::Zstd) => self.zstd_window(&blob).into(),
+            _ => 0,
+        })
+    }
+
+    fn zstd_window(&self, blob: &BlobFile) -> u32 {
+        zstd_window_limit(blob, self.limits.zstd_window_bytes)
     }
 
     /// Opens the layer for reading.
@@ -245,4 +258,12 @@ impl Layer {
     fn error(&self, reason: LayerErrorReason) -> LayerError {
         LayerError::new(&self.digest, reason)
     }
+}
+
+/// How a blob is compressed, if its beginning can be read and is of a kind that images use.
+fn compression(blob: &BlobFile) -> Option<Compression> {
+    let mut beginning = [0; 10];
+    let beginning = &mut beginning[..usize::try_from(blob.len().min(10)).ok()?];
+    blob.read_exact_at(beginning, 0).ok()?;
+    Compression::of(beginning).ok()
 }

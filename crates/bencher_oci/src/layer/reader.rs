@@ -21,8 +21,7 @@ use crate::hashed_buffer::{CHUNK, HashedBuffer};
 ///
 /// Reads of any length are cheap: no further buffer is needed around this one, and [`BufRead`]
 /// hands out what was decompressed without a copy. Memory: up to 2.5 MiB of buffers, the state of
-/// the decompressor, and for zstd its window
-/// ([`Limits::zstd_window_bytes`](crate::Limits::zstd_window_bytes)). A layer of 4 MiB or more is
+/// the decompressor, and for zstd its window ([`Layer::window_bytes`]). A layer of 4 MiB or more is
 /// hashed by threads of its own, one for the blob and one for the content.
 #[derive(Debug)]
 pub struct LayerReader {
@@ -52,9 +51,9 @@ pub(super) struct Checks {
 impl LayerReader {
     pub(super) fn new(layer: &Layer, blob: BlobFile, checks: Checks) -> Result<Self, LayerError> {
         let hasher = checks.blob.then(|| Hasher::like(&layer.digest));
+        let window = layer.zstd_window(&blob);
         let stream = BlobStream::new(blob, hasher);
-        let decoder = Decoder::new(stream, layer.limits.zstd_window_bytes)
-            .map_err(|error| layer.error(reason(error)))?;
+        let decoder = Decoder::new(stream, window).map_err(|error| layer.error(reason(error)))?;
         // An uncompressed layer is its own content: one hash answers both questions.
         let is_hashed = checks.blob
             && decoder.compression() == Compression::None

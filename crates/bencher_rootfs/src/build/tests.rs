@@ -418,3 +418,39 @@ fn zeroes_where_there_are_no_holes() {
     assert!(bytes[4096..262_144].iter().all(|&byte| byte == 0));
     assert!(bytes[262_144..].iter().all(|&byte| byte == 1));
 }
+
+#[test]
+fn layers_that_take_much_memory_are_read_one_by_one() {
+    let threads = |takes: &[u64]| {
+        let layers: Vec<_> = takes
+            .iter()
+            .map(|&bytes| MemoryLayer {
+                memory_bytes: bytes,
+                ..MemoryLayer::new("layer", Vec::new())
+            })
+            .collect();
+        let output = tempfile::tempfile().unwrap();
+        let options = BuildOptions {
+            parallel_layers: NonZeroUsize::new(4),
+            ..BuildOptions::new(64 * MIB)
+        };
+        Build {
+            layers: &sources(&layers),
+            output: &output,
+            options: &options,
+            progress: &NoProgress,
+            log_end: AtomicU64::new(0),
+        }
+        .threads()
+    };
+    assert_eq!(threads(&[0; 10]), 4, "as asked for");
+    assert_eq!(threads(&[8 * MIB; 10]), 4);
+    assert_eq!(threads(&[16 * MIB; 10]), 2);
+    assert_eq!(
+        threads(&[0, 16 * MIB, 8 * MIB, 16 * MIB, 8 * MIB]),
+        2,
+        "the largest meet"
+    );
+    assert_eq!(threads(&[32 * MIB, MIB]), 1);
+    assert_eq!(threads(&[u64::MAX, u64::MAX]), 1, "one is read in any case");
+}

@@ -16,6 +16,8 @@ pub(crate) struct MemoryLayer {
     /// Where reading fails, if it does.
     pub(crate) fails_at: Option<usize>,
     pub(crate) opens: bool,
+    /// What its stream is said to take.
+    pub(crate) memory_bytes: u64,
 }
 
 impl MemoryLayer {
@@ -27,6 +29,7 @@ impl MemoryLayer {
             name: name.to_owned(),
             fails_at: None,
             opens: true,
+            memory_bytes: 0,
         }
     }
 
@@ -53,6 +56,10 @@ impl LayerSource for MemoryLayer {
 
     fn uncompressed_size_hint(&self) -> Option<u64> {
         self.hint
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     fn diff_id(&self) -> [u8; 32] {

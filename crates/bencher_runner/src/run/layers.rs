@@ -45,6 +45,10 @@ impl LayerSource for SourceLayer<'_> {
         self.layer.compressed_size()
     }
 
+    fn memory_bytes(&self) -> u64 {
+        self.layer.window_bytes()
+    }
+
     fn uncompressed_size_hint(&self) -> Option<u64> {
         self.layer.uncompressed_size_hint()
     }
