@@ -14,6 +14,13 @@ use crate::workspace::Workspace;
 /// The libraries that the package `inflate` can use.
 const LIBRARIES: [&str; 3] = ["zlib-rs", "zlib-ng", "libdeflate"];
 
+/// The feature of the package that hashes too, with the first of these libraries.
+const VERIFY: &str = "verify";
+
+/// What the rows are called; the library follows.
+pub(super) const TO_NOWHERE: &str = "inflate to nowhere: ";
+pub(super) const VERIFIED: &str = "inflate to nowhere, SHA-256 of blobs and contents: ";
+
 /// The program of ISA-L.
 const ISA_L: &str = "igzip";
 
@@ -27,21 +34,20 @@ pub(crate) fn contestants(
     layers: &[PathBuf],
 ) -> anyhow::Result<Vec<Contestant<'static>>> {
     let mut contestants = Vec::new();
-    for library in LIBRARIES {
-        let program = build(workspace, library)?;
+    let to_nowhere = LIBRARIES.map(|library| (library, format!("{TO_NOWHERE}{library}")));
+    let verified = (VERIFY, format!("{VERIFIED}{}", LIBRARIES[0]));
+    for (feature, name) in to_nowhere.into_iter().chain([verified]) {
+        let program = build(workspace, feature)?;
         let layers = layers.to_vec();
-        contestants.push(Contestant::program(
-            format!("inflate to nowhere: {library}"),
-            move |_| {
-                let mut inflate = command(&program);
-                inflate.args(&layers);
-                inflate
-            },
-        ));
+        contestants.push(Contestant::program(name, move |_| {
+            let mut inflate = command(&program);
+            inflate.args(&layers);
+            inflate
+        }));
     }
     let layers = layers.to_vec();
     contestants.push(Contestant::program(
-        format!("inflate to nowhere: {ISA_L}"),
+        format!("{TO_NOWHERE}{ISA_L}"),
         move |_| isa_l(&layers),
     ));
     Ok(contestants)

@@ -22,7 +22,8 @@ pub(crate) struct Traced {
 
 impl Traced {
     /// Starts `program` up to the point where it becomes itself; its standard output goes to
-    /// `stdout`, its standard error nowhere. Of its settings only the arguments are used.
+    /// `stdout`, its standard error nowhere. Of its settings its arguments and its environment are
+    /// used.
     ///
     /// # Errors
     ///
@@ -30,7 +31,14 @@ impl Traced {
     pub(crate) fn start(program: &Command, stdout: Stdio) -> anyhow::Result<Self> {
         // The shell waits for its input to end, then becomes the program: nothing of the program
         // goes by before it is traced.
-        let child = command("sh")
+        let mut shell = command("sh");
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        let child = shell
             .args(["-c", "read -r _; exec \"$@\"", "sh"])
             .arg(program.get_program())
             .args(program.get_args())

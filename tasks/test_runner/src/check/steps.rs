@@ -1,5 +1,6 @@
 //! The steps of `all`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 
 use super::Progress;
 use super::tally;
-use super::verdict::{Counts, Verdict};
+use super::verdict::Verdict;
 use crate::console;
 use crate::fuzz;
 use crate::images::{self, Image};
@@ -126,7 +127,14 @@ pub(super) fn tests(progress: &mut Progress) -> Verdict {
         with_nextest(progress, &mut cargo)
     } else {
         console::note("cargo-nextest is not installed: using cargo test");
-        with_cargo_test(cargo.args(["test", "--workspace", "--tests", "--no-fail-fast"]))
+        with_cargo_test(cargo.args([
+            "test",
+            "--workspace",
+            "--tests",
+            "--no-fail-fast",
+            "--",
+            "--show-output",
+        ]))
     };
     tested.unwrap_or_else(|error| Verdict::failed(format!("{error:#}")))
 }
@@ -154,22 +162,26 @@ fn with_nextest(progress: &Progress, cargo: &mut Command) -> anyhow::Result<Verd
     let text =
         fs::read_to_string(&report).with_context(|| format!("cannot read {}", report.display()))?;
     let (counts, reasons) = tally::junit(&text)?;
-    let remarks = reasons
+    let failure = format!("{} failed", plural(counts.failed, "test"));
+    Ok(Verdict::of_many(status.success(), counts, &failure).with_remarks(remarks(reasons)))
+}
+
+fn remarks(reasons: BTreeMap<String, u64>) -> Vec<String> {
+    reasons
         .into_iter()
         .map(|(reason, count)| format!("{count} skipped: {reason}"))
-        .collect();
-    let failure = format!("{} failed", plural(counts.failed, "test"));
-    Ok(Verdict::of_many(status.success(), counts, &failure).with_remarks(remarks))
+        .collect()
 }
 
 fn with_cargo_test(cargo: &mut Command) -> anyhow::Result<Verdict> {
-    let mut counts = Counts::default();
-    let status = watch(cargo, |line| tally::libtest_line(line, &mut counts))?;
-    let failure = match counts.failed {
+    let mut libtest = tally::Libtest::default();
+    let status = watch(cargo, |line| libtest.line(line))?;
+    let failure = match libtest.counts.failed {
         0 => "the tests did not run".to_owned(),
         failed => format!("{} failed", plural(failed, "test")),
     };
-    Ok(Verdict::of_many(status.success(), counts, &failure))
+    let verdict = Verdict::of_many(status.success(), libtest.counts, &failure);
+    Ok(verdict.with_remarks(remarks(libtest.reasons)))
 }
 
 pub(super) fn examples(progress: &mut Progress) -> Verdict {

@@ -49,26 +49,47 @@ fn skip_reason(output: roxmltree::Node<'_, '_>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Adds what a line of `cargo test` says about the tests of one program.
-pub(crate) fn libtest_line(line: &str, counts: &mut Counts) {
-    let Some(result) = line.strip_prefix("test result: ") else {
-        return;
-    };
-    let Some((_, numbers)) = result.split_once(". ") else {
-        return;
-    };
-    for part in numbers.split("; ") {
-        let Some((number, what)) = part.split_once(' ') else {
-            continue;
+/// What `cargo test -- --show-output` says, line by line.
+#[derive(Debug, Default)]
+pub(crate) struct Libtest {
+    pub(crate) counts: Counts,
+    /// Why tests skipped, with how many gave each reason.
+    pub(crate) reasons: BTreeMap<String, u64>,
+    /// Tests of the program that runs now which skipped: it counts them as passed.
+    skipped_here: u64,
+}
+
+impl Libtest {
+    /// Takes the next line into account.
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(reason) = line.strip_prefix(SKIPPED) {
+            *self.reasons.entry(reason.to_owned()).or_default() += 1;
+            self.skipped_here += 1;
+            return;
+        }
+        let Some((_, numbers)) = line
+            .strip_prefix("test result: ")
+            .and_then(|result| result.split_once(". "))
+        else {
+            return;
         };
-        let Ok(number) = number.parse::<u64>() else {
-            continue;
-        };
-        match what {
-            "passed" => counts.passed += number,
-            "failed" => counts.failed += number,
-            "ignored" => counts.skipped += number,
-            _ => {}
+        for part in numbers.split("; ") {
+            let Some((number, what)) = part.split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else {
+                continue;
+            };
+            match what {
+                "passed" => {
+                    let skipped = std::mem::take(&mut self.skipped_here).min(number);
+                    self.counts.passed += number - skipped;
+                    self.counts.skipped += skipped;
+                }
+                "failed" => self.counts.failed += number,
+                "ignored" => self.counts.skipped += number,
+                _ => {}
+            }
         }
     }
 }
@@ -115,23 +136,27 @@ skipped: needs root &amp; loop devices</system-out></testcase>
 
     #[test]
     fn lines_of_cargo_test_add_up() {
-        let mut counts = Counts::default();
+        let mut libtest = Libtest::default();
         for line in [
             "running 4 tests",
+            "---- some::test stdout ----",
+            "skipped: needs root",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
             "test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.20s",
             "test result: of a test that prints this",
             "9 passed; 9 failed",
         ] {
-            libtest_line(line, &mut counts);
+            libtest.line(line);
         }
         assert_eq!(
-            counts,
+            libtest.counts,
             Counts {
-                passed: 5,
+                passed: 4,
                 failed: 1,
-                skipped: 1
+                skipped: 2
             }
         );
+        let reasons: Vec<_> = libtest.reasons.into_iter().collect();
+        assert_eq!(reasons, [("needs root".to_owned(), 1)]);
     }
 }
