@@ -123,6 +123,7 @@ fn host_messages() -> Vec<HostMessage> {
             output_bytes: 1 << 30,
             file_count: 10,
             file_bytes: 1 << 20,
+            total_file_bytes: 1 << 22,
         },
         log_level: LogLevel::Warning,
     };

@@ -66,6 +66,8 @@ pub struct Limits {
     pub file_count: u32,
     /// Bytes of each file to send.
     pub file_bytes: u64,
+    /// Bytes of all files together to send.
+    pub total_file_bytes: u64,
 }
 
 /// How to end the command.

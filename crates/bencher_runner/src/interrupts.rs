@@ -3,9 +3,7 @@
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use super::RunError;
-
-/// The signals by which a user stops a run.
+/// The signals by which a user stops what the runner does.
 #[derive(Debug)]
 pub struct Interrupts {
     interrupt: Stream,
@@ -19,17 +17,11 @@ impl Interrupts {
     /// # Errors
     ///
     /// When the kernel refuses a handler.
-    pub fn catch() -> Result<Self, RunError> {
-        let stream = |kind| {
-            signal(kind).map_err(|source| RunError::Io {
-                action: "handle signals",
-                source,
-            })
-        };
+    pub fn catch() -> std::io::Result<Self> {
         Ok(Self {
-            interrupt: stream(SignalKind::interrupt())?,
-            terminate: stream(SignalKind::terminate())?,
-            hangup: stream(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 

@@ -6,6 +6,8 @@
 
 mod cpio;
 pub mod initramfs;
+mod interruptible;
+mod interrupts;
 pub mod kernel;
 pub mod machine;
 pub mod paths;
@@ -13,7 +15,10 @@ mod printable;
 pub mod reporter;
 pub mod result;
 pub mod run;
+mod scratch;
 pub mod units;
 
+pub use interruptible::{Unfinished, interruptible};
+pub use interrupts::Interrupts;
 pub use paths::Directories;
 pub use reporter::Reporter;

@@ -189,6 +189,14 @@ pub(crate) struct Run {
         help_heading = "Limits"
     )]
     pub(crate) max_file_size: ByteSize,
+    /// How much of all files together is kept
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "4GiB",
+        help_heading = "Limits"
+    )]
+    pub(crate) max_total_file_size: ByteSize,
 
     /// How often to run the command, each time in a fresh machine
     #[arg(

@@ -5,6 +5,7 @@ mod kernel;
 mod rootfs;
 mod run;
 mod terminal;
+mod work;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -45,8 +46,8 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
-        Command::Kernel(command) => kernel::run(&command, &arguments.global, &terminal),
-        Command::Rootfs(command) => rootfs::run(&command, &arguments.global, &terminal),
+        Command::Kernel(command) => kernel::run(&command, &arguments.global, terminal),
+        Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
     };
     ExitCode::from(code)
 }

@@ -7,9 +7,9 @@ use bencher_output_protocol::LogLevel;
 use bencher_runner::kernel::{KernelSource, KernelUrl};
 use bencher_runner::machine;
 use bencher_runner::run::{
-    Interrupts, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
+    LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
 };
-use bencher_runner::{Directories, Reporter};
+use bencher_runner::{Directories, Interrupts, Reporter};
 
 use crate::arguments::{Accelerator, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel};
 use crate::terminal::Terminal;
@@ -40,11 +40,11 @@ fn attempt(
     let reporter: Arc<dyn Reporter> = Arc::<Terminal>::clone(terminal);
     let outcome = runtime.block_on(async {
         let mut interrupts = Interrupts::catch()?;
-        Ok::<_, bencher_runner::run::RunError>(run_image(spec, &mut interrupts, reporter).await)
+        Ok::<_, std::io::Error>(run_image(spec, &mut interrupts, reporter).await)
     });
     // After a second interrupt a thread may still be at work: it is not waited for.
     runtime.shutdown_background();
-    let outcome = outcome.map_err(|error| error.to_string())?;
+    let outcome = outcome.map_err(|error| format!("failed to start: {error}"))?;
     if let Some(error) = outcome.error {
         terminal.error(&error.to_string());
     }
@@ -103,6 +103,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             output: arguments.max_output_size,
             file_count: arguments.max_file_count,
             file: arguments.max_file_size,
+            total_files: arguments.max_total_file_size,
         },
         guest_log_level: match arguments.sandbox_log_level {
             SandboxLogLevel::Warning => LogLevel::Warning,

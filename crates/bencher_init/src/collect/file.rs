@@ -11,7 +11,7 @@ use super::sink::Sink;
 use crate::error::InitError;
 use crate::text::display;
 
-/// Sends the first `limit` bytes of `file`. What was announced is sent, whatever happens: a file
+/// Sends the first `limit` bytes of `file` and returns how many that were. What was announced is sent, whatever happens: a file
 /// that can not be read to the end (it is on a damaged disk) is filled up with zeros, with a
 /// warning.
 pub(super) fn send_file(
@@ -20,7 +20,7 @@ pub(super) fn send_file(
     file: OwnedFd,
     stat: &FileStat,
     limit: u64,
-) -> Result<(), InitError> {
+) -> Result<u64, InitError> {
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let sent = size.min(limit);
     sink.begin(FileBegin {
@@ -58,13 +58,11 @@ pub(super) fn send_file(
         left -= count as u64;
     }
     sink.end()?;
-    match trouble {
-        None => Ok(()),
-        Some(reason) => sink.log(
-            LogLevel::Warning,
-            format!("replaced the end by zeros, {reason}: {}", display(path)),
-        ),
+    if let Some(reason) = trouble {
+        let text = format!("replaced the end by zeros, {reason}: {}", display(path));
+        sink.log(LogLevel::Warning, text)?;
     }
+    Ok(sent)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(crate) struct Collector<'a, S> {
     /// Ids of the file systems that may hold outputs.
     devices: Vec<u64>,
     file_bytes: u64,
+    /// How many more bytes of files may be sent.
+    bytes_left: u64,
     /// How many more files may be sent.
     files_left: u32,
     /// How many files were found beyond that.
@@ -84,6 +86,7 @@ impl<'a, S: Sink> Collector<'a, S> {
             root,
             devices,
             file_bytes: limits.file_bytes,
+            bytes_left: limits.total_file_bytes,
             files_left: limits.file_count,
             left_out: 0,
             names_limit: NAMES_LIMIT,
@@ -173,7 +176,9 @@ impl<'a, S: Sink> Collector<'a, S> {
         match opened {
             Ok((file, stat)) => {
                 self.files_left -= 1;
-                send_file(self.sink, path, file, &stat, self.file_bytes)?;
+                let limit = self.file_bytes.min(self.bytes_left);
+                let sent = send_file(self.sink, path, file, &stat, limit)?;
+                self.bytes_left -= sent;
                 Ok(Ok(()))
             }
             Err(error) => Ok(Err(error)),

@@ -10,6 +10,7 @@ fn limits(file_count: u32) -> Limits {
         output_bytes: 0,
         file_count,
         file_bytes: u64::MAX,
+        total_file_bytes: u64::MAX,
     }
 }
 

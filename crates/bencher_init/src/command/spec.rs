@@ -99,6 +99,7 @@ mod tests {
                 output_bytes: 0,
                 file_count: 0,
                 file_bytes: 0,
+                total_file_bytes: 0,
             },
             log_level: LogLevel::Info,
         }

@@ -193,6 +193,21 @@ fn the_size_of_each_file_is_limited() {
 }
 
 #[test]
+fn the_size_of_all_files_together_is_limited() {
+    let image = image_or_skip!();
+    let mut orders = image.script("for name in a b c; do head -c 1000 /dev/zero >$name; done");
+    orders.outputs = vec![b"a".to_vec(), b"b".to_vec(), b"c".to_vec()];
+    orders.limits.total_file_bytes = 1_500;
+    let outcome = run(orders).succeeded();
+    let sizes: Vec<_> = outcome
+        .files
+        .iter()
+        .map(|file| (file.size, file.contents.len()))
+        .collect();
+    assert_eq!(sizes, [(1000, 1000), (1000, 500), (1000, 0)]);
+}
+
+#[test]
 fn a_large_file_arrives_complete() {
     let image = image_or_skip!();
     let outcome = collect(&image, "head -c 40000000 /dev/urandom >big", &["big"]);

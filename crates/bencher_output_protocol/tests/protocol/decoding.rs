@@ -244,6 +244,7 @@ fn empty_orders() -> bencher_output_protocol::Orders {
             output_bytes: 0,
             file_count: 0,
             file_bytes: 0,
+            total_file_bytes: 0,
         },
         log_level: LogLevel::Info,
     }

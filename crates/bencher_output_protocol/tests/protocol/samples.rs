@@ -129,7 +129,7 @@ fn orders() -> impl Strategy<Value = Orders> {
         vec(any::<u8>(), 0..20).prop_map(|path| Root::Directory { path }),
     ];
     let list = || vec(vec(any::<u8>(), 0..30), 0..6);
-    let numbers = (any::<u64>(), any::<u32>(), any::<u64>());
+    let numbers = (any::<u64>(), any::<u32>(), any::<u64>(), any::<u64>());
     (
         (root, ".{0,10}", ".{0,10}", level()),
         (list(), list(), list()),
@@ -139,7 +139,11 @@ fn orders() -> impl Strategy<Value = Orders> {
             |(
                 (root, hostname, user, log_level),
                 (arguments, environment, outputs),
-                (working_directory, stop_signal, (output_bytes, file_count, file_bytes)),
+                (
+                    working_directory,
+                    stop_signal,
+                    (output_bytes, file_count, file_bytes, total_file_bytes),
+                ),
             )| Orders {
                 root,
                 hostname,
@@ -153,6 +157,7 @@ fn orders() -> impl Strategy<Value = Orders> {
                     output_bytes,
                     file_count,
                     file_bytes,
+                    total_file_bytes,
                 },
                 log_level,
             },

@@ -27,13 +27,7 @@ pub(crate) fn is_available() -> bool {
 
 /// Fetches the newest cloud kernel that the host's package lists know and keeps it in `store`.
 pub(crate) fn fetch(store: &KernelStore, reporter: &dyn Reporter) -> Result<Kernel, KernelError> {
-    let folder = tempfile::Builder::new()
-        .prefix("bencher-kernel-")
-        .tempdir()
-        .map_err(|source| KernelError::Cache {
-            path: std::env::temp_dir(),
-            source,
-        })?;
+    let folder = store.scratch(reporter)?;
     let mut apt = Apt {
         folder: folder.path().to_owned(),
         private_lists: false,
@@ -61,7 +55,12 @@ pub(crate) fn fetch(store: &KernelStore, reporter: &dyn Reporter) -> Result<Kern
         .into_iter()
         .find(|path| path.is_dir());
     let version = archive.file_stem().unwrap_or_default().to_string_lossy();
-    store.add(&image, modules.as_deref(), &format!("{ORIGIN}{version}"))
+    store.add(
+        &image,
+        modules.as_deref(),
+        &format!("{ORIGIN}{version}"),
+        reporter,
+    )
 }
 
 struct Apt {

@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::store::MAX_KERNEL;
 use super::{KernelError, KernelUrl};
-
-/// The largest kernel that is downloaded, in bytes.
-const MAX_DOWNLOAD: u64 = 512 << 20;
 
 /// Time to connect, and then to receive the whole of it.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -34,7 +32,7 @@ pub(crate) fn download(url: &KernelUrl, target: &Path) -> Result<(), KernelError
     let mut body = response
         .into_body()
         .into_with_config()
-        .limit(MAX_DOWNLOAD)
+        .limit(MAX_KERNEL)
         .reader();
     let mut file = File::create(target).map_err(|source| KernelError::Cache {
         path: target.to_owned(),

@@ -14,6 +14,14 @@ pub enum KernelError {
         /// Why.
         source: io::Error,
     },
+    /// The file is larger than any kernel.
+    #[error("{} is larger than {} MiB: it is no kernel", path.display(), limit >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// The file is neither a bzImage nor an ELF image.
     #[error(
         "{} is not a Linux kernel: expected an x86 bzImage or an ELF vmlinux", path.display()
@@ -104,12 +112,15 @@ pub enum KernelError {
     },
     /// Nothing provides a kernel on this host.
     #[error(
-        "no guest kernel: none is in the cache, and this host has no apt-get to fetch Debian's \
-         linux-image-cloud-{debian_architecture}; name one with --kernel FILE (and \
-         --kernel-modules DIR), or a pinned one with --kernel URL#sha256:HEX"
+        "no guest kernel: none is in the cache, this host has no apt-get to fetch Debian's \
+         linux-image-cloud-{debian_architecture}, and the one that is pinned could not be had \
+         ({reason}); name one with --kernel FILE (and --kernel-modules DIR), or a pinned one with \
+         --kernel URL#sha256:HEX"
     )]
     NoProvider {
         /// Debian's name of this architecture.
         debian_architecture: &'static str,
+        /// Why the pinned kernel can not be had.
+        reason: String,
     },
 }

@@ -4,11 +4,11 @@
 //! --kernel FILE [--kernel-modules DIR] --------------------+
 //! --kernel URL#sha256:HEX --> download, verified --+       |
 //! cache (kernels/<id>/) <--------------------------+-------+--> Kernel
-//!   ^--- Debian's linux-image-cloud-*, by apt-get download
+//!   ^--- Debian's linux-image-cloud-*, by apt-get download, else a pinned download
 //! ```
 //!
-//! A kernel in the cache is a folder that was written beside its final name and renamed, so it is
-//! whole or not there:
+//! A kernel in the cache is a folder that was written elsewhere and renamed, so it is whole or not
+//! there:
 //!
 //! ```text
 //! kernels/6.1.0-56-cloud-amd64-1f0c…/
@@ -23,6 +23,7 @@ mod debian;
 mod download;
 mod error;
 mod modules;
+mod pinned;
 mod provider;
 mod store;
 

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Kernel, KernelError, KernelStore, debian, download};
+use super::{Kernel, KernelError, KernelStore, debian, download, pinned};
 use crate::Reporter;
 
 /// What `--kernel` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelSource {
-    /// Nothing: the cache, else this host's provider.
+    /// Nothing: the cache, else Debian's kernel where apt-get is, else the one that is pinned.
     Any,
     /// A file, with the folder of its modules unless it has everything built in.
     File {
@@ -80,16 +80,19 @@ pub fn find(
             image,
             modules.as_deref(),
             &format!("file:{}", image.display()),
+            reporter,
         ),
         KernelSource::Url { url, modules } => from_url(url, modules.as_deref(), store, reporter),
         KernelSource::Any => {
+            let pinned = pinned::url();
             if let Some(kernel) = store.newest(debian::ORIGIN) {
                 Ok(kernel)
             } else if debian::is_available() {
                 debian::fetch(store, reporter)
             } else {
-                Err(KernelError::NoProvider {
+                from_url(&pinned, None, store, reporter).map_err(|error| KernelError::NoProvider {
                     debian_architecture: debian::ARCHITECTURE,
+                    reason: error.to_string(),
                 })
             }
         }
@@ -103,20 +106,14 @@ fn from_url(
     reporter: &dyn Reporter,
 ) -> Result<Kernel, KernelError> {
     let origin = format!("url:{}#sha256:{}", url.url, url.sha256);
-    // With modules the cache can not answer: the folder may have changed since.
-    if modules.is_none()
-        && let Some(kernel) = store.newest(&origin)
-    {
+    if let Some(kernel) = store.known(&url.sha256, modules, &origin)? {
         return Ok(kernel);
     }
     reporter.info(&format!("downloading the guest kernel {}", url.url));
-    let folder = tempfile::tempdir().map_err(|source| KernelError::Cache {
-        path: std::env::temp_dir(),
-        source,
-    })?;
-    let file = folder.path().join("kernel");
+    let folder = store.scratch(reporter)?;
+    let file = folder.path().join("download");
     download::download(url, &file)?;
-    store.add(&file, modules, &origin)
+    store.add(&file, modules, &origin, reporter)
 }
 
 #[cfg(test)]

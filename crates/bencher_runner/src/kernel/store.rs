@@ -1,22 +1,29 @@
 //! Kernels in the cache.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::bzimage::{self, BzImage};
+use super::bzimage::{self, BzImage, UnpackError};
 use super::{Kernel, KernelError, Module, modules};
+use crate::Reporter;
+use crate::scratch::Scratch;
 
 /// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
+
+/// The largest kernel that is taken, in bytes, as it is distributed and once unpacked.
+pub(crate) const MAX_KERNEL: u64 = 512 << 20;
 
 /// The folder `kernels` of the cache.
 #[derive(Debug, Clone)]
 pub struct KernelStore {
     folder: PathBuf,
+    /// Where kernels are until they are whole.
+    scratch: PathBuf,
 }
 
 /// What `kernel.json` holds.
@@ -40,15 +47,21 @@ struct ModuleEntry {
 
 const MANIFEST: &str = "kernel.json";
 
-/// How the names of folders begin that are not finished, and will be renamed.
-const STAGING: &str = ".new-";
-
 impl KernelStore {
     /// The store in the folder `cache`, which need not exist.
     pub fn new(cache: &Path) -> Self {
         Self {
             folder: cache.join("kernels"),
+            scratch: cache.join("tmp"),
         }
+    }
+
+    /// A folder on the filesystem of the cache for what is being fetched.
+    pub(crate) fn scratch(&self, reporter: &dyn Reporter) -> Result<Scratch, KernelError> {
+        Scratch::create(&self.scratch, "kernel-", reporter).map_err(|error| KernelError::Cache {
+            path: error.path,
+            source: error.source,
+        })
     }
 
     /// The newest kernel whose origin begins with `origin`, or `None`. A folder that is not a
@@ -57,15 +70,7 @@ impl KernelStore {
         let mut kernels: Vec<_> = fs::read_dir(&self.folder)
             .ok()?
             .filter_map(|entry| {
-                let entry = entry.ok()?;
-                if entry
-                    .file_name()
-                    .as_encoded_bytes()
-                    .starts_with(STAGING.as_bytes())
-                {
-                    return None;
-                }
-                let path = entry.path();
+                let path = entry.ok()?.path();
                 let modified = fs::metadata(path.join(MANIFEST)).ok()?.modified().ok()?;
                 let kernel = load(&path)?;
                 kernel
@@ -78,7 +83,8 @@ impl KernelStore {
         kernels.pop().map(|(_, kernel)| kernel)
     }
 
-    /// Keeps the kernel `image` and what a guest needs of the modules in `modules_folder`.
+    /// Keeps the kernel `image` and what a guest needs of the modules in `modules_folder`, unless
+    /// it is there already.
     ///
     /// # Errors
     ///
@@ -88,28 +94,19 @@ impl KernelStore {
         image: &Path,
         modules_folder: Option<&Path>,
         origin: &str,
+        reporter: &dyn Reporter,
     ) -> Result<Kernel, KernelError> {
-        let bytes = fs::read(image).map_err(|source| KernelError::Read {
-            path: image.to_owned(),
-            source,
-        })?;
-        let sha256 = hex::encode(Sha256::digest(&bytes));
-        let modules = modules_folder.map(modules::resolve).transpose()?;
-        let modules = modules.unwrap_or_default();
-        let parts = Parts::of(image, &bytes)?;
-
-        create_folder(&self.folder)?;
-        let staging = tempfile::Builder::new()
-            .prefix(STAGING)
-            .tempdir_in(&self.folder)
-            .map_err(cache_error(&self.folder))?;
-        if let Some(elf) = &parts.elf {
-            write(&staging.path().join("vmlinux"), elf)?;
+        let sha256 = digest(image)?;
+        let modules = modules_of(modules_folder)?;
+        let identity = identity(&sha256, origin, &modules)?;
+        if let Some(kernel) = self.find(&identity) {
+            return Ok(kernel);
         }
-        if parts.elf.is_none() || !bzimage::is_elf(&bytes) {
-            write(&staging.path().join("bzImage"), &bytes)?;
-        }
-        let modules_target = staging.path().join("modules");
+        let scratch = self.scratch(reporter)?;
+        let staging = scratch.path().join("kernel");
+        create_folder(&staging)?;
+        let boot = unpack(image, &staging)?;
+        let modules_target = staging.join("modules");
         create_folder(&modules_target)?;
         for module in &modules {
             let name = format!("{}.ko", module.name);
@@ -117,8 +114,8 @@ impl KernelStore {
         }
         let manifest = Manifest {
             format: FORMAT,
-            image: parts.boot_file().to_owned(),
-            release: parts.release,
+            image: boot.name.to_owned(),
+            release: boot.release,
             sha256,
             origin: origin.to_owned(),
             modules: modules
@@ -130,45 +127,61 @@ impl KernelStore {
                 .collect(),
         };
         let json = serde_json::to_vec_pretty(&manifest).map_err(|error| KernelError::Cache {
-            path: staging.path().join(MANIFEST),
+            path: staging.join(MANIFEST),
             source: error.into(),
         })?;
-        write(&staging.path().join(MANIFEST), &json)?;
-        self.publish(staging, &manifest)
+        write(&staging.join(MANIFEST), &json)?;
+        self.publish(&staging, &manifest, &identity)
+    }
+
+    /// The kernel whose image has this digest, with what a guest needs of `modules_folder`, if it
+    /// is there.
+    ///
+    /// # Errors
+    ///
+    /// When a module is damaged.
+    pub(crate) fn known(
+        &self,
+        sha256: &str,
+        modules_folder: Option<&Path>,
+        origin: &str,
+    ) -> Result<Option<Kernel>, KernelError> {
+        let identity = identity(sha256, origin, &modules_of(modules_folder)?)?;
+        Ok(self.find(&identity))
+    }
+
+    /// The whole kernel of this identity.
+    fn find(&self, identity: &str) -> Option<Kernel> {
+        fs::read_dir(&self.folder)
+            .ok()?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| path.to_string_lossy().ends_with(identity))
+            .find_map(|path| load(&path))
     }
 
     /// Renames the finished folder to its final name. Two processes may fetch the same kernel at
     /// once: the later one finds the name taken, by the same content, and uses that.
     fn publish(
         &self,
-        staging: tempfile::TempDir,
+        staging: &Path,
         manifest: &Manifest,
+        identity: &str,
     ) -> Result<Kernel, KernelError> {
-        let identity = Sha256::digest(format!(
-            "{FORMAT} {} {} {:?}",
-            manifest.sha256, manifest.origin, manifest.modules
-        ));
-        let target = self.folder.join(format!(
-            "{}-{}",
-            manifest
-                .release
-                .as_deref()
-                .map_or("kernel".to_owned(), safe_name),
-            &hex::encode(identity)[..16],
-        ));
+        create_folder(&self.folder)?;
+        let release = manifest.release.as_deref();
+        let release = release.map_or("kernel".to_owned(), safe_name);
+        let target = self.folder.join(format!("{release}-{identity}"));
         if load(&target).is_none() {
-            match fs::rename(staging.path(), &target) {
-                Ok(()) => {
-                    // The folder has its final name now: there is nothing to remove.
-                    let _renamed = staging.keep();
-                }
+            // What is there under this name is no whole kernel: it would only be in the way.
+            let _nothing_there = fs::remove_dir_all(&target);
+            match fs::rename(staging, &target) {
                 Err(source) if load(&target).is_none() => {
                     return Err(KernelError::Cache {
                         path: target,
                         source,
                     });
                 }
-                Err(_) => {}
+                _ => {}
             }
         }
         load(&target).ok_or_else(|| KernelError::Cache {
@@ -178,38 +191,98 @@ impl KernelStore {
     }
 }
 
-/// What is to be kept of a kernel image.
-struct Parts {
-    /// The ELF image, when it can be booted directly.
-    elf: Option<Vec<u8>>,
+fn modules_of(folder: Option<&Path>) -> Result<Vec<Module>, KernelError> {
+    Ok(folder
+        .map(modules::resolve)
+        .transpose()?
+        .unwrap_or_default())
+}
+
+/// What tells one kernel in the cache from another: the image, where it came from, and what every
+/// module of it holds.
+fn identity(sha256: &str, origin: &str, modules: &[Module]) -> Result<String, KernelError> {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{FORMAT}\0{sha256}\0{origin}\0"));
+    for module in modules {
+        hasher.update(format!("{}\0", module.name));
+        hasher.update(Sha256::digest(module.read()?));
+    }
+    Ok(hex::encode(hasher.finalize())[..16].to_owned())
+}
+
+/// SHA-256 of the file, in hexadecimal.
+fn digest(image: &Path) -> Result<String, KernelError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 128 * 1024];
+    let mut reader = open(image)?;
+    loop {
+        match reader.read(&mut buffer).map_err(read_error(image))? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    if reader.limit() == 0 {
+        return Err(KernelError::TooLarge {
+            path: image.to_owned(),
+            limit: MAX_KERNEL,
+        });
+    }
+    Ok(hex::encode(hasher.finalize()))
+}
+
+/// One byte more than is allowed is read, which tells that the file is too large.
+fn open(image: &Path) -> Result<std::io::Take<File>, KernelError> {
+    let file = File::open(image).map_err(read_error(image))?;
+    Ok(file.take(MAX_KERNEL + 1))
+}
+
+fn read_error(path: &Path) -> impl FnOnce(std::io::Error) -> KernelError {
+    let path = path.to_owned();
+    move |source| KernelError::Read { path, source }
+}
+
+/// The file of a kernel that is booted.
+struct BootFile {
+    name: &'static str,
     release: Option<String>,
 }
 
-impl Parts {
-    fn of(path: &Path, bytes: &[u8]) -> Result<Self, KernelError> {
-        if bzimage::is_elf(bytes) {
-            return Ok(Self {
-                elf: Some(bytes.to_vec()),
-                release: None,
-            });
-        }
-        let image = BzImage::parse(bytes).ok_or_else(|| KernelError::NotAKernel {
-            path: path.to_owned(),
-        })?;
-        let elf = image.unpack(path)?;
-        Ok(Self {
-            elf: bzimage::has_pvh_entry(&elf).then_some(elf),
-            release: image.release().map(str::to_owned),
-        })
+/// Puts what is to be kept of the kernel `image` into `folder`: its ELF image, and the image as it
+/// was distributed.
+fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
+    let source = File::open(image).map_err(read_error(image))?;
+    let elf_path = folder.join("vmlinux");
+    if bzimage::is_elf(&source).map_err(read_error(image))? {
+        copy(image, &elf_path)?;
+        return Ok(BootFile {
+            name: "vmlinux",
+            release: None,
+        });
     }
-
-    fn boot_file(&self) -> &'static str {
-        if self.elf.is_some() {
-            "vmlinux"
-        } else {
-            "bzImage"
-        }
-    }
+    let parsed = BzImage::parse(&source).map_err(read_error(image))?;
+    let parsed = parsed.ok_or_else(|| KernelError::NotAKernel {
+        path: image.to_owned(),
+    })?;
+    let mut elf = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&elf_path)
+        .map_err(cache_error(&elf_path))?;
+    parsed.unpack(&mut elf).map_err(|error| match error {
+        UnpackError::Payload(reason) => KernelError::Payload {
+            path: image.to_owned(),
+            reason,
+        },
+        UnpackError::Write(source) => cache_error(&elf_path)(source),
+    })?;
+    elf.sync_all().map_err(cache_error(&elf_path))?;
+    copy(image, &folder.join("bzImage"))?;
+    let boots_directly = bzimage::has_pvh_entry(&elf);
+    Ok(BootFile {
+        name: if boots_directly { "vmlinux" } else { "bzImage" },
+        release: parsed.release().map(str::to_owned),
+    })
 }
 
 fn load(folder: &Path) -> Option<Kernel> {
@@ -251,6 +324,12 @@ fn create_folder(folder: &Path) -> Result<(), KernelError> {
     fs::create_dir_all(folder).map_err(cache_error(folder))
 }
 
+fn copy(from: &Path, to: &Path) -> Result<(), KernelError> {
+    let mut file = File::create(to).map_err(cache_error(to))?;
+    std::io::copy(&mut open(from)?, &mut file).map_err(cache_error(to))?;
+    file.sync_all().map_err(cache_error(to))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), KernelError> {
     let mut file = File::create(path).map_err(cache_error(path))?;
     file.write_all(bytes).map_err(cache_error(path))?;
@@ -265,6 +344,7 @@ fn cache_error(path: &Path) -> impl FnOnce(std::io::Error) -> KernelError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reporter::Silent;
 
     fn elf() -> Vec<u8> {
         b"\x7fELF and so on".to_vec()
@@ -277,10 +357,10 @@ mod tests {
         fs::write(&image, elf()).unwrap();
         let store = KernelStore::new(&folder.path().join("cache"));
         assert!(store.newest("").is_none());
-        let kernel = store.add(&image, None, "test").unwrap();
+        let kernel = store.add(&image, None, "test", &Silent).unwrap();
         assert_eq!(fs::read(&kernel.image).unwrap(), elf());
         assert_eq!(kernel.sha256, hex::encode(Sha256::digest(elf())));
-        store.add(&image, None, "test").unwrap();
+        store.add(&image, None, "test", &Silent).unwrap();
         let folders: Vec<_> = fs::read_dir(folder.path().join("cache/kernels"))
             .unwrap()
             .collect();
@@ -290,15 +370,43 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_kernel_is_passed_over() {
+    fn nothing_unfinished_stays_and_what_others_left_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("readme");
+        fs::write(&image, "hello").unwrap();
+        let tmp = folder.path().join("tmp");
+        fs::create_dir_all(tmp.join("kernel-left/kernel")).unwrap();
+        let store = KernelStore::new(folder.path());
+        store.add(&image, None, "test", &Silent).unwrap_err();
+        let left: Vec<_> = fs::read_dir(&tmp)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, [".lock"]);
+    }
+
+    #[test]
+    fn half_a_kernel_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("vmlinux");
         fs::write(&image, elf()).unwrap();
         let store = KernelStore::new(folder.path());
-        let kernel = store.add(&image, None, "test").unwrap();
-        let finished = kernel.image.parent().unwrap();
-        fs::rename(finished, finished.with_file_name(".new-abc")).unwrap();
-        assert!(store.newest("test").is_none());
+        let kernel = store.add(&image, None, "test", &Silent).unwrap();
+        fs::remove_file(&kernel.image).unwrap();
+        let again = store.add(&image, None, "test", &Silent).unwrap();
+        assert_eq!(fs::read(&again.image).unwrap(), elf());
+    }
+
+    #[test]
+    fn a_file_that_never_ends_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("huge");
+        File::create(&image)
+            .unwrap()
+            .set_len(MAX_KERNEL + 1)
+            .unwrap();
+        let error = KernelStore::new(folder.path()).add(&image, None, "test", &Silent);
+        assert!(matches!(error, Err(KernelError::TooLarge { .. })));
     }
 
     #[test]
@@ -307,7 +415,7 @@ mod tests {
         let image = folder.path().join("vmlinux");
         fs::write(&image, elf()).unwrap();
         let store = KernelStore::new(folder.path());
-        let kernel = store.add(&image, None, "test").unwrap();
+        let kernel = store.add(&image, None, "test", &Silent).unwrap();
         fs::remove_file(&kernel.image).unwrap();
         assert!(store.newest("test").is_none());
     }
@@ -317,7 +425,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("readme");
         fs::write(&image, "hello").unwrap();
-        let error = KernelStore::new(folder.path()).add(&image, None, "test");
+        let error = KernelStore::new(folder.path()).add(&image, None, "test", &Silent);
         assert!(matches!(error, Err(KernelError::NotAKernel { .. })));
     }
 }

@@ -20,12 +20,9 @@ pub struct ResultDocument<I> {
     pub runner: RunnerIdentity,
     /// When the run began, in seconds since 1970-01-01 UTC.
     pub started_at: u64,
-    /// What ran.
-    pub image: Image,
-    /// The command as it was executed.
-    pub command: Command,
-    /// Where it ran.
-    pub machine: Machine,
+    /// What ran and where; absent when the run failed before that was known.
+    #[serde(flatten)]
+    pub setup: Option<Setup>,
     /// The host around the machine.
     pub host: Host,
     /// What bounded it.
@@ -37,6 +34,17 @@ pub struct ResultDocument<I> {
     pub outcome: Outcome,
     /// Whether the numbers can be compared.
     pub trust: Trust,
+}
+
+/// What ran and where.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Setup {
+    /// What ran.
+    pub image: Image,
+    /// The command as it was executed.
+    pub command: Command,
+    /// Where it ran.
+    pub machine: Machine,
 }
 
 /// A program and its version.
@@ -138,6 +146,8 @@ pub struct Limits {
     pub max_file_count: u32,
     /// Bytes kept of each file.
     pub max_file_bytes: ByteSize,
+    /// Bytes kept of all files of an iteration together.
+    pub max_total_file_bytes: ByteSize,
 }
 
 /// How the whole run ended.

@@ -7,7 +7,7 @@ mod spool;
 
 pub use document::{
     Command, Host, Image, KernelIdentity, Limits, Machine, Outcome, ResultDocument, RunnerIdentity,
-    Trust, VERSION,
+    Setup, Trust, VERSION,
 };
 pub use iteration::{
     Content, EndedBy, FileOutput, Iteration, MissingOutput, Resources, Spans, StoredText,

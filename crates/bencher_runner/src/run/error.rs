@@ -5,9 +5,11 @@ use bencher_output_protocol::ProtocolError;
 use thiserror::Error;
 
 use super::text;
+use crate::Unfinished;
 use crate::initramfs::InitramfsError;
 use crate::kernel::KernelError;
 use crate::machine::MachineError;
+use crate::scratch::ScratchError;
 
 /// Why a run failed: nothing that the command did, so the exit code is 125.
 #[derive(Debug, Error)]
@@ -157,6 +159,9 @@ pub enum RunError {
         /// Why.
         source: io::Error,
     },
+    /// A thread of the runner ended without a result.
+    #[error("a thread of the runner failed: {0}")]
+    Thread(io::Error),
     /// The stream or the machine's process can not be used further.
     #[error("failed to {action}: {source}")]
     Io {
@@ -187,6 +192,35 @@ pub enum RunError {
     /// The user stopped the run before a command was started.
     #[error("interrupted before the command was started")]
     Interrupted(nix::sys::signal::Signal),
+}
+
+impl RunError {
+    /// The exit code of a run that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // As shells have it for a process that a signal ended.
+            Self::Interrupted(signal) => 128 + u8::try_from(*signal as i32).unwrap_or(0),
+            _ => 125,
+        }
+    }
+}
+
+impl From<Unfinished> for RunError {
+    fn from(unfinished: Unfinished) -> Self {
+        match unfinished {
+            Unfinished::Interrupted(signal) => Self::Interrupted(signal),
+            Unfinished::Thread(source) => Self::Thread(source),
+        }
+    }
+}
+
+impl From<ScratchError> for RunError {
+    fn from(error: ScratchError) -> Self {
+        Self::State {
+            path: error.path,
+            source: error.source,
+        }
+    }
 }
 
 /// The end of a console, as the end of an error message.

@@ -8,14 +8,13 @@ use bencher_output_protocol::{Conversation, Decoder, GuestMessage, HostMessage, 
 use tokio::io::Interest;
 
 use super::RunError;
-use super::interrupts::Interrupts;
 use super::live::{LiveOutput, LiveWriter};
 use super::record::{Finish, Record};
 use super::supervisor::{Action, Cause, Event, Supervisor, Times};
 use super::verdict;
-use crate::Reporter;
 use crate::machine::Machine;
 use crate::result::Iteration;
+use crate::{Interrupts, Reporter};
 
 /// What an iteration needs besides its machine.
 #[derive(Debug)]

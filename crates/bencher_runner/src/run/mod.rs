@@ -8,7 +8,6 @@
 
 mod capture;
 mod error;
-mod interrupts;
 mod iteration;
 mod layers;
 mod live;
@@ -20,28 +19,29 @@ mod report;
 mod root;
 mod rootfs;
 mod spec;
-mod state;
 mod supervisor;
 mod text;
 mod verdict;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use error::{ConsoleExcerpt, RunError};
-pub use interrupts::Interrupts;
 pub use live::LiveOutput;
 pub use rootfs::build_to_file;
 pub use spec::{LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
-use crate::Reporter;
 use crate::result::{EndedBy, Iteration, metrics_line};
+use crate::scratch::Scratch;
+use crate::{Interrupts, Reporter, interruptible};
 use iteration::{IterationPlan, drive};
 use output_folder::OutputFolder;
 use prepare::Prepared;
 use record::{Keep, Moments, Record};
 use report::Report;
-use state::RunFolder;
+use root::RootForRun;
 use supervisor::Times;
 
 /// What became of a run.
@@ -56,9 +56,6 @@ pub struct RunOutcome {
 /// How long a VMM may take to tell its version, after everything else is done.
 const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The exit code of a failure of the runner.
-const FAILED: u8 = 125;
-
 /// Runs what `spec` says. The result goes where `spec` says; `reporter` hears of each step.
 pub async fn run(
     spec: RunSpec,
@@ -66,16 +63,17 @@ pub async fn run(
     reporter: Arc<dyn Reporter>,
 ) -> RunOutcome {
     let spec = Arc::new(spec);
-    match attempt(&spec, interrupts, &reporter).await {
-        Ok(outcome) => outcome,
-        Err(RunError::Interrupted(signal)) => RunOutcome {
-            exit_code: 128 + u8::try_from(signal as i32).unwrap_or(0),
-            error: Some(RunError::Interrupted(signal)),
-        },
-        Err(error) => RunOutcome {
-            exit_code: FAILED,
+    attempt(&spec, interrupts, &reporter)
+        .await
+        .unwrap_or_else(RunOutcome::failed)
+}
+
+impl RunOutcome {
+    fn failed(error: RunError) -> Self {
+        Self {
+            exit_code: error.exit_code(),
             error: Some(error),
-        },
+        }
     }
 }
 
@@ -84,25 +82,33 @@ async fn attempt(
     interrupts: &mut Interrupts,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<RunOutcome, RunError> {
-    let folder = RunFolder::create(&spec.directories.state, reporter.as_ref())?;
+    let runs = spec.directories.state.join("runs");
+    let folder = Scratch::create(&runs, "run-", reporter.as_ref())?;
     let output = spec
         .output_folder
         .as_deref()
         .map(OutputFolder::create)
         .transpose()?;
     let mut report = Report::new(spec)?;
-    let prepared = prepare::prepare(spec, interrupts, reporter).await;
-    let prepared = prepared.inspect_err(|_| {
-        if let Some(output) = &output {
-            output.discard();
+    let prepared = match prepare::prepare(spec, interrupts, reporter).await {
+        Ok(prepared) => Arc::new(prepared),
+        Err(error) => {
+            if let Some(output) = &output {
+                output.discard();
+            }
+            let outcome = RunOutcome::failed(error);
+            if let Err(second) = report.write_unprepared(&outcome) {
+                reporter.warning(&second.to_string());
+            }
+            return Ok(outcome);
         }
-    })?;
+    };
     let run = Run {
         spec,
         prepared: &prepared,
         folder: &folder,
         output: output.as_ref(),
-        reporter: reporter.as_ref(),
+        reporter,
     };
     let vmm_version = report.is_wanted().then(|| run.vmm_version());
     let mut failure = None;
@@ -111,8 +117,8 @@ async fn attempt(
         let (iteration, error) = match run.iterate(index, interrupts).await {
             Ok(ended) => ended,
             Err(error) => {
+                exit_code = error.exit_code();
                 failure = Some(error);
-                exit_code = FAILED;
                 break;
             }
         };
@@ -136,19 +142,32 @@ async fn attempt(
         },
         None => None,
     };
-    report.write(&prepared, vmm_version, exit_code, failure.as_ref())?;
-    Ok(RunOutcome {
+    let outcome = RunOutcome {
         exit_code,
         error: failure,
-    })
+    };
+    report.write(&prepared, vmm_version, &outcome)?;
+    Ok(outcome)
+}
+
+/// A file in the folder of `path`, to become `path` when it is whole.
+fn beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 struct Run<'a> {
     spec: &'a Arc<RunSpec>,
-    prepared: &'a Prepared,
-    folder: &'a RunFolder,
+    prepared: &'a Arc<Prepared>,
+    folder: &'a Scratch,
     output: Option<&'a OutputFolder>,
-    reporter: &'a dyn Reporter,
+    reporter: &'a Arc<dyn Reporter>,
 }
 
 impl Run<'_> {
@@ -159,7 +178,7 @@ impl Run<'_> {
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
-        let root = root::RootForRun::make(self.prepared, self.folder, index, self.reporter)?;
+        let root = self.root(index, interrupts).await?;
         let copied = Instant::now();
         let machine = sandbox.boot(root.filesystem())?;
         let moments = Moments {
@@ -177,11 +196,12 @@ impl Run<'_> {
             output_bytes: self.spec.limits.output.bytes(),
             file_count: self.spec.limits.file_count,
             file_bytes: self.spec.limits.file.bytes(),
+            total_file_bytes: self.spec.limits.total_files.bytes(),
             log_level: self.prepared.orders.log_level,
             outputs: &self.prepared.orders.outputs,
             folder: self.output,
         };
-        let record = Record::new(index, moments, keep, self.reporter)?;
+        let record = Record::new(index, moments, keep, self.reporter.as_ref())?;
         let plan = IterationPlan {
             orders: &self.prepared.orders,
             times: Times {
@@ -190,11 +210,22 @@ impl Run<'_> {
                 grace: self.spec.limits.grace_period,
             },
             live: self.spec.live,
-            reporter: self.reporter,
+            reporter: self.reporter.as_ref(),
         };
         let ended = drive(machine, &plan, interrupts, record).await;
-        root.remove(self.reporter);
+        root.remove(self.reporter.as_ref());
         Ok(ended)
+    }
+
+    /// The iteration's own root filesystem. A copy may take long: an interrupt ends it.
+    async fn root(&self, index: u32, interrupts: &mut Interrupts) -> Result<RootForRun, RunError> {
+        let prepared = Arc::clone(self.prepared);
+        let reporter = Arc::clone(self.reporter);
+        let folder = self.folder.path().to_owned();
+        interruptible(interrupts, move |cancel| {
+            RootForRun::make(&prepared, &folder, index, reporter.as_ref(), cancel)
+        })
+        .await?
     }
 
     /// Tells the reporter of a finished iteration.

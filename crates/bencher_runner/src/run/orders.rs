@@ -49,6 +49,7 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
             output_bytes: spec.limits.output.bytes(),
             file_count: spec.limits.file_count,
             file_bytes: spec.limits.file.bytes(),
+            total_file_bytes: spec.limits.total_files.bytes(),
         },
         log_level: spec.guest_log_level,
     })

@@ -1,17 +1,14 @@
 //! What happens once before the first iteration: image, kernel, sandbox, root filesystem.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use bencher_oci::{Image, ImageReference};
 use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
-use super::interrupts::Interrupts;
 use super::spec::LEAST_MEMORY;
 use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
-use crate::Reporter;
 use crate::initramfs;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
@@ -19,6 +16,7 @@ use crate::machine::{
 };
 use crate::result;
 use crate::units::ByteSize;
+use crate::{Interrupts, Reporter, interruptible};
 
 /// Everything that the iterations of a run share.
 #[derive(Debug)]
@@ -60,34 +58,12 @@ pub(crate) async fn prepare(
     interrupts: &mut Interrupts,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Prepared, RunError> {
-    let cancel = Arc::new(AtomicBool::new(false));
-    let work = {
-        let (spec, reporter, cancel) =
-            (Arc::clone(spec), Arc::clone(reporter), Arc::clone(&cancel));
-        tokio::task::spawn_blocking(move || prepare_blocking(&spec, reporter.as_ref(), &cancel))
-    };
-    tokio::pin!(work);
-    tokio::select! {
-        joined = &mut work => joined.map_err(|error| RunError::Io {
-            action: "prepare the run",
-            source: std::io::Error::other(error),
-        })?,
-        signal = interrupts.next() => {
-            cancel.store(true, Ordering::Relaxed);
-            // A build notices, cleans up and ends. A download or a lock does not, and whatever is
-            // left of that the next runner removes.
-            tokio::select! {
-                _ = &mut work => {}
-                _ = interrupts.next() => {}
-                () = tokio::time::sleep(PATIENCE) => {}
-            }
-            Err(RunError::Interrupted(signal))
-        }
-    }
+    let (spec, reporter) = (Arc::clone(spec), Arc::clone(reporter));
+    interruptible(interrupts, move |cancel| {
+        prepare_blocking(&spec, reporter.as_ref(), cancel)
+    })
+    .await?
 }
-
-/// How long an interrupted preparation may take to clean up.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 fn prepare_blocking(
     spec: &RunSpec,

@@ -45,6 +45,8 @@ pub(crate) struct Keep<'a> {
     pub(crate) file_count: u32,
     /// Bytes of each file.
     pub(crate) file_bytes: u64,
+    /// Bytes of all files.
+    pub(crate) total_file_bytes: u64,
     /// The least important log lines to show.
     pub(crate) log_level: LogLevel,
     /// The paths that were asked for.
@@ -66,6 +68,7 @@ pub(crate) struct Record<'a> {
     report: Option<ExitReport>,
     open_file: Option<OpenFile>,
     begun_files: u32,
+    kept_file_bytes: u64,
     log_lines: usize,
     files: Vec<FileOutput>,
     missing: Vec<MissingOutput>,
@@ -120,6 +123,7 @@ impl<'a> Record<'a> {
             report: None,
             open_file: None,
             begun_files: 0,
+            kept_file_bytes: 0,
             log_lines: 0,
             files: Vec::new(),
             missing: Vec::new(),
@@ -194,7 +198,10 @@ impl<'a> Record<'a> {
             .map(|folder| folder.file(self.index, &path))
             .transpose();
         match file {
-            Ok(file) => Ok(Capture::new(self.keep.file_bytes, file)),
+            Ok(file) => {
+                let left = self.keep.total_file_bytes - self.kept_file_bytes;
+                Ok(Capture::new(self.keep.file_bytes.min(left), file))
+            }
             Err(RunError::OutputFolder { source, .. })
                 if matches!(
                     source.kind(),
@@ -226,10 +233,12 @@ impl<'a> Record<'a> {
         if let Some(file) = self.open_file.take()
             && let Some(capture) = file.capture
         {
+            let content = capture.finish(Some(file.size));
+            self.kept_file_bytes += content.kept_bytes;
             self.files.push(FileOutput {
                 guest_path: file.guest_path,
                 mode: file.mode,
-                content: capture.finish(Some(file.size)),
+                content,
             });
         }
     }

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::prepare::{self, Prepared};
-use super::{LiveOutput, RunError, RunSpec, orders, rootfs};
+use super::{LiveOutput, RunError, RunOutcome, RunSpec, beside, orders, rootfs};
 use crate::result::{
-    Host, Image, Iteration, IterationSpool, Limits, Outcome, ResultDocument, RunnerIdentity, Trust,
-    VERSION,
+    Host, Image, Iteration, IterationSpool, Limits, Outcome, ResultDocument, RunnerIdentity, Setup,
+    Trust, VERSION,
 };
+
+/// How the names of unfinished documents begin.
+const PREFIX: &str = ".result-";
 
 /// Collects iterations and writes the document.
 #[derive(Debug)]
@@ -65,51 +68,54 @@ impl<'a> Report<'a> {
         self,
         prepared: &Prepared,
         vmm_version: Option<String>,
-        exit_code: u8,
-        error: Option<&RunError>,
+        outcome: &RunOutcome,
     ) -> Result<(), RunError> {
         if !self.is_wanted() {
             return Ok(());
         }
         let spec = self.spec;
-        let document = self.document(prepared, vmm_version, exit_code, error)?;
-        if let Some(path) = &spec.result_file {
-            Target::of(path)?.write(&document)?;
-        }
+        let mut machine = prepare::machine(spec, prepared);
+        machine.vmm_version = vmm_version;
+        let setup = Setup {
+            image: image(spec, prepared)?,
+            command: orders::command(&prepared.orders),
+            machine,
+        };
+        let document = self.document(Some(setup), outcome);
         if let Some(folder) = &spec.output_folder {
             Target::of(&folder.join("result.json"))?.write(&document)?;
         }
-        if spec.live == LiveOutput::None {
-            let stdout = io::stdout().lock();
-            serialize(&document, stdout).map_err(|source| RunError::Result {
-                path: PathBuf::from("standard output"),
-                source,
-            })?;
+        deliver(spec, &document)
+    }
+
+    /// Writes the document of a run that failed before there was anything to run. It is not put
+    /// into the output folder: that is given up, so that the next attempt finds it free.
+    pub(crate) fn write_unprepared(self, outcome: &RunOutcome) -> Result<(), RunError> {
+        if !self.is_wanted() {
+            return Ok(());
         }
-        Ok(())
+        let spec = self.spec;
+        deliver(spec, &self.document(None, outcome))
     }
 
     fn document(
         self,
-        prepared: &Prepared,
-        vmm_version: Option<String>,
-        exit_code: u8,
-        error: Option<&RunError>,
-    ) -> Result<ResultDocument<IterationSpool>, RunError> {
+        setup: Option<Setup>,
+        outcome: &RunOutcome,
+    ) -> ResultDocument<IterationSpool> {
         let spec = self.spec;
-        let mut machine = prepare::machine(spec, prepared);
-        machine.vmm_version = vmm_version;
-        let reasons = prepare::doubts(&machine.description);
-        Ok(ResultDocument {
+        let reasons = match &setup {
+            Some(setup) => prepare::doubts(&setup.machine.description),
+            None => vec!["nothing ran".to_owned()],
+        };
+        ResultDocument {
             version: VERSION,
             runner: RunnerIdentity {
                 name: env!("CARGO_PKG_NAME").to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             started_at: self.started_at,
-            image: image(spec, prepared)?,
-            command: orders::command(&prepared.orders),
-            machine,
+            setup,
             host: Host::current(),
             limits: Limits {
                 timeout_seconds: spec.limits.timeout.as_secs_f64(),
@@ -118,20 +124,36 @@ impl<'a> Report<'a> {
                 max_output_bytes: spec.limits.output,
                 max_file_count: spec.limits.file_count,
                 max_file_bytes: spec.limits.file,
+                max_total_file_bytes: spec.limits.total_files,
             },
             outcome: Outcome {
-                exit_code,
+                exit_code: outcome.exit_code,
                 iterations_wanted: spec.iterations.get(),
                 iterations_run: self.count,
-                error: error.map(ToString::to_string),
+                error: outcome.error.as_ref().map(ToString::to_string),
             },
             trust: Trust {
                 comparable: reasons.is_empty(),
                 reasons,
             },
             iterations: self.spool,
-        })
+        }
     }
+}
+
+/// Puts the document where the user named a place for it alone.
+fn deliver(spec: &RunSpec, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
+    if let Some(path) = &spec.result_file {
+        Target::of(path)?.write(document)?;
+    }
+    if spec.live == LiveOutput::None {
+        let stdout = io::stdout().lock();
+        serialize(document, stdout).map_err(|source| RunError::Result {
+            path: PathBuf::from("standard output"),
+            source,
+        })?;
+    }
+    Ok(())
 }
 
 fn image(spec: &RunSpec, prepared: &Prepared) -> Result<Image, RunError> {
@@ -148,22 +170,6 @@ fn image(spec: &RunSpec, prepared: &Prepared) -> Result<Image, RunError> {
             .collect(),
         rootfs_key: rootfs::key_of(image, spec.disk)?,
     })
-}
-
-/// A file in the folder of `path`, to become `path` when it is complete.
-fn beside(path: &Path) -> Result<tempfile::NamedTempFile, RunError> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        .prefix(".result-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .tempfile_in(folder)
-        .map_err(|source| RunError::Result {
-            path: path.to_owned(),
-            source,
-        })
 }
 
 /// Where a document goes.
@@ -195,7 +201,12 @@ impl Target {
     /// Whether it can be written.
     fn check(&self) -> Result<(), RunError> {
         match self {
-            Self::File(path) => beside(path).map(drop),
+            Self::File(path) => beside(path, PREFIX)
+                .map(drop)
+                .map_err(|source| RunError::Result {
+                    path: path.clone(),
+                    source,
+                }),
             Self::Stream(_) => Ok(()),
         }
     }
@@ -208,7 +219,7 @@ impl Target {
         };
         match self {
             Self::File(path) => {
-                let mut file = beside(path)?;
+                let mut file = beside(path, PREFIX).map_err(failed)?;
                 serialize(document, io::BufWriter::new(file.as_file_mut())).map_err(failed)?;
                 file.persist(path).map_err(|error| failed(error.error))?;
             }

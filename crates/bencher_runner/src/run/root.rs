@@ -1,9 +1,9 @@
 //! An iteration's own root filesystem.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use super::prepare::{Prepared, Root};
-use super::state::RunFolder;
 use super::{RunError, rootfs};
 use crate::Reporter;
 use crate::machine::{RootFilesystem, open_image};
@@ -17,11 +17,14 @@ pub(crate) struct RootForRun {
 }
 
 impl RootForRun {
+    /// The root filesystem of iteration `index`, made below `folder` unless the machine can use
+    /// the cached image itself.
     pub(crate) fn make(
         prepared: &Prepared,
-        folder: &RunFolder,
+        folder: &Path,
         index: u32,
         reporter: &dyn Reporter,
+        cancel: &AtomicBool,
     ) -> Result<Self, RunError> {
         match &prepared.root {
             Root::Image(cached) if prepared.sandbox.sandbox().maps_root_privately() => Ok(Self {
@@ -29,16 +32,16 @@ impl RootForRun {
                 own: None,
             }),
             Root::Image(cached) => {
-                let path = folder.path().join(format!("{index}.ext4"));
-                rootfs::copy(cached, &path)?;
+                let path = folder.join(format!("{index}.ext4"));
+                rootfs::copy(cached, &path, reporter, cancel)?;
                 Ok(Self {
                     filesystem: open_image(path.clone(), true)?,
                     own: Some(path),
                 })
             }
             Root::Folder => {
-                let path = folder.path().join(format!("{index}.root"));
-                let root = rootfs::extract(&prepared.image, &path, reporter)?;
+                let path = folder.join(format!("{index}.root"));
+                let root = rootfs::extract(&prepared.image, &path, reporter, cancel)?;
                 Ok(Self {
                     filesystem: RootFilesystem::Folder(root),
                     own: Some(path),

@@ -7,9 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bencher_oci::{Image, ImageOptions, ImageReference};
 use bencher_rootfs::identity::ImageIdentity;
-use bencher_rootfs::{
-    BuildOptions, CachedImage, ImageCache, LayerSource, NoProgress, Progress, Step,
-};
+use bencher_rootfs::{BuildOptions, CachedImage, ImageCache, LayerSource, Progress, Step};
 
 use super::layers::{SourceLayer, layers};
 use super::{RunError, RunSpec};
@@ -46,12 +44,18 @@ pub(crate) fn cached(
 }
 
 /// Copies a cached image to the new file `path`: by sharing its blocks where the filesystem can.
-pub(crate) fn copy(cached: &CachedImage, path: &Path) -> Result<(), RunError> {
+pub(crate) fn copy(
+    cached: &CachedImage,
+    path: &Path,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<(), RunError> {
     let target = File::create_new(path).map_err(|source| RunError::State {
         path: path.to_owned(),
         source,
     })?;
-    bencher_rootfs::copy(&cached.file, &target, &NoProgress)?;
+    let progress = BuildProgress::new(reporter, cancel);
+    bencher_rootfs::copy(&cached.file, &target, &progress)?;
     Ok(())
 }
 
@@ -60,10 +64,10 @@ pub(crate) fn extract(
     image: &Image,
     path: &Path,
     reporter: &dyn Reporter,
+    cancel: &AtomicBool,
 ) -> Result<PathBuf, RunError> {
     let sources = layers(image)?;
-    let never = AtomicBool::new(false);
-    let progress = BuildProgress::new(reporter, &never);
+    let progress = BuildProgress::new(reporter, cancel);
     let options = BuildOptions::new(0);
     let extracted = bencher_rootfs::extract(&as_sources(&sources), path, &options, &progress);
     reporter.end();
@@ -102,6 +106,9 @@ fn disk_bytes(disk: ByteSize) -> u64 {
 
 /// Builds the root filesystem of an image into a new file, past the cache.
 ///
+/// `path` appears when the image is whole; until then it has a name of its own beside it. It ends
+/// when `cancel` becomes true.
+///
 /// # Errors
 ///
 /// When the image can not be used, `path` exists already, or the disk is full.
@@ -111,44 +118,25 @@ pub fn build_to_file(
     path: &Path,
     directories: &Directories,
     reporter: &dyn Reporter,
-) -> Result<(), RunError> {
-    let image = open_image(&ImageReference::parse(image)?, directories)?;
-    let sources = layers(&image)?;
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|source| RunError::Result {
-            path: path.to_owned(),
-            source,
-        })?;
-    let built = build(
-        &sources,
-        disk_bytes(disk),
-        &file,
-        reporter,
-        &AtomicBool::new(false),
-    );
-    if built.is_err() {
-        // Half an image is of no use to anyone.
-        let _unneeded = fs::remove_file(path);
-    }
-    built
-}
-
-fn build(
-    sources: &[SourceLayer<'_>],
-    disk: u64,
-    file: &File,
-    reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<(), RunError> {
+    let failed = |source| RunError::Result {
+        path: path.to_owned(),
+        source,
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let image = open_image(&ImageReference::parse(image)?, directories)?;
+    let sources = layers(&image)?;
+    let file = super::beside(path, ".rootfs-").map_err(failed)?;
     let progress = BuildProgress::new(reporter, cancel);
-    let options = BuildOptions::new(disk);
-    let built = bencher_rootfs::build(&as_sources(sources), file, &options, &progress);
+    let options = BuildOptions::new(disk_bytes(disk));
+    let built = bencher_rootfs::build(&as_sources(&sources), file.as_file(), &options, &progress);
     reporter.end();
     built?;
+    file.persist_noclobber(path)
+        .map_err(|error| failed(error.error))?;
     Ok(())
 }
 

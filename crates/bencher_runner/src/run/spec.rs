@@ -101,4 +101,6 @@ pub struct RunLimits {
     pub file_count: u32,
     /// Bytes kept of each file.
     pub file: ByteSize,
+    /// Bytes kept of all files of an iteration together.
+    pub total_files: ByteSize,
 }

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Image, Ran, Runner, no_image, no_vm, skip};
-use serde_json::json;
+use crate::support::{Image, Ran, Runner, SmallDisk, no_image, no_vm};
+use serde_json::{Value, json};
 
 /// Checks that a run failed as the runner's own failure, with `text` in its one error line.
 #[track_caller]
@@ -216,25 +216,6 @@ fn a_user_that_the_image_lacks() {
 }
 
 #[test]
-fn a_guest_kernel_that_panics() {
-    if no_vm() {
-        return;
-    }
-    let runner = Runner::new();
-    let image = Image::new(&json!({}));
-    // From inside the guest: the kernel is told to panic.
-    let script = "echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger; sleep 100";
-    let ran = runner.run(&image, &["--", "sh", "-c", script]);
-    let ran = ran.exits(125);
-    assert!(
-        ran.stderr.contains("the guest's kernel panicked"),
-        "{}",
-        ran.stderr
-    );
-    assert!(runner.run_folders().is_empty());
-}
-
-#[test]
 fn an_unwritable_cache() {
     if no_image() {
         return;
@@ -257,103 +238,26 @@ fn an_unwritable_cache() {
     fails(&runner, ran, "file/cache");
 }
 
-/// A VMM that is a shell script: it says `words` on the stream instead of booting a guest.
-fn with_fake_vmm(words: &str) -> (Runner, Ran) {
-    let folder = tempfile::tempdir().unwrap();
-    let vmm = folder.path().join("vmm");
-    fs::write(&vmm, format!("#!/bin/sh\n{words}\n")).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&vmm, mode).unwrap();
-    let runner = Runner::new();
-    let image = Image::new(&json!({}));
-    let ran = runner.run(&image, &["--qemu", vmm.to_str().unwrap(), "--", "true"]);
-    (runner, ran)
-}
-
-#[test]
-fn a_guest_that_sends_garbage() {
-    if no_vm() {
-        return;
-    }
-    // A length of 0xffffffff, kind 3.
-    let (runner, ran) = with_fake_vmm(r"printf '\377\377\377\377\003' >&3; sleep 100");
-    assert!(
-        ran.stderr
-            .contains("frame 0 (kind 3) announces 4294967295 bytes"),
-        "{}",
-        ran.stderr
-    );
-    ran.exits(125);
-    assert!(runner.run_folders().is_empty());
-    // An empty frame of kind 12: the end, before a hello.
-    let (_, ran) = with_fake_vmm(r"printf '\000\000\000\000\014' >&3; sleep 100");
-    assert!(
-        ran.stderr.contains("frame 0 (done) is out of turn"),
-        "{}",
-        ran.stderr
-    );
-    // Half a header, and the end of the VMM.
-    let (_, ran) = with_fake_vmm(r"printf '\001\000' >&3");
-    assert!(
-        ran.stderr.contains("the machine ended before"),
-        "{}",
-        ran.stderr
-    );
-}
-
-#[test]
-fn a_vmm_that_fails_is_quoted() {
-    if no_vm() {
-        return;
-    }
-    let (_, ran) = with_fake_vmm("echo 'vmm: cannot do that' >&2; exit 1");
-    let ran = ran.exits(125);
-    assert!(
-        ran.stderr.contains("the machine ended before"),
-        "{}",
-        ran.stderr
-    );
-    assert!(
-        ran.stderr.contains("| vmm: cannot do that"),
-        "{}",
-        ran.stderr
-    );
-}
-
 #[test]
 fn a_full_disk_of_the_host() {
     if no_image() {
         return;
     }
-    if !nix::unistd::geteuid().is_root() {
-        skip(Some("only root can mount a small filesystem"));
+    let Some(small) = SmallDisk::mount() else {
         return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-        .arg(folder.path())
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        skip(Some("a tmpfs can not be mounted here"));
-        return;
-    }
+    };
     let runner = Runner::new();
     let image = Image::with_files(&json!({}), &[("big", 0o644, &vec![1; 5 << 20])]);
-    let cache = folder.path().to_str().unwrap();
+    let cache = small.path().to_str().unwrap();
     let ran = runner.run(
         &image,
         &["--sandbox", "none", "--cache-dir", cache, "--", "true"],
     );
-    let left: Vec<_> = fs::read_dir(folder.path().join("rootfs"))
+    let left: Vec<_> = fs::read_dir(small.path().join("rootfs"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .filter(|name| !name.to_string_lossy().ends_with("lock"))
         .collect();
-    let unmounted = std::process::Command::new("umount")
-        .arg(folder.path())
-        .status();
-    assert!(unmounted.is_ok_and(|status| status.success()));
     fails(&runner, ran, "disk is full");
     assert!(left.is_empty(), "{left:?}");
 }
@@ -397,4 +301,80 @@ fn a_failed_preparation_leaves_no_output_folder() {
     ]);
     fails(&runner, ran, "no-such-folder");
     assert!(!out.exists());
+}
+
+#[test]
+fn a_full_disk_below_the_output_folder() {
+    if no_image() {
+        return;
+    }
+    let Some(small) = SmallDisk::mount() else {
+        return;
+    };
+    let out = small.path().join("out");
+    let runner = Runner::new();
+    let arguments = [
+        "--sandbox",
+        "none",
+        "--quiet",
+        "--output-dir",
+        out.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        "yes | head -c 5000000",
+    ];
+    let ran = runner.run(&Image::new(&json!({})), &arguments).exits(125);
+    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
+    let kept = fs::read(out.join("1/stdout")).unwrap();
+    assert!(!kept.is_empty(), "what fits is kept");
+    assert!(kept.chunks(2).all(|line| line == b"y\n" || line == b"y"));
+    assert!(runner.run_folders().is_empty());
+}
+
+#[test]
+fn a_failed_preparation_has_a_result() {
+    let schema: Value =
+        serde_json::from_slice(&fs::read(crate::schema::PUBLISHED).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let (_, ran) = run(&[
+        "--sandbox",
+        "none",
+        "--image",
+        "./no-such-folder",
+        "--format",
+        "json",
+    ]);
+    let result = ran.exits(125).json();
+    assert!(validator.is_valid(&result), "{result}");
+    assert_eq!(result["outcome"]["exit_code"], 125);
+    let error = result["outcome"]["error"].as_str().unwrap();
+    assert!(error.contains("no-such-folder"), "{error}");
+    assert_eq!(result["iterations"], json!([]));
+    assert!(result.get("image").is_none());
+    assert_eq!(result["trust"]["comparable"], false);
+}
+
+#[test]
+fn a_root_filesystem_that_would_replace_a_file() {
+    if no_image() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("mine");
+    fs::write(&out, "precious").unwrap();
+    let image = Image::new(&json!({}));
+    let build = |out: &Path| {
+        let mut command = Runner::new().command();
+        command
+            .args(["rootfs", "build", "--image"])
+            .arg(image.path());
+        Ran::of(command.arg("--out").arg(out).output().unwrap())
+    };
+    let ran = build(&out).exits(125);
+    assert!(ran.stderr.contains("mine"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(&out).unwrap(), "precious");
+    build(&folder.path().join("new.ext4")).exits(0);
+    let names = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(names, 2, "nothing else is left beside it");
 }

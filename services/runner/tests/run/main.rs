@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod bad_guest;
 mod bad_input;
 mod host;
 mod microvm;
+mod preparing;
 mod schema;
 mod support;

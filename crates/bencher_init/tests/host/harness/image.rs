@@ -98,6 +98,7 @@ impl Image {
                 output_bytes: u64::MAX,
                 file_count: 1000,
                 file_bytes: u64::MAX,
+                total_file_bytes: u64::MAX,
             },
             log_level: LogLevel::Debug,
         }

@@ -2,6 +2,7 @@
 
 mod image;
 mod ordinary;
+mod small_disk;
 
 use std::env;
 use std::ffi::OsStr;
@@ -11,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
 pub(crate) use ordinary::Ordinary;
+pub(crate) use small_disk::SmallDisk;
 use tempfile::TempDir;
 
 /// A `runner` with a state folder of its own and the cache that all tests share.

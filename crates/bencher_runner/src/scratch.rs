@@ -1,0 +1,161 @@
+//! Folders that live no longer than the process that uses them, and what earlier ones left.
+//!
+//! ```text
+//! PARENT/.lock          held while folders are made or swept
+//! PARENT/<id>/.lock     held by the process that uses the folder, for as long as it lives
+//! PARENT/<id>/…         what it keeps there
+//! ```
+//!
+//! A lock goes with its process, however that ends: a folder whose lock is free is left over.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bencher_rootfs::remove_extracted;
+use nix::fcntl::{Flock, FlockArg};
+use thiserror::Error;
+
+use crate::Reporter;
+
+/// A folder for this process alone, removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// Why there is no such folder.
+#[derive(Debug, Error)]
+#[error("failed to use {}: {source}", path.display())]
+pub(crate) struct ScratchError {
+    /// The file or folder.
+    pub(crate) path: PathBuf,
+    /// Why.
+    pub(crate) source: io::Error,
+}
+
+const LOCK: &str = ".lock";
+
+impl Scratch {
+    /// Removes what earlier processes left below `parent`, then makes a folder for this one.
+    pub(crate) fn create(
+        parent: &Path,
+        prefix: &str,
+        reporter: &dyn Reporter,
+    ) -> Result<Self, ScratchError> {
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ScratchError { path, source }
+        };
+        fs::create_dir_all(parent).map_err(failed(parent))?;
+        // Without it another process could sweep a folder whose lock is not taken yet.
+        let _making = lock(&parent.join(LOCK), FlockArg::LockExclusive).map_err(failed(parent))?;
+        sweep(parent, reporter);
+        let path = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir_in(parent)
+            .map_err(failed(parent))?
+            .keep();
+        let held = lock(&path.join(LOCK), FlockArg::LockExclusiveNonblock);
+        Ok(Self {
+            _lock: held.map_err(failed(&path))?,
+            path,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What can not be removed now is swept by the next process.
+        let _swept_later = remove_extracted(&self.path);
+    }
+}
+
+fn lock(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    Flock::lock(file, how).map_err(|(_, errno)| errno.into())
+}
+
+/// Removes the folders of processes that are no more.
+fn sweep(parent: &Path, reporter: &dyn Reporter) {
+    let entries = match fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) => {
+            reporter.warning(&format!(
+                "failed to look for left-over folders in {}: {error}",
+                parent.display()
+            ));
+            return;
+        }
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let Ok(_free) = lock(&path.join(LOCK), FlockArg::LockExclusiveNonblock) else {
+            continue;
+        };
+        match remove_extracted(&path) {
+            Ok(()) => reporter.debug(&format!("removed the left-over {}", path.display())),
+            Err(error) => reporter.warning(&format!(
+                "failed to remove the left-over {}: {error}",
+                path.display()
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::reporter::Silent;
+
+    fn folders(parent: &Path) -> usize {
+        fs::read_dir(parent)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+            .count()
+    }
+
+    #[test]
+    fn a_folder_lives_as_long_as_its_process() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = Scratch::create(parent.path(), "run-", &Silent).unwrap();
+        let second = Scratch::create(parent.path(), "run-", &Silent).unwrap();
+        assert_eq!(folders(parent.path()), 2, "the first is in use");
+        assert_ne!(first.path(), second.path());
+        drop(first);
+        assert_eq!(folders(parent.path()), 1);
+    }
+
+    #[test]
+    fn what_is_left_over_is_swept() {
+        let parent = tempfile::tempdir().unwrap();
+        let left = parent.path().join("run-left");
+        fs::create_dir_all(left.join("root/closed/inner")).unwrap();
+        fs::set_permissions(left.join("root/closed"), fs::Permissions::from_mode(0o000)).unwrap();
+        let _run = Scratch::create(parent.path(), "run-", &Silent).unwrap();
+        assert!(!left.exists());
+    }
+
+    #[test]
+    fn an_unusable_parent_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Scratch::create(&file, "run-", &Silent).unwrap_err();
+        assert_eq!(error.path, file);
+    }
+}
