@@ -14,13 +14,15 @@ use serde::{Deserialize, Serialize};
 use super::KernelError;
 
 /// The drivers of every device that a guest of any VMM is given, and so what is kept of a kernel. A
-/// name that is not among a kernel's modules is taken to be built in.
+/// name that is not among a kernel's modules is taken to be built in. They load in this order: what
+/// the stream needs comes before the disk, whose driver reads from it while the host answers the
+/// stream's.
 const KEPT: [&str; 9] = [
     "virtio_mmio",
     "virtio_pci",
-    "virtio_blk",
     "virtio_console",
     "vmw_vsock_virtio_transport",
+    "virtio_blk",
     "nfit",
     "nd_pmem",
     "virtio_rng",

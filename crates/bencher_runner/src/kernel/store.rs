@@ -13,7 +13,7 @@ use crate::Reporter;
 use crate::scratch::Scratch;
 
 /// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// The largest kernel that is taken, in bytes, as it is distributed and once unpacked.
 pub(crate) const MAX_KERNEL: u64 = 512 << 20;
