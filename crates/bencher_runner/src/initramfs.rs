@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -71,7 +72,7 @@ pub fn prepare(
 
 fn identity(kernel: &Kernel, modules: &[&Module]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(b"initramfs 1\0");
+    hasher.update(b"initramfs 2\0");
     hasher.update(Sha256::digest(INIT));
     hasher.update(kernel.sha256.as_bytes());
     for module in modules {
@@ -111,6 +112,9 @@ fn publish(archive: &[u8], folder: &Path, path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(archive)?;
+    // A jailed VMM reads it as a user of its own.
+    file.as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
@@ -125,6 +129,7 @@ mod tests {
         fs::write(folder.join("virtio.ko"), "the module").unwrap();
         Kernel {
             image: folder.join("vmlinux"),
+            elf: None,
             release: None,
             sha256: "00".repeat(32),
             origin: "test".to_owned(),

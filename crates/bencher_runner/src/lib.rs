@@ -4,10 +4,13 @@
 //! image (bencher_oci) -> root filesystem (bencher_rootfs) -> machine -> guest (bencher_init) -> result
 //! ```
 
+mod cgroup;
 mod cpio;
+mod download;
 pub mod initramfs;
 mod interruptible;
 mod interrupts;
+pub mod jail;
 pub mod kernel;
 pub mod machine;
 pub mod paths;
@@ -16,8 +19,10 @@ pub mod reporter;
 pub mod result;
 pub mod run;
 mod scratch;
+pub mod setup;
 pub mod units;
 
+pub use download::{DownloadError, PinnedUrl};
 pub use interruptible::{Unfinished, interruptible};
 pub use interrupts::Interrupts;
 pub use paths::Directories;

@@ -17,6 +17,25 @@ pub(crate) fn is_printable(character: char) -> bool {
     !character.is_control() && !deceives
 }
 
+/// The most characters of a guest's text that are shown.
+const LONGEST: usize = 1000;
+
+/// `text` in one line without control characters.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if is_printable(character) {
+                character
+            } else {
+                ' '
+            }
+        })
+        .take(LONGEST)
+        .collect::<String>()
+        .trim()
+        .to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_printable;

@@ -39,10 +39,12 @@ const LOCK: &str = ".lock";
 
 impl Scratch {
     /// Removes what earlier processes left below `parent`, then makes a folder for this one.
+    /// `clean_up_after` is called with each folder that is left over, before it is removed.
     pub(crate) fn create(
         parent: &Path,
         prefix: &str,
         reporter: &dyn Reporter,
+        clean_up_after: fn(&Path),
     ) -> Result<Self, ScratchError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -51,7 +53,7 @@ impl Scratch {
         fs::create_dir_all(parent).map_err(failed(parent))?;
         // Without it another process could sweep a folder whose lock is not taken yet.
         let _making = lock(&parent.join(LOCK), FlockArg::LockExclusive).map_err(failed(parent))?;
-        sweep(parent, reporter);
+        sweep(parent, reporter, clean_up_after);
         let path = tempfile::Builder::new()
             .prefix(prefix)
             .tempdir_in(parent)
@@ -86,7 +88,7 @@ fn lock(path: &Path, how: FlockArg) -> io::Result<Flock<File>> {
 }
 
 /// Removes the folders of processes that are no more.
-fn sweep(parent: &Path, reporter: &dyn Reporter) {
+fn sweep(parent: &Path, reporter: &dyn Reporter, clean_up_after: fn(&Path)) {
     let entries = match fs::read_dir(parent) {
         Ok(entries) => entries,
         Err(error) => {
@@ -105,6 +107,7 @@ fn sweep(parent: &Path, reporter: &dyn Reporter) {
         let Ok(_free) = lock(&path.join(LOCK), FlockArg::LockExclusiveNonblock) else {
             continue;
         };
+        clean_up_after(&path);
         match remove_extracted(&path) {
             Ok(()) => reporter.debug(&format!("removed the left-over {}", path.display())),
             Err(error) => reporter.warning(&format!(
@@ -132,8 +135,8 @@ mod tests {
     #[test]
     fn a_folder_lives_as_long_as_its_process() {
         let parent = tempfile::tempdir().unwrap();
-        let first = Scratch::create(parent.path(), "run-", &Silent).unwrap();
-        let second = Scratch::create(parent.path(), "run-", &Silent).unwrap();
+        let first = Scratch::create(parent.path(), "run-", &Silent, |_| {}).unwrap();
+        let second = Scratch::create(parent.path(), "run-", &Silent, |_| {}).unwrap();
         assert_eq!(folders(parent.path()), 2, "the first is in use");
         assert_ne!(first.path(), second.path());
         drop(first);
@@ -146,7 +149,7 @@ mod tests {
         let left = parent.path().join("run-left");
         fs::create_dir_all(left.join("root/closed/inner")).unwrap();
         fs::set_permissions(left.join("root/closed"), fs::Permissions::from_mode(0o000)).unwrap();
-        let _run = Scratch::create(parent.path(), "run-", &Silent).unwrap();
+        let _run = Scratch::create(parent.path(), "run-", &Silent, |_| {}).unwrap();
         assert!(!left.exists());
     }
 
@@ -155,7 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = Scratch::create(&file, "run-", &Silent).unwrap_err();
+        let error = Scratch::create(&file, "run-", &Silent, |_| {}).unwrap_err();
         assert_eq!(error.path, file);
     }
 }

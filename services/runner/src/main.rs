@@ -4,6 +4,7 @@ mod arguments;
 mod kernel;
 mod rootfs;
 mod run;
+mod setup;
 mod terminal;
 mod work;
 
@@ -26,6 +27,10 @@ struct Start {
 }
 
 fn main() -> ExitCode {
+    // A process that the runner started to become a VMM never gets further than this.
+    if let Some(code) = bencher_runner::jail::take_over() {
+        return code;
+    }
     let start = Start {
         instant: Instant::now(),
         tsc: TscAnchor::now(),
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Setup(command) => setup::run(command, &arguments.global, terminal),
         Command::Kernel(command) => kernel::run(&command, &arguments.global, terminal),
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
     };

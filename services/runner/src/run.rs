@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
-use bencher_runner::kernel::{KernelSource, KernelUrl};
-use bencher_runner::machine;
+use bencher_runner::jail::{JailPolicy, Strictness};
+use bencher_runner::kernel::KernelSource;
+use bencher_runner::machine::{self, CpuTemplate, HugePages};
 use bencher_runner::run::{
-    LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
+    FirecrackerChoice, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
 };
-use bencher_runner::{Directories, Interrupts, Reporter};
+use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
 use crate::arguments::{Accelerator, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel};
 use crate::terminal::Terminal;
@@ -59,26 +60,50 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
     };
     Ok(RunSpec {
         image: arguments.image.clone(),
-        sandbox: match arguments.sandbox {
+        sandbox: match arguments.machine.sandbox {
             Sandbox::Auto => SandboxChoice::Auto,
+            Sandbox::Firecracker => SandboxChoice::Firecracker,
             Sandbox::Qemu => SandboxChoice::Qemu,
             Sandbox::None => SandboxChoice::None,
         },
+        firecracker: FirecrackerChoice {
+            program: arguments.machine.firecracker.clone(),
+            cpu_template: arguments
+                .machine
+                .cpu_template
+                .as_deref()
+                .map(CpuTemplate::parse)
+                .transpose()
+                .map_err(|error| error.to_string())?,
+            console: arguments.machine.serial_console,
+        },
+        jail: JailPolicy {
+            strictness: match (
+                arguments.isolation.require_jail,
+                arguments.isolation.no_jail,
+            ) {
+                (true, _) => Strictness::Complete,
+                (_, true) => Strictness::Off,
+                _ => Strictness::Possible,
+            },
+            uids: arguments.isolation.jail_uids,
+        },
         qemu: QemuChoice {
-            program: arguments.qemu.clone(),
-            accelerator: match arguments.accelerator {
+            program: arguments.machine.qemu.clone(),
+            accelerator: match arguments.machine.accelerator {
                 Accelerator::Auto => None,
                 Accelerator::Kvm => Some(machine::Accelerator::Kvm),
                 Accelerator::Tcg => Some(machine::Accelerator::Tcg),
             },
-            root_device: match arguments.root_device {
+            root_device: match arguments.machine.root_device {
                 RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
                 RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
             },
         },
-        vcpus: arguments.vcpus,
-        memory: arguments.memory,
-        disk: arguments.disk,
+        vcpus: arguments.machine.vcpus,
+        memory: arguments.machine.memory,
+        huge_pages: arguments.machine.hugepages.then(HugePages::default),
+        disk: arguments.machine.disk,
         kernel: kernel_source(arguments)?,
         command: CommandOverrides {
             entrypoint: arguments.entrypoint.clone(),
@@ -121,12 +146,12 @@ pub(crate) fn directories(global: &Global) -> Directories {
 }
 
 fn kernel_source(arguments: &Run) -> Result<KernelSource, String> {
-    let modules = arguments.kernel_modules.clone();
-    match &arguments.kernel {
+    let modules = arguments.machine.kernel_modules.clone();
+    match &arguments.machine.kernel {
         None => Ok(KernelSource::Any),
-        Some(text) if KernelUrl::looks_like(text) => {
+        Some(text) if PinnedUrl::looks_like(text) => {
             let url = text
-                .parse::<KernelUrl>()
+                .parse::<PinnedUrl>()
                 .map_err(|error| error.to_string())?;
             Ok(KernelSource::Url { url, modules })
         }

@@ -6,9 +6,10 @@ use nix::sys::utsname::uname;
 
 use super::events::DeviceEvents;
 use super::modules::load_modules;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Stream};
 use super::port::open_port;
 use super::root::{NEW_ROOT, mount_root, switch_root, wait_for_device};
+use super::vsock::connect_to_host;
 use crate::alarm;
 use crate::cgroup::Cgroup;
 use crate::error::{InitError, Reason, errno};
@@ -35,7 +36,10 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
         .and_then(|text| Parameters::parse(&text))?;
     let mut poller = Poller::new()?;
     let events = DeviceEvents::listen(&mut poller)?;
-    let stream = open_port(&parameters.port, &events, &mut poller)?;
+    let stream = match &parameters.stream {
+        Stream::VirtioSerial(name) => open_port(name, &events, &mut poller)?,
+        Stream::Vsock(port) => connect_to_host(*port)?,
+    };
     let link = link.insert(Link::new(stream, poller)?);
     let release = uname().map(|name| name.release().to_string_lossy().into_owned());
     let orders = link.greet(&release.unwrap_or_default())?;

@@ -9,8 +9,8 @@
 //!
 //! - An initramfs with this program as `/init`, and, if the kernel needs modules, those
 //!   (uncompressed) with their paths, one a line and in the order of loading, in `/modules.list`.
-//! - `bencher.stream=virtio-serial:NAME` on the kernel's command line: the name of the
-//!   virtio-serial port that is the stream.
+//! - `bencher.stream=virtio-serial:NAME` or `bencher.stream=vsock:PORT` on the kernel's command
+//!   line: the virtio-serial port that is the stream, or the port of the host that it leads to.
 //! - A host that closes the stream when it has read the last message: the guest waits for that
 //!   before it powers off, because what a port has taken is not yet what the host has got.
 
@@ -20,5 +20,6 @@ mod modules;
 mod parameters;
 mod port;
 mod root;
+mod vsock;
 
 pub(crate) use boot::prepare;

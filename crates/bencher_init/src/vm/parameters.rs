@@ -5,12 +5,21 @@ use crate::error::{InitError, Reason};
 /// The parameter that names the stream.
 const STREAM: &str = "bencher.stream";
 const VIRTIO_SERIAL: &str = "virtio-serial:";
+const VSOCK: &str = "vsock:";
 
 /// What the command line tells init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameters {
-    /// The name of the virtio-serial port that is the stream.
-    pub(super) port: String,
+    pub(super) stream: Stream,
+}
+
+/// What the stream to the host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// The virtio-serial port of this name.
+    VirtioSerial(String),
+    /// A connection to this vsock port of the host's.
+    Vsock(u32),
 }
 
 impl Parameters {
@@ -27,14 +36,21 @@ impl Parameters {
         let Some(stream) = stream else {
             return refuse(format!("it lacks {STREAM}={VIRTIO_SERIAL}NAME"));
         };
-        match stream.strip_prefix(VIRTIO_SERIAL) {
-            Some(port) if !port.is_empty() => Ok(Self {
-                port: port.to_owned(),
-            }),
-            _ => refuse(format!(
-                "{STREAM} is {stream:?} where {VIRTIO_SERIAL}NAME is understood"
+        match Stream::parse(&stream) {
+            Some(stream) => Ok(Self { stream }),
+            None => refuse(format!(
+                "{STREAM} is {stream:?} where {VIRTIO_SERIAL}NAME or {VSOCK}PORT is understood"
             )),
         }
+    }
+}
+
+impl Stream {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(name) = text.strip_prefix(VIRTIO_SERIAL) {
+            return (!name.is_empty()).then(|| Self::VirtioSerial(name.to_owned()));
+        }
+        text.strip_prefix(VSOCK)?.parse().ok().map(Self::Vsock)
     }
 }
 
@@ -72,8 +88,15 @@ mod tests {
             "\tbencher.stream=virtio-serial:s bencher.streams=x",
         ] {
             let parameters = Parameters::parse(line).map_err(|error| error.reason());
-            assert_eq!(parameters, Ok(Parameters { port: "s".into() }), "{line:?}");
+            let stream = Stream::VirtioSerial("s".into());
+            assert_eq!(parameters, Ok(Parameters { stream }), "{line:?}");
         }
+    }
+
+    #[test]
+    fn a_stream_may_be_a_vsock_port() {
+        let parameters = Parameters::parse("quiet bencher.stream=vsock:52").unwrap();
+        assert_eq!(parameters.stream, Stream::Vsock(52));
     }
 
     #[test]
@@ -83,7 +106,9 @@ mod tests {
             ("bencher.stream", "lacks bencher.stream="),
             ("bencher.stream=", "is \"\""),
             ("bencher.stream=virtio-serial:", "is \"virtio-serial:\""),
-            ("bencher.stream=vsock:5", "is \"vsock:5\""),
+            ("bencher.stream=vsock:", "is \"vsock:\""),
+            ("bencher.stream=vsock:-1", "is \"vsock:-1\""),
+            ("bencher.stream=tcp:5", "is \"tcp:5\""),
         ] {
             let error = Parameters::parse(line).unwrap_err();
             assert!(error.reason().contains(expected), "{}", error.reason());

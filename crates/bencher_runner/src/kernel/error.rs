@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::download::DownloadError;
+
 /// Why there is no kernel to boot.
 #[derive(Debug, Error)]
 pub enum KernelError {
@@ -75,33 +77,9 @@ pub enum KernelError {
         /// Why.
         source: io::Error,
     },
-    /// The URL of `--kernel` carries no digest.
-    #[error(
-        "the kernel URL {url} is not pinned: append its digest as in {url}#sha256:0123… (64 hex \
-         digits)"
-    )]
-    Unpinned {
-        /// The URL.
-        url: String,
-    },
-    /// The download failed.
-    #[error("failed to download the kernel from {url}: {reason}")]
-    Download {
-        /// The URL.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// What was downloaded is not what was asked for.
-    #[error("the kernel from {url} has the SHA-256 {found}, not {expected}: nothing was kept")]
-    WrongDigest {
-        /// The URL.
-        url: String,
-        /// The digest that was asked for.
-        expected: String,
-        /// The digest of what came.
-        found: String,
-    },
+    /// A kernel can not be downloaded.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
     /// A tool of the Debian provider failed.
     #[error("failed to fetch Debian's cloud kernel: {command}: {reason}")]
     Debian {

@@ -20,7 +20,6 @@
 
 mod bzimage;
 mod debian;
-mod download;
 mod error;
 mod modules;
 mod pinned;
@@ -29,7 +28,7 @@ mod store;
 
 pub use error::KernelError;
 pub use modules::Module;
-pub use provider::{KernelSource, KernelUrl, find};
+pub use provider::{KernelSource, find};
 pub use store::KernelStore;
 
 use std::path::PathBuf;
@@ -41,6 +40,8 @@ pub(crate) use modules::closure;
 pub struct Kernel {
     /// The image that a VMM loads: an ELF image where the kernel has one, else a bzImage.
     pub image: PathBuf,
+    /// The ELF image, where there is one.
+    pub elf: Option<PathBuf>,
     /// The release, as `uname -r` prints it in the guest, where it could be read from the image.
     pub release: Option<String>,
     /// SHA-256 of the kernel as it was distributed, in hexadecimal.

@@ -1,10 +1,11 @@
 //! Which kernel a run gets.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use super::{Kernel, KernelError, KernelStore, debian, download, pinned};
+use super::store::MAX_KERNEL;
+use super::{Kernel, KernelError, KernelStore, debian, pinned};
 use crate::Reporter;
+use crate::download::{PinnedUrl, download};
 
 /// What `--kernel` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,46 +22,10 @@ pub enum KernelSource {
     /// A pinned download.
     Url {
         /// Where and what.
-        url: KernelUrl,
+        url: PinnedUrl,
         /// As `/lib/modules/<release>`, on this host.
         modules: Option<PathBuf>,
     },
-}
-
-/// `https://…#sha256:HEX`: a URL and what it must serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KernelUrl {
-    /// The URL without the digest.
-    pub url: String,
-    /// SHA-256 of the file in lower-case hexadecimal.
-    pub sha256: String,
-}
-
-impl KernelUrl {
-    /// Whether `text` is meant as a URL and not as a path.
-    pub fn looks_like(text: &str) -> bool {
-        text.starts_with("https://") || text.starts_with("http://")
-    }
-}
-
-impl FromStr for KernelUrl {
-    type Err = KernelError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (url, digest) = text.split_once('#').unwrap_or((text, ""));
-        let unpinned = || KernelError::Unpinned {
-            url: url.to_owned(),
-        };
-        let sha256 = digest.strip_prefix("sha256:").ok_or_else(unpinned)?;
-        if sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            Ok(Self {
-                url: url.to_owned(),
-                sha256: sha256.to_ascii_lowercase(),
-            })
-        } else {
-            Err(unpinned())
-        }
-    }
 }
 
 /// The kernel that `source` asks for, fetched if it is not in the cache.
@@ -100,19 +65,19 @@ pub fn find(
 }
 
 fn from_url(
-    url: &KernelUrl,
+    url: &PinnedUrl,
     modules: Option<&Path>,
     store: &KernelStore,
     reporter: &dyn Reporter,
 ) -> Result<Kernel, KernelError> {
-    let origin = format!("url:{}#sha256:{}", url.url, url.sha256);
+    let origin = format!("url:{url}");
     if let Some(kernel) = store.known(&url.sha256, modules, &origin)? {
         return Ok(kernel);
     }
     reporter.info(&format!("downloading the guest kernel {}", url.url));
     let folder = store.scratch(reporter)?;
     let file = folder.path().join("download");
-    download::download(url, &file)?;
+    download(url, &file, MAX_KERNEL)?;
     store.add(&file, modules, &origin, reporter)
 }
 
@@ -124,6 +89,7 @@ mod tests {
     use sha2::{Digest as _, Sha256};
 
     use super::*;
+    use crate::download::DownloadError;
     use crate::reporter::Silent;
 
     const BODY: &[u8] = b"\x7fELF a small kernel";
@@ -175,7 +141,13 @@ mod tests {
             &"0".repeat(64),
         );
         let error = find(&source, &store, &Silent).unwrap_err();
-        assert!(matches!(error, KernelError::WrongDigest { .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                KernelError::Download(DownloadError::WrongDigest { .. })
+            ),
+            "{error}"
+        );
         assert!(store.newest("url:").is_none());
     }
 
@@ -189,20 +161,5 @@ mod tests {
         );
         let error = find(&source, &store, &Silent).unwrap_err().to_string();
         assert!(error.contains("404"), "{error}");
-    }
-
-    #[test]
-    fn a_url_without_a_digest_is_refused() {
-        for text in [
-            "https://host/vmlinux",
-            "https://host/vmlinux#sha256:12",
-            "https://host/vmlinux#md5:0123",
-        ] {
-            let error = text.parse::<KernelUrl>().unwrap_err().to_string();
-            assert!(
-                error.contains("https://host/vmlinux is not pinned"),
-                "{error}"
-            );
-        }
     }
 }

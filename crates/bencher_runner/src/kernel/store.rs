@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::Reporter;
 use crate::scratch::Scratch;
 
 /// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// The largest kernel that is taken, in bytes, as it is distributed and once unpacked.
 pub(crate) const MAX_KERNEL: u64 = 512 << 20;
@@ -46,6 +47,8 @@ struct ModuleEntry {
 }
 
 const MANIFEST: &str = "kernel.json";
+const ELF: &str = "vmlinux";
+const BZIMAGE: &str = "bzImage";
 
 impl KernelStore {
     /// The store in the folder `cache`, which need not exist.
@@ -58,9 +61,11 @@ impl KernelStore {
 
     /// A folder on the filesystem of the cache for what is being fetched.
     pub(crate) fn scratch(&self, reporter: &dyn Reporter) -> Result<Scratch, KernelError> {
-        Scratch::create(&self.scratch, "kernel-", reporter).map_err(|error| KernelError::Cache {
-            path: error.path,
-            source: error.source,
+        Scratch::create(&self.scratch, "kernel-", reporter, |_| {}).map_err(|error| {
+            KernelError::Cache {
+                path: error.path,
+                source: error.source,
+            }
         })
     }
 
@@ -251,11 +256,11 @@ struct BootFile {
 /// was distributed.
 fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
     let source = File::open(image).map_err(read_error(image))?;
-    let elf_path = folder.join("vmlinux");
+    let elf_path = folder.join(ELF);
     if bzimage::is_elf(&source).map_err(read_error(image))? {
         copy(image, &elf_path)?;
         return Ok(BootFile {
-            name: "vmlinux",
+            name: ELF,
             release: None,
         });
     }
@@ -276,11 +281,11 @@ fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
         },
         UnpackError::Write(source) => cache_error(&elf_path)(source),
     })?;
-    elf.sync_all().map_err(cache_error(&elf_path))?;
-    copy(image, &folder.join("bzImage"))?;
+    finish(&elf, &elf_path)?;
+    copy(image, &folder.join(BZIMAGE))?;
     let boots_directly = bzimage::has_pvh_entry(&elf);
     Ok(BootFile {
-        name: if boots_directly { "vmlinux" } else { "bzImage" },
+        name: if boots_directly { ELF } else { BZIMAGE },
         release: parsed.release().map(str::to_owned),
     })
 }
@@ -292,8 +297,10 @@ fn load(folder: &Path) -> Option<Kernel> {
     if manifest.format != FORMAT || !image.is_file() {
         return None;
     }
+    let elf = folder.join(ELF);
     Some(Kernel {
         image,
+        elf: elf.is_file().then_some(elf),
         release: manifest.release,
         sha256: manifest.sha256,
         origin: manifest.origin,
@@ -327,13 +334,21 @@ fn create_folder(folder: &Path) -> Result<(), KernelError> {
 fn copy(from: &Path, to: &Path) -> Result<(), KernelError> {
     let mut file = File::create(to).map_err(cache_error(to))?;
     std::io::copy(&mut open(from)?, &mut file).map_err(cache_error(to))?;
-    file.sync_all().map_err(cache_error(to))
+    finish(&file, to)
+}
+
+/// Makes sure that the file is whole after a crash, and that a jailed VMM, which is a user of its
+/// own, can read it whatever this process's mask is.
+fn finish(file: &File, path: &Path) -> Result<(), KernelError> {
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+        .and_then(|()| file.sync_all())
+        .map_err(cache_error(path))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), KernelError> {
     let mut file = File::create(path).map_err(cache_error(path))?;
     file.write_all(bytes).map_err(cache_error(path))?;
-    file.sync_all().map_err(cache_error(path))
+    finish(&file, path)
 }
 
 fn cache_error(path: &Path) -> impl FnOnce(std::io::Error) -> KernelError {

@@ -1,30 +1,79 @@
 //! A machine as a child process.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 
 use bencher_output_protocol::Root;
 use command_fds::{CommandFdExt as _, FdMapping};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::MachineError;
 use super::console::{Console, Tail};
+use crate::cgroup::Cgroup;
+use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
-#[derive(Debug)]
 pub struct Machine {
     child: Child,
-    stream: UnixStream,
+    connection: Connection,
     /// What the guest's kernel writes, and what the VMM writes about itself.
     guest_console: Console,
     vmm_console: Console,
     root: Root,
+    jail: Option<Jailing>,
+    /// Removed once everything in it has ended.
+    _cgroup: Option<Cgroup>,
 }
+
+/// The stream to the guest's init, or how it comes about.
+pub(crate) enum Connection {
+    /// It is there.
+    Ready(UnixStream),
+    /// It will be.
+    Pending(Pin<Box<dyn Future<Output = Result<UnixStream, MachineError>> + Send>>),
+}
+
+/// What a machine in a jail leaves to be looked at, and to be cleaned up.
+#[derive(Debug)]
+struct Jailing {
+    cell: Cell,
+    report: Option<Report>,
+}
+
+/// What a machine is started from.
+pub(crate) struct Launch {
+    pub(crate) command: std::process::Command,
+    /// What the child has open at the numbers 3, 4, …
+    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) connection: Connection,
+    /// Where the guest finds its root filesystem.
+    pub(crate) root: Root,
+    /// A cgroup that is the child's to use.
+    pub(crate) cgroup: Option<Cgroup>,
+}
+
+/// What a VMM in a jail is started from.
+pub(crate) struct JailedLaunch<'a> {
+    pub(crate) cell: Cell,
+    /// The program and its arguments, as the jail has them.
+    pub(crate) program: &'a Path,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) vcpus: u8,
+    /// What the VMM has open at the numbers 3, 4, …
+    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) connection: Connection,
+    pub(crate) root: Root,
+}
+
+/// The first number of the descriptors that a child is given.
+const FIRST: i32 = 3;
 
 /// How a machine ended.
 #[derive(Debug)]
@@ -35,20 +84,60 @@ pub struct Ended {
     pub guest_console: Tail,
     /// What the VMM said of itself.
     pub vmm_console: Tail,
+    /// Why it was not even started, if its jail could not be made.
+    pub jail_error: Option<JailError>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Machine")
+            .field("child", &self.child)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Machine {
-    /// Starts `command` with one end of `stream` and `descriptors` at the numbers 3, 4, …
-    ///
-    /// The child is killed when this thread ends, however it ends.
-    pub(crate) fn spawn(
-        mut command: std::process::Command,
-        stream: UnixStream,
-        descriptors: Vec<OwnedFd>,
-        root: Root,
-    ) -> Result<Self, MachineError> {
+    /// Starts a VMM in its jail.
+    pub(crate) fn spawn_jailed(launch: JailedLaunch<'_>) -> Result<Self, MachineError> {
+        let JailedLaunch {
+            cell,
+            program,
+            arguments,
+            vcpus,
+            mut descriptors,
+            connection,
+            root,
+        } = launch;
+        let next = FIRST.unsigned_abs() as usize + descriptors.len();
+        let jailed = cell.command(program, arguments, vcpus, next)?;
+        descriptors.extend(jailed.descriptors);
+        let mut machine = Self::spawn(Launch {
+            command: jailed.command,
+            descriptors,
+            connection,
+            root,
+            cgroup: None,
+        })?;
+        machine.jail = Some(Jailing {
+            cell,
+            report: jailed.report,
+        });
+        Ok(machine)
+    }
+
+    /// Starts a process. It is killed when this thread ends, however it ends.
+    pub(crate) fn spawn(launch: Launch) -> Result<Self, MachineError> {
+        let Launch {
+            mut command,
+            descriptors,
+            connection,
+            root,
+            cgroup,
+        } = launch;
         let program = Path::new(command.get_program()).to_owned();
-        let mappings = (3..)
+        let mappings = (FIRST..)
             .zip(descriptors)
             .map(|(child_fd, parent_fd)| FdMapping {
                 parent_fd,
@@ -80,8 +169,10 @@ impl Machine {
             guest_console: Console::follow(child.stdout.take().ok_or_else(pipe_error)?),
             vmm_console: Console::follow(child.stderr.take().ok_or_else(pipe_error)?),
             child,
-            stream,
+            connection,
             root,
+            jail: None,
+            _cgroup: cgroup,
         })
     }
 
@@ -90,9 +181,28 @@ impl Machine {
         &self.root
     }
 
-    /// The stream to the guest's init.
-    pub fn stream(&self) -> &UnixStream {
-        &self.stream
+    /// Waits until there is a stream to the guest. Safe to cancel and to call again.
+    ///
+    /// # Errors
+    ///
+    /// When the VMM does not do what it is told, or ends.
+    pub async fn connect(&mut self) -> Result<(), MachineError> {
+        if let Connection::Pending(pending) = &mut self.connection {
+            let stream = tokio::select! {
+                stream = pending => stream?,
+                _ended = self.child.wait() => return Err(MachineError::VmmGone),
+            };
+            self.connection = Connection::Ready(stream);
+        }
+        Ok(())
+    }
+
+    /// The stream to the guest's init, once it is connected.
+    pub fn stream(&self) -> Option<&UnixStream> {
+        match &self.connection {
+            Connection::Ready(stream) => Some(stream),
+            Connection::Pending(_) => None,
+        }
     }
 
     /// Waits until the machine's process has ended. Safe to cancel and to call again.
@@ -107,12 +217,20 @@ impl Machine {
     /// Ends the machine at once, whatever processes it consists of.
     pub fn kill(&mut self) {
         // Without an id it has been waited for, and its group may be somebody else's by now.
-        if let Some(id) = self.child.id()
-            && let Ok(id) = i32::try_from(id)
-        {
-            // An error means that it has ended by itself, which is what is wanted.
-            let _already_ended = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
+        let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) else {
+            return;
+        };
+        let is_watched = self
+            .jail
+            .as_ref()
+            .is_some_and(|jail| jail.cell.is_watched());
+        // An error means that it has ended by itself, which is what is wanted.
+        let _already_ended = if is_watched {
+            // The jailer kills the VMM, and ends when that has gone.
+            kill(Pid::from_raw(id), Signal::SIGTERM)
+        } else {
+            killpg(Pid::from_raw(id), Signal::SIGKILL)
+        };
     }
 
     /// Ends the machine at once and returns what is left of it.
@@ -123,11 +241,17 @@ impl Machine {
     pub async fn finish(mut self) -> std::io::Result<Ended> {
         self.kill();
         let status = self.child.wait().await?;
-        Ok(Ended {
+        let ended = Ended {
             status,
             guest_console: self.guest_console.finish().await,
             vmm_console: self.vmm_console.finish().await,
-        })
+            jail_error: self
+                .jail
+                .as_mut()
+                .and_then(|jail| jail.report.take())
+                .and_then(Report::read),
+        };
+        Ok(ended)
     }
 }
 

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::jail::JailError;
+
 /// Why a machine can not be started.
 #[derive(Debug, Error)]
 pub enum MachineError {
@@ -22,11 +24,74 @@ pub enum MachineError {
         architecture: &'static str,
     },
     /// KVM was asked for and is not usable.
-    #[error("KVM is not usable on this host: {reason}; use --accelerator tcg, or auto")]
+    #[error("KVM is not usable on this host: {reason}; use --sandbox qemu --accelerator tcg")]
     NoKvm {
         /// Why.
         reason: String,
     },
+    /// The host's pool of huge pages is too small.
+    #[error(
+        "the guest's memory needs {needed} huge pages of 2 MiB and the host has {free} free: make \
+         more with sysctl vm.nr_hugepages={wanted}, or leave --hugepages out"
+    )]
+    HugePages {
+        /// What the guest needs.
+        needed: u64,
+        /// What is free.
+        free: u64,
+        /// How large the pool would have to be.
+        wanted: u64,
+    },
+    /// There is no Firecracker.
+    #[error(
+        "no Firecracker: `{program}` is not on PATH; fetch it with `runner setup`, name it with \
+         --firecracker FILE, or use --sandbox qemu"
+    )]
+    NoFirecracker {
+        /// The program that was looked for.
+        program: String,
+    },
+    /// This Firecracker is too old.
+    #[error(
+        "Firecracker {found} is too old: {least} or newer is needed; fetch one with `runner setup`"
+    )]
+    OldFirecracker {
+        /// Its version.
+        found: String,
+        /// The least version.
+        least: &'static str,
+    },
+    /// The kernel is not of the form that Firecracker loads.
+    #[error(
+        "Firecracker loads ELF kernels only, and {} has none inside: name a vmlinux with --kernel",
+        path.display()
+    )]
+    NotElf {
+        /// The kernel.
+        path: PathBuf,
+    },
+    /// Firecracker refused an order.
+    #[error("Firecracker refused to {action}: {reason}")]
+    Api {
+        /// What it was told to do.
+        action: &'static str,
+        /// Its words.
+        reason: String,
+    },
+    /// The VMM ended while it was told what to do.
+    #[error("the VMM ended before it was told everything")]
+    VmmGone,
+    /// A file of the user's for the VMM can not be used.
+    #[error("failed to read the CPU template {}: {reason}", path.display())]
+    CpuTemplate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// There is no jail for the VMM.
+    #[error(transparent)]
+    Jail(#[from] JailError),
     /// The child process can not be started.
     #[error("failed to start {}: {source}", program.display())]
     Spawn {

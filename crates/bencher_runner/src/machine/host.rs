@@ -6,6 +6,7 @@
 //! everything is gone when init is.
 
 use std::ffi::CString;
+use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,12 +15,14 @@ use std::process::Command;
 use bencher_output_protocol::Root;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::child::{Machine, stream_pair};
+use super::child::{Connection, Launch, Machine, stream_pair};
 use super::loop_device::LoopDevice;
 use super::{
-    Accelerator, Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Transport,
+    Accelerator, Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat, Transport,
 };
+use crate::cgroup::{Cgroup, CgroupLimits};
 use crate::initramfs::INIT;
+use crate::jail::JailError;
 
 /// The sandbox `none`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,7 +54,7 @@ impl Sandbox for Host {
         false
     }
 
-    fn boot(&self, root: &RootFilesystem) -> Result<Machine, MachineError> {
+    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
         let (root, loop_device) = match root {
             RootFilesystem::Folder(path) => (
                 Root::Directory {
@@ -59,12 +62,17 @@ impl Sandbox for Host {
                 },
                 None,
             ),
-            RootFilesystem::Image { path, file } => {
-                let device =
-                    LoopDevice::attach(file.as_fd()).map_err(|source| MachineError::Loop {
-                        path: path.clone(),
-                        source,
-                    })?;
+            RootFilesystem::Copy(path) | RootFilesystem::Shared(path) => {
+                let failed = |source| MachineError::Loop {
+                    path: path.clone(),
+                    source,
+                };
+                let image = File::options()
+                    .read(true)
+                    .write(true)
+                    .open(path)
+                    .map_err(failed)?;
+                let device = LoopDevice::attach(image.as_fd()).map_err(failed)?;
                 let root = Root::Disk {
                     device: device.path.to_string_lossy().into_owned(),
                 };
@@ -77,11 +85,26 @@ impl Sandbox for Host {
             .args(["host", "--stream-fd", &STREAM_FD.to_string()])
             .env_clear()
             .current_dir("/");
+        // It only counts: limits are for machines.
+        let no_limits = CgroupLimits {
+            memory_bytes: None,
+            pids: None,
+        };
+        let cgroup = Cgroup::create(seat.name, no_limits).map_err(JailError::Cgroup)?;
+        if let Some(cgroup) = &cgroup {
+            command.arg("--cgroup").arg(cgroup.path());
+        }
         let mut descriptors = vec![theirs, program()?];
         // Init holds the device open from its first moment, so it stays attached until init has
         // mounted it and is detached when init has gone.
         descriptors.extend(loop_device.map(LoopDevice::into_descriptor));
-        Machine::spawn(command, ours, descriptors, root)
+        Machine::spawn(Launch {
+            command,
+            descriptors,
+            connection: Connection::Ready(ours),
+            root,
+            cgroup,
+        })
     }
 }
 
@@ -94,7 +117,7 @@ fn program() -> Result<OwnedFd, MachineError> {
     let name = CString::from(c"bencher_init");
     let program = memfd_create(name.as_c_str(), MFdFlags::MFD_CLOEXEC)
         .map_err(|errno| failed(errno.into()))?;
-    let mut file = std::fs::File::from(program);
+    let mut file = File::from(program);
     file.write_all(INIT).map_err(failed)?;
     Ok(OwnedFd::from(file))
 }

@@ -1,10 +1,10 @@
 //! Machines: where a command runs.
 //!
 //! ```text
-//!            Sandbox::boot(root)
+//!          Sandbox::boot(root, seat)
 //!                   |
 //!                   v
-//!  +--------- Machine ----------+      one child process: a VMM, or init itself
+//!  +--------- Machine ----------+      one child process: a VMM in its jail, or init itself
 //!  | stream   both ways, framed | <--> bencher_init
 //!  | console  last lines kept   | <--- the guest's kernel, the VMM
 //!  | wait / kill                |
@@ -14,26 +14,49 @@
 mod child;
 mod console;
 mod error;
+mod firecracker;
 mod host;
+mod huge_pages;
 mod kvm;
 mod loop_device;
 mod qemu;
 mod tsc;
 
 use std::fmt::Debug;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::num::NonZeroU8;
+use std::path::{Path, PathBuf};
 
 pub use child::{Ended, Machine};
 pub use console::Tail;
 pub use error::MachineError;
+pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
+pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions};
 pub use host::Host;
+pub use huge_pages::HugePages;
 pub use kvm::{KvmState, kvm_state};
-pub(crate) use qemu::open_image;
 pub use qemu::{Accelerator, Qemu, QemuOptions, RootDevice, qemu_version};
 pub use tsc::TscAnchor;
 
 use serde::{Deserialize, Serialize};
+
+use crate::cgroup::CgroupLimits;
+use crate::units::ByteSize;
+
+/// What a VMM of its own memory and threads may take: the guest's memory, `more` for what kind of
+/// VMM it is, and some for itself and for the files that it reads and writes.
+pub(crate) fn cgroup_limits(memory: ByteSize, vcpus: NonZeroU8, more: u64) -> CgroupLimits {
+    const OWN_MEMORY: u64 = 512 << 20;
+    const OWN_THREADS: u64 = 128;
+    CgroupLimits {
+        memory_bytes: Some(
+            memory
+                .bytes()
+                .saturating_add(OWN_MEMORY)
+                .saturating_add(more),
+        ),
+        pids: Some(u64::from(vcpus.get()) + OWN_THREADS),
+    }
+}
 
 /// Where commands run: boots one machine per iteration.
 pub trait Sandbox: Debug {
@@ -50,19 +73,25 @@ pub trait Sandbox: Debug {
     /// # Errors
     ///
     /// When the machine can not even be started.
-    fn boot(&self, root: &RootFilesystem) -> Result<Machine, MachineError>;
+    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError>;
+}
+
+/// What one machine has for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat<'a> {
+    /// A folder that is removed after the machine's end.
+    pub folder: &'a Path,
+    /// A name that nothing else on this host has at the same time.
+    pub name: &'a str,
 }
 
 /// An iteration's own root filesystem.
 #[derive(Debug)]
 pub enum RootFilesystem {
-    /// An ext4 image.
-    Image {
-        /// Its path, for messages.
-        path: PathBuf,
-        /// The open file.
-        file: OwnedFd,
-    },
+    /// An ext4 image that the machine may write to.
+    Copy(PathBuf),
+    /// An ext4 image of the cache, which nobody writes to.
+    Shared(PathBuf),
     /// A folder.
     Folder(PathBuf),
 }
@@ -86,6 +115,8 @@ pub struct Description {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxKind {
+    /// A microVM under Firecracker.
+    Firecracker,
     /// A microVM under QEMU.
     Qemu,
     /// No VM: namespaces on the host's own kernel.

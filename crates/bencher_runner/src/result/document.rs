@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Iteration;
+use crate::jail::JailState;
 use crate::machine::Description;
 use crate::units::ByteSize;
 
@@ -99,10 +100,14 @@ pub struct Machine {
     pub vcpus: Option<u8>,
     /// The guest's memory in bytes; absent without a VM.
     pub memory_bytes: Option<ByteSize>,
+    /// Whether the guest's memory was of huge pages.
+    pub huge_pages: bool,
     /// The size of the root filesystem in bytes; absent when it is a folder of the host.
     pub disk_bytes: Option<ByteSize>,
     /// The guest's kernel; absent without a VM.
     pub kernel: Option<KernelIdentity>,
+    /// The VMM's jail; absent without a VM.
+    pub jail: Option<JailState>,
 }
 
 /// A guest kernel.

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bencher_output_protocol::{Conversation, Decoder, GuestMessage, HostMessage, Orders, Stop};
 use tokio::io::Interest;
+use tokio::net::UnixStream;
 
 use super::RunError;
 use super::live::{LiveOutput, LiveWriter};
 use super::record::{Finish, Record};
 use super::supervisor::{Action, Cause, Event, Supervisor, Times};
 use super::verdict;
-use crate::machine::Machine;
+use crate::machine::{Machine, MachineError};
 use crate::result::Iteration;
 use crate::{Interrupts, Reporter};
 
@@ -99,6 +100,11 @@ async fn talk(
     outputs: &mut Outputs,
     record: &mut Record<'_>,
 ) -> Talk {
+    match control.connect().await {
+        Ok(true) => {}
+        Ok(false) | Err(RunError::Machine(MachineError::VmmGone)) => return Talk::StreamEnded,
+        Err(error) => return Talk::Failed(error),
+    }
     let mut decoder = Decoder::of_guest();
     let mut conversation = Conversation::default();
     let mut frames = 0;
@@ -201,6 +207,28 @@ enum Read {
 }
 
 impl Control<'_> {
+    /// Waits for the stream, and meanwhile minds the clock and the user. `false` says that they
+    /// ended the machine instead.
+    async fn connect(&mut self) -> Result<bool, RunError> {
+        loop {
+            let deadline = self.supervisor.deadline();
+            tokio::select! {
+                biased;
+                event = next_event(self.interrupts, deadline) => {
+                    let action = self.supervisor.handle(event, Instant::now());
+                    self.act(action)?;
+                    if matches!(action, Action::Kill | Action::Abandon) {
+                        return Ok(false);
+                    }
+                }
+                connected = self.machine.connect() => {
+                    connected?;
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
     /// Waits for bytes of the guest, and meanwhile sends what is to be sent and minds the clock
     /// and the user.
     async fn read(&mut self, decoder: &mut Decoder) -> Result<Read, RunError> {
@@ -221,13 +249,13 @@ impl Control<'_> {
                     }
                     continue;
                 }
-                ready = self.machine.stream().ready(interest) => ready.map_err(stream_error)?,
+                ready = stream(&self.machine)?.ready(interest) => ready.map_err(stream_error)?,
             };
             if ready.is_writable() && self.sent < self.outgoing.len() {
                 self.flush()?;
             }
             if ready.is_readable() || ready.is_read_closed() {
-                match self.machine.stream().try_read(decoder.space()) {
+                match stream(&self.machine)?.try_read(decoder.space()) {
                     Ok(0) => return Ok(Read::End),
                     Ok(count) => {
                         decoder.filled(count);
@@ -269,6 +297,7 @@ impl Control<'_> {
             let deadline = self.supervisor.deadline();
             let give_up = self.stopped.map(|stopped| stopped + PATIENCE);
             let has_to_send = self.sent < self.outgoing.len();
+            let stream = stream(&self.machine).map_err(io::Error::other)?;
             tokio::select! {
                 biased;
                 result = &mut write => return result,
@@ -279,7 +308,7 @@ impl Control<'_> {
                         return Ok(());
                     }
                 }
-                ready = self.machine.stream().writable(), if has_to_send => {
+                ready = stream.writable(), if has_to_send => {
                     ready?;
                     self.flush().map_err(io::Error::other)?;
                 }
@@ -316,7 +345,7 @@ impl Control<'_> {
     }
 
     fn flush(&mut self) -> Result<(), RunError> {
-        match self.machine.stream().try_write(&self.outgoing[self.sent..]) {
+        match stream(&self.machine)?.try_write(&self.outgoing[self.sent..]) {
             Ok(count) => self.sent += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // The guest has gone: reading will tell.
@@ -336,6 +365,14 @@ impl Control<'_> {
         }
         Ok(())
     }
+}
+
+/// The stream to the guest.
+fn stream(machine: &Machine) -> Result<&UnixStream, RunError> {
+    // Nothing is read or written before it is connected.
+    machine
+        .stream()
+        .ok_or_else(|| stream_error(io::ErrorKind::NotConnected.into()))
 }
 
 async fn next_event(interrupts: &mut Interrupts, deadline: Option<Instant>) -> Event {

@@ -9,6 +9,7 @@
 mod capture;
 mod error;
 mod iteration;
+mod iteration_folder;
 mod layers;
 mod live;
 mod orders;
@@ -31,17 +32,18 @@ use std::time::{Duration, Instant};
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
 pub use rootfs::build_to_file;
-pub use spec::{LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
+pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
+use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
 use crate::{Interrupts, Reporter, interruptible};
 use iteration::{IterationPlan, drive};
+use iteration_folder::IterationFolder;
 use output_folder::OutputFolder;
 use prepare::Prepared;
 use record::{Keep, Moments, Record};
 use report::Report;
-use root::RootForRun;
 use supervisor::Times;
 
 /// What became of a run.
@@ -83,7 +85,12 @@ async fn attempt(
     reporter: &Arc<dyn Reporter>,
 ) -> Result<RunOutcome, RunError> {
     let runs = spec.directories.state.join("runs");
-    let folder = Scratch::create(&runs, "run-", reporter.as_ref())?;
+    let folder = Scratch::create(
+        &runs,
+        "run-",
+        reporter.as_ref(),
+        iteration_folder::clean_up_after,
+    )?;
     let output = spec
         .output_folder
         .as_deref()
@@ -178,9 +185,10 @@ impl Run<'_> {
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
-        let root = self.root(index, interrupts).await?;
+        let folder = IterationFolder::create(self.folder, index)?;
+        let root = self.root(folder.path(), interrupts).await?;
         let copied = Instant::now();
-        let machine = sandbox.boot(root.filesystem())?;
+        let machine = sandbox.boot(&root, &folder.seat())?;
         let moments = Moments {
             process: self.spec.process_start,
             begin,
@@ -213,17 +221,21 @@ impl Run<'_> {
             reporter: self.reporter.as_ref(),
         };
         let ended = drive(machine, &plan, interrupts, record).await;
-        root.remove(self.reporter.as_ref());
+        folder.remove(self.reporter.as_ref());
         Ok(ended)
     }
 
     /// The iteration's own root filesystem. A copy may take long: an interrupt ends it.
-    async fn root(&self, index: u32, interrupts: &mut Interrupts) -> Result<RootForRun, RunError> {
+    async fn root(
+        &self,
+        folder: &Path,
+        interrupts: &mut Interrupts,
+    ) -> Result<RootFilesystem, RunError> {
         let prepared = Arc::clone(self.prepared);
         let reporter = Arc::clone(self.reporter);
-        let folder = self.folder.path().to_owned();
+        let folder = folder.to_owned();
         interruptible(interrupts, move |cancel| {
-            RootForRun::make(&prepared, &folder, index, reporter.as_ref(), cancel)
+            root::make(&prepared, &folder, reporter.as_ref(), cancel)
         })
         .await?
     }
@@ -239,9 +251,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Asks the VMM for its version while the guest boots.
+    /// Asks a QEMU for its version while the guest boots; a Firecracker tells it by itself.
     fn vmm_version(&self) -> tokio::task::JoinHandle<Option<String>> {
-        let program = self.prepared.sandbox.sandbox().description().vmm;
+        let description = self.prepared.sandbox.sandbox().description();
+        let is_qemu = description.sandbox == SandboxKind::Qemu;
+        let program = description.vmm.filter(|_| is_qemu);
         tokio::task::spawn_blocking(move || {
             program.and_then(|program| crate::machine::qemu_version(&program))
         })

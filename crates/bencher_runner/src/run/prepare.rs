@@ -1,5 +1,6 @@
 //! What happens once before the first iteration: image, kernel, sandbox, root filesystem.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -9,10 +10,13 @@ use bencher_rootfs::CachedImage;
 
 use super::spec::LEAST_MEMORY;
 use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
-use crate::initramfs;
+use crate::initramfs::{self, Initramfs};
+use crate::jail::Jail;
+use crate::kernel::Kernel;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
-    Accelerator, Description, Host, KvmState, Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
+    self, Accelerator, Description, Firecracker, FirecrackerOptions, Host, KvmState, MachineError,
+    Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
 };
 use crate::result;
 use crate::units::ByteSize;
@@ -30,6 +34,7 @@ pub(crate) struct Prepared {
 /// The sandbox and what it is made of.
 #[derive(Debug)]
 pub(crate) enum Machinery {
+    Firecracker(Box<Firecracker>),
     Qemu(Box<Qemu>),
     Host(Host),
 }
@@ -46,6 +51,7 @@ pub(crate) enum Root {
 impl Machinery {
     pub(crate) fn sandbox(&self) -> &dyn Sandbox {
         match self {
+            Self::Firecracker(firecracker) => firecracker.as_ref(),
             Self::Qemu(qemu) => qemu.as_ref(),
             Self::Host(host) => host,
         }
@@ -76,6 +82,7 @@ fn prepare_blocking(
     let orders = orders::orders(spec, &image.config)?;
     let sandbox = match choice {
         Choice::Host => Machinery::Host(Host),
+        Choice::Firecracker(program) => firecracker(program, spec, reporter)?,
         Choice::Qemu => qemu(spec, reporter)?,
     };
     let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
@@ -92,6 +99,7 @@ fn prepare_blocking(
 }
 
 enum Choice {
+    Firecracker(PathBuf),
     Qemu,
     Host,
 }
@@ -111,6 +119,23 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
             least: LEAST_MEMORY,
         });
     }
+    let cache = &spec.directories.cache;
+    match spec.sandbox {
+        SandboxChoice::Firecracker => {
+            let program = Firecracker::find(spec.firecracker.program.as_deref(), cache)?;
+            return Ok(Choice::Firecracker(program));
+        }
+        // The user's choices for QEMU ask for QEMU.
+        SandboxChoice::Auto if spec.qemu.is_default() && kvm_state() == KvmState::Usable => {
+            let found = Firecracker::find(spec.firecracker.program.as_deref(), cache);
+            match found {
+                Ok(program) => return Ok(Choice::Firecracker(program)),
+                Err(error) if spec.firecracker.program.is_some() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        _ => {}
+    }
     if spec.qemu.root_device == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
         // One 64-byte page structure for each 4 KiB of the disk, out of the guest's memory.
         return Err(RunError::NvdimmTooLarge {
@@ -122,7 +147,39 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
     Ok(Choice::Qemu)
 }
 
+/// The jail for the VMM, and what it lacks said.
+fn jail(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Arc<Jail>, RunError> {
+    let jail = Jail::new(spec.jail, &spec.directories.cache).map_err(MachineError::from)?;
+    let missing = jail.state().missing.join("; ");
+    if !missing.is_empty() {
+        reporter.warning(&format!("the VMM's jail lacks {missing}"));
+    }
+    Ok(Arc::new(jail))
+}
+
+fn firecracker(
+    program: PathBuf,
+    spec: &RunSpec,
+    reporter: &dyn Reporter,
+) -> Result<Machinery, RunError> {
+    let jail = jail(spec, reporter)?;
+    let store = KernelStore::new(&spec.directories.cache);
+    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let drivers = &machine::FIRECRACKER_DRIVERS;
+    let initramfs = initramfs::prepare(&kernel, drivers, &spec.directories.cache)?;
+    let options = FirecrackerOptions {
+        vcpus: spec.vcpus,
+        memory: spec.memory,
+        huge_pages: spec.huge_pages,
+        cpu_template: spec.firecracker.cpu_template.clone(),
+        console: spec.firecracker.console,
+    };
+    let firecracker = Firecracker::new(program, options, kernel, initramfs, jail)?;
+    Ok(Machinery::Firecracker(Box::new(firecracker)))
+}
+
 fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> {
+    let jail = jail(spec, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
     let kernel = kernel::find(&spec.kernel, &store, reporter)?;
     let initramfs = initramfs::prepare(
@@ -136,9 +193,10 @@ fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> 
         root_device: spec.qemu.root_device,
         vcpus: spec.vcpus,
         memory: spec.memory,
+        huge_pages: spec.huge_pages,
         tsc: spec.tsc,
     };
-    let qemu = Qemu::new(options, kernel, initramfs)?;
+    let qemu = Qemu::new(options, kernel, initramfs, jail)?;
     if let Some(warning) = emulation_warning(&qemu.description()) {
         let reason = match kvm_state() {
             KvmState::Usable => "TCG was asked for".to_owned(),
@@ -170,31 +228,43 @@ pub(crate) fn doubts(description: &Description) -> Vec<String> {
         .collect()
 }
 
-/// The machine as the result shows it, but for the version of its VMM.
+/// The machine as the result shows it, but for the version of a QEMU.
 pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
     let description = prepared.sandbox.sandbox().description();
-    let disk_bytes = spec.disk;
+    let vm = |kernel: &Kernel, initramfs: &Initramfs, jail: &Jail| result::Machine {
+        description: description.clone(),
+        vmm_version: None,
+        vcpus: Some(spec.vcpus.get()),
+        memory_bytes: Some(ByteSize::from_bytes(spec.memory.mebibytes() << 20)),
+        huge_pages: spec.huge_pages.is_some(),
+        disk_bytes: Some(spec.disk),
+        kernel: Some(result::KernelIdentity {
+            release: kernel.release.clone(),
+            sha256: kernel.sha256.clone(),
+            origin: kernel.origin.clone(),
+            initramfs_id: initramfs.id.clone(),
+        }),
+        jail: Some(jail.state()),
+    };
     match &prepared.sandbox {
-        Machinery::Qemu(qemu) => result::Machine {
-            description,
-            vmm_version: None,
-            vcpus: Some(spec.vcpus.get()),
-            memory_bytes: Some(ByteSize::from_bytes(spec.memory.mebibytes() << 20)),
-            disk_bytes: Some(disk_bytes),
-            kernel: Some(result::KernelIdentity {
-                release: qemu.kernel().release.clone(),
-                sha256: qemu.kernel().sha256.clone(),
-                origin: qemu.kernel().origin.clone(),
-                initramfs_id: qemu.initramfs().id.clone(),
-            }),
+        Machinery::Firecracker(firecracker) => result::Machine {
+            vmm_version: firecracker.version().map(str::to_owned),
+            ..vm(
+                firecracker.kernel(),
+                firecracker.initramfs(),
+                firecracker.jail(),
+            )
         },
+        Machinery::Qemu(qemu) => vm(qemu.kernel(), qemu.initramfs(), qemu.jail()),
         Machinery::Host(_) => result::Machine {
             description,
             vmm_version: None,
             vcpus: None,
             memory_bytes: None,
-            disk_bytes: Host::can_mount().then_some(disk_bytes),
+            huge_pages: false,
+            disk_bytes: Host::can_mount().then_some(spec.disk),
             kernel: None,
+            jail: None,
         },
     }
 }

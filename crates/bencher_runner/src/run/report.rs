@@ -75,7 +75,7 @@ impl<'a> Report<'a> {
         }
         let spec = self.spec;
         let mut machine = prepare::machine(spec, prepared);
-        machine.vmm_version = vmm_version;
+        machine.vmm_version = vmm_version.or(machine.vmm_version);
         let setup = Setup {
             image: image(spec, prepared)?,
             command: orders::command(&prepared.orders),

@@ -8,8 +8,9 @@ use bencher_output_protocol::LogLevel;
 
 use super::LiveOutput;
 use crate::Directories;
+use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
-use crate::machine::{Accelerator, RootDevice, TscAnchor};
+use crate::machine::{Accelerator, CpuTemplate, HugePages, RootDevice, TscAnchor};
 use crate::units::ByteSize;
 
 /// The least memory that a guest is given: the kernel, init and a small command need about half.
@@ -22,12 +23,18 @@ pub struct RunSpec {
     pub image: OsString,
     /// The kind of machine.
     pub sandbox: SandboxChoice,
+    /// Choices for Firecracker.
+    pub firecracker: FirecrackerChoice,
     /// Choices for QEMU.
     pub qemu: QemuChoice,
+    /// What is wanted of the VMM's jail.
+    pub jail: JailPolicy,
     /// Virtual CPUs.
     pub vcpus: NonZeroU8,
     /// The guest's memory.
     pub memory: ByteSize,
+    /// Huge pages for it, if it is to have any.
+    pub huge_pages: Option<HugePages>,
     /// The size of the root filesystem.
     pub disk: ByteSize,
     /// Where the kernel comes from.
@@ -69,10 +76,23 @@ pub struct RunSpec {
 pub enum SandboxChoice {
     /// The best that this host has.
     Auto,
+    /// Firecracker.
+    Firecracker,
     /// QEMU.
     Qemu,
     /// No VM.
     None,
+}
+
+/// Choices for Firecracker.
+#[derive(Debug, Clone, Default)]
+pub struct FirecrackerChoice {
+    /// The program; `None` for the one on `PATH` or the one that `runner setup` fetched.
+    pub program: Option<PathBuf>,
+    /// What the guest sees of the processor; `None` for all of it.
+    pub cpu_template: Option<CpuTemplate>,
+    /// Whether the guest's kernel has a serial console.
+    pub console: bool,
 }
 
 /// Choices for QEMU.
@@ -84,6 +104,15 @@ pub struct QemuChoice {
     pub accelerator: Option<Accelerator>,
     /// How the root filesystem is attached.
     pub root_device: RootDevice,
+}
+
+impl QemuChoice {
+    /// Whether the user has left everything to the runner.
+    pub fn is_default(&self) -> bool {
+        self.program.is_none()
+            && self.accelerator.is_none()
+            && self.root_device == RootDevice::default()
+    }
 }
 
 /// What bounds a run.

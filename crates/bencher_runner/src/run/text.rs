@@ -2,24 +2,7 @@
 
 use crate::printable::is_printable;
 
-/// The most characters of a guest's text that are shown.
-const LONGEST: usize = 1000;
-
-/// `text` in one line without control characters.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if is_printable(character) {
-                character
-            } else {
-                ' '
-            }
-        })
-        .take(LONGEST)
-        .collect::<String>()
-        .trim()
-        .to_owned()
-}
+pub(crate) use crate::printable::one_line;
 
 /// A path in one line; bytes that are not UTF-8 are replaced.
 pub(crate) fn path(bytes: &[u8]) -> String {

@@ -6,7 +6,7 @@ use super::error::ConsoleExcerpt;
 use super::iteration::{Talk, is_expected};
 use super::supervisor::Cause;
 use super::{RunError, text};
-use crate::machine::{Ended, Tail};
+use crate::machine::{Ended, MachineError, Tail};
 
 /// Console lines that an error shows.
 const EXCERPT: usize = 12;
@@ -18,7 +18,7 @@ pub(crate) fn failure(
     ended: std::io::Result<Ended>,
     boot: Duration,
 ) -> Option<RunError> {
-    let ended = match ended {
+    let mut ended = match ended {
         Ok(ended) => ended,
         Err(source) => {
             return Some(RunError::Io {
@@ -27,6 +27,9 @@ pub(crate) fn failure(
             });
         }
     };
+    if let Some(error) = ended.jail_error.take() {
+        return Some(MachineError::Jail(error).into());
+    }
     match talk {
         Talk::Done => None,
         Talk::Failed(error) => Some(error),

@@ -27,6 +27,10 @@ fn a_guest_kernel_that_panics() {
 
 /// A VMM that is a shell script: it says `words` on the stream instead of booting a guest.
 fn with_fake_vmm(words: &str) -> (Runner, Ran) {
+    with_fake_vmm_in("--no-jail", words)
+}
+
+fn with_fake_vmm_in(jail: &str, words: &str) -> (Runner, Ran) {
     let folder = tempfile::tempdir().unwrap();
     let vmm = folder.path().join("vmm");
     fs::write(&vmm, format!("#!/bin/sh\n{words}\n")).unwrap();
@@ -34,7 +38,8 @@ fn with_fake_vmm(words: &str) -> (Runner, Ran) {
     fs::set_permissions(&vmm, mode).unwrap();
     let runner = Runner::new();
     let image = Image::new(&json!({}));
-    let ran = runner.run(&image, &["--qemu", vmm.to_str().unwrap(), "--", "true"]);
+    let arguments = ["--qemu", vmm.to_str().unwrap(), jail, "--", "true"];
+    let ran = runner.run(&image, &arguments);
     (runner, ran)
 }
 
@@ -86,4 +91,19 @@ fn a_vmm_that_fails_is_quoted() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_vmm_that_can_not_be_jailed() {
+    if no_vm() {
+        return;
+    }
+    let (runner, ran) = with_fake_vmm_in("--jail-uids=2000001000:4", "exit 0");
+    let ran = ran.exits(125);
+    assert!(
+        ran.stderr.contains("a script can not be jailed"),
+        "{}",
+        ran.stderr
+    );
+    assert!(runner.run_folders().is_empty());
 }

@@ -5,6 +5,7 @@
 mod bad_guest;
 mod bad_input;
 mod host;
+mod jail;
 mod microvm;
 mod preparing;
 mod schema;

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::{Accelerator, PORT, RootDevice};
+use crate::machine::HugePages;
 use crate::units::ByteSize;
 
-/// Descriptors that the child has open.
+/// The descriptor of the stream in the child.
 pub(crate) const STREAM_FD: u8 = 3;
-pub(crate) const ROOT_FD: u8 = 4;
 
 /// Everything that the command line depends on.
 #[derive(Debug)]
@@ -16,7 +16,11 @@ pub(crate) struct Plan<'a> {
     pub(crate) root_device: RootDevice,
     pub(crate) vcpus: u8,
     pub(crate) memory: ByteSize,
+    pub(crate) huge_pages: Option<HugePages>,
+    pub(crate) disk: &'a Path,
     pub(crate) disk_bytes: u64,
+    /// Whether the disk is to be mapped privately, and can only be read.
+    pub(crate) disk_is_shared: bool,
     pub(crate) kernel: &'a Path,
     pub(crate) initramfs: &'a Path,
     /// `None` where the guest finds its TSC's rate by itself.
@@ -34,14 +38,32 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     );
     let memory = plan.memory.mebibytes();
+    let backend = match plan.huge_pages {
+        Some(pages) => {
+            // From the pool at once: an empty pool ends the start, not the guest in the middle.
+            arguments.option(
+                "-object",
+                format!(
+                    "memory-backend-memfd,id=memory,size={memory}M,hugetlb=on,hugetlbsize={},\
+                     prealloc=on",
+                    pages.size().bytes()
+                ),
+            );
+            ",memory-backend=memory"
+        }
+        None => "",
+    };
     match plan.root_device {
         RootDevice::VirtioBlk => {
-            arguments.option("-M", "microvm,acpi=on");
+            arguments.option("-M", format!("microvm,acpi=on{backend}"));
             arguments.option("-m", format!("{memory}M"));
         }
         RootDevice::Nvdimm => {
             let most = memory + ByteSize::from_bytes(plan.disk_bytes).mebibytes();
-            arguments.option("-M", "q35,nvdimm=on,usb=off,smbus=off,sata=off");
+            arguments.option(
+                "-M",
+                format!("q35,nvdimm=on,usb=off,smbus=off,sata=off{backend}"),
+            );
             arguments.option("-m", format!("{memory}M,slots=1,maxmem={most}M"));
         }
     }
@@ -72,8 +94,8 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
 }
 
 fn root(arguments: &mut Arguments, plan: &Plan<'_>) {
-    // By descriptor: no path of the host needs quoting, and none can be swapped.
-    let image = format!("/proc/self/fd/{ROOT_FD}");
+    // A comma would begin another option.
+    let image = plan.disk.to_string_lossy().replace(',', ",,");
     match plan.root_device {
         RootDevice::VirtioBlk => {
             // The disk is thrown away with the machine: a flush has nothing to protect, and the
@@ -91,7 +113,12 @@ fn root(arguments: &mut Arguments, plan: &Plan<'_>) {
             arguments.option(
                 "-object",
                 format!(
-                    "memory-backend-file,id=root,share=off,mem-path={image},size={}",
+                    "memory-backend-file,id=root,share=off{},mem-path={image},size={}",
+                    if plan.disk_is_shared {
+                        ",readonly=on,rom=off"
+                    } else {
+                        ""
+                    },
                     plan.disk_bytes
                 ),
             );
@@ -140,7 +167,10 @@ mod tests {
             root_device,
             vcpus: 2,
             memory: ByteSize::from_mebibytes(512),
+            huge_pages: None,
+            disk: Path::new("/disk"),
             disk_bytes: 1 << 30,
+            disk_is_shared: root_device == RootDevice::Nvdimm,
             kernel: Path::new("/cache/vmlinux"),
             initramfs: Path::new("/cache/initramfs.cpio"),
             tsc_kilohertz: (accelerator == Accelerator::Tcg).then_some(2_596_130),
@@ -154,6 +184,26 @@ mod tests {
     #[test]
     fn microvm_under_tcg() {
         insta::assert_snapshot!(lines(&plan(RootDevice::VirtioBlk, Accelerator::Tcg)));
+    }
+
+    #[test]
+    fn huge_pages() {
+        let plan = Plan {
+            huge_pages: Some(HugePages::default()),
+            ..plan(RootDevice::VirtioBlk, Accelerator::Kvm)
+        };
+        let lines = lines(&plan);
+        assert!(lines.contains(",memory-backend=memory\n"), "{lines}");
+        assert!(lines.contains("hugetlbsize=2097152,prealloc=on"), "{lines}");
+    }
+
+    #[test]
+    fn a_comma_in_a_path_is_no_option() {
+        let plan = Plan {
+            disk: Path::new("/a,readonly=on/1"),
+            ..plan(RootDevice::VirtioBlk, Accelerator::Tcg)
+        };
+        assert!(lines(&plan).contains("filename=/a,,readonly=on/1,file.aio"));
     }
 
     #[test]

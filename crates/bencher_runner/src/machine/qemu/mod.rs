@@ -8,24 +8,24 @@
 mod arguments;
 mod version;
 
-use std::fs::File;
+use std::ffi::OsString;
 use std::num::NonZeroU8;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bencher_output_protocol::Root;
-use nix::sys::stat::fstat;
 use serde::{Deserialize, Serialize};
 
 pub use version::version as qemu_version;
 
-use super::child::{Machine, stream_pair};
+use super::child::{Connection, JailedLaunch, Machine, stream_pair};
+use super::huge_pages::HugePages;
 use super::kvm::{KvmState, kvm_state};
 use super::{
-    Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Transport, TscAnchor,
+    Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat, Transport, TscAnchor,
 };
 use crate::initramfs::Initramfs;
+use crate::jail::{Cell, Jail};
 use crate::kernel::Kernel;
 use crate::paths::find_program;
 use crate::units::ByteSize;
@@ -81,6 +81,8 @@ pub struct QemuOptions {
     pub vcpus: NonZeroU8,
     /// The guest's memory.
     pub memory: ByteSize,
+    /// Huge pages for it, if it is to have any.
+    pub huge_pages: Option<HugePages>,
     /// When the runner began, for the TSC's rate.
     pub tsc: TscAnchor,
 }
@@ -93,6 +95,19 @@ pub struct Qemu {
     options: QemuOptions,
     kernel: Kernel,
     initramfs: Initramfs,
+    jail: Arc<Jail>,
+    /// Whether it can map a file privately that it can only read.
+    maps_read_only: bool,
+}
+
+/// Where a QEMU finds its files.
+#[derive(Debug)]
+struct Places<'a> {
+    kernel: &'a Path,
+    initramfs: &'a Path,
+    image: &'a Path,
+    image_bytes: u64,
+    is_shared: bool,
 }
 
 impl Qemu {
@@ -106,6 +121,7 @@ impl Qemu {
         options: QemuOptions,
         kernel: Kernel,
         initramfs: Initramfs,
+        jail: Arc<Jail>,
     ) -> Result<Self, MachineError> {
         let program = Self::find(options.program.as_deref())?;
         let accelerator = match (options.accelerator, kvm_state()) {
@@ -118,12 +134,17 @@ impl Qemu {
             }
             _ => Accelerator::Tcg,
         };
+        // Asking takes as long as a small run, so it is done only where the answer matters.
+        let maps_read_only = options.root_device == RootDevice::Nvdimm
+            && version::version(&program).is_some_and(|version| version::maps_read_only(&version));
         Ok(Self {
             program,
             accelerator,
             options,
             kernel,
             initramfs,
+            jail,
+            maps_read_only,
         })
     }
 
@@ -132,7 +153,7 @@ impl Qemu {
     /// # Errors
     ///
     /// [`MachineError::NoQemu`] and [`MachineError::Architecture`].
-    pub fn find(program: Option<&std::path::Path>) -> Result<PathBuf, MachineError> {
+    pub fn find(program: Option<&Path>) -> Result<PathBuf, MachineError> {
         if !cfg!(target_arch = "x86_64") {
             return Err(MachineError::Architecture {
                 architecture: std::env::consts::ARCH,
@@ -155,8 +176,12 @@ impl Qemu {
         &self.initramfs
     }
 
-    /// The arguments that [`Sandbox::boot`] would use for an image of `disk` bytes.
-    pub fn command_line(&self, disk: u64) -> Vec<String> {
+    /// The jail that it runs in.
+    pub fn jail(&self) -> &Jail {
+        &self.jail
+    }
+
+    fn command_line(&self, places: &Places<'_>) -> Vec<String> {
         let tsc_kilohertz = match self.accelerator {
             Accelerator::Tcg => self.options.tsc.kilohertz(),
             _ => None,
@@ -166,9 +191,12 @@ impl Qemu {
             root_device: self.options.root_device,
             vcpus: self.options.vcpus.get(),
             memory: self.options.memory,
-            disk_bytes: disk,
-            kernel: &self.kernel.image,
-            initramfs: &self.initramfs.path,
+            huge_pages: self.options.huge_pages,
+            disk: places.image,
+            disk_bytes: places.image_bytes,
+            disk_is_shared: places.is_shared,
+            kernel: places.kernel,
+            initramfs: places.initramfs,
             tsc_kilohertz,
         })
     }
@@ -186,53 +214,93 @@ impl Sandbox for Qemu {
     }
 
     fn maps_root_privately(&self) -> bool {
-        self.options.root_device == RootDevice::Nvdimm
+        self.options.root_device == RootDevice::Nvdimm && self.maps_read_only
     }
 
-    fn boot(&self, root: &RootFilesystem) -> Result<Machine, MachineError> {
-        let RootFilesystem::Image { path, file } = root else {
-            return Err(MachineError::RootKind {
-                wanted: "an ext4 image",
-            });
+    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+        let mut cell = self.cell(seat)?;
+        cell.program(&self.program)?;
+        for folder in data_folders(&self.program) {
+            cell.keep(&folder);
+        }
+        let kernel = cell.read_only(&self.kernel.image, "/kernel");
+        let initramfs = cell.read_only(&self.initramfs.path, "/initramfs");
+        let (path, image) = match root {
+            RootFilesystem::Copy(path) => (path, cell.writable(path, "/disk")?),
+            RootFilesystem::Shared(path) if self.maps_read_only => {
+                (path, cell.read_only(path, "/disk"))
+            }
+            RootFilesystem::Shared(_) | RootFilesystem::Folder(_) => {
+                return Err(MachineError::RootKind {
+                    wanted: "an ext4 image of its own",
+                });
+            }
         };
-        let open = |source| MachineError::Open {
+        if self.accelerator == Accelerator::Kvm {
+            cell.device(Path::new("/dev/kvm"));
+        }
+        if let Some(pages) = self.options.huge_pages {
+            pages.check(self.options.memory)?;
+            cell.allow_files_of(self.options.memory.bytes());
+        }
+        let size = std::fs::metadata(path).map_err(|source| MachineError::Open {
             path: path.clone(),
             source,
-        };
-        let disk = file.try_clone().map_err(open)?;
-        let size = fstat(file.as_fd())
-            .map_err(|errno| open(errno.into()))?
-            .st_size;
+        })?;
+        let arguments = self.command_line(&Places {
+            kernel: &kernel,
+            initramfs: &initramfs,
+            image: &image,
+            image_bytes: size.len(),
+            is_shared: matches!(root, RootFilesystem::Shared(_)),
+        });
         let (ours, theirs) = stream_pair()?;
-        let mut command = Command::new(&self.program);
-        command.args(self.command_line(size.unsigned_abs()));
         let device = match self.options.root_device {
             RootDevice::VirtioBlk => "/dev/vda",
             RootDevice::Nvdimm => "/dev/pmem0",
         };
-        Machine::spawn(
-            command,
-            ours,
-            vec![theirs, disk],
-            Root::Disk {
+        Machine::spawn_jailed(JailedLaunch {
+            cell,
+            program: &self.program,
+            arguments: arguments.into_iter().map(OsString::from).collect(),
+            vcpus: self.options.vcpus.get(),
+            descriptors: vec![theirs],
+            connection: Connection::Ready(ours),
+            root: Root::Disk {
                 device: device.to_owned(),
             },
-        )
+        })
     }
 }
 
-/// Opens an image for a machine. One that is mapped privately is not written to.
-pub(crate) fn open_image(path: PathBuf, writable: bool) -> Result<RootFilesystem, MachineError> {
-    let file = File::options()
-        .read(true)
-        .write(writable)
-        .open(&path)
-        .map_err(|source| MachineError::Open {
-            path: path.clone(),
-            source,
-        })?;
-    Ok(RootFilesystem::Image {
-        path,
-        file: OwnedFd::from(file),
-    })
+impl Qemu {
+    fn cell(&self, seat: &Seat<'_>) -> Result<Cell, MachineError> {
+        let emulator = match self.accelerator {
+            Accelerator::Kvm => 0,
+            // The code that TCG translates to: it takes as much as that if it can.
+            Accelerator::Tcg | Accelerator::None => 1 << 30,
+        };
+        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, emulator);
+        Ok(self.jail.cell(seat.folder, seat.name, limits)?)
+    }
+}
+
+/// Where a QEMU that is `program` looks for firmware and for modules of its own.
+fn data_folders(program: &Path) -> Vec<PathBuf> {
+    let multiarch = format!("lib/{}-linux-gnu/qemu", std::env::consts::ARCH);
+    let Some(prefix) = program.parent().and_then(Path::parent) else {
+        return Vec::new();
+    };
+    // The firmware of Debian's QEMU is a link to that of a package of its own.
+    [
+        "share/qemu",
+        "share/seabios",
+        &multiarch,
+        "lib64/qemu",
+        "lib/qemu",
+    ]
+    .into_iter()
+    .map(|folder| prefix.join(folder))
+    .filter(|folder| folder.is_dir())
+    .collect()
 }

@@ -15,6 +15,15 @@ pub fn version(program: &Path) -> Option<String> {
     parse(&String::from_utf8_lossy(&output.stdout))
 }
 
+/// Whether QEMU of this version can map a file privately that it opened for reading only
+/// (`memory-backend-file,readonly=on,rom=off`, since 8.2).
+pub(super) fn maps_read_only(version: &str) -> bool {
+    let mut numbers = version
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(8), Some(2))
+}
+
 fn parse(text: &str) -> Option<String> {
     let (_, version) = text.lines().next()?.split_once(" version ")?;
     Some(version.trim().to_owned())
@@ -30,5 +39,18 @@ mod tests {
             Some("7.2.19 (Debian 1:7.2+dfsg-7)")
         );
         assert_eq!(super::parse("no\n"), None);
+    }
+
+    #[test]
+    fn private_maps_of_files_that_can_only_be_read_came_with_8_2() {
+        for (version, can) in [
+            ("7.2.19 (Debian 1:7.2+dfsg-7)", false),
+            ("8.1.5", false),
+            ("8.2.0", true),
+            ("10.0.2", true),
+            ("", false),
+        ] {
+            assert_eq!(super::maps_read_only(version), can, "{version}");
+        }
     }
 }

@@ -8,7 +8,7 @@ mod stopping;
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::support::{Image, Ran, Runner, processes_with};
+use crate::support::{Image, Ran, Runner};
 
 /// Runs a shell script in a plain busybox image.
 fn script(arguments: &[&str], script: &str) -> Ran {
@@ -19,19 +19,6 @@ fn script(arguments: &[&str], script: &str) -> Ran {
 
 fn pid(child: &std::process::Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap())
-}
-
-/// The process of the VMM that runs for `runner`.
-fn vmm_of(runner: &Runner) -> Vec<u32> {
-    let own = runner.state().to_string_lossy().into_owned();
-    let runners = processes_with("qemu-system");
-    runners
-        .into_iter()
-        .filter(|id| {
-            std::fs::read_link(format!("/proc/{id}/fd/4"))
-                .is_ok_and(|image| image.to_string_lossy().starts_with(&own))
-        })
-        .collect()
 }
 
 fn kvm() -> bool {

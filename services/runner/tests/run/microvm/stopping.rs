@@ -3,8 +3,8 @@
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
-use super::{pid, script, vmm_of};
-use crate::support::{Image, Ran, Runner, no_vm, wait_for};
+use super::{pid, script};
+use crate::support::{Image, Ran, Runner, no_vm, vmm_of, wait_for};
 
 #[test]
 fn a_timeout_keeps_what_was_produced() {

@@ -204,3 +204,16 @@ pub(crate) fn processes_with(text: &str) -> Vec<u32> {
     }
     found
 }
+
+/// The process of the VMM that runs for `runner`.
+pub(crate) fn vmm_of(runner: &Runner) -> Vec<u32> {
+    // In its jail the disk is a mount, whose source names the state folder.
+    let own = runner.state().file_name().unwrap().to_string_lossy();
+    processes_with("qemu-system")
+        .into_iter()
+        .filter(|id| {
+            std::fs::read_to_string(format!("/proc/{id}/mountinfo"))
+                .is_ok_and(|mounts| mounts.contains(own.as_ref()))
+        })
+        .collect()
+}

@@ -1,0 +1,237 @@
+//! One VMM's cell: what it finds in its jail, and what is kept for it outside.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+
+use super::enter::MARK;
+use super::plan::{Access, Entry, Ids, Isolation, Limits, Plan};
+use super::uids::UidLock;
+use super::{Jail, JailError, libraries};
+use crate::cgroup::Cgroup;
+
+/// Files that a VMM may have open: its own few, and one for each connection of a guest.
+const OPEN_FILES: u64 = 1024;
+
+/// Threads of a VMM beside its virtual CPUs.
+const OWN_THREADS: u64 = 128;
+
+/// A cell for one VMM. Dropped, which must come after the VMM's end, it leaves nothing.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    isolation: Option<Isolation>,
+    is_off: bool,
+    uid: Option<UidLock>,
+    cgroup: Option<Cgroup>,
+    libraries_cache: PathBuf,
+    /// The largest file that the VMM is given to write to.
+    largest_file: u64,
+}
+
+/// The command that starts a jailed VMM, and what it needs open.
+#[derive(Debug)]
+pub(crate) struct Jailed {
+    pub(crate) command: Command,
+    /// Descriptors for the child, to follow those that the VMM itself is given.
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// Where the jailer says what it failed at; nothing where there is no jailer.
+    pub(crate) report: Option<Report>,
+}
+
+/// What a jailer says of a failure. To be read after its end.
+#[derive(Debug)]
+pub(crate) struct Report(fs::File);
+
+impl Report {
+    /// What the jailer failed at, if it did.
+    pub(crate) fn read(mut self) -> Option<JailError> {
+        let mut text = String::new();
+        // What can not be read says nothing, and the VMM's end is known otherwise.
+        let _unreadable = self.0.read_to_string(&mut text);
+        (!text.is_empty()).then_some(JailError::Step(text))
+    }
+}
+
+impl Cell {
+    pub(super) fn new(
+        jail: &Jail,
+        folder: &Path,
+        uid: Option<UidLock>,
+        cgroup: Option<Cgroup>,
+    ) -> Result<Self, JailError> {
+        let isolation = match jail.maker {
+            Some(by) => {
+                let place = folder.join("jail");
+                fs::create_dir_all(&place).map_err(prepare_error(&place))?;
+                Some(Isolation {
+                    by,
+                    place,
+                    entries: Vec::new(),
+                })
+            }
+            None => None,
+        };
+        Ok(Self {
+            isolation,
+            is_off: jail.is_off,
+            uid,
+            cgroup,
+            libraries_cache: jail.cache.clone(),
+            largest_file: 0,
+        })
+    }
+
+    /// Takes the program `path` in, with everything it needs to run.
+    pub(crate) fn program(&mut self, path: &Path) -> Result<(), JailError> {
+        if self.isolation.is_none() {
+            return Ok(());
+        }
+        for library in libraries::needed_by(path, &self.libraries_cache)? {
+            self.keep(&library);
+        }
+        self.keep(path);
+        Ok(())
+    }
+
+    /// Takes a file or folder in where the host has it, to be read.
+    pub(crate) fn keep(&mut self, path: &Path) {
+        self.add(path, path, Access::ReadOnly);
+    }
+
+    /// Takes a file in as `inside`, to be read, and returns where the VMM finds it.
+    pub(crate) fn read_only(&mut self, path: &Path, inside: &str) -> PathBuf {
+        self.add(path, Path::new(inside), Access::ReadOnly)
+    }
+
+    /// Takes a file of this run alone in as `inside`, to be written to, and returns where the VMM
+    /// finds it.
+    pub(crate) fn writable(&mut self, path: &Path, inside: &str) -> Result<PathBuf, JailError> {
+        let metadata = fs::metadata(path).map_err(prepare_error(path))?;
+        if metadata.is_file() {
+            self.largest_file = self.largest_file.max(metadata.len());
+        }
+        self.give(path)?;
+        Ok(self.add(path, Path::new(inside), Access::ReadWrite))
+    }
+
+    /// Makes a folder of this run alone at `path` and takes it in as `inside`: there the VMM may
+    /// make files and sockets. Returns where the VMM finds it.
+    pub(crate) fn folder(&mut self, path: &Path, inside: &str) -> Result<PathBuf, JailError> {
+        fs::create_dir_all(path)
+            .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o700)))
+            .map_err(prepare_error(path))?;
+        self.writable(path, inside)
+    }
+
+    /// Lets the VMM make files of `bytes`: its memory, where that is a file without a name.
+    pub(crate) fn allow_files_of(&mut self, bytes: u64) {
+        self.largest_file = self.largest_file.max(bytes);
+    }
+
+    /// Takes a device in where the host has it.
+    pub(crate) fn device(&mut self, path: &Path) {
+        self.add(path, path, Access::Device);
+    }
+
+    /// Gives a file to the VMM's user.
+    pub(crate) fn give(&self, path: &Path) -> Result<(), JailError> {
+        match &self.uid {
+            Some(uid) => chown(path, Some(uid.id), Some(uid.id)).map_err(prepare_error(path)),
+            None => Ok(()),
+        }
+    }
+
+    fn add(&mut self, host: &Path, inside: &Path, access: Access) -> PathBuf {
+        let Some(isolation) = &mut self.isolation else {
+            return host.to_owned();
+        };
+        let entry = Entry {
+            host: host.to_owned(),
+            inside: inside.to_owned(),
+            access,
+        };
+        if !isolation.entries.contains(&entry) {
+            isolation.entries.push(entry);
+        }
+        inside.to_owned()
+    }
+
+    /// Whether the VMM is watched by a jailer, who ends it when told to.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.isolation.is_some()
+    }
+
+    /// The command that starts `program` with `arguments` in this cell, for a machine of `vcpus`.
+    /// The first descriptor of [`Jailed`] will have the number `next` in the child.
+    pub(crate) fn command(
+        &self,
+        program: &Path,
+        arguments: Vec<OsString>,
+        vcpus: u8,
+        next: usize,
+    ) -> Result<Jailed, JailError> {
+        if self.is_off {
+            let mut command = Command::new(program);
+            command.args(arguments).env_clear();
+            return Ok(Jailed {
+                command,
+                descriptors: Vec::new(),
+                report: None,
+            });
+        }
+        let ids = self.uid.as_ref().map(|uid| Ids {
+            uid: uid.id,
+            gid: uid.id,
+        });
+        let plan = Plan {
+            program: program.to_owned(),
+            arguments,
+            isolation: self.isolation.clone(),
+            limits: Limits {
+                file_bytes: self.largest_file,
+                open_files: OPEN_FILES,
+                threads: ids.map(|_| u64::from(vcpus) + OWN_THREADS),
+            },
+            ids,
+            cgroup: self.cgroup.as_ref().map(Cgroup::processes),
+        };
+        let pipe = || std::io::pipe().map_err(prepare_error(Path::new("a pipe")));
+        let (reader, writer) = pipe()?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg(MARK)
+            .args([next.to_string(), (next + 1).to_string()])
+            .env_clear();
+        Ok(Jailed {
+            command,
+            descriptors: vec![plan.into_descriptor()?, writer.into()],
+            report: Some(Report(fs::File::from(OwnedFd::from(reader)))),
+        })
+    }
+}
+
+impl Plan {
+    /// The plan as a file without a name, to be read from its beginning.
+    fn into_descriptor(self) -> Result<OwnedFd, JailError> {
+        let failed = |source| prepare_error(Path::new("the plan"))(source);
+        let memory =
+            memfd_create(c"plan", MFdFlags::MFD_CLOEXEC).map_err(|errno| failed(errno.into()))?;
+        let mut file = fs::File::from(memory);
+        let text = serde_json::to_vec(&self).map_err(|error| failed(error.into()))?;
+        file.write_all(&text)
+            .and_then(|()| file.rewind())
+            .map_err(failed)?;
+        Ok(OwnedFd::from(file))
+    }
+}
+
+fn prepare_error(path: &Path) -> impl FnOnce(std::io::Error) -> JailError {
+    let path = path.to_owned();
+    move |source| JailError::Prepare { path, source }
+}

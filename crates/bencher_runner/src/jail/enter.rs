@@ -1,0 +1,165 @@
+//! The jailer: a process of the runner's own program that turns itself into a jailed VMM.
+//!
+//! It is a program of its own, started anew, because none of this can be done between the `fork`
+//! and the `exec` of a process with threads.
+//!
+//! ```text
+//! jailer:  hold signals back ─► cgroup ─► namespaces ─► fork ─► watch the VMM
+//!                                                        │
+//! VMM:     private mounts ─► new root ─► pivot ─► seal ─► limits ─► no groups ─► no capabilities
+//!            ─► user ─► no new privileges ─► end with the jailer ─► execute
+//! ```
+
+use std::env;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::ExitCode;
+
+use nix::unistd::{ForkResult, execve, fork, sethostname};
+use rustix::io::{FdFlags, fcntl_setfd};
+
+use super::plan::Plan;
+use super::step::StepError;
+use super::{identity, life, limits, namespaces, probe, root};
+
+/// The first argument of a jailer. No command of a user is called so.
+pub(super) const MARK: &str = "--jailer";
+
+/// The argument after it of a process that only finds out whether there can be a jail.
+pub(super) const PROBE: &str = "probe";
+
+/// The exit code of a jailer that could not make its jail.
+const FAILED: u8 = 125;
+
+/// Does the work of a jailer if this process was started as one, and then returns its exit code.
+///
+/// Every program that uses the jail must call this first: before it starts a thread, and before it
+/// looks at its arguments.
+pub fn take_over() -> Option<ExitCode> {
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next()? != MARK {
+        return None;
+    }
+    let first = arguments.next().unwrap_or_default();
+    if first == PROBE {
+        return Some(ExitCode::from(probe::answer()));
+    }
+    let number = |text: &OsStr| text.to_str()?.parse::<RawFd>().ok();
+    let second = arguments.next().unwrap_or_default();
+    let (Some(plan), Some(report)) = (number(&first), number(&second)) else {
+        eprintln!("{MARK} is for the runner's own use");
+        return Some(ExitCode::from(FAILED));
+    };
+    let report = inherited(report);
+    let code = read(inherited(plan)).and_then(|plan| {
+        // The VMM's execution closes it: an end without a word is a success.
+        fcntl_setfd(&report, FdFlags::CLOEXEC)
+            .map_err(|error| StepError::Plan(error.to_string()))?;
+        enter(&plan, &report)
+    });
+    Some(ExitCode::from(code.unwrap_or_else(|error| {
+        tell(&report, &error);
+        FAILED
+    })))
+}
+
+fn read(plan: OwnedFd) -> Result<Plan, StepError> {
+    let mut text = Vec::new();
+    File::from(plan)
+        .read_to_end(&mut text)
+        .map_err(|error| StepError::Plan(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| StepError::Plan(error.to_string()))
+}
+
+/// The runner reads it once the VMM has ended.
+fn tell(report: &OwnedFd, error: &StepError) {
+    let told = report
+        .try_clone()
+        .and_then(|report| File::from(report).write_all(error.to_string().as_bytes()));
+    if told.is_err() {
+        eprintln!("{error}");
+    }
+}
+
+fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
+    let signals = life::Signals::hold_back()?;
+    if let Some(processes) = &plan.cgroup {
+        std::fs::write(processes, "0").map_err(|source| StepError::Cgroup {
+            path: processes.clone(),
+            source,
+        })?;
+    }
+    let Some(isolation) = &plan.isolation else {
+        signals.let_through()?;
+        limits::limit(&plan.limits)?;
+        identity::give_up_new_privileges()?;
+        return execute(plan);
+    };
+    namespaces::leave_host(isolation.by)?;
+    let jailer = life::own_handle()?;
+    #[expect(unsafe_code, reason = "there is no other way to enter a pid namespace")]
+    // SAFETY: this process has no other threads, so the child may do what it likes.
+    let forked = unsafe { fork() }.map_err(StepError::Fork)?;
+    match forked {
+        ForkResult::Parent { child } => life::watch(child, &signals),
+        ForkResult::Child => {
+            let Err(error) = become_vmm(plan, isolation, &signals, &jailer);
+            tell(report, &error);
+            Ok(FAILED)
+        }
+    }
+}
+
+fn become_vmm(
+    plan: &Plan,
+    isolation: &super::plan::Isolation,
+    signals: &life::Signals,
+    jailer: &OwnedFd,
+) -> Result<std::convert::Infallible, StepError> {
+    root::make_mounts_private()?;
+    root::mount_new_root(&isolation.place)?;
+    root::fill(isolation, plan.ids)?;
+    root::pivot(&isolation.place)?;
+    root::seal()?;
+    // The host's name is not the guest's business.
+    sethostname("jail").map_err(StepError::HostName)?;
+    limits::limit(&plan.limits)?;
+    identity::empty_bounding_set()?;
+    identity::drop_ambient()?;
+    if let Some(ids) = plan.ids {
+        identity::leave_groups()?;
+        identity::become_user(ids)?;
+    }
+    identity::drop_capabilities()?;
+    identity::give_up_new_privileges()?;
+    life::end_with(jailer)?;
+    signals.let_through()?;
+    execute(plan)
+}
+
+/// Becomes the VMM, with nothing in its environment.
+fn execute<T>(plan: &Plan) -> Result<T, StepError> {
+    let text = |bytes: &OsStr| CString::new(bytes.as_bytes()).map_err(|_| StepError::Nul);
+    let program = text(plan.program.as_os_str())?;
+    let mut arguments = vec![program.clone()];
+    for argument in &plan.arguments {
+        arguments.push(text(argument)?);
+    }
+    let Err(source) = execve(&program, &arguments, &[] as &[CString]);
+    Err(StepError::Execute {
+        path: plan.program.clone(),
+        source,
+    })
+}
+
+#[expect(
+    unsafe_code,
+    reason = "a number on the command line is all there is of an inherited descriptor"
+)]
+fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the runner opened it for this process, where nothing else knows of it.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}

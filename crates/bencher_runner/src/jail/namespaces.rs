@@ -1,0 +1,34 @@
+//! Leaving the host's namespaces.
+
+use nix::sched::{CloneFlags, unshare};
+
+use super::plan::Maker;
+use super::step::StepError;
+
+/// Network: without any device, loopback included. IPC, host name, cgroups, mounts: none of the
+/// host's can be reached or changed. Pids: the next child is the first process of its own world,
+/// and whatever it starts ends with it.
+const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
+    .union(CloneFlags::CLONE_NEWPID)
+    .union(CloneFlags::CLONE_NEWNET)
+    .union(CloneFlags::CLONE_NEWIPC)
+    .union(CloneFlags::CLONE_NEWUTS)
+    .union(CloneFlags::CLONE_NEWCGROUP);
+
+/// Moves this process to namespaces of its own; only its children are in the one of pids.
+pub(super) fn leave_host(maker: Maker) -> Result<(), StepError> {
+    let Maker::User { uid, gid } = maker else {
+        return unshare(NAMESPACES).map_err(StepError::Namespaces);
+    };
+    unshare(CloneFlags::CLONE_NEWUSER | NAMESPACES).map_err(StepError::Namespaces)?;
+    // A user may map its own group only after giving up the right to leave groups. Its ids are
+    // the same inside: nothing in the jail is root, not even by name.
+    for (path, contents) in [
+        ("/proc/self/setgroups", "deny".to_owned()),
+        ("/proc/self/uid_map", format!("{uid} {uid} 1")),
+        ("/proc/self/gid_map", format!("{gid} {gid} 1")),
+    ] {
+        std::fs::write(path, contents).map_err(|source| StepError::IdMap { path, source })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! A microVM under Firecracker, the sandbox that this project exists for.
+//!
+//! ```text
+//! runner                                   jail
+//!   listens on sockets/vsock_52
+//!   starts ───────────────────────────────► firecracker --api-sock /run/api.sock
+//!   PUT /boot-source /drives/root … ──────► configures
+//!   PUT /actions InstanceStart ───────────► boots
+//!   accepts ◄───────────────────────────── /run/vsock_52 ◄── vsock port 52 ◄── bencher_init
+//! ```
+//!
+//! The disk is a copy of the run's own that is thrown away with it, so it is attached with the
+//! cache type `Unsafe`: a flush has nothing to protect, and the host's disk is noise. The engine is
+//! `Sync`: `Async` (`io_uring`) moves the work to kernel threads that no cpuset of the runner's holds.
+
+mod api;
+mod config;
+mod find;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::num::NonZeroU8;
+use std::os::fd::AsRawFd as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bencher_output_protocol::Root;
+use tokio::net::{UnixListener, UnixStream};
+
+use super::child::{Connection, JailedLaunch, Machine};
+use super::huge_pages::HugePages;
+use super::kvm::{KvmState, kvm_state};
+use super::{
+    Accelerator, Description, MachineError, RootDevice, RootFilesystem, Sandbox, SandboxKind, Seat,
+    Transport,
+};
+use crate::initramfs::Initramfs;
+use crate::jail::Jail;
+use crate::kernel::Kernel;
+use crate::units::ByteSize;
+use api::Api;
+pub use config::CpuTemplate;
+use config::{Config, Files};
+
+/// The vsock port that init connects to.
+pub(crate) const PORT: u32 = 52;
+
+/// The kernel modules that drive the devices of such a machine.
+pub(crate) const DRIVERS: [&str; 4] = [
+    "virtio_mmio",
+    "vmw_vsock_virtio_transport",
+    "virtio_blk",
+    "virtio_rng",
+];
+
+/// The least version: it presents devices through ACPI, and has the API that is used here.
+const LEAST: (u32, u32) = (1, 13);
+const LEAST_TEXT: &str = "1.13";
+
+/// What the user may choose of a Firecracker machine.
+#[derive(Debug, Clone)]
+pub struct FirecrackerOptions {
+    /// Virtual CPUs.
+    pub vcpus: NonZeroU8,
+    /// The guest's memory.
+    pub memory: ByteSize,
+    /// Huge pages for it, if it is to have any.
+    pub huge_pages: Option<HugePages>,
+    /// What the guest sees of the processor; `None` for all of it.
+    pub cpu_template: Option<CpuTemplate>,
+    /// Whether the guest's kernel has a serial console, whose last lines errors show. It costs
+    /// some of the boot.
+    pub console: bool,
+}
+
+/// The Firecracker sandbox.
+#[derive(Debug)]
+pub struct Firecracker {
+    program: PathBuf,
+    options: FirecrackerOptions,
+    kernel: Kernel,
+    /// The kernel's ELF image.
+    elf: PathBuf,
+    initramfs: Initramfs,
+    jail: Arc<Jail>,
+    /// What it said of its version, once one has run.
+    version: Arc<OnceLock<String>>,
+}
+
+impl Firecracker {
+    /// Checks that the host and the kernel are fit for it.
+    ///
+    /// # Errors
+    ///
+    /// When KVM can not be used, or the kernel is no ELF image.
+    pub fn new(
+        program: PathBuf,
+        options: FirecrackerOptions,
+        kernel: Kernel,
+        initramfs: Initramfs,
+        jail: Arc<Jail>,
+    ) -> Result<Self, MachineError> {
+        if let KvmState::Unusable(reason) = kvm_state() {
+            return Err(MachineError::NoKvm { reason });
+        }
+        let elf = kernel.elf.clone().ok_or_else(|| MachineError::NotElf {
+            path: kernel.image.clone(),
+        })?;
+        Ok(Self {
+            program,
+            options,
+            kernel,
+            elf,
+            initramfs,
+            jail,
+            version: Arc::new(OnceLock::new()),
+        })
+    }
+
+    /// The program: the one that is named, else the one on `PATH`, else the one that
+    /// `runner setup` put into `cache`.
+    ///
+    /// # Errors
+    ///
+    /// [`MachineError::NoFirecracker`].
+    pub fn find(program: Option<&Path>, cache: &Path) -> Result<PathBuf, MachineError> {
+        find::find(program, cache)
+    }
+
+    /// Where `runner setup` keeps the program, in the folder `cache`.
+    pub fn place_in(cache: &Path) -> PathBuf {
+        find::place_in(cache)
+    }
+
+    /// The guest's kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The guest's initramfs.
+    pub fn initramfs(&self) -> &Initramfs {
+        &self.initramfs
+    }
+
+    /// The jail that it runs in.
+    pub fn jail(&self) -> &Jail {
+        &self.jail
+    }
+
+    /// What Firecracker said of its version; `None` before the first machine has started.
+    pub fn version(&self) -> Option<&str> {
+        self.version.get().map(String::as_str)
+    }
+}
+
+impl Sandbox for Firecracker {
+    fn description(&self) -> Description {
+        Description {
+            sandbox: SandboxKind::Firecracker,
+            accelerator: Accelerator::Kvm,
+            transport: Transport::Vsock,
+            root_device: Some(RootDevice::VirtioBlk),
+            vmm: Some(self.program.clone()),
+        }
+    }
+
+    fn maps_root_privately(&self) -> bool {
+        false
+    }
+
+    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+        let RootFilesystem::Copy(disk) = root else {
+            return Err(MachineError::RootKind {
+                wanted: "an ext4 image of its own",
+            });
+        };
+        if let Some(pages) = self.options.huge_pages {
+            pages.check(self.options.memory)?;
+        }
+        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, 0);
+        let mut cell = self.jail.cell(seat.folder, seat.name, limits)?;
+        cell.program(&self.program)?;
+        cell.device(Path::new("/dev/kvm"));
+        let sockets = seat.folder.join("sockets");
+        let inside = cell.folder(&sockets, "/run")?;
+        let files = Files {
+            kernel: cell.read_only(&self.elf, "/kernel"),
+            initramfs: cell.read_only(&self.initramfs.path, "/initramfs"),
+            disk: cell.writable(disk, "/disk")?,
+            vsock: inside.join("vsock"),
+        };
+        let sockets = Sockets::open(&sockets)?;
+        let listener = sockets.listen()?;
+        cell.give(&sockets.listener_path())?;
+        let api = inside.join("api.sock");
+        let arguments = ["--id", "bencher", "--level", "Warning", "--api-sock"];
+        let mut arguments: Vec<OsString> = arguments.map(OsString::from).to_vec();
+        arguments.push(api.into_os_string());
+        let config = Config::new(&self.options, &files);
+        let version = Arc::clone(&self.version);
+        Machine::spawn_jailed(JailedLaunch {
+            cell,
+            program: &self.program,
+            arguments,
+            vcpus: self.options.vcpus.get(),
+            descriptors: Vec::new(),
+            connection: Connection::Pending(Box::pin(start(sockets, listener, config, version))),
+            root: Root::Disk {
+                device: "/dev/vda".to_owned(),
+            },
+        })
+    }
+}
+
+/// Tells Firecracker what to boot, boots it, and waits for init's connection.
+async fn start(
+    sockets: Sockets,
+    listener: UnixListener,
+    config: Config,
+    version: Arc<OnceLock<String>>,
+) -> Result<UnixStream, MachineError> {
+    let mut api = Api::connect(&sockets).await?;
+    let found = api.version().await?;
+    if find::number(&found).is_none_or(|number| number < LEAST) {
+        return Err(MachineError::OldFirecracker {
+            found,
+            least: LEAST_TEXT,
+        });
+    }
+    // Every machine of a run is of the same program.
+    let _same = version.set(found);
+    for order in config.orders() {
+        api.put(&order).await?;
+    }
+    let (stream, _) = listener
+        .accept()
+        .await
+        .map_err(|source| MachineError::Prepare {
+            what: "the stream",
+            source,
+        })?;
+    Ok(stream)
+}
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;
+
+/// The folder of a machine's sockets, reached by its descriptor: the path of a socket is short,
+/// that of the folder may be long.
+#[derive(Debug)]
+struct Sockets {
+    folder: File,
+    path: PathBuf,
+}
+
+impl Sockets {
+    fn open(path: &Path) -> Result<Self, MachineError> {
+        let folder = File::open(path).map_err(|source| MachineError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            folder,
+            path: path.to_owned(),
+        })
+    }
+
+    /// A short path of the socket `name`.
+    fn short(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd()))
+    }
+
+    /// Where Firecracker connects to when the guest connects to [`PORT`].
+    fn listener_path(&self) -> PathBuf {
+        self.path.join(format!("vsock_{PORT}"))
+    }
+
+    fn listen(&self) -> Result<UnixListener, MachineError> {
+        UnixListener::bind(self.short(&format!("vsock_{PORT}"))).map_err(|source| {
+            MachineError::Prepare {
+                what: "the stream",
+                source,
+            }
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! Where the command runs.
+
+use std::num::NonZeroU8;
+use std::path::PathBuf;
+
+use bencher_runner::jail::UidRange;
+use bencher_runner::units::ByteSize;
+use clap::{Args, ValueEnum};
+
+/// The machine.
+#[derive(Debug, Args)]
+pub(crate) struct Machine {
+    /// The kind of machine: a microVM, or `none` for this host's own kernel
+    #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
+    pub(crate) sandbox: Sandbox,
+    /// Virtual CPUs
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Machine")]
+    pub(crate) vcpus: NonZeroU8,
+    /// The guest's memory
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "512",
+        help_heading = "Machine"
+    )]
+    pub(crate) memory: ByteSize,
+    /// The size of the root filesystem
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "1GiB",
+        help_heading = "Machine"
+    )]
+    pub(crate) disk: ByteSize,
+    /// The guest's kernel: a bzImage or vmlinux file, or URL#sha256:HEX
+    /// [default: Debian's cloud kernel, out of the cache or fetched once]
+    #[arg(long, value_name = "FILE|URL", help_heading = "Machine")]
+    pub(crate) kernel: Option<String>,
+    /// The modules of --kernel, as /lib/modules/RELEASE; none when everything is built in
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "kernel",
+        help_heading = "Machine"
+    )]
+    pub(crate) kernel_modules: Option<PathBuf>,
+    /// The Firecracker program [default: the one on PATH, or what `runner setup` fetched]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FIRECRACKER_BIN",
+        help_heading = "Machine"
+    )]
+    pub(crate) firecracker: Option<PathBuf>,
+    /// What a Firecracker guest sees of the processor: the name of one of Firecracker's templates,
+    /// or a file with one
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Machine")]
+    pub(crate) cpu_template: Option<String>,
+    /// Give a Firecracker guest a serial console, whose last lines errors show: slows the boot
+    #[arg(long, help_heading = "Machine")]
+    pub(crate) serial_console: bool,
+    /// Take the guest's memory from the host's pool of huge pages (2 MiB)
+    #[arg(long, help_heading = "Machine")]
+    pub(crate) hugepages: bool,
+    /// The QEMU program [default: qemu-system-x86_64]
+    #[arg(long, value_name = "FILE", help_heading = "Machine")]
+    pub(crate) qemu: Option<PathBuf>,
+    /// What executes the guest's instructions
+    #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
+    pub(crate) accelerator: Accelerator,
+    /// How the root filesystem is attached: a copy on virtio-blk boots fastest, an NVDIMM needs no
+    /// copy
+    #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
+    pub(crate) root_device: RootDevice,
+}
+
+/// The jail of its VMM.
+#[derive(Debug, Args)]
+pub(crate) struct Isolation {
+    /// Fail unless every part of the VMM's jail can be made
+    #[arg(long, help_heading = "Jail", conflicts_with = "no_jail")]
+    pub(crate) require_jail: bool,
+    /// Run the VMM without a jail: for looking for faults
+    #[arg(long, help_heading = "Jail")]
+    pub(crate) no_jail: bool,
+    /// The user ids that root's VMMs run as, each one's own
+    #[arg(
+        long,
+        value_name = "FIRST:COUNT",
+        default_value_t,
+        env = "BENCHER_RUNNER_JAIL_UIDS",
+        help_heading = "Jail"
+    )]
+    pub(crate) jail_uids: UidRange,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Sandbox {
+    /// The best that this host has
+    #[default]
+    Auto,
+    /// Firecracker; needs KVM
+    Firecracker,
+    /// QEMU, with KVM where it works
+    Qemu,
+    /// No VM: namespaces on this host's own kernel
+    None,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Accelerator {
+    /// KVM where it is usable, else TCG
+    #[default]
+    Auto,
+    /// The processor
+    Kvm,
+    /// QEMU's emulator
+    Tcg,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum RootDevice {
+    /// A virtio block device on a copy
+    #[default]
+    VirtioBlk,
+    /// An NVDIMM that maps the image privately
+    Nvdimm,
+}

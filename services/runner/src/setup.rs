@@ -1,0 +1,135 @@
+//! `runner setup`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use bencher_runner::jail::{Jail, JailPolicy, Strictness, UidRange};
+use bencher_runner::kernel::{self, KernelSource, KernelStore};
+use bencher_runner::machine::{Firecracker, KvmState, Qemu, kvm_state, qemu_version};
+use bencher_runner::setup::{fetch_firecracker, pinned_firecracker};
+use bencher_runner::{PinnedUrl, Reporter};
+
+use crate::arguments::{Global, Setup};
+use crate::terminal::Terminal;
+use crate::work;
+
+/// Where releases of Firecracker are.
+const RELEASES: &str = "https://github.com/firecracker-microvm/firecracker/releases";
+
+pub(crate) fn run(arguments: Setup, global: &Global, terminal: Terminal) -> u8 {
+    let cache = crate::run::directories(global).cache;
+    let url = arguments.firecracker_url;
+    work::run(terminal, move |terminal, _cancel| {
+        set_up(url.as_ref(), &cache, terminal)
+    })
+}
+
+fn set_up(url: Option<&PinnedUrl>, cache: &Path, terminal: &Terminal) -> Result<(), String> {
+    let firecracker = firecracker(url, cache, terminal);
+    let kernel = kernel::find(&KernelSource::Any, &KernelStore::new(cache), terminal);
+    let qemu = Qemu::find(None);
+    let can_boot = match (&firecracker, kvm_state()) {
+        (Ok(_), KvmState::Usable) => true,
+        _ => qemu.is_ok(),
+    };
+    let mut report = Report::default();
+    report.row(
+        "kernel",
+        kernel.as_ref().map(|kernel| {
+            let release = kernel.release.as_deref().unwrap_or("of unknown release");
+            format!("{release}, {}", kernel.image.display())
+        }),
+    );
+    report.row("firecracker", firecracker.clone());
+    report.row(
+        "qemu",
+        qemu.as_ref().map(|program| {
+            let version = qemu_version(program).unwrap_or_else(|| "of unknown version".to_owned());
+            format!("{version}, {}", program.display())
+        }),
+    );
+    report.row(
+        "kvm",
+        match kvm_state() {
+            KvmState::Usable => Ok("usable".to_owned()),
+            KvmState::Doubtful(reason) | KvmState::Unusable(reason) => Err(reason),
+        },
+    );
+    report.row("jail", jail(cache));
+    std::io::stdout()
+        .write_all(report.0.as_bytes())
+        .map_err(|error| format!("failed to print what there is: {error}"))?;
+    match kernel {
+        Err(_) => Err("there is no guest kernel: see above".to_owned()),
+        Ok(_) if !can_boot => Err(
+            "no VMM can be used here: Firecracker needs KVM, and QEMU is not installed (Debian: \
+             apt-get install qemu-system-x86)"
+                .to_owned(),
+        ),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Firecracker's place, or why there is none and what to do.
+fn firecracker(
+    url: Option<&PinnedUrl>,
+    cache: &Path,
+    terminal: &Terminal,
+) -> Result<String, String> {
+    if url.is_none()
+        && let Ok(program) = Firecracker::find(None, cache)
+    {
+        return Ok(program.display().to_string());
+    }
+    let pinned = pinned_firecracker();
+    fetch_firecracker(url.unwrap_or(&pinned), cache, terminal)
+        .map(|program| program.display().to_string())
+        .map_err(|error| {
+            terminal.warning(&format!(
+                "{error}; where the network does not allow it, put a Firecracker from {RELEASES} \
+                 on PATH, or name a mirror with --firecracker-url"
+            ));
+            "none".to_owned()
+        })
+}
+
+fn jail(cache: &Path) -> Result<String, String> {
+    let policy = JailPolicy {
+        strictness: Strictness::Possible,
+        uids: UidRange::default(),
+    };
+    let state = Jail::new(policy, cache)
+        .map_err(|error| error.to_string())?
+        .state();
+    if state.complete {
+        Ok("complete".to_owned())
+    } else {
+        Err(format!("lacks {}", state.missing.join("; ")))
+    }
+}
+
+/// What there is, one row each.
+#[derive(Default)]
+struct Report(String);
+
+impl Report {
+    fn row<E: std::fmt::Display>(&mut self, name: &str, found: Result<String, E>) {
+        let text = found.unwrap_or_else(|reason| format!("- ({reason})"));
+        // Writing to a string does not fail.
+        let _written = writeln!(self.0, "{name:<12} {text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_say_what_is_there_and_what_is_not() {
+        let mut report = Report::default();
+        report.row("kernel", Ok::<_, String>("6.1".to_owned()));
+        report.row("kvm", Err("no /dev/kvm"));
+        assert_eq!(report.0, "kernel       6.1\nkvm          - (no /dev/kvm)\n");
+    }
+}
