@@ -16,6 +16,8 @@
 //! | `images/NAME` | link to the newest OCI image layout of that name |
 //! | `images/NAME-KEY` | the layout built from the recipe whose digest begins with KEY |
 //! | `cache`, `state` | what `XDG_CACHE_HOME` and `XDG_STATE_HOME` would be for the runner |
+//! | `scenarios/images` | the images of the scenarios, as `images` has the others |
+//! | `scenarios/work` | what scenarios that failed left |
 //! | `results` | result documents and collected files of the newest run |
 //! | `bench`, `bench.md` | what the newest benchmarks used and printed |
 //! | `tools` | tools installed for the checks alone |
@@ -31,6 +33,7 @@ mod prerequisites;
 mod process;
 mod report;
 mod runner;
+mod scenarios;
 mod table;
 mod tools;
 mod workspace;
@@ -57,8 +60,13 @@ fn main() -> ExitCode {
 
 /// Returns whether everything that was checked holds.
 fn perform(action: Action) -> anyhow::Result<bool> {
+    // They run on machines without cargo too.
+    if let Action::Scenarios(options) = action {
+        return scenarios::run(&options);
+    }
     let workspace = Workspace::locate()?;
     match action {
+        Action::Scenarios(_) => Ok(true),
         Action::Test { images } => test(&workspace, &images),
         Action::All => Ok(check::all(workspace)),
         Action::Bench { names, rounds } => {

@@ -59,6 +59,31 @@ impl Runner {
         })
     }
 
+    /// A binary that somebody else built.
+    pub(crate) fn at(binary: PathBuf, cache: PathBuf, state: PathBuf) -> Self {
+        Self {
+            binary,
+            cache,
+            state,
+        }
+    }
+
+    /// The same with another state folder.
+    pub(crate) fn with_state(&self, state: PathBuf) -> Self {
+        Self {
+            state,
+            ..self.clone()
+        }
+    }
+
+    /// The same with another cache.
+    pub(crate) fn with_cache(&self, cache: PathBuf) -> Self {
+        Self {
+            cache,
+            ..self.clone()
+        }
+    }
+
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
         let mut command = command(&self.binary);
