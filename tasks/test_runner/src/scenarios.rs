@@ -14,6 +14,7 @@ mod bytes;
 mod expect;
 mod families;
 mod features;
+mod hand_made;
 mod image;
 mod invocation;
 mod junit;
@@ -76,7 +77,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<bool> {
     if let Some(path) = &options.junit {
         write(path, &junit::render(&finished))?;
     }
-    Ok(report::counts(&finished).failed == 0)
+    Ok(counts(&finished).failed == 0)
 }
 
 /// Runs every scenario on the best machine of this host and on the host itself.

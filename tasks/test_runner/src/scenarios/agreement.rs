@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::backend::Backend;
+use super::bytes::Bytes;
 use super::expect::{Checked, Ending, Expect, Mismatch, same};
 use super::record::{Exit, Run};
 use super::schema;
@@ -30,7 +31,8 @@ pub(crate) fn check(expect: &Expect, run: &Run, backend: Backend) -> Checked {
         let transport = backend.transport();
         measured(index + 1, *ending, transport, &metrics[index])?;
     }
-    contents(expect, run)
+    contents(expect, run)?;
+    files(run)
 }
 
 fn value(what: &str, expected: &Value, got: &Value) -> Checked {
@@ -52,12 +54,10 @@ fn outcome(expect: &Expect, iterations: usize, run: &Run) -> Checked {
         &json!(iterations),
         &outcome["iterations_run"],
     )?;
-    let failed = run.said().error.is_some();
-    let error = &outcome["error"];
-    same(
-        "whether the result has an error",
-        &failed,
-        &!error.is_null(),
+    value(
+        "the result's error",
+        &json!(run.said().error),
+        &outcome["error"],
     )
 }
 
@@ -138,6 +138,13 @@ fn contents(expect: &Expect, run: &Run) -> Checked {
                 &json!(truncated),
                 &content["truncated"],
             )?;
+            if let Some(text) = content["content"]["text"].as_str() {
+                value(
+                    &format!("{name}.sha256"),
+                    &json!(Bytes::of(text).sha256()),
+                    &content["sha256"],
+                )?;
+            }
         }
         if let [only] = iterations {
             value(
@@ -151,6 +158,31 @@ fn contents(expect: &Expect, run: &Run) -> Checked {
         {
             return Err(Mismatch::new(format!("{name}.content"), printed, kept));
         }
+    }
+    Ok(())
+}
+
+/// The files that the result lists are those in the output folder.
+fn files(run: &Run) -> Checked {
+    let mut listed = Vec::new();
+    for iteration in run.iterations() {
+        let files = iteration["files"].as_array();
+        listed.extend(files.into_iter().flatten());
+    }
+    let is_output = |path: &String| path.ends_with("/stdout") || path.ends_with("/stderr");
+    let kept = run.files.keys().filter(|path| !is_output(path)).count();
+    same("files that the result lists", &kept, &listed.len())?;
+    for file in listed {
+        let path = file["path"].as_str().unwrap_or_default();
+        let Some(bytes) = run.files.get(path) else {
+            return Err(Mismatch::new(
+                "a file of the result",
+                "a file that is there",
+                path,
+            ));
+        };
+        value(path, &json!(bytes.len()), &file["kept_bytes"])?;
+        value(path, &json!(bytes.sha256()), &file["sha256"])?;
     }
     Ok(())
 }

@@ -90,10 +90,6 @@ pub(crate) enum On {
     Everywhere,
     /// Where the command has a kernel of its own.
     Machines,
-    /// Where the machine needs the processor's virtualization.
-    Kvm,
-    /// Where the machine must do without.
-    Emulator,
     /// On the host's own kernel.
     Host,
 }
@@ -104,8 +100,6 @@ impl On {
         match self {
             Self::Everywhere => true,
             Self::Machines => backend.is_machine(),
-            Self::Kvm => backend.needs_kvm(),
-            Self::Emulator => backend == Backend::QemuTcg,
             Self::Host => backend == Backend::Host,
         }
     }
@@ -163,8 +157,6 @@ mod tests {
     fn meanings_are_sets() {
         assert_eq!(On::Everywhere.backends().len(), 4);
         assert_eq!(On::Machines.backends().len(), 3);
-        assert_eq!(On::Kvm.backends(), [Backend::Firecracker, Backend::QemuKvm]);
-        assert_eq!(On::Emulator.backends(), [Backend::QemuTcg]);
         assert_eq!(On::Host.backends(), [Backend::Host]);
     }
 

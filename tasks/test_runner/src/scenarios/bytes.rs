@@ -57,7 +57,7 @@ impl Bytes {
     pub(crate) fn sha256(&self) -> String {
         match (self, self.short()) {
             (Self::Long { sha256, .. }, _) => sha256.clone(),
-            (_, Some(bytes)) => self::sha256(&bytes),
+            (_, Some(bytes)) => sha256(&bytes),
             (_, None) => String::new(),
         }
     }

@@ -4,11 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use tar::{EntryType, Header};
 
-use crate::images::{
-    self, Builder, LayerWriter, Recipe, remove_if_there, static_busybox, unpack_package,
-};
+use super::hand_made::{ESCAPING_LINKS, ESCAPING_PATHS, HandMade};
+use crate::images::{self, Builder, Recipe, remove_if_there, static_busybox, unpack_package};
 use crate::workspace::Workspace;
 
 /// Where the Dockerfiles are, in the workspace.
@@ -116,8 +114,8 @@ impl Image {
     /// When it can not be built.
     pub(crate) fn build(self, workspace: &Workspace, store: &Path) -> anyhow::Result<PathBuf> {
         let recipe: Box<dyn Recipe> = match self {
-            Self::HostilePaths => Box::new(HandMade(ESCAPING_PATHS)),
-            Self::HostileLinks => Box::new(HandMade(ESCAPING_LINKS)),
+            Self::HostilePaths => Box::new(HandMade::new(workspace, ESCAPING_PATHS)?),
+            Self::HostileLinks => Box::new(HandMade::new(workspace, ESCAPING_LINKS)?),
             _ => Box::new(FromDockerfile::new(self, workspace)?),
         };
         let folder = images::keep(store, self.name(), &*recipe)?;
@@ -274,70 +272,6 @@ impl Recipe for FromDockerfile {
     }
 }
 
-/// An entry of a layer that no builder would write: path, and where it leads or what it holds.
-#[derive(Debug, Clone, Copy)]
-enum Entry {
-    Link(&'static str, &'static str),
-    File(&'static str, &'static str),
-}
-
-/// A path that climbs above the root.
-const ESCAPING_PATHS: &[Entry] = &[
-    Entry::File("harmless", "inside\n"),
-    Entry::File(
-        "../../../../../../../../tmp/scenario-escaped-by-path",
-        "escaped\n",
-    ),
-];
-
-/// Links that lead out of the root, as a folder of later entries.
-const ESCAPING_LINKS: &[Entry] = &[
-    Entry::Link("absolute", "/tmp"),
-    Entry::File("absolute/scenario-escaped-by-link", "escaped\n"),
-    Entry::Link("relative", "../../../../../../../../tmp"),
-    Entry::File("relative/scenario-escaped-by-link", "escaped\n"),
-    Entry::File("/tmp-of-the-image/scenario-escaped-by-link", "stayed\n"),
-];
-
-/// A layer made entry by entry, beside one with BusyBox.
-#[derive(Debug)]
-struct HandMade(&'static [Entry]);
-
-impl Recipe for HandMade {
-    fn ingredients(&self) -> Vec<Vec<u8>> {
-        vec![format!("{:?}", self.0).into_bytes()]
-    }
-
-    fn summary(&self) -> String {
-        "writing its layer entry by entry".to_owned()
-    }
-
-    fn build(&self, layout: &Path) -> anyhow::Result<()> {
-        let mut layer = LayerWriter::create(layout, "hostile")?;
-        for entry in self.0 {
-            let (path, kind, link, contents) = match *entry {
-                Entry::Link(path, target) => (path, EntryType::Symlink, target, ""),
-                Entry::File(path, contents) => (path, EntryType::Regular, "", contents),
-            };
-            let mut header = Header::new_ustar();
-            header.set_entry_type(kind);
-            header.set_mode(0o644);
-            header.set_uid(0);
-            header.set_gid(0);
-            header.set_mtime(images::TIMESTAMP);
-            header.set_size(contents.len() as u64);
-            // As they are: the methods for names refuse what this is about.
-            let bytes = header.as_mut_bytes();
-            bytes[..path.len()].copy_from_slice(path.as_bytes());
-            bytes[157..157 + link.len()].copy_from_slice(link.as_bytes());
-            header.set_cksum();
-            layer.raw(header.as_bytes(), contents.as_bytes())?;
-        }
-        let layer = layer.finish()?;
-        images::write_layout(layout, &[layer], &serde_json::json!({"Cmd": ["/none"]}))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -362,14 +296,10 @@ mod tests {
     }
 
     #[test]
-    fn a_hand_made_layer_says_what_it_shall() {
-        let layout = tempfile::tempdir().expect("a folder");
-        HandMade(ESCAPING_PATHS)
-            .build(layout.path())
-            .expect("it can be written");
-        assert!(layout.path().join("index.json").exists());
+    fn an_image_that_was_not_built_is_named() {
+        let store = tempfile::tempdir().expect("a folder");
         let error = Image::Shell
-            .find(layout.path())
+            .find(store.path())
             .expect_err("it is not there");
         assert!(error.to_string().starts_with("there is no image shell in"));
     }

@@ -25,14 +25,14 @@ pub(crate) struct Options {
     /// Write every outcome to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
-    /// Write every outcome to this file, as JUnit has it
+    /// Write every outcome to this file, as the XML that continuous integration reads
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
     /// The runner [default: the workspace's own, built as it is released]
     #[arg(long, value_name = "FILE")]
     pub(crate) runner: Option<PathBuf>,
-    /// Firecracker [default: $FIRECRACKER_BIN, or firecracker of the search path]
-    #[arg(long, value_name = "FILE")]
+    /// Firecracker [default: firecracker in the search path]
+    #[arg(long, value_name = "FILE", env = "FIRECRACKER_BIN")]
     pub(crate) firecracker: Option<PathBuf>,
     /// The images, as --build-only made them [default: built where they are not]
     #[arg(long, value_name = "DIR", conflicts_with = "build_only")]

@@ -94,6 +94,9 @@ impl Places {
             }
             (None, Some(workspace)) => {
                 prerequisites::ensure(&prerequisites::for_machines())?;
+                if let Err(reason) = prerequisites::ensure_builder() {
+                    console::note(&format!("images can not be built here: {reason:#}"));
+                }
                 Ok(Runner::build(workspace)?.with_cache(self.cache.clone()))
             }
             (None, None) => bail!("there is no workspace to build the runner of"),

@@ -18,6 +18,9 @@ const METRICS: (&str, &str) = ("---BENCHER_METRICS:", "---");
 /// Before the runner's own error.
 const ERROR: &str = "runner: error: ";
 
+/// Before a line of a console below such an error.
+const CONSOLE: &str = "    | ";
+
 /// A scenario's runs and what was seen meanwhile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -101,7 +104,7 @@ pub(crate) struct Said {
     pub(crate) command: Vec<u8>,
     /// The metrics of each iteration.
     pub(crate) metrics: Vec<Value>,
-    /// The first line of the runner's error, without its label.
+    /// The runner's error without its label: a line, and those of a console that belong to it.
     pub(crate) error: Option<String>,
 }
 
@@ -114,12 +117,15 @@ impl Said {
                 .unwrap_or_default();
             if let Some(metrics) = metrics_of(text) {
                 said.metrics.push(metrics);
-            } else if let Some(error) = text.strip_prefix(ERROR) {
-                // What follows are the lines of a console, which belong to the error.
-                said.error = Some(error.to_owned());
-                break;
-            } else {
-                said.command.extend_from_slice(line);
+                continue;
+            }
+            match (&mut said.error, text.strip_prefix(ERROR)) {
+                (None, Some(error)) => said.error = Some(error.to_owned()),
+                (Some(error), None) if text.starts_with(CONSOLE) => {
+                    error.push('\n');
+                    error.push_str(text);
+                }
+                _ => said.command.extend_from_slice(line),
             }
         }
         said
@@ -148,6 +154,30 @@ impl HostFacts {
     }
 }
 
+/// Longer texts are only known by their digests.
+const LONGEST_TEXT: usize = 4096;
+
+fn without_long_texts(result: &mut Value) {
+    let iterations = result["iterations"].as_array_mut();
+    for iteration in iterations.into_iter().flatten() {
+        for name in ["stdout", "stderr"] {
+            let content = &mut iteration[name]["content"];
+            let length = content["text"].as_str().map_or(0, str::len);
+            if length > LONGEST_TEXT {
+                *content = Value::Null;
+            }
+        }
+    }
+}
+
+/// Without a machine the kernel of each iteration is the host's.
+fn without_release(result: &mut Value) {
+    let iterations = result["iterations"].as_array_mut();
+    for iteration in iterations.into_iter().flatten() {
+        iteration["kernel_release"] = Value::String(ELSEWHERE.to_owned());
+    }
+}
+
 /// What records say instead of what only belongs to the machine that they were made on.
 const ELSEWHERE: &str = "elsewhere";
 
@@ -166,14 +196,11 @@ const OF_THE_MACHINE: [&str; 8] = [
 impl Record {
     /// The record without what only belongs to this machine, to be kept.
     pub(crate) fn portable(mut self) -> Self {
-        let own = std::mem::replace(
-            &mut self.host,
-            HostFacts {
-                kernel_release: ELSEWHERE.to_owned(),
-                hostname: ELSEWHERE.to_owned(),
-                boot_id: ELSEWHERE.to_owned(),
-            },
-        );
+        self.host = HostFacts {
+            kernel_release: ELSEWHERE.to_owned(),
+            hostname: ELSEWHERE.to_owned(),
+            boot_id: ELSEWHERE.to_owned(),
+        };
         for run in &mut self.runs {
             for pointer in OF_THE_MACHINE {
                 let value = run.result.as_mut().and_then(|it| it.pointer_mut(pointer));
@@ -181,10 +208,9 @@ impl Record {
                     *value = Value::String(ELSEWHERE.to_owned());
                 }
             }
-            if self.backend == Backend::Host
-                && let Bytes::Text(text) = &mut run.stdout
-            {
-                *text = text.replace(&own.kernel_release, ELSEWHERE);
+            run.result.as_mut().into_iter().for_each(without_long_texts);
+            if self.backend == Backend::Host {
+                run.result.as_mut().into_iter().for_each(without_release);
             }
         }
         self
@@ -202,7 +228,7 @@ mod tests {
         let said = Said::of(text);
         assert_eq!(said.command, b"one\n\xff\n");
         assert_eq!(said.metrics, [json!({"a": 1})]);
-        assert_eq!(said.error.as_deref(), Some("no"));
+        assert_eq!(said.error.as_deref(), Some("no\n    | last"));
         assert_eq!(Said::of(b""), Said::default());
     }
 
@@ -210,10 +236,10 @@ mod tests {
     fn a_portable_record_names_nothing_of_the_machine() {
         let run = Run {
             exit: Exit::Code(0),
-            stdout: Bytes::of("1.2.3\n"),
+            stdout: Bytes::of("done\n"),
             stderr: Bytes::default(),
             result: Some(
-                json!({"image": {"reference": "/here/image"}, "host": {"cpu_model": null}}),
+                json!({"image": {"reference": "/here/image"}, "iterations": [{"kernel_release": "1.2.3"}]}),
             ),
             files: BTreeMap::new(),
             left_over: Vec::new(),

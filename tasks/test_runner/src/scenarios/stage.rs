@@ -11,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Map, Value};
 
 use super::backend::Backend;
@@ -43,6 +45,9 @@ pub(crate) struct Stage<'a> {
 
 /// The folder of a stage that is the runner's state folder.
 const STATE: &str = "state";
+
+/// The folder of a stage for processes beside a runner.
+const HELPERS: &str = "helpers";
 
 impl<'a> Stage<'a> {
     /// An empty stage in `folder`, which is made anew.
@@ -117,11 +122,31 @@ impl<'a> Stage<'a> {
     pub(crate) fn finish(&mut self, running: Running) -> anyhow::Result<Duration> {
         let (id, index) = (running.id(), running.index);
         let ended = running.finish()?;
+        if self.folder.join(HELPERS).exists() {
+            self.dismiss(id);
+        }
         self.watchdog.release(id);
         let took = ended.took;
         let run = self.recorded(index, ended)?;
         self.runs.insert(index, run);
         Ok(took)
+    }
+
+    /// A folder for processes that a runner needs beside it, in its process group. They are ended
+    /// with it.
+    pub(crate) fn helpers(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.join(HELPERS);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Ends what is left of the process group of a runner that has ended, and waits for that.
+    fn dismiss(&self, group: i32) {
+        // An error means that nothing is left.
+        let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        while !processes::using(&self.folder.join(HELPERS)).is_empty() {
+            thread::yield_now();
+        }
     }
 
     /// Remembers what was seen.

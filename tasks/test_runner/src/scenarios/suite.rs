@@ -1,12 +1,13 @@
 //! Runs scenarios, several at a time, and turns what came of each into an outcome.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 
@@ -230,10 +231,11 @@ fn judge(scenario: &Scenario, record: &Record) -> Outcome {
         Err(mismatch) => {
             let mut text = mismatch.to_string();
             for run in &record.runs {
-                text.push_str(&format!(
+                let _ = write!(
+                    text,
                     "\nstandard output was {}\nstandard error was {}",
                     run.stdout, run.stderr
-                ));
+                );
             }
             Outcome::Failed(text)
         }
@@ -243,7 +245,7 @@ fn judge(scenario: &Scenario, record: &Record) -> Outcome {
 /// Writes a record for the tests of the suite itself.
 fn keep(folder: &Path, name: &str, record: Record) -> anyhow::Result<()> {
     let path = folder.join(format!("{name}.json"));
-    let mut text = serde_json::to_string_pretty(&record.portable())?;
+    let mut text = serde_json::to_string(&record.portable())?;
     text.push('\n');
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(&path, text))

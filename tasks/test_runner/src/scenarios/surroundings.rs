@@ -1,15 +1,11 @@
 //! What this host offers, and why a backend or a scenario can not run on it.
 
-use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::backend::Backend;
 use super::features::Features;
 use crate::prerequisites;
-
-/// The variable that names a Firecracker binary.
-const FIRECRACKER: &str = "FIRECRACKER_BIN";
 
 /// This host and the runner at hand.
 #[derive(Debug, Clone)]
@@ -42,12 +38,9 @@ pub(crate) enum Need {
 impl Surroundings {
     /// Looks around. `firecracker` is what the user named.
     pub(crate) fn look(firecracker: Option<PathBuf>, features: Features) -> Self {
-        let named = || env::var_os(FIRECRACKER).filter(|path| !path.is_empty());
         Self {
             kvm: kvm(),
-            firecracker: firecracker
-                .or_else(|| named().map(PathBuf::from))
-                .or_else(|| prerequisites::find("firecracker")),
+            firecracker: firecracker.or_else(|| prerequisites::find("firecracker")),
             qemu: prerequisites::qemu().is_ok(),
             root: prerequisites::is_root(),
             features,

@@ -73,7 +73,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         |record| {
             record.is(Expect::exit(0)
                 .stdout("done\n")
-                .missing("/results/none", "there is no such file or directory"))
+                .missing("/results/none", "there is no such file"))
         },
     ),
     Scenario::new(

@@ -78,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 record.saw(&format!("two VMMs share a {kind}"), false)?;
             }
             let ended = || Expect::interrupt(15, Some(15)).stdout("ready\n");
-            record.are([ended(), ended()])
+            record.are(&[ended(), ended()])
         },
     )
     .on(On::Machines)

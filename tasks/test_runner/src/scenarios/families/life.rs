@@ -29,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             record.saw("the machine is alive before", true)?;
             record.saw("the machine is alive after", false)?;
             record.saw("run folders after the kill", 1)?;
-            record.are([killed(), Expect::exit(0)])
+            record.are(&[killed(), Expect::exit(0)])
         },
     )
     .on(On::Machines),
@@ -55,7 +55,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         |record| {
             record.saw("left by the killed runner", 1)?;
             record.saw("left once the next one runs", 0)?;
-            record.are([killed(), Expect::interrupt(15, Some(15)).stdout("ready\n")])
+            record.are(&[killed(), Expect::interrupt(15, Some(15)).stdout("ready\n")])
         },
     ),
     Scenario::driven(
@@ -79,7 +79,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             record.saw("run folders meanwhile", 2)?;
             record.saw("the second survives the first", true)?;
             let ended = || Expect::interrupt(15, Some(15));
-            record.are([
+            record.are(&[
                 ended().stdout("found nothing\nfirst\n"),
                 ended().stdout("found nothing\nsecond\n"),
             ])

@@ -106,7 +106,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 .file("2/files/results/raw", b"\xff")
                 .file("2/stdout", "cut of")
                 .file("2/stderr", "err\n")
-                .missing("/none", "there is no such file or directory")
+                .missing("/none", "there is no such file")
                 .warning("standard output was cut: 6 of 8 bytes were kept (--max-output-size)")
                 .field("/iterations/1/files/0/content/base64", "/w=="))
         },

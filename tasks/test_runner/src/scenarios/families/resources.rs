@@ -62,16 +62,4 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .on(On::Machines),
-    Scenario::new(
-        "hugepages_missing_reported",
-        "huge pages that the host does not have are an error before the start, not a crash",
-        |run| {
-            // More than any host sets aside.
-            run.options(["--hugepages", "--memory", "1TiB"])
-                .command(["true"]);
-        },
-        |record| record.is(Expect::refused("")),
-    )
-    .on(On::Kvm)
-    .needs(&[crate::scenarios::surroundings::Need::Option("--hugepages")]),
 ];
