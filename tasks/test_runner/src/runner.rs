@@ -1,6 +1,6 @@
 //! The real `runner` binary, used as a user would use it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -84,6 +84,11 @@ impl Runner {
         }
     }
 
+    /// Its cache and its state folder.
+    pub(crate) fn folders(&self) -> [&Path; 2] {
+        [&self.cache, &self.state]
+    }
+
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
         let mut command = command(&self.binary);
@@ -130,7 +135,6 @@ fn executable(messages: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn the_executable_is_found_among_other_messages() {

@@ -32,7 +32,8 @@ pub(crate) struct Stage<'a> {
     /// Where it runs.
     pub(crate) backend: Backend,
     surroundings: &'a Surroundings,
-    runner: Runner,
+    /// The runner with the stage's own state folder.
+    pub(crate) runner: Runner,
     image: &'a Path,
     folder: PathBuf,
     watchdog: Watchdog,

@@ -106,7 +106,10 @@ impl<'a> Suite<'a> {
         }
         let images = self.images(&runnable);
         let workers = self.workers();
-        console::note(&format!("{} scenarios, {workers} at a time", jobs.len()));
+        console::note(&format!(
+            "scenarios to run: {}, {workers} at a time",
+            jobs.len()
+        ));
         let queue: Mutex<VecDeque<(usize, Job)>> =
             Mutex::new(jobs.iter().copied().enumerate().collect());
         let finished = Mutex::new(BTreeMap::new());
