@@ -32,10 +32,11 @@ pub(crate) enum Action {
         #[arg(value_enum, default_values_t = Image::TESTED)]
         images: Vec<Image>,
     },
-    /// Run every check: formatting, lints, dependencies, documentation, tests, fuzzing, microVMs
+    /// Run every check: formatting, lints, dependencies, documentation, tests, fuzzing, microVMs,
+    /// scenarios
     ///
-    /// Ends with a table of the steps and, as the last line, the sum of all checks. Tests count
-    /// one by one, any other step is one check.
+    /// Ends with a table of the steps and, as the last line, the sum of all checks. Tests and
+    /// scenarios count one by one, any other step is one check.
     All,
     /// Run scenarios: the real runner on real images, and exactly what must come of it
     ///

@@ -60,35 +60,33 @@ fn main() -> ExitCode {
 
 /// Returns whether everything that was checked holds.
 fn perform(action: Action) -> anyhow::Result<bool> {
-    // They run on machines without cargo too.
-    if let Action::Scenarios(options) = action {
-        return scenarios::run(&options);
-    }
-    let workspace = Workspace::locate()?;
     match action {
-        Action::Scenarios(_) => Ok(true),
-        Action::Test { images } => test(&workspace, &images),
-        Action::All => Ok(check::all(workspace)),
+        Action::Test { images } => test(&Workspace::locate()?, &images),
+        Action::All => Ok(check::all(Workspace::locate()?)),
+        // They run on machines without cargo too.
+        Action::Scenarios(options) => scenarios::run(&options),
         Action::Bench { names, rounds } => {
-            bench::run(&workspace, &names, rounds)?;
+            bench::run(&Workspace::locate()?, &names, rounds)?;
             Ok(true)
         }
         Action::Fuzz { seconds, targets } => {
+            let workspace = Workspace::locate()?;
             let targets = fuzz::choose(&workspace, &targets)?;
             let cargo_fuzz = fuzz::prepare(&workspace)?;
             let counts = fuzz::run(&workspace, &cargo_fuzz, &targets, seconds)?;
             Ok(counts.failed == 0)
         }
         Action::Kernel => {
+            let workspace = Workspace::locate()?;
             prerequisites::ensure(&prerequisites::for_kernel())?;
             Runner::build(&workspace)?.fetch_kernel()?;
             Ok(true)
         }
         Action::Oci { images } => {
-            build(&workspace, &images)?;
+            build(&Workspace::locate()?, &images)?;
             Ok(true)
         }
-        Action::Clean => workspace.clean().map(|()| true),
+        Action::Clean => Workspace::locate()?.clean().map(|()| true),
     }
 }
 

@@ -98,3 +98,49 @@ pub(crate) const RESULT: &str = "result.json";
 
 /// The output folder in a run's folder.
 pub(crate) const OUTPUT: &str = "output";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::features::Features;
+
+    fn line(invocation: &Invocation, backend: Backend) -> String {
+        let surroundings = Surroundings::look(Some("/fc".into()), Features::of(""));
+        let mut runner = Command::new("runner");
+        let (image, folder) = (Path::new("/image"), Path::new("/folder"));
+        invocation.complete(&mut runner, backend, &surroundings, image, folder);
+        let words = runner.get_args().map(|word| word.to_string_lossy());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_backend_is_asked_for_by_its_own_options() {
+        for (backend, options) in [
+            (
+                Backend::Firecracker,
+                "--sandbox firecracker --firecracker /fc",
+            ),
+            (Backend::QemuKvm, "--sandbox qemu --accelerator kvm"),
+            (Backend::QemuTcg, "--sandbox qemu --accelerator tcg"),
+            (Backend::Host, "--sandbox none"),
+        ] {
+            let line = line(&Invocation::new(), backend);
+            let expected =
+                format!("run --quiet {options} --image /image --result /folder/result.json");
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn the_command_comes_last() {
+        let mut invocation = Invocation::new();
+        invocation
+            .script("true")
+            .outputs(&["/a"])
+            .options(["--iter", "2"]);
+        assert!(
+            line(&invocation, Backend::Host)
+                .ends_with("--output-dir /folder/output --output /a --iter 2 -- sh -c true")
+        );
+    }
+}

@@ -32,7 +32,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) runner: Option<PathBuf>,
     /// Firecracker [default: firecracker in the search path]
-    #[arg(long, value_name = "FILE", env = "FIRECRACKER_BIN")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FIRECRACKER_BIN",
+        hide_env_values = true
+    )]
     pub(crate) firecracker: Option<PathBuf>,
     /// The images, as --build-only made them [default: built where they are not]
     #[arg(long, value_name = "DIR", conflicts_with = "build_only")]

@@ -144,7 +144,7 @@ impl<'a> Suite<'a> {
             .or_else(|| {
                 needs
                     .copied()
-                    .find_map(|need| self.surroundings.lacks(need))
+                    .find_map(|need| self.surroundings.lacks(need, job.backend))
             })
             .or_else(|| self.places.lacks(job.scenario.image))
     }

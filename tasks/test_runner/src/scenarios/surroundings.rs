@@ -29,6 +29,8 @@ pub(crate) enum Need {
     Option(&'static str),
     /// Root.
     Root,
+    /// Root, where the host's own kernel runs the command: only root has more users than itself.
+    RootOnHost,
     /// A program.
     Program(&'static str),
     /// A builder that keeps all extended attributes of files.
@@ -80,8 +82,12 @@ impl Surroundings {
         }
     }
 
-    /// Why `need` is not met here, if so.
-    pub(crate) fn lacks(&self, need: Need) -> Option<String> {
+    /// Why `need` is not met here on `backend`, if so.
+    pub(crate) fn lacks(&self, need: Need, backend: Backend) -> Option<String> {
+        let need = match need {
+            Need::RootOnHost if backend == Backend::Host => Need::Root,
+            need => need,
+        };
         match need {
             Need::Option(name) if !self.features.has_option(name) => {
                 Some(format!("this runner has no `{name}`"))
@@ -166,14 +172,22 @@ mod tests {
                 .as_deref(),
             Some("this runner has no `--sandbox firecracker`")
         );
-        assert_eq!(with.lacks(Need::Option("--network")), None);
+        assert_eq!(with.lacks(Need::Option("--network"), Backend::Host), None);
         assert_eq!(
-            with.lacks(Need::Option("--hugepages")).as_deref(),
+            with.lacks(Need::Option("--hugepages"), Backend::Host)
+                .as_deref(),
             Some("this runner has no `--hugepages`")
         );
-        assert_eq!(with.lacks(Need::Root).as_deref(), Some("not root"));
         assert_eq!(
-            with.lacks(Need::Program("no-such-program")).as_deref(),
+            with.lacks(Need::Root, Backend::Host).as_deref(),
+            Some("not root")
+        );
+        let root = |backend| with.lacks(Need::RootOnHost, backend);
+        assert_eq!(root(Backend::Host).as_deref(), Some("not root"));
+        assert_eq!(root(Backend::QemuTcg), None);
+        assert_eq!(
+            with.lacks(Need::Program("no-such-program"), Backend::Host)
+                .as_deref(),
             Some("no program `no-such-program`")
         );
     }

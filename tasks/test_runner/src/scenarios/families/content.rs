@@ -105,7 +105,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .image(Image::Metadata)
-    .needs(&[Need::Root]),
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "file_times_preserved",
         "the time of a file's last change is kept",
@@ -128,7 +128,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .image(Image::Metadata)
-    .needs(&[Need::Root]),
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "file_xattr_preserved",
         "an extended attribute of a file is kept",
@@ -164,7 +164,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .image(Image::Metadata)
-    .needs(&[Need::Root]),
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "distroless_glibc_image",
         "a dynamically linked program runs in an image without a shell",

@@ -3,6 +3,7 @@
 use crate::scenarios::expect::Expect;
 use crate::scenarios::image::Image;
 use crate::scenarios::scenario::Scenario;
+use crate::scenarios::surroundings::Need;
 
 /// Everything that a shell, a format or a parser might stumble over.
 const SPECIAL: &str = "a b\t\"c\" 'd' $e ${f} `g` \\h ;i |j &k *l ?m =n #o !p %q\n\u{fc} \u{20ac}";
@@ -23,7 +24,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ))
         },
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "working_directory",
         "the command starts in the image's working directory",
@@ -35,7 +37,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             record.is(expect.field("/command/working_directory", "/made/here"))
         },
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "cli_workdir_override",
         "another working directory is made where it is missing",
@@ -45,7 +48,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| record.is(Expect::exit(0).stdout("/not/there/yet\n")),
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "image_user",
         "the command runs as the image's user, with its groups and home",
@@ -57,7 +61,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             record.is(expect.field("/command/user", "bench"))
         },
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "cli_user_override",
         "another user can be given by numbers that the image does not know",
@@ -67,7 +72,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| record.is(Expect::exit(0).stdout("1234\n56\n56\n/\n")),
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "cli_env_override",
         "a variable that is given replaces the image's",
@@ -77,7 +83,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| record.is(Expect::exit(0).stdout("given\n")),
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "cli_env_add",
         "a variable that is given is added to the image's",
@@ -87,7 +94,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| record.is(Expect::exit(0).stdout("hello  world, x=y\n")),
     )
-    .image(Image::Configured),
+    .image(Image::Configured)
+    .needs(&[Need::RootOnHost]),
     Scenario::new(
         "cli_env_multiple",
         "of several variables each counts, and of one name the last",
