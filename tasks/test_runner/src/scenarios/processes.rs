@@ -119,8 +119,8 @@ mod tests {
     fn children_are_found_and_gone_after_their_end() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = fs::File::create(folder.path().join("open")).expect("it can be made");
-        let mut child = Command::new("sleep")
-            .arg("1000")
+        let mut child = Command::new("tail")
+            .args(["-f", "/dev/null"])
             .stdin(Stdio::null())
             .stdout(file)
             .spawn()
@@ -129,7 +129,7 @@ mod tests {
         let own = i32::try_from(std::process::id()).expect("ids are small");
         let found = loop {
             // Until its `execve` the child has this program's name.
-            if let Some(found) = descendant(own, "sleep") {
+            if let Some(found) = descendant(own, "tail") {
                 break found;
             }
         };
@@ -140,6 +140,6 @@ mod tests {
         child.kill().expect("it runs");
         child.wait().expect("it is a child");
         assert!(!is_alive(id));
-        assert_eq!(descendant(own, "sleep"), None);
+        assert_eq!(descendant(own, "tail"), None);
     }
 }

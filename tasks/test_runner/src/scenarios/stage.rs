@@ -48,7 +48,7 @@ pub(crate) struct Stage<'a> {
 const STATE: &str = "state";
 
 /// The folder of a stage for processes beside a runner.
-const HELPERS: &str = "helpers";
+const COMPANIONS: &str = "companions";
 
 impl<'a> Stage<'a> {
     /// An empty stage in `folder`, which is made anew.
@@ -123,7 +123,7 @@ impl<'a> Stage<'a> {
     pub(crate) fn finish(&mut self, running: Running) -> anyhow::Result<Duration> {
         let (id, index) = (running.id(), running.index);
         let ended = running.finish()?;
-        if self.folder.join(HELPERS).exists() {
+        if self.folder.join(COMPANIONS).exists() {
             self.dismiss(id);
         }
         self.watchdog.release(id);
@@ -135,8 +135,8 @@ impl<'a> Stage<'a> {
 
     /// A folder for processes that a runner needs beside it, in its process group. They are ended
     /// with it.
-    pub(crate) fn helpers(&self) -> anyhow::Result<PathBuf> {
-        let folder = self.folder.join(HELPERS);
+    pub(crate) fn companions(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.folder.join(COMPANIONS);
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
@@ -145,7 +145,7 @@ impl<'a> Stage<'a> {
     fn dismiss(&self, group: i32) {
         // An error means that nothing is left.
         let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        while !processes::using(&self.folder.join(HELPERS)).is_empty() {
+        while !processes::using(&self.folder.join(COMPANIONS)).is_empty() {
             thread::yield_now();
         }
     }

@@ -32,7 +32,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "files and whole folders are collected, each under its own path",
         |run| {
             run.outputs(&["/results", "/etc/group", "relative"])
-                .options(["--workdir", "/work"])
+                .options(["--workdir", "/place"])
                 .script(
                     "mkdir -p /results/deep/er; echo 1 >/results/one; echo 2 >/results/deep/two; \
                      echo 3 >/results/deep/er/three; : >/results/empty; echo 4 >relative",
@@ -45,7 +45,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 .file("1/files/results/deep/er/three", "3\n")
                 .file("1/files/results/empty", "")
                 .file("1/files/etc/group", GROUP)
-                .file("1/files/work/relative", "4\n"))
+                .file("1/files/place/relative", "4\n"))
         },
     ),
     Scenario::new(

@@ -99,7 +99,7 @@ fn fetch(stage: &mut Stage<'_>, options: &[&str], servers: &[&str]) -> anyhow::R
          echo \"$server: $answer\"; done",
         servers.join("' '")
     ));
-    let folder = stage.helpers()?;
+    let folder = stage.companions()?;
     let running = stage.start_with(&invocation, |runner| {
         let mut wrapped = Command::new("unshare");
         wrapped
