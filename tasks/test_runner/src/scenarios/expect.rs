@@ -98,9 +98,21 @@ impl Expect {
         Self::ended(128 + signal, "signal", Some(signal))
     }
 
-    /// The command takes too long, and `signal` ends it.
-    pub(crate) fn timeout(signal: i32) -> Self {
-        Self::ended(124, "timeout", Some(signal))
+    /// The command takes too long, and `signal` ends it, or it obeys by itself.
+    pub(crate) fn timeout(signal: Option<i32>) -> Self {
+        Self::ended(124, "timeout", signal)
+    }
+
+    /// There is no such command, or it can not be executed.
+    pub(crate) fn not_started(code: i32) -> Self {
+        Self::ended(code, "not_started", None)
+    }
+
+    /// The runner itself is killed by `signal`: it leaves no result and no metrics.
+    pub(crate) fn killed(signal: i32) -> Self {
+        let mut expect = Self::usage("");
+        expect.exit = Exit::Signal(signal);
+        expect
     }
 
     /// The runner is told to stop by the signal `told`, and `signal` ends the command.

@@ -65,7 +65,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             run.command(["no-such-program"]);
         },
         |record| {
-            let expect = not_started(127);
+            let expect = Expect::not_started(127);
             record.is(expect.field(
                 "/iterations/0/error",
                 "there is no \"no-such-program\" in PATH (/bin)",
@@ -79,7 +79,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             run.command(["/etc/passwd"]);
         },
         |record| {
-            record.is(not_started(126).field_that(
+            record.is(Expect::not_started(126).field_that(
                 "/iterations/0/error",
                 "\"/etc/passwd\" may not be executed …",
                 |error| {
@@ -99,14 +99,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         all_fields,
     ),
 ];
-
-fn not_started(code: i32) -> Expect {
-    let mut expect = Expect::exit(code);
-    for ending in expect.endings.iter_mut().flatten() {
-        ending.by = "not_started";
-    }
-    expect
-}
 
 fn all_fields(record: &Record) -> Checked {
     let digest = |value: &Value| {

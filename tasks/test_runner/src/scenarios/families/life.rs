@@ -103,11 +103,9 @@ fn named(name: &str) -> Invocation {
     invocation
 }
 
-/// A runner that was killed after its command had said `ready`: no result, no metrics.
+/// A runner that was killed after its command had said `ready`.
 fn killed() -> Expect {
-    let mut expect = Expect::usage("").stdout("ready\n");
-    expect.exit = crate::scenarios::record::Exit::Signal(9);
-    expect
+    Expect::killed(9).stdout("ready\n")
 }
 
 fn killed_with_its_machine(stage: &mut Stage<'_>) -> anyhow::Result<()> {

@@ -68,7 +68,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             run.options(["--timeout", "1"]).command(["sleep", "1000"]);
         },
         |record| {
-            record.is(Expect::timeout(15))?;
+            record.is(Expect::timeout(Some(15)))?;
             field(&only(record)?, "timed_out", &true.into())
         },
     ),
