@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Benchmark;
 use crate::images::Image;
+use crate::scenarios::Options;
 
 /// Proves the runner on this machine: builds real images, boots real microVMs, measures them.
 ///
@@ -31,11 +32,16 @@ pub(crate) enum Action {
         #[arg(value_enum, default_values_t = Image::TESTED)]
         images: Vec<Image>,
     },
-    /// Run every check: formatting, lints, dependencies, documentation, tests, fuzzing, microVMs
+    /// Run every check: formatting, lints, dependencies, documentation, tests, fuzzing, microVMs,
+    /// scenarios
     ///
-    /// Ends with a table of the steps and, as the last line, the sum of all checks. Tests count
-    /// one by one, any other step is one check.
+    /// Ends with a table of the steps and, as the last line, the sum of all checks. Tests and
+    /// scenarios count one by one, any other step is one check.
     All,
+    /// Run scenarios: the real runner on real images, and exactly what must come of it
+    ///
+    /// Each scenario passes, fails, or is skipped with the reason; docs/scenarios.md says more.
+    Scenarios(Box<Options>),
     /// Compare speed and memory with other tools and print the ratios as Markdown
     Bench {
         /// What to measure
@@ -109,6 +115,8 @@ mod tests {
             &["bench", "nothing"],
             &["oci", "alpine"],
             &["scenario"],
+            &["scenarios", "--jobs", "0"],
+            &["scenarios", "--backend", "xen"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

@@ -1,6 +1,7 @@
 //! The OCI images that the harness runs, each kept below a key of its recipe.
 
 mod apt;
+mod builder;
 mod busybox;
 mod content;
 mod debian;
@@ -21,9 +22,14 @@ use clap::ValueEnum;
 
 use crate::console;
 use crate::workspace::Workspace;
+pub(crate) use apt::unpack as unpack_package;
+pub(crate) use builder::{Builder, builder, reference};
+pub(crate) use busybox::static_binary as static_busybox;
 pub(crate) use debian::OUTPUT as DEBIAN_OUTPUT;
 pub(crate) use large::layer_files as layers;
-use recipe::Recipe;
+pub(crate) use layer::{LayerWriter, TIMESTAMP};
+pub(crate) use layout::write as write_layout;
+pub(crate) use recipe::Recipe;
 
 /// The folder of the artifacts that holds the images.
 const FOLDER: &str = "images";
@@ -65,22 +71,29 @@ pub(crate) fn ensure(workspace: &Workspace, image: Image) -> anyhow::Result<Path
         Image::Debian => Box::new(debian::Debian::here()?),
         Image::Large => Box::new(large::Large::new(workspace.clone())?),
     };
-    let folder = workspace.folder(FOLDER)?;
-    let layout = folder.join(format!("{}-{}", image.name(), recipe::key(&*recipe)));
+    keep(&workspace.folder(FOLDER)?, image.name(), &*recipe)
+}
+
+/// The image `name` in `folder`, which is built unless its recipe has been built before.
+///
+/// # Errors
+///
+/// When a step of its recipe fails; nothing is left behind then.
+pub(crate) fn keep(folder: &Path, name: &str, recipe: &dyn Recipe) -> anyhow::Result<PathBuf> {
+    let layout = folder.join(format!("{name}-{}", recipe::key(recipe)));
     if !layout.exists() {
-        console::note(&format!("{}: {}", image.name(), recipe.summary()));
+        console::note(&format!("{name}: {}", recipe.summary()));
         let started = Instant::now();
-        build(&*recipe, &layout)?;
+        build(recipe, &layout)?;
         console::note(&format!(
-            "{}: {:.0} MiB in {:.1} s",
-            image.name(),
+            "{name}: {:.0} MiB in {:.1} s",
             megabytes(&layout)?,
             started.elapsed().as_secs_f64()
         ));
     }
-    let link = path(workspace, image);
+    let link = folder.join(name);
     point(&link, &layout)?;
-    remove_older(&folder, image, &layout)?;
+    remove_older(folder, name, &layout)?;
     Ok(link)
 }
 
@@ -117,9 +130,8 @@ fn point(link: &Path, target: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot make the link {}", link.display()))
 }
 
-/// Removes what older recipes of `image` made.
-fn remove_older(folder: &Path, image: Image, newest: &Path) -> anyhow::Result<()> {
-    let prefix = format!("{}-", image.name());
+/// Removes what older recipes of the image `name` made.
+fn remove_older(folder: &Path, name: &str, newest: &Path) -> anyhow::Result<()> {
     let entries =
         fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     for entry in entries {
@@ -127,7 +139,10 @@ fn remove_older(folder: &Path, image: Image, newest: &Path) -> anyhow::Result<()
         let ours = path
             .file_name()
             .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(&prefix));
+            .and_then(|file| file.strip_prefix(name)?.strip_prefix('-'))
+            // The name of another image may begin as this one's: here comes a key.
+            .and_then(|rest| rest.split('.').next())
+            .is_some_and(|key| key.chars().all(|digit| digit.is_ascii_hexdigit()));
         if ours && path != newest {
             remove_if_there(&path)?;
         }
@@ -150,11 +165,12 @@ pub(crate) fn remove_if_there(path: &Path) -> anyhow::Result<()> {
     removed.with_context(|| format!("cannot remove {}", path.display()))
 }
 
-/// The size of a layout's blobs.
+/// The size of a layout's blobs, or of the archive that is there instead.
 fn megabytes(layout: &Path) -> anyhow::Result<f64> {
     let blobs = layout.join(layout::BLOBS);
+    let files = if blobs.exists() { &blobs } else { layout };
     let mut bytes = 0;
-    for entry in fs::read_dir(&blobs).with_context(|| format!("cannot list {}", blobs.display()))? {
+    for entry in fs::read_dir(files).with_context(|| format!("cannot list {}", files.display()))? {
         bytes += entry?.metadata()?.len();
     }
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]

@@ -16,6 +16,8 @@
 //! | `images/NAME` | link to the newest OCI image layout of that name |
 //! | `images/NAME-KEY` | the layout built from the recipe whose digest begins with KEY |
 //! | `cache`, `state` | what `XDG_CACHE_HOME` and `XDG_STATE_HOME` would be for the runner |
+//! | `scenarios/images` | the images of the scenarios, as `images` has the others |
+//! | `scenarios/work` | what scenarios that failed left |
 //! | `results` | result documents and collected files of the newest run |
 //! | `bench`, `bench.md` | what the newest benchmarks used and printed |
 //! | `tools` | tools installed for the checks alone |
@@ -31,6 +33,7 @@ mod prerequisites;
 mod process;
 mod report;
 mod runner;
+mod scenarios;
 mod table;
 mod tools;
 mod workspace;
@@ -57,30 +60,33 @@ fn main() -> ExitCode {
 
 /// Returns whether everything that was checked holds.
 fn perform(action: Action) -> anyhow::Result<bool> {
-    let workspace = Workspace::locate()?;
     match action {
-        Action::Test { images } => test(&workspace, &images),
-        Action::All => Ok(check::all(workspace)),
+        Action::Test { images } => test(&Workspace::locate()?, &images),
+        Action::All => Ok(check::all(Workspace::locate()?)),
+        // They run on machines without cargo too.
+        Action::Scenarios(options) => scenarios::run(&options),
         Action::Bench { names, rounds } => {
-            bench::run(&workspace, &names, rounds)?;
+            bench::run(&Workspace::locate()?, &names, rounds)?;
             Ok(true)
         }
         Action::Fuzz { seconds, targets } => {
+            let workspace = Workspace::locate()?;
             let targets = fuzz::choose(&workspace, &targets)?;
             let cargo_fuzz = fuzz::prepare(&workspace)?;
             let counts = fuzz::run(&workspace, &cargo_fuzz, &targets, seconds)?;
             Ok(counts.failed == 0)
         }
         Action::Kernel => {
+            let workspace = Workspace::locate()?;
             prerequisites::ensure(&prerequisites::for_kernel())?;
             Runner::build(&workspace)?.fetch_kernel()?;
             Ok(true)
         }
         Action::Oci { images } => {
-            build(&workspace, &images)?;
+            build(&Workspace::locate()?, &images)?;
             Ok(true)
         }
-        Action::Clean => workspace.clean().map(|()| true),
+        Action::Clean => Workspace::locate()?.clean().map(|()| true),
     }
 }
 

@@ -141,6 +141,22 @@ pub(crate) fn ensure(tools: &[Tool]) -> anyhow::Result<()> {
     }
 }
 
+/// Makes sure that Dockerfiles can be built: by an engine that runs, or as root by Buildah, which
+/// is installed where it is missing.
+///
+/// # Errors
+///
+/// When there is neither.
+pub(crate) fn ensure_builder() -> anyhow::Result<()> {
+    let engine = find("docker").is_some();
+    if is_root() && !engine {
+        ensure(&[BUILDAH])?;
+    }
+    crate::images::builder()
+        .map(|_| ())
+        .map_err(anyhow::Error::msg)
+}
+
 /// What is to be done about missing programs.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {

@@ -1,6 +1,6 @@
 //! The real `runner` binary, used as a user would use it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -59,6 +59,36 @@ impl Runner {
         })
     }
 
+    /// A binary that somebody else built.
+    pub(crate) fn at(binary: PathBuf, cache: PathBuf, state: PathBuf) -> Self {
+        Self {
+            binary,
+            cache,
+            state,
+        }
+    }
+
+    /// The same with another state folder.
+    pub(crate) fn with_state(&self, state: PathBuf) -> Self {
+        Self {
+            state,
+            ..self.clone()
+        }
+    }
+
+    /// The same with another cache.
+    pub(crate) fn with_cache(&self, cache: PathBuf) -> Self {
+        Self {
+            cache,
+            ..self.clone()
+        }
+    }
+
+    /// Its cache and its state folder.
+    pub(crate) fn folders(&self) -> [&Path; 2] {
+        [&self.cache, &self.state]
+    }
+
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
         let mut command = command(&self.binary);
@@ -105,7 +135,6 @@ fn executable(messages: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn the_executable_is_found_among_other_messages() {

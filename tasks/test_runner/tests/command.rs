@@ -67,3 +67,34 @@ fn a_wrong_target_is_refused_before_anything_is_built() {
         "error: there is no fuzz target zip: choose among tar\n"
     );
 }
+
+#[test]
+fn scenarios_are_listed_anywhere() {
+    let root = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_test_runner"))
+        .args(["scenarios", "--list", "--scenario", "exit_code"])
+        .current_dir(root.path())
+        .output()
+        .expect("it can be started");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "scenario   backends                            what is promised",
+            "exit_code  firecracker,qemu-kvm,qemu-tcg,host  the command's exit code is the runner's",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_scenario_is_refused_before_anything_is_built() {
+    let root = tempfile::tempdir().expect("a folder");
+    let output = harness(root.path(), &["scenarios", "--scenario", "exit"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "error: there is no scenario exit: `scenarios --list` names them all\n"
+    );
+}

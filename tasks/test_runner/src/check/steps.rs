@@ -16,6 +16,7 @@ use crate::machines;
 use crate::prerequisites;
 use crate::process::{cargo, run, watch};
 use crate::runner::Runner;
+use crate::scenarios;
 use crate::tools;
 
 /// How long each fuzz target runs as a part of `all`, in seconds.
@@ -223,6 +224,28 @@ pub(super) fn machines(progress: &mut Progress) -> Verdict {
             counts,
             &format!("{} failed", plural(counts.failed, "image")),
         ),
+        Err(error) => Verdict::failed(format!("{error:#}")),
+    }
+}
+
+pub(super) fn scenarios(progress: &mut Progress) -> Verdict {
+    let Some(runner) = progress
+        .runner
+        .as_ref()
+        .filter(|_| progress.kernel.is_some())
+    else {
+        return Verdict::skipped("there is no runner or no kernel");
+    };
+    match scenarios::all(&progress.workspace, runner) {
+        Ok(finished) => {
+            let counts = scenarios::counts(&finished);
+            let remarks = scenarios::reasons(&finished)
+                .into_iter()
+                .map(|(reason, count)| format!("{count} skipped: {reason}"))
+                .collect();
+            let failure = format!("{} failed", plural(counts.failed, "scenario"));
+            Verdict::of_many(counts.failed == 0, counts, &failure).with_remarks(remarks)
+        }
         Err(error) => Verdict::failed(format!("{error:#}")),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::layer::LayerWriter;
 use super::layout;
 use super::recipe::Recipe;
-use super::{apt, remove_if_there};
+use super::{apt, builder, remove_if_there};
 use crate::prerequisites;
 use crate::process::{capture, command};
 use crate::workspace::Workspace;
@@ -41,11 +41,7 @@ impl Busybox {
     ///
     /// When there is none and the package can not be downloaded.
     pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<Self> {
-        let installed = prerequisites::find("busybox").filter(|path| is_static(path));
-        let binary = match installed {
-            Some(path) => path,
-            None => downloaded(workspace)?,
-        };
+        let binary = static_binary(workspace)?;
         let buildah = prerequisites::is_root()
             && prerequisites::find(prerequisites::BUILDAH.program).is_some();
         Ok(Self {
@@ -63,28 +59,9 @@ impl Busybox {
         fs::write(context.join("Dockerfile"), DOCKERFILE)?;
         place(&context.join("benchmark"), BENCHMARK.as_bytes())?;
         place(&context.join("busybox"), &self.contents)?;
-        let buildah = || {
-            let mut buildah = command("buildah");
-            buildah
-                .args(["--storage-driver", "vfs", "--root"])
-                .arg(work.join("storage"))
-                .arg("--runroot")
-                .arg(work.join("run"));
-            buildah
-        };
-        let built = capture(
-            buildah()
-                .args(["build", "--isolation", "chroot", "--tag", "busybox"])
-                .arg(&context),
-        )
-        .and_then(|_| {
-            let mut target = std::ffi::OsString::from("oci:");
-            target.push(layout);
-            target.push(format!(":{}", layout::TAG));
-            capture(buildah().args(["push", "busybox"]).arg(target))
-        });
+        let built = builder::buildah(&context, layout, &work, builder::Layers::One);
         remove_if_there(&work)?;
-        built.map(|_| ())
+        built
     }
 
     fn build_directly(&self, layout: &Path) -> anyhow::Result<()> {
@@ -131,6 +108,18 @@ impl Recipe for Busybox {
             Way::Buildah => self.build_with_buildah(layout),
             Way::Direct => self.build_directly(layout),
         }
+    }
+}
+
+/// A statically linked BusyBox: this machine's own, or that of its package.
+///
+/// # Errors
+///
+/// When there is none and the package can not be downloaded.
+pub(crate) fn static_binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    match prerequisites::find("busybox").filter(|path| is_static(path)) {
+        Some(path) => Ok(path),
+        None => downloaded(workspace),
     }
 }
 

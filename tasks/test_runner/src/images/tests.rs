@@ -79,7 +79,13 @@ fn what_an_interrupted_build_left_does_not_matter() {
 fn the_link_names_the_newest_and_older_ones_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    for name in ["busybox-1", "busybox-2", "busybox-1.work", "debian-1"] {
+    for name in [
+        "busybox-1",
+        "busybox-2",
+        "busybox-1.work",
+        "busybox-all-1",
+        "debian-1",
+    ] {
         fs::create_dir(at(name)).expect("it can be made");
     }
     for newest in ["busybox-1", "busybox-2"] {
@@ -89,11 +95,11 @@ fn the_link_names_the_newest_and_older_ones_go() {
             Path::new(newest)
         );
     }
-    remove_older(folder.path(), Image::Busybox, &at("busybox-2")).expect("they can be removed");
+    remove_older(folder.path(), "busybox", &at("busybox-2")).expect("they can be removed");
     let mut left: Vec<_> = fs::read_dir(folder.path())
         .expect("a folder")
         .map(|entry| entry.expect("an entry").file_name())
         .collect();
     left.sort();
-    assert_eq!(left, ["busybox", "busybox-2", "debian-1"]);
+    assert_eq!(left, ["busybox", "busybox-2", "busybox-all-1", "debian-1"]);
 }

@@ -1,0 +1,146 @@
+//! One command line of `runner run`.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use super::backend::Backend;
+use super::surroundings::Surroundings;
+
+/// What a scenario adds to `runner run --image IMAGE`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Invocation {
+    options: Vec<OsString>,
+    command: Vec<OsString>,
+    environment: Vec<(String, String)>,
+    /// Whether the files of the output folder are looked at.
+    pub(crate) collects: bool,
+    /// Whether the result document is written to a file.
+    pub(crate) has_result: bool,
+}
+
+impl Invocation {
+    /// A quiet run whose result document is looked at.
+    pub(crate) fn new() -> Self {
+        Self {
+            has_result: true,
+            ..Self::default()
+        }
+    }
+
+    /// More options.
+    pub(crate) fn options<I: IntoIterator<Item: Into<OsString>>>(&mut self, words: I) -> &mut Self {
+        self.options.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// The command after `--`.
+    pub(crate) fn command<I: IntoIterator<Item: Into<OsString>>>(&mut self, words: I) -> &mut Self {
+        self.command = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// A shell script as the command.
+    pub(crate) fn script(&mut self, text: &str) -> &mut Self {
+        self.command(["sh", "-c", text])
+    }
+
+    /// Outputs to collect into the output folder.
+    pub(crate) fn outputs(&mut self, paths: &[&str]) -> &mut Self {
+        for &path in paths {
+            self.options(["--output", path]);
+        }
+        self.collects = true;
+        self
+    }
+
+    /// A variable of the runner's own environment.
+    pub(crate) fn variable(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds everything to `runner`: backend, image, places in `folder`.
+    pub(crate) fn complete(
+        &self,
+        runner: &mut Command,
+        backend: Backend,
+        surroundings: &Surroundings,
+        image: &Path,
+        folder: &Path,
+    ) {
+        runner.args(["run", "--quiet", "--sandbox", backend.sandbox()]);
+        if let Some(accelerator) = backend.chosen_accelerator() {
+            runner.args(["--accelerator", accelerator]);
+        }
+        if backend == Backend::Firecracker
+            && let Some(firecracker) = &surroundings.firecracker
+        {
+            runner.arg("--firecracker").arg(firecracker);
+        }
+        runner.arg("--image").arg(image);
+        if self.has_result {
+            runner.arg("--result").arg(folder.join(RESULT));
+        }
+        if self.collects {
+            runner.arg("--output-dir").arg(folder.join(OUTPUT));
+        }
+        runner.args(&self.options);
+        if !self.command.is_empty() {
+            runner.arg("--").args(&self.command);
+        }
+        runner.envs(self.environment.iter().map(|(name, value)| (name, value)));
+    }
+}
+
+/// The result document in a run's folder.
+pub(crate) const RESULT: &str = "result.json";
+
+/// The output folder in a run's folder.
+pub(crate) const OUTPUT: &str = "output";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::features::Features;
+
+    fn line(invocation: &Invocation, backend: Backend) -> String {
+        let surroundings = Surroundings::look(Some("/fc".into()), Features::of(""));
+        let mut runner = Command::new("runner");
+        let (image, folder) = (Path::new("/image"), Path::new("/folder"));
+        invocation.complete(&mut runner, backend, &surroundings, image, folder);
+        let words = runner.get_args().map(|word| word.to_string_lossy());
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn each_backend_is_asked_for_by_its_own_options() {
+        for (backend, options) in [
+            (
+                Backend::Firecracker,
+                "--sandbox firecracker --firecracker /fc",
+            ),
+            (Backend::QemuKvm, "--sandbox qemu --accelerator kvm"),
+            (Backend::QemuTcg, "--sandbox qemu --accelerator tcg"),
+            (Backend::Host, "--sandbox none"),
+        ] {
+            let line = line(&Invocation::new(), backend);
+            let expected =
+                format!("run --quiet {options} --image /image --result /folder/result.json");
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn the_command_comes_last() {
+        let mut invocation = Invocation::new();
+        invocation
+            .script("true")
+            .outputs(&["/a"])
+            .options(["--iter", "2"]);
+        assert!(
+            line(&invocation, Backend::Host)
+                .ends_with("--output-dir /folder/output --output /a --iter 2 -- sh -c true")
+        );
+    }
+}
