@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Benchmark;
 use crate::images::Image;
+use crate::lab::LabAction;
 
 /// Proves the runner on this machine: builds real images, boots real microVMs, measures them.
 ///
@@ -55,6 +56,9 @@ pub(crate) enum Action {
         /// The targets to run [default: all]
         targets: Vec<String>,
     },
+    /// Run what needs KVM: on this host where its KVM works, else in an emulated machine
+    #[command(subcommand)]
+    Lab(LabAction),
     /// Fetch the guest kernel and print its path
     Kernel,
     /// Build OCI images and print their paths

@@ -5,6 +5,7 @@
 
 mod bare;
 mod cold;
+mod ending;
 mod inflate;
 mod peak;
 mod rounds;

@@ -18,6 +18,23 @@ pub(crate) fn note(text: &str) {
     }
 }
 
+/// Says what is being done while the standard output is somebody else's.
+pub(crate) fn progress(text: &str) {
+    for line in text.lines() {
+        eprintln!("    {line}");
+    }
+}
+
+/// Says what went otherwise than it should and what is done about it.
+pub(crate) fn warning(text: &str) {
+    let label = if stderr().is_terminal() {
+        "\x1b[1;33mwarning:\x1b[0m"
+    } else {
+        "warning:"
+    };
+    eprintln!("{label} {text}");
+}
+
 /// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let label = if stderr().is_terminal() {

@@ -1,14 +1,15 @@
 //! The OCI images that the harness runs, each kept below a key of its recipe.
 
-mod apt;
+pub(crate) mod apt;
 mod busybox;
 mod content;
 mod debian;
 mod large;
-mod layer;
-mod layout;
-mod recipe;
-mod split;
+pub(crate) mod layer;
+pub(crate) mod layout;
+pub(crate) mod packages;
+pub(crate) mod recipe;
+pub(crate) mod split;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -89,8 +90,21 @@ pub(crate) fn path(workspace: &Workspace, image: Image) -> PathBuf {
     workspace.artifacts().join(FOLDER).join(image.name())
 }
 
+/// A static BusyBox of this machine, or of its package.
+///
+/// # Errors
+///
+/// When there is none and the package can not be downloaded.
+pub(crate) fn busybox(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    busybox::binary(workspace)
+}
+
 /// Builds beside `layout` and moves the finished folder there.
-fn build(recipe: &dyn Recipe, layout: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// When a step fails; nothing is left behind then.
+pub(crate) fn build(recipe: &dyn Recipe, layout: &Path) -> anyhow::Result<()> {
     let partial = layout.with_extension("partial");
     remove_if_there(&partial)?;
     fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;

@@ -24,8 +24,10 @@ mod arguments;
 mod bench;
 mod check;
 mod console;
+mod cpio;
 mod fuzz;
 mod images;
+mod lab;
 mod machines;
 mod prerequisites;
 mod process;
@@ -45,9 +47,19 @@ use workspace::Workspace;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match perform(arguments.action.unwrap_or_default()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let done = match arguments.action.unwrap_or_default() {
+        // Its inside is no workspace, and its exit code is that of what it runs.
+        Action::Lab(action) => lab::perform(action),
+        action => perform(action).map(|holds| {
+            if holds {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             console::error(&error);
             ExitCode::FAILURE
@@ -80,6 +92,7 @@ fn perform(action: Action) -> anyhow::Result<bool> {
             build(&workspace, &images)?;
             Ok(true)
         }
+        Action::Lab(action) => lab::perform(action).map(|code| code == ExitCode::SUCCESS),
         Action::Clean => workspace.clean().map(|()| true),
     }
 }

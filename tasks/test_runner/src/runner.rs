@@ -1,6 +1,6 @@
 //! The real `runner` binary, used as a user would use it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, bail};
@@ -59,6 +59,21 @@ impl Runner {
         })
     }
 
+    /// The binary's path.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Its folder for kernels, root filesystems and the like.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Its folder for what runs need while they run.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// The binary, with this harness's folders.
     pub(crate) fn command(&self) -> Command {
         let mut command = command(&self.binary);
@@ -105,7 +120,6 @@ fn executable(messages: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     #[test]
     fn the_executable_is_found_among_other_messages() {

@@ -41,11 +41,7 @@ impl Busybox {
     ///
     /// When there is none and the package can not be downloaded.
     pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<Self> {
-        let installed = prerequisites::find("busybox").filter(|path| is_static(path));
-        let binary = match installed {
-            Some(path) => path,
-            None => downloaded(workspace)?,
-        };
+        let binary = binary(workspace)?;
         let buildah = prerequisites::is_root()
             && prerequisites::find(prerequisites::BUILDAH.program).is_some();
         Ok(Self {
@@ -131,6 +127,18 @@ impl Recipe for Busybox {
             Way::Buildah => self.build_with_buildah(layout),
             Way::Direct => self.build_directly(layout),
         }
+    }
+}
+
+/// An installed static BusyBox, or that of its package.
+///
+/// # Errors
+///
+/// When there is none and the package can not be downloaded.
+pub(super) fn binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    match prerequisites::find("busybox").filter(|path| is_static(path)) {
+        Some(path) => Ok(path),
+        None => downloaded(workspace),
     }
 }
 
