@@ -5,11 +5,11 @@
 
 mod bare;
 mod cold;
-mod ending;
+pub(crate) mod ending;
 mod inflate;
 mod peak;
-mod rounds;
-mod statistics;
+pub(crate) mod rounds;
+pub(crate) mod statistics;
 mod stdout;
 mod warm;
 

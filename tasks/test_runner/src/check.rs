@@ -35,7 +35,7 @@ struct Step {
 }
 
 /// Cheap checks first, then what the virtual machines need, then everything that uses it.
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "format",
         title: "Formatting (cargo fmt)",
@@ -90,6 +90,11 @@ const STEPS: [Step; 11] = [
         name: "microVMs",
         title: "Benchmarks in microVMs",
         run: steps::machines,
+    },
+    Step {
+        name: "lab",
+        title: "Scenarios where KVM is",
+        run: steps::lab,
     },
 ];
 

@@ -1,15 +1,15 @@
 //! The OCI images that the harness runs, each kept below a key of its recipe.
 
-pub(crate) mod apt;
+mod apt;
 mod busybox;
 mod content;
 mod debian;
 mod large;
-pub(crate) mod layer;
-pub(crate) mod layout;
-pub(crate) mod packages;
-pub(crate) mod recipe;
-pub(crate) mod split;
+mod layer;
+mod layout;
+mod packages;
+mod recipe;
+mod split;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -22,9 +22,15 @@ use clap::ValueEnum;
 
 use crate::console;
 use crate::workspace::Workspace;
+pub(crate) use apt::{Distribution, Source, refresh as refresh_packages, unpack as unpack_package};
+pub(crate) use busybox::static_binary as static_busybox;
 pub(crate) use debian::OUTPUT as DEBIAN_OUTPUT;
 pub(crate) use large::layer_files as layers;
-use recipe::Recipe;
+pub(crate) use layer::LayerWriter;
+pub(crate) use layout::write as write_layout;
+pub(crate) use packages::install as install_packages;
+pub(crate) use recipe::{Recipe, key as recipe_key};
+pub(crate) use split::split as split_tar;
 
 /// The folder of the artifacts that holds the images.
 const FOLDER: &str = "images";
@@ -88,15 +94,6 @@ pub(crate) fn ensure(workspace: &Workspace, image: Image) -> anyhow::Result<Path
 /// Where `image` is once it is built.
 pub(crate) fn path(workspace: &Workspace, image: Image) -> PathBuf {
     workspace.artifacts().join(FOLDER).join(image.name())
-}
-
-/// A static BusyBox of this machine, or of its package.
-///
-/// # Errors
-///
-/// When there is none and the package can not be downloaded.
-pub(crate) fn busybox(workspace: &Workspace) -> anyhow::Result<PathBuf> {
-    busybox::binary(workspace)
 }
 
 /// Builds beside `layout` and moves the finished folder there.

@@ -20,6 +20,7 @@
 mod agent;
 mod arguments;
 mod backports;
+mod compare;
 mod disk;
 mod emulator;
 mod freeze;
@@ -29,10 +30,12 @@ mod kernel;
 mod kvm;
 mod machine;
 mod missing;
+mod outcomes;
 mod place;
 mod plan;
 mod processor_time;
 mod protocol;
+mod scenarios;
 mod session;
 mod shell;
 mod tsc;
@@ -44,11 +47,15 @@ use anyhow::Context as _;
 
 pub(crate) use arguments::{LabAction, Tools};
 
+use crate::bench::ending::{NAME, Program};
+use crate::check::Counts;
 use crate::images::{self, Image};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 use machine::Finished;
+use missing::Missing;
 use place::{Contents, Place};
+use scenarios::{Request, SELECTED};
 
 /// Does what the command line asks for.
 ///
@@ -75,6 +82,35 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
             let mut place = prepare(&Workspace::locate()?, &tools, with)?;
             shell::run(&mut place)
         }
+        LabAction::Scenarios {
+            tools,
+            backends,
+            scenarios,
+            report,
+            junit,
+        } => {
+            let workspace = Workspace::locate()?;
+            let runner = Runner::build(&workspace)?;
+            runner.fetch_kernel()?;
+            let request = Request {
+                tools,
+                backends,
+                scenarios,
+                report,
+                junit,
+            };
+            let counts = scenarios::run(&workspace, &runner, &request)?;
+            Ok(if counts.failed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        LabAction::Bench { tools, rounds } => bench(&Workspace::locate()?, &tools, rounds),
+        LabAction::Compare(contest) => {
+            print!("{}", compare::run(&contest)?);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -98,6 +134,60 @@ fn prepare(workspace: &Workspace, tools: &Tools, with: Vec<PathBuf>) -> anyhow::
         firecracker,
         more,
     })
+}
+
+/// Runs [`SELECTED`] scenarios on every backend that needs KVM.
+///
+/// # Errors
+///
+/// As [`scenarios::run`]; a missing prerequisite is recognized by [`missing_prerequisite`].
+pub(crate) fn check(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Counts> {
+    let request = Request {
+        tools: Tools::from_environment(),
+        scenarios: SELECTED.map(str::to_owned).to_vec(),
+        ..Request::default()
+    };
+    scenarios::run(workspace, runner, &request)
+}
+
+/// Why there can be no lab on this machine, when `error` says so.
+pub(crate) fn missing_prerequisite(error: &anyhow::Error) -> Option<String> {
+    Missing::reason(error)
+}
+
+fn bench(workspace: &Workspace, tools: &Tools, rounds: u32) -> anyhow::Result<ExitCode> {
+    let firecracker = place::firecracker(tools)?.context(
+        "no firecracker binary: give one with --firecracker FILE or FIRECRACKER_BIN, or put it \
+         into the search path",
+    )?;
+    let runner = Runner::build(workspace)?;
+    runner.fetch_kernel()?;
+    images::ensure(workspace, Image::Busybox)?;
+    let ending = Program::Restart.compile(&workspace.folder("lab")?)?;
+    let (image, at) = place::image(workspace, Image::Busybox);
+    let mut place = Place::prepare(&Contents {
+        workspace,
+        runner: &runner,
+        firecracker: Some(firecracker),
+        more: vec![(image, at.clone()), (ending, NAME.to_owned())],
+    })?;
+    let paths = place.paths();
+    let mut words = vec![paths.harness.display().to_string()];
+    words.extend(["lab", "compare"].map(str::to_owned));
+    let firecracker = paths.firecracker.clone().context("it was placed")?;
+    for (option, path) in [
+        ("--runner", paths.runner.clone()),
+        ("--firecracker", firecracker),
+        ("--image", paths.of(&at)),
+        ("--ending", paths.of(NAME)),
+        ("--cache", paths.cache.clone()),
+        ("--work", paths.of("compare")),
+    ] {
+        words.extend([option.to_owned(), path.display().to_string()]);
+    }
+    words.extend(["--rounds".to_owned(), rounds.to_string()]);
+    let finished = place.run(&place.job(words))?;
+    Ok(ExitCode::from(finished.ended.code()))
 }
 
 /// Puts what a command left behind into `folder`.

@@ -61,9 +61,8 @@ impl Program {
 ///
 /// When one of them can not be read, or the initramfs not be written.
 pub(crate) fn append(program: &Path, initramfs: &Path) -> anyhow::Result<()> {
-    let read = |path: &Path| {
-        fs::read(path).with_context(|| format!("cannot read {}", path.display()))
-    };
+    let read =
+        |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
     let mut archive = Archive::default();
     archive.executable(NAME, &read(program)?);
     let mut whole = read(initramfs)?;

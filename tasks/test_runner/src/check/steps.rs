@@ -11,6 +11,7 @@ use super::verdict::{Counts, Verdict};
 use crate::console;
 use crate::fuzz;
 use crate::images::{self, Image};
+use crate::lab;
 use crate::machines;
 use crate::prerequisites;
 use crate::process::{cargo, run, watch};
@@ -212,6 +213,27 @@ pub(super) fn machines(progress: &mut Progress) -> Verdict {
             &format!("{} failed", plural(counts.failed, "image")),
         ),
         Err(error) => Verdict::failed(format!("{error:#}")),
+    }
+}
+
+pub(super) fn lab(progress: &mut Progress) -> Verdict {
+    let Some(runner) = progress
+        .runner
+        .as_ref()
+        .filter(|_| progress.kernel.is_some())
+    else {
+        return Verdict::skipped("there is no runner or no kernel");
+    };
+    match lab::check(&progress.workspace, runner) {
+        Ok(counts) => Verdict::of_many(
+            counts.failed == 0,
+            counts,
+            &format!("{} failed", plural(counts.failed, "scenario")),
+        ),
+        Err(error) => match lab::missing_prerequisite(&error) {
+            Some(reason) => Verdict::skipped(reason),
+            None => Verdict::failed(format!("{error:#}")),
+        },
     }
 }
 

@@ -41,7 +41,7 @@ impl Busybox {
     ///
     /// When there is none and the package can not be downloaded.
     pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<Self> {
-        let binary = binary(workspace)?;
+        let binary = static_binary(workspace)?;
         let buildah = prerequisites::is_root()
             && prerequisites::find(prerequisites::BUILDAH.program).is_some();
         Ok(Self {
@@ -130,12 +130,12 @@ impl Recipe for Busybox {
     }
 }
 
-/// An installed static BusyBox, or that of its package.
+/// A statically linked BusyBox: this machine's own, or that of its package.
 ///
 /// # Errors
 ///
 /// When there is none and the package can not be downloaded.
-pub(super) fn binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+pub(crate) fn static_binary(workspace: &Workspace) -> anyhow::Result<PathBuf> {
     match prerequisites::find("busybox").filter(|path| is_static(path)) {
         Some(path) => Ok(path),
         None => downloaded(workspace),

@@ -58,13 +58,16 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     });
     let mut decoder = Decoder::default();
     let mut input: Option<ChildStdin> = None;
-    let mut buffer = [0; CHUNK];
+    let mut buffer = vec![0; CHUNK];
     loop {
         match decoder.next()? {
             Some(Message::Run(job)) => input = begin(&job, &outlet)?,
             Some(Message::Input(bytes)) => feed(&mut input, &bytes),
             Some(_) => {}
-            None => match port.read(&mut buffer).context("cannot read from the port")? {
+            None => match port
+                .read(&mut buffer)
+                .context("cannot read from the port")?
+            {
                 0 => bail!("the harness has closed the port"),
                 length => decoder.push(&buffer[..length]),
             },
@@ -190,7 +193,7 @@ fn stream(
 ) {
     thread::spawn(move || {
         let _until_the_end = done;
-        let mut buffer = [0; CHUNK];
+        let mut buffer = vec![0; CHUNK];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             if outlet.send(&wrap(buffer[..length].to_vec())).is_err() {
                 return;
@@ -244,7 +247,9 @@ mod tests {
     fn said(command: &[&str], given: &str) -> Vec<Message> {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut ours, theirs) = UnixStream::pair().expect("a pair");
-        let outlet = Outlet(Arc::new(Mutex::new(File::from(std::os::fd::OwnedFd::from(theirs)))));
+        let outlet = Outlet(Arc::new(Mutex::new(File::from(
+            std::os::fd::OwnedFd::from(theirs),
+        ))));
         let mut input = begin(&job(command, &folder.path().join("results")), &outlet)
             .expect("the outlet is open");
         drop(outlet);
@@ -263,8 +268,14 @@ mod tests {
     fn a_command_is_carried_out_as_ordered() {
         let script = "read -r line; echo \"$ONLY $line\"; pwd >&2; env | wc -l >\"$0\"; exit 3";
         let messages = said(&["sh", "-c", script, "/dev/null"], "given\n");
-        assert!(messages.contains(&Message::Stdout(b"this given\n".to_vec())), "{messages:?}");
-        assert!(messages.contains(&Message::Stderr(b"/\n".to_vec())), "{messages:?}");
+        assert!(
+            messages.contains(&Message::Stdout(b"this given\n".to_vec())),
+            "{messages:?}"
+        );
+        assert!(
+            messages.contains(&Message::Stderr(b"/\n".to_vec())),
+            "{messages:?}"
+        );
         assert_eq!(messages.last(), Some(&Message::Ended(Ended::Code(3))));
     }
 
@@ -276,7 +287,10 @@ mod tests {
         let [Message::Ended(Ended::NotStarted(reason))] = messages.as_slice() else {
             panic!("{messages:?}");
         };
-        assert!(reason.starts_with("cannot start no-such-program"), "{reason}");
+        assert!(
+            reason.starts_with("cannot start no-such-program"),
+            "{reason}"
+        );
     }
 
     #[test]

@@ -11,8 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::console;
-use crate::images::apt::{Distribution, Source};
-use crate::images::remove_if_there;
+use crate::images::{Distribution, Source, remove_if_there};
 use crate::process::{capture, command};
 
 /// Unpacks `package` of the backports of `distribution`, and what it needs beyond the installed
@@ -33,13 +32,19 @@ pub(crate) fn unpack(
         .filter_map(|source| derived(source, &distribution.codename, &suite))
         .collect();
     if backports.is_empty() {
-        bail!("no apt source of {} can have backports", distribution.codename);
+        bail!(
+            "no apt source of {} can have backports",
+            distribution.codename
+        );
     }
-    console::note(&format!("unpacking {package} of {suite} into a private folder"));
+    console::note(&format!(
+        "unpacking {package} of {suite} into a private folder"
+    ));
     let work = target.with_extension("work");
     remove_if_there(&work)?;
     let apt = Apt::new(&work, distribution.sources.iter().chain(&backports))?;
-    capture(apt.get().arg("update")).with_context(|| format!("cannot fetch the lists of {suite}"))?;
+    capture(apt.get().arg("update"))
+        .with_context(|| format!("cannot fetch the lists of {suite}"))?;
     capture(apt.get().args([
         "install",
         "--download-only",
@@ -89,7 +94,8 @@ impl Apt {
 
     fn get(&self) -> Command {
         let mut apt = command("apt-get");
-        apt.env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+        apt.env("LC_ALL", "C")
+            .env("DEBIAN_FRONTEND", "noninteractive");
         for (option, value) in [
             ("Dir::Etc::SourceList", Path::new("/dev/null").to_owned()),
             ("Dir::Etc::SourceParts", self.work.join("sources")),

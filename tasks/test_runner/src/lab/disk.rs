@@ -10,11 +10,7 @@ use serde_json::json;
 
 use super::kernel::Kernel;
 use crate::console;
-use crate::images::apt::Distribution;
-use crate::images::layer::LayerWriter;
-use crate::images::recipe::{self, Recipe};
-use crate::images::split::split;
-use crate::images::{self, layout, packages};
+use crate::images::{self, Distribution, LayerWriter, Recipe};
 use crate::process::capture;
 use crate::runner::Runner;
 use crate::workspace::Workspace;
@@ -25,7 +21,11 @@ const PACKAGES: &str = "systemd,kmod,iproute2,nftables,e2fsprogs,busybox-static,
 qemu-system-x86";
 
 /// What is left out of the packages: nobody reads it there.
-const LEFT_OUT: [&str; 3] = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"];
+const LEFT_OUT: [&str; 3] = [
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/locale/*",
+];
 
 /// The size of the filesystem. What nobody writes takes no space.
 const SIZE: &str = "8GiB";
@@ -58,7 +58,7 @@ pub(crate) fn ensure(
         kernel,
     };
     let folder = workspace.folder("lab")?;
-    let name = format!("root-{}", recipe::key(&recipe));
+    let name = format!("root-{}", images::recipe_key(&recipe));
     let disk = folder.join(format!("{name}.ext4"));
     if disk.exists() {
         return Ok(disk);
@@ -156,12 +156,12 @@ impl Recipe for Root<'_> {
 
     fn build(&self, folder: &Path) -> anyhow::Result<()> {
         let mut packed = [LayerWriter::create(folder, "packages")?];
-        packages::install(
+        images::install_packages(
             &self.distribution,
             PACKAGES,
             &self.options(),
             &folder.with_extension("work"),
-            |tar| split(tar, &mut packed, |_| 0),
+            |tar| images::split_tar(tar, &mut packed, |_| 0),
         )?;
         let mut own = LayerWriter::create(folder, "own")?;
         own.folder("lab", 0o755)?;
@@ -173,7 +173,7 @@ impl Recipe for Root<'_> {
             .map(LayerWriter::finish)
             .collect::<anyhow::Result<Vec<_>>>()?;
         layers.push(own.finish()?);
-        layout::write(folder, &layers, &json!({}))
+        images::write_layout(folder, &layers, &json!({}))
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::{bail, ensure};
 
 use super::backports;
 use super::missing::{Missing, missing};
-use crate::images::apt::Distribution;
+use crate::images::Distribution;
 use crate::prerequisites;
 use crate::process::{capture, command};
 use crate::workspace::Workspace;
@@ -42,8 +42,12 @@ impl Emulator {
     /// [`Missing`] when neither can be had.
     pub(crate) fn find(workspace: &Workspace) -> anyhow::Result<Self> {
         if !cfg!(target_arch = "x86_64") {
-            return Err(Missing("the lab emulates an x86_64 machine with AMD's virtualization, and \
-                 its binaries are this machine's, which is no x86_64".to_owned()).into());
+            return Err(Missing(
+                "the lab emulates an x86_64 machine with AMD's virtualization, and \
+                 its binaries are this machine's, which is no x86_64"
+                    .to_owned(),
+            )
+            .into());
         }
         let installed = prerequisites::find(PROGRAM).map(|program| Self::ask(program, None));
         let why = match installed {
@@ -155,8 +159,16 @@ mod tests {
     #[test]
     fn versions_are_read_from_the_first_line() {
         for (text, major, minor) in [
-            ("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright", 7, 2),
-            ("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n", 10, 0),
+            (
+                "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)\nCopyright",
+                7,
+                2,
+            ),
+            (
+                "QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)\n",
+                10,
+                0,
+            ),
             ("QEMU emulator version 11.1\n", 11, 1),
         ] {
             let version = Version::parse(text).expect("it is one");
@@ -172,10 +184,16 @@ mod tests {
         let emulator = Emulator {
             program: "/copy/usr/bin/qemu".into(),
             copy: Some("/copy".into()),
-            version: Version { major: 10, minor: 0 },
+            version: Version {
+                major: 10,
+                minor: 0,
+            },
         };
         let command = emulator.command();
-        let arguments: Vec<_> = command.get_args().filter_map(|word| word.to_str()).collect();
+        let arguments: Vec<_> = command
+            .get_args()
+            .filter_map(|word| word.to_str())
+            .collect();
         assert_eq!(arguments[..2], ["-L", "/copy/usr/share/qemu"]);
         assert_eq!(arguments.last(), Some(&"/usr/share/seabios"));
         assert_eq!(emulator.describe(), "QEMU 10.0 (a private copy)");

@@ -165,7 +165,9 @@ mod tests {
             assert_eq!(read, "contents", "{path}");
         }
         assert!(size(&tree).expect("it can be read") >= 8192);
-        let error = input.add(Path::new("/no/such"), "x").expect_err("it is not there");
+        let error = input
+            .add(Path::new("/no/such"), "x")
+            .expect_err("it is not there");
         assert!(error.to_string().contains("/no/such"), "{error}");
         drop(input);
         assert!(!root.path().join("run-1").exists());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
-use crate::images::apt;
+use crate::images;
 use crate::process::{capture, command};
 use crate::workspace::Workspace;
 
@@ -37,14 +37,13 @@ impl Kernel {
                 .ok()
                 .and_then(|text| package_of(&String::from_utf8_lossy(&text)))
         };
-        let package = match depends() {
-            Some(package) => package,
-            None => {
-                apt::refresh()?;
-                depends().with_context(|| format!("apt knows no package {META_PACKAGE}"))?
-            }
-        };
-        Self::unpacked(&apt::unpack(workspace, &package)?, package)
+        let mut package = depends();
+        if package.is_none() {
+            images::refresh_packages()?;
+            package = depends();
+        }
+        let package = package.with_context(|| format!("apt knows no package {META_PACKAGE}"))?;
+        Self::unpacked(&images::unpack_package(workspace, &package)?, package)
     }
 
     fn unpacked(root: &Path, package: String) -> anyhow::Result<Self> {

@@ -22,7 +22,7 @@ use super::protocol::{CHUNK, Decoder, Ended, Job, Message};
 
 /// How long the lab may take until its agent says something. A busy host is slow; a lab that never
 /// comes up is not worth a longer wait.
-const BOOT_LIMIT: Duration = Duration::from_secs(180);
+const BOOT_LIMIT: Duration = Duration::from_mins(3);
 
 /// How often the lab is looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -110,12 +110,8 @@ impl Machine {
             next_sample: Instant::now() + SAMPLE,
             console: plan.console.clone(),
         };
-        loop {
-            match machine.next(Some(BOOT_LIMIT))? {
-                Message::Ready => return Ok(machine),
-                _ => continue,
-            }
-        }
+        while machine.next(Some(BOOT_LIMIT))? != Message::Ready {}
+        Ok(machine)
     }
 
     /// How long ago it was started.
@@ -160,7 +156,7 @@ impl Machine {
 
     /// Waits for what the agent says next.
     fn next(&mut self, boot_limit: Option<Duration>) -> Result<Message, Interruption> {
-        let mut buffer = [0; CHUNK];
+        let mut buffer = vec![0; CHUNK];
         loop {
             if let Some(message) = self.decoder.next()? {
                 return Ok(message);
@@ -237,7 +233,10 @@ fn tail(path: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<String> = text
         .lines()
-        .map(|line| line.trim_end().replace(|letter: char| letter.is_control(), ""))
+        .map(|line| {
+            line.trim_end()
+                .replace(|letter: char| letter.is_control(), "")
+        })
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(TAIL)..].to_vec()

@@ -9,9 +9,7 @@ pub(crate) struct Missing(pub(crate) String);
 impl Missing {
     /// The reason, when `error` is or wraps a missing prerequisite.
     pub(crate) fn reason(error: &anyhow::Error) -> Option<String> {
-        error
-            .downcast_ref::<Self>()
-            .map(|_| format!("{error:#}"))
+        error.downcast_ref::<Self>().map(|_| format!("{error:#}"))
     }
 }
 

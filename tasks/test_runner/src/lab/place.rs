@@ -163,7 +163,7 @@ impl Place {
         let initramfs = at("initramfs");
         fs::write(
             &initramfs,
-            initramfs::build(&kernel, &images::busybox(workspace)?)?,
+            initramfs::build(&kernel, &images::static_busybox(workspace)?)?,
         )
         .with_context(|| format!("cannot write {}", initramfs.display()))?;
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);

@@ -18,7 +18,14 @@ pub(crate) fn run(place: &mut Place) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::take().context("a shell needs a terminal")?;
     let (rows, columns) = terminal.size;
     let shell = format!("stty rows {rows} cols {columns}; exec bash -l");
-    let words = ["script", "--quiet", "--return", "--command", &shell, "/dev/null"];
+    let words = [
+        "script",
+        "--quiet",
+        "--return",
+        "--command",
+        &shell,
+        "/dev/null",
+    ];
     let mut job = place.job(words.map(str::to_owned).to_vec());
     job.input = true;
     let finished = place.run(&job);
