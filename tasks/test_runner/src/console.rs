@@ -1,6 +1,15 @@
 //! What the harness says about itself: headings, notes, errors.
 
 use std::io::{IsTerminal as _, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the standard output is somebody else's.
+static STDOUT_IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// From now on notes go to the standard error: the standard output is that of a command.
+pub(crate) fn leave_stdout_free() {
+    STDOUT_IS_TAKEN.store(true, Ordering::Relaxed);
+}
 
 /// Marks the beginning of a step.
 pub(crate) fn heading(text: &str) {
@@ -14,14 +23,11 @@ pub(crate) fn heading(text: &str) {
 /// Says what is being done.
 pub(crate) fn note(text: &str) {
     for line in text.lines() {
-        println!("    {line}");
-    }
-}
-
-/// Says what is being done while the standard output is somebody else's.
-pub(crate) fn progress(text: &str) {
-    for line in text.lines() {
-        eprintln!("    {line}");
+        if STDOUT_IS_TAKEN.load(Ordering::Relaxed) {
+            eprintln!("    {line}");
+        } else {
+            println!("    {line}");
+        }
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) use arguments::{LabAction, Tools};
 
 use crate::bench::ending::{NAME, Program};
 use crate::check::Counts;
+use crate::console;
 use crate::images::{self, Image};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
@@ -116,6 +117,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
 
 /// A place with everything that a person may want to try there.
 fn prepare(workspace: &Workspace, tools: &Tools, with: Vec<PathBuf>) -> anyhow::Result<Place> {
+    console::leave_stdout_free();
     let firecracker = place::firecracker(tools)?;
     let runner = Runner::build(workspace)?;
     runner.fetch_kernel()?;

@@ -113,11 +113,11 @@ impl Place {
         let input = Input::create(folder.join(format!("run-{}", std::process::id())))?;
         match kvm::obstacle() {
             None => {
-                console::progress("this host's KVM works: using the host itself, not the lab");
+                console::note("this host's KVM works: using the host itself, not the lab");
                 Self::host(contents, input)
             }
             Some(why) => {
-                console::progress(&format!("{why}: using the lab"));
+                console::note(&format!("{why}: using the lab"));
                 Self::lab(contents, input)
             }
         }
@@ -145,7 +145,7 @@ impl Place {
     fn lab(contents: &Contents<'_>, mut input: Input) -> anyhow::Result<Self> {
         let workspace = contents.workspace;
         let emulator = Emulator::find(workspace)?;
-        console::progress(&format!("the lab runs in {}", emulator.describe()));
+        console::note(&format!("the lab runs in {}", emulator.describe()));
         prerequisites::ensure(&prerequisites::for_lab()).map_err(|error| missing(&error))?;
         let kernel = Kernel::fetch(workspace)?;
         let root = disk::ensure(workspace, contents.runner, &kernel)?;

@@ -65,7 +65,7 @@ impl Session {
     fn attempt(&mut self, job: &Job) -> Result<Finished, Interruption> {
         if self.machine.is_none() {
             let machine = Machine::boot(&self.emulator, &self.plan)?;
-            console::progress(&format!(
+            console::note(&format!(
                 "the lab is up after {:.1} s",
                 machine.age().as_secs_f64()
             ));
