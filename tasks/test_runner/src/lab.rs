@@ -53,7 +53,7 @@ use crate::console;
 use crate::images::{self, Image};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
-use machine::Finished;
+use machine::{Finished, Output};
 use missing::Missing;
 use place::{Contents, Place};
 use scenarios::{Request, SELECTED};
@@ -73,7 +73,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
             command,
         } => {
             let mut place = prepare(&Workspace::locate()?, &tools, with)?;
-            let finished = place.run(&place.job(command))?;
+            let finished = place.run(&place.job(command), Output::Shown)?;
             if let Some(folder) = results {
                 unpack(&finished, &folder)?;
             }
@@ -188,7 +188,7 @@ fn bench(workspace: &Workspace, tools: &Tools, rounds: u32) -> anyhow::Result<Ex
         words.extend([option.to_owned(), path.display().to_string()]);
     }
     words.extend(["--rounds".to_owned(), rounds.to_string()]);
-    let finished = place.run(&place.job(words))?;
+    let finished = place.run(&place.job(words), Output::Shown)?;
     Ok(ExitCode::from(finished.ended.code()))
 }
 

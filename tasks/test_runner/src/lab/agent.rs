@@ -216,7 +216,8 @@ pub(crate) fn pack(folder: &Path) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("cannot pack {}", folder.display()))
 }
 
-fn ended(status: ExitStatus) -> Ended {
+/// What became of a process.
+pub(crate) fn ended(status: ExitStatus) -> Ended {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Code(u8::try_from(code).unwrap_or(u8::MAX)),
         (None, signal) => Ended::Signal(signal.unwrap_or_default()),

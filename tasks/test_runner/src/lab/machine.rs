@@ -63,10 +63,21 @@ impl Interruption {
     }
 }
 
+/// What becomes of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// It is this process's own, while it comes.
+    Shown,
+    /// It is in [`Finished::printed`].
+    Kept,
+}
+
 /// What a command left behind.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) ended: Ended,
+    /// What it wrote to both streams, if that was to be kept.
+    pub(crate) printed: Vec<u8>,
     /// The tar of its results.
     pub(crate) results: Vec<u8>,
 }
@@ -119,12 +130,12 @@ impl Machine {
         self.booted.elapsed()
     }
 
-    /// Runs a command and passes its output on while it comes.
+    /// Runs a command to its end.
     ///
     /// # Errors
     ///
     /// As [`Interruption`] says.
-    pub(crate) fn run(&mut self, job: &Job) -> Result<Finished, Interruption> {
+    pub(crate) fn run(&mut self, job: &Job, output: Output) -> Result<Finished, Interruption> {
         let mut stream = self.stream.try_clone().context("cannot share a socket")?;
         Message::Run(job.clone())
             .send(&mut stream)
@@ -133,9 +144,12 @@ impl Machine {
             // It ends with the process or with the lab: standard input can not be interrupted.
             thread::spawn(move || forward_input(io::stdin(), stream));
         }
-        let mut results = Vec::new();
+        let (mut printed, mut results) = (Vec::new(), Vec::new());
         loop {
             match self.next(None)? {
+                Message::Stdout(bytes) | Message::Stderr(bytes) if output == Output::Kept => {
+                    printed.extend(bytes);
+                }
                 Message::Stdout(bytes) => pass_on(io::stdout().lock(), &bytes)?,
                 Message::Stderr(bytes) => pass_on(io::stderr().lock(), &bytes)?,
                 Message::Results(bytes) => {
@@ -148,7 +162,13 @@ impl Machine {
                     }
                     results.extend(bytes);
                 }
-                Message::Ended(ended) => return Ok(Finished { ended, results }),
+                Message::Ended(ended) => {
+                    return Ok(Finished {
+                        ended,
+                        printed,
+                        results,
+                    });
+                }
                 Message::Ready | Message::Alive | Message::Run(_) | Message::Input(_) => {}
             }
         }

@@ -34,6 +34,33 @@ impl Outcome {
             more: Map::new(),
         }
     }
+
+    /// Name, backend, what came of it and how long it took; below that, why it failed and the
+    /// commands that show it.
+    pub(crate) fn line(&self) -> String {
+        let mut line = format!("{:<34} {:<11} ", self.name, self.backend);
+        match &self.reason {
+            Some(reason) if self.word == "skipped" => {
+                let _ = write!(line, "skipped  {reason}");
+            }
+            Some(reason) => {
+                line.push_str("FAILED");
+                let commands = self.more.get("commands").and_then(Value::as_array);
+                let commands = commands.into_iter().flatten().filter_map(Value::as_str);
+                let reason = reason.lines().map(str::to_owned);
+                for below in reason.chain(commands.map(|command| format!("$ {command}"))) {
+                    let _ = write!(line, "\n        {below}");
+                }
+            }
+            None => line.push_str(&self.word),
+        }
+        if let Some(seconds) = self.more.get("seconds").and_then(Value::as_f64)
+            && self.reason.is_none()
+        {
+            let _ = write!(line, " {seconds:>6.1} s");
+        }
+        line
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,6 +224,18 @@ mod tests {
         assert_eq!(document["backends"]["qemu-kvm"]["passed"], 1);
         assert_eq!(document["scenarios"][0]["commands"][0], "runner run");
         assert_eq!(document["scenarios"][3]["reason"], "because");
+    }
+
+    #[test]
+    fn a_line_says_it_all() {
+        let lines: Vec<_> = samples().all.iter().map(Outcome::line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        first                              qemu-kvm    passed    2.5 s
+        second                             firecracker skipped  because
+        third                              firecracker skipped  because
+        fourth                             firecracker FAILED
+                because
+        ");
     }
 
     #[test]

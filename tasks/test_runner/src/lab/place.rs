@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -16,7 +15,7 @@ use super::initramfs;
 use super::input::{Input, MOUNT, remove_left_over};
 use super::kernel::Kernel;
 use super::kvm;
-use super::machine::Finished;
+use super::machine::{Finished, Output};
 use super::missing::missing;
 use super::plan::Plan;
 use super::protocol::{Ended, Job};
@@ -225,15 +224,15 @@ impl Place {
         }
     }
 
-    /// Runs a job; its output is this process's.
+    /// Runs a job.
     ///
     /// # Errors
     ///
     /// When it can not be run to its end.
-    pub(crate) fn run(&mut self, job: &Job) -> anyhow::Result<Finished> {
+    pub(crate) fn run(&mut self, job: &Job, output: Output) -> anyhow::Result<Finished> {
         let finished = match &mut self.kind {
-            Kind::Host { .. } => run_here(job)?,
-            Kind::Lab(session) => session.run(job)?,
+            Kind::Host { .. } => run_here(job, output)?,
+            Kind::Lab(session) => session.run(job, output)?,
         };
         if let Ended::NotStarted(reason) = &finished.ended {
             bail!("the command did not start: {reason}");
@@ -250,7 +249,7 @@ impl Place {
     }
 }
 
-fn run_here(job: &Job) -> anyhow::Result<Finished> {
+fn run_here(job: &Job, output: Output) -> anyhow::Result<Finished> {
     let results = Path::new(&job.results);
     images::remove_if_there(results)?;
     fs::create_dir_all(results).with_context(|| format!("cannot make {}", results.display()))?;
@@ -263,15 +262,21 @@ fn run_here(job: &Job) -> anyhow::Result<Finished> {
     if job.input {
         command.stdin(std::process::Stdio::inherit());
     }
-    let ended = match command.status() {
-        Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => Ended::Code(u8::try_from(code).unwrap_or(u8::MAX)),
-            (None, signal) => Ended::Signal(signal.unwrap_or_default()),
-        },
-        Err(error) => Ended::NotStarted(error.to_string()),
+    let mut printed = Vec::new();
+    let status = match output {
+        Output::Shown => command.status(),
+        Output::Kept => command.output().map(|output| {
+            printed.extend(output.stdout);
+            printed.extend(output.stderr);
+            output.status
+        }),
     };
     Ok(Finished {
-        ended,
+        ended: match status {
+            Ok(status) => agent::ended(status),
+            Err(error) => Ended::NotStarted(error.to_string()),
+        },
+        printed,
         results: agent::pack(results)?,
     })
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::arguments::Tools;
-use super::machine::{Finished, Interruption};
+use super::machine::{Finished, Interruption, Output};
 use super::outcomes::{Outcome, Outcomes, parse_report};
 use super::place::{self, Contents, Place};
 use crate::check::Counts;
@@ -104,14 +104,8 @@ pub(crate) fn run(
             more: vec![(images.into(), "scenarios".to_owned())],
         })?;
         for (number, task) in tasks.iter().enumerate() {
-            console::note(&format!(
-                "{} on {} ({} of {})",
-                task.scenario,
-                task.backend,
-                number + 1,
-                tasks.len()
-            ));
             let (outcome, xml) = carry_out(&mut place, task)?;
+            println!("{:>3}/{} {}", number + 1, tasks.len(), outcome.line());
             outcomes.add(outcome);
             junit.extend(xml);
         }
@@ -176,14 +170,12 @@ fn skipped(task: &Task, reason: &str) -> Outcome {
 fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<String>)> {
     let failed =
         |reason: String| Outcome::new(&task.scenario, &task.backend, "failed", Some(reason));
-    let mut job = place.job(words(place, task));
-    job.results = place.paths().results.display().to_string();
-    let finished = match place.run(&job) {
+    let job = place.job(words(place, task));
+    let finished = match place.run(&job, Output::Kept) {
         Ok(finished) => finished,
         Err(error) => {
             return match error.downcast_ref::<Interruption>() {
                 Some(Interruption::Frozen | Interruption::Died { .. }) => {
-                    console::error(&error);
                     Ok((failed(format!("{error:#}")), None))
                 }
                 _ => Err(error),
@@ -195,8 +187,9 @@ fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<
         Some(Ok(outcome)) => outcome,
         Some(Err(error)) => failed(format!("{error:#}")),
         None => failed(format!(
-            "the suite ended with {} and wrote no report",
-            finished.ended.code()
+            "the suite ended with {} and wrote no report:\n{}",
+            finished.ended.code(),
+            String::from_utf8_lossy(&finished.printed).trim_end()
         )),
     };
     Ok((outcome, files.remove(JUNIT)))

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::emulator::Emulator;
 use super::input::Input;
-use super::machine::{Finished, Interruption, Machine};
+use super::machine::{Finished, Interruption, Machine, Output};
 use super::plan::Plan;
 use super::protocol::Job;
 use crate::console;
@@ -41,9 +41,9 @@ impl Session {
     /// # Errors
     ///
     /// When the lab ends, or gets stuck each time.
-    pub(crate) fn run(&mut self, job: &Job) -> anyhow::Result<Finished> {
+    pub(crate) fn run(&mut self, job: &Job, output: Output) -> anyhow::Result<Finished> {
         for attempt in 1.. {
-            let error = match self.attempt(job) {
+            let error = match self.attempt(job, output) {
                 Ok(finished) => return Ok(finished),
                 Err(error) => error,
             };
@@ -62,7 +62,7 @@ impl Session {
         unreachable!("the last attempt returns")
     }
 
-    fn attempt(&mut self, job: &Job) -> Result<Finished, Interruption> {
+    fn attempt(&mut self, job: &Job, output: Output) -> Result<Finished, Interruption> {
         if self.machine.is_none() {
             let machine = Machine::boot(&self.emulator, &self.plan)?;
             console::note(&format!(
@@ -72,7 +72,7 @@ impl Session {
             self.machine = Some(machine);
         }
         match &mut self.machine {
-            Some(machine) => machine.run(job),
+            Some(machine) => machine.run(job, output),
             None => Err(anyhow::anyhow!("there is no lab").into()),
         }
     }

@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context as _;
 
+use super::machine::Output;
 use super::place::Place;
 use crate::process::capture;
 
@@ -14,7 +15,7 @@ use crate::process::capture;
 /// When there is no terminal or no lab.
 pub(crate) fn run(place: &mut Place) -> anyhow::Result<ExitCode> {
     // Boots the lab while Ctrl-C still means this program.
-    place.run(&place.job(vec!["true".to_owned()]))?;
+    place.run(&place.job(vec!["true".to_owned()]), Output::Shown)?;
     let terminal = Terminal::take().context("a shell needs a terminal")?;
     let (rows, columns) = terminal.size;
     let shell = format!("stty rows {rows} cols {columns}; exec bash -l");
@@ -28,7 +29,7 @@ pub(crate) fn run(place: &mut Place) -> anyhow::Result<ExitCode> {
     ];
     let mut job = place.job(words.map(str::to_owned).to_vec());
     job.input = true;
-    let finished = place.run(&job);
+    let finished = place.run(&job, Output::Shown);
     drop(terminal);
     Ok(ExitCode::from(finished?.ended.code()))
 }
