@@ -106,6 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn the_lab_runs_whatever_follows() {
+        let run = |words: &[&str]| match parse(&[&["lab", "run"], words].concat()) {
+            Ok(Some(Action::Lab(LabAction::Run { command, with, .. }))) => Some((command, with)),
+            _ => None,
+        };
+        let (command, with) = run(&["--with", "x", "ls", "-l", "--with"]).expect("it is right");
+        assert_eq!(command, ["ls", "-l", "--with"]);
+        assert_eq!(with, ["x"].map(std::path::PathBuf::from));
+        let (command, _) = run(&["--", "sh", "-c", "exit 3"]).expect("it is right");
+        assert_eq!(command, ["sh", "-c", "exit 3"]);
+        assert!(run(&[]).is_none());
+        assert!(parse(&["lab", "scenarios", "--backend", "host"]).is_err());
+    }
+
+    #[test]
     fn numbers_and_names_are_checked() {
         for wrong in [
             &["fuzz", "--seconds", "0"][..],

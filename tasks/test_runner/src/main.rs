@@ -18,6 +18,8 @@
 //! | `cache`, `state` | what `XDG_CACHE_HOME` and `XDG_STATE_HOME` would be for the runner |
 //! | `results` | result documents and collected files of the newest run |
 //! | `bench`, `bench.md` | what the newest benchmarks used and printed |
+//! | `lab` | the lab's disk, its QEMU where the machine's is too old, what running labs use |
+//! | `packages` | packages that were unpacked but not installed |
 //! | `tools` | tools installed for the checks alone |
 
 mod arguments;

@@ -51,10 +51,11 @@ const FILES: [(&str, &str); 5] = [
 pub(crate) fn ensure(
     workspace: &Workspace,
     runner: &Runner,
+    distribution: Distribution,
     kernel: &Kernel,
 ) -> anyhow::Result<PathBuf> {
     let recipe = Root {
-        distribution: Distribution::here()?,
+        distribution,
         kernel,
     };
     let folder = workspace.folder("lab")?;

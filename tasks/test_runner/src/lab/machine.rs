@@ -22,7 +22,7 @@ use super::protocol::{CHUNK, Decoder, Ended, Job, Message};
 
 /// How long the lab may take until its agent says something. A busy host is slow; a lab that never
 /// comes up is not worth a longer wait.
-const BOOT_LIMIT: Duration = Duration::from_mins(3);
+const BOOT_LIMIT: Duration = Duration::from_mins(2);
 
 /// How often the lab is looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
