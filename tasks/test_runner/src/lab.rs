@@ -20,12 +20,14 @@
 mod agent;
 mod arguments;
 mod backports;
+mod child;
 mod compare;
 mod disk;
 mod emulator;
 mod freeze;
 mod initramfs;
 mod input;
+mod interruption;
 mod kernel;
 mod kvm;
 mod machine;

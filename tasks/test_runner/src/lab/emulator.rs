@@ -80,7 +80,11 @@ impl Emulator {
     }
 
     /// Asks the program for its version.
-    fn ask(program: PathBuf, copy: Option<PathBuf>) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When it does not tell.
+    pub(crate) fn ask(program: PathBuf, copy: Option<PathBuf>) -> anyhow::Result<Self> {
         let mut emulator = Self {
             program,
             copy,

@@ -9,19 +9,18 @@
 //!          ┌──────────────────────────────────────┐
 //!          ▼                                      │
 //!       moving ── neither ──► still since t ──────┘
-//!                                  │ for LIMIT
+//!                                  │ for the limit
 //!                                  ▼
 //!                               frozen
 //! ```
 
 use std::time::Duration;
 
-/// How long a lab must have been still to count as frozen.
-pub(crate) const LIMIT: Duration = Duration::from_secs(10);
-
 /// What is known of a lab's movements. Times are those since any fixed moment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct FreezeDetector {
+    /// How long it must have been still to count as frozen.
+    limit: Duration,
     /// When it last moved.
     moved: Duration,
     /// What its processors had used then, in any unit.
@@ -31,6 +30,16 @@ pub(crate) struct FreezeDetector {
 }
 
 impl FreezeDetector {
+    /// Knows of a lab that was started at the moment 0.
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            moved: Duration::ZERO,
+            processor_time: 0,
+            heard: false,
+        }
+    }
+
     /// The lab said something.
     pub(crate) fn heard(&mut self) {
         self.heard = true;
@@ -43,7 +52,7 @@ impl FreezeDetector {
             self.processor_time = processor_time;
             self.moved = now;
         }
-        now.saturating_sub(self.moved) >= LIMIT
+        now.saturating_sub(self.moved) >= self.limit
     }
 }
 
@@ -51,9 +60,11 @@ impl FreezeDetector {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(10);
+
     /// Samples one second apart: what the processors used until then, whether something was heard.
     fn frozen_after(samples: impl IntoIterator<Item = (u64, bool)>) -> Option<u64> {
-        let mut detector = FreezeDetector::default();
+        let mut detector = FreezeDetector::new(LIMIT);
         for (second, (processor_time, heard)) in (1..).zip(samples) {
             if heard {
                 detector.heard();
@@ -93,7 +104,7 @@ mod tests {
 
     #[test]
     fn samples_may_come_late() {
-        let mut detector = FreezeDetector::default();
+        let mut detector = FreezeDetector::new(LIMIT);
         detector.heard();
         // The harness itself was stopped for long: what was heard meanwhile counts as now.
         assert!(!detector.sample(Duration::from_secs(100), 0));

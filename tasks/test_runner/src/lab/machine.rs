@@ -2,27 +2,21 @@
 
 use std::fs;
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use command_fds::{CommandFdExt as _, FdMapping};
-use nix::sys::signal::Signal;
 
+use super::child::spawn;
 use super::emulator::Emulator;
-use super::freeze::{FreezeDetector, LIMIT};
-use super::plan::{PORT_FD, Plan};
+use super::freeze::FreezeDetector;
+use super::interruption::{Interruption, Patience};
+use super::plan::Plan;
 use super::processor_time;
 use super::protocol::{CHUNK, Decoder, Ended, Job, Message};
-
-/// How long the lab may take until its agent says something. A busy host is slow; a lab that never
-/// comes up is not worth a longer wait.
-const BOOT_LIMIT: Duration = Duration::from_mins(2);
 
 /// How often the lab is looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
@@ -32,36 +26,6 @@ const MAX_RESULTS: usize = 512 << 20;
 
 /// How many of the console's last lines an error shows.
 const TAIL: usize = 20;
-
-/// Why a command did not come to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Interruption {
-    /// It stopped for ever; another try is worth it.
-    #[error("the lab froze: no processor time used and no sign of life for {} s", LIMIT.as_secs())]
-    Frozen,
-    /// Its agent never said anything; another try is worth it.
-    #[error("the lab did not come up within {} s; the end of its console:\n  {console}", BOOT_LIMIT.as_secs())]
-    BootTimeout {
-        /// The last lines of its console.
-        console: String,
-    },
-    /// QEMU ended.
-    #[error("the lab ended by itself; the end of its console:\n  {console}")]
-    Died {
-        /// The last lines of its console.
-        console: String,
-    },
-    /// Something else.
-    #[error(transparent)]
-    Other(#[from] anyhow::Error),
-}
-
-impl Interruption {
-    /// Whether the same may go well the next time.
-    pub(crate) fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::Frozen | Self::BootTimeout { .. })
-    }
-}
 
 /// What becomes of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +53,7 @@ pub(crate) struct Machine {
     stream: UnixStream,
     decoder: Decoder,
     detector: FreezeDetector,
+    patience: Patience,
     booted: Instant,
     next_sample: Instant,
     console: PathBuf,
@@ -100,10 +65,12 @@ impl Machine {
     /// # Errors
     ///
     /// As [`Interruption`] says.
-    pub(crate) fn boot(emulator: &Emulator, plan: &Plan) -> Result<Self, Interruption> {
+    pub(crate) fn boot(
+        emulator: &Emulator,
+        plan: &Plan,
+        patience: Patience,
+    ) -> Result<Self, Interruption> {
         let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
-        ours.set_read_timeout(Some(SAMPLE))
-            .context("cannot set a socket's time-out")?;
         let log = fs::File::create(plan.console.with_extension("qemu"))
             .context("cannot make a log for QEMU")?;
         let mut command = emulator.command();
@@ -112,17 +79,30 @@ impl Machine {
             .stdout(log.try_clone().context("cannot share QEMU's log")?)
             .stderr(log);
         let child = spawn(command, theirs.into())?;
-        let mut machine = Self {
+        let mut machine = Self::new(child, ours, plan.console.clone(), patience)?;
+        while machine.next(Some(patience.boot))? != Message::Ready {}
+        Ok(machine)
+    }
+
+    fn new(
+        child: Child,
+        stream: UnixStream,
+        console: PathBuf,
+        patience: Patience,
+    ) -> anyhow::Result<Self> {
+        stream
+            .set_read_timeout(Some(SAMPLE))
+            .context("cannot set a socket's time-out")?;
+        Ok(Self {
             child,
-            stream: ours,
+            stream,
             decoder: Decoder::default(),
-            detector: FreezeDetector::default(),
+            detector: FreezeDetector::new(patience.stillness),
+            patience,
             booted: Instant::now(),
             next_sample: Instant::now() + SAMPLE,
-            console: plan.console.clone(),
-        };
-        while machine.next(Some(BOOT_LIMIT))? != Message::Ready {}
-        Ok(machine)
+            console,
+        })
     }
 
     /// How long ago it was started.
@@ -212,10 +192,15 @@ impl Machine {
         self.next_sample = now + SAMPLE;
         let used = processor_time::of_virtual_cpus(self.child.id());
         if self.detector.sample(self.age(), used) {
-            return Err(Interruption::Frozen);
+            return Err(Interruption::Frozen {
+                stillness: self.patience.stillness,
+            });
         }
-        if boot_limit.is_some_and(|limit| self.age() >= limit) {
+        if let Some(boot) = boot_limit
+            && self.age() >= boot
+        {
             return Err(Interruption::BootTimeout {
+                boot,
                 console: self.last_words(),
             });
         }
@@ -287,94 +272,43 @@ fn is_time_out(error: &io::Error) -> bool {
     )
 }
 
-/// Starts QEMU with its end of the port. It dies with this thread, however that ends.
-fn spawn(mut command: Command, port: OwnedFd) -> anyhow::Result<Child> {
-    command
-        .stdin(Stdio::null())
-        // Ctrl-C at a terminal goes to the whole process group: it is for the harness, and may be
-        // for the command in the lab.
-        .process_group(0)
-        .fd_mappings(vec![FdMapping {
-            parent_fd: port,
-            child_fd: PORT_FD,
-        }])
-        .context("cannot prepare QEMU's descriptors")?;
-    die_with_this_thread(&mut command);
-    command.spawn().context("cannot start QEMU")
-}
-
-#[expect(
-    unsafe_code,
-    reason = "only code between fork and exec can ask for a parent's death signal"
-)]
-fn die_with_this_thread(command: &mut Command) {
-    let parent = nix::unistd::getpid();
-    let ask = move || {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // The parent may have died before the line above: then no signal comes.
-        if nix::unistd::getppid() == parent {
-            Ok(())
-        } else {
-            Err(nix::errno::Errno::ESRCH.into())
-        }
-    };
-    // SAFETY: prctl and getppid are async-signal-safe, and the closure allocates nothing: an error
-    // is a plain error number.
-    unsafe { command.pre_exec(ask) };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A lab that is a shell script with the port as its descriptor 3.
+    fn machine(script: &str, console: PathBuf) -> Machine {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut shell = crate::process::command("sh");
+        shell.args(["-c", script]);
+        let child = spawn(shell, theirs.into()).expect("it starts");
+        Machine::new(child, ours, console, Patience::default()).expect("it is a socket")
+    }
 
     #[test]
     fn a_child_that_ends_is_noticed() {
         let folder = tempfile::tempdir().expect("a folder");
         let console = folder.path().join("console");
         fs::write(&console, "early\n\nlast\r\n").expect("it can be written");
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let mut shell = crate::process::command("sh");
-        shell.args(["-c", "exit 1"]);
-        let mut machine = Machine {
-            child: spawn(shell, theirs.into()).expect("it starts"),
-            stream: ours,
-            decoder: Decoder::default(),
-            detector: FreezeDetector::default(),
-            booted: Instant::now(),
-            next_sample: Instant::now(),
-            console,
-        };
-        let error = machine.next(None).expect_err("it has ended");
+        let error = machine("exit 1", console)
+            .next(None)
+            .expect_err("it has ended");
         assert!(!error.is_worth_another_try());
         assert!(error.to_string().ends_with("\n  early\n  last"), "{error}");
     }
 
     #[test]
     fn what_comes_through_the_port_is_understood() {
-        let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let mut shell = crate::process::command("sh");
         // An agent that is ready and, at once, done.
-        shell.args([
-            "-c",
-            r#"printf '\001\000\000\000\000\003\002\000\000\000ok\006\012\000\000\000{"Code":3}' >&3"#,
-        ]);
-        let mut machine = Machine {
-            child: spawn(shell, theirs.into()).expect("it starts"),
-            stream: ours,
-            decoder: Decoder::default(),
-            detector: FreezeDetector::default(),
-            booted: Instant::now(),
-            next_sample: Instant::now(),
-            console: PathBuf::new(),
-        };
-        assert_eq!(machine.next(None).expect("a message"), Message::Ready);
-        assert_eq!(
-            machine.next(None).expect("a message"),
-            Message::Stdout(b"ok".to_vec())
-        );
-        assert_eq!(
-            machine.next(None).expect("a message"),
-            Message::Ended(Ended::Code(3))
-        );
+        let script = r#"printf '\001\000\000\000\000\003\002\000\000\000ok' >&3
+                        printf '\006\012\000\000\000{"Code":3}' >&3"#;
+        let mut machine = machine(script, PathBuf::new());
+        for expected in [
+            Message::Ready,
+            Message::Stdout(b"ok".to_vec()),
+            Message::Ended(Ended::Code(3)),
+        ] {
+            assert_eq!(machine.next(None).expect("a message"), expected);
+        }
     }
 }

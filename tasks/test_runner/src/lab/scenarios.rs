@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::arguments::Tools;
-use super::machine::{Finished, Interruption, Output};
+use super::interruption::Interruption;
+use super::machine::{Finished, Output};
 use super::outcomes::{Outcome, Outcomes, parse_report};
 use super::place::{self, Contents, Place};
 use crate::check::Counts;
@@ -175,7 +176,7 @@ fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<
         Ok(finished) => finished,
         Err(error) => {
             return match error.downcast_ref::<Interruption>() {
-                Some(Interruption::Frozen | Interruption::Died { .. }) => {
+                Some(Interruption::Frozen { .. } | Interruption::Died { .. }) => {
                     Ok((failed(format!("{error:#}")), None))
                 }
                 _ => Err(error),
