@@ -17,3 +17,18 @@ impl Missing {
 pub(crate) fn missing(error: &anyhow::Error) -> anyhow::Error {
     Missing(format!("{error:#}")).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_below_what_was_being_done() {
+        let error = missing(&anyhow::anyhow!("no packages").context("no QEMU"));
+        assert_eq!(
+            Missing::reason(&error.context("no lab")).as_deref(),
+            Some("no lab: no QEMU: no packages")
+        );
+        assert_eq!(Missing::reason(&anyhow::anyhow!("another error")), None);
+    }
+}
