@@ -50,13 +50,13 @@ use anyhow::Context as _;
 pub(crate) use arguments::{LabAction, Tools};
 
 use crate::bench::ending::{NAME, Program};
-use crate::check::Counts;
 use crate::console;
 use crate::images::{self, Image};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 use machine::{Finished, Output};
 use missing::Missing;
+use outcomes::Outcomes;
 use place::{Contents, Place};
 use scenarios::{Request, SELECTED};
 
@@ -102,8 +102,8 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
                 report,
                 junit,
             };
-            let counts = scenarios::run(&workspace, &runner, &request)?;
-            Ok(if counts.failed == 0 {
+            let outcomes = scenarios::run(&workspace, &runner, &request)?;
+            Ok(if outcomes.counts().failed == 0 {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -145,7 +145,7 @@ fn prepare(workspace: &Workspace, tools: &Tools, with: Vec<PathBuf>) -> anyhow::
 /// # Errors
 ///
 /// As [`scenarios::run`]; a missing prerequisite is recognized by [`missing_prerequisite`].
-pub(crate) fn check(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Counts> {
+pub(crate) fn check(workspace: &Workspace, runner: &Runner) -> anyhow::Result<Outcomes> {
     let request = Request {
         tools: Tools::from_environment(),
         scenarios: SELECTED.map(str::to_owned).to_vec(),

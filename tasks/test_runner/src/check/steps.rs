@@ -225,11 +225,11 @@ pub(super) fn lab(progress: &mut Progress) -> Verdict {
         return Verdict::skipped("there is no runner or no kernel");
     };
     match lab::check(&progress.workspace, runner) {
-        Ok(counts) => Verdict::of_many(
-            counts.failed == 0,
-            counts,
-            &format!("{} failed", plural(counts.failed, "scenario")),
-        ),
+        Ok(outcomes) => {
+            let counts = outcomes.counts();
+            let failure = format!("{} failed", plural(counts.failed, "scenario"));
+            Verdict::of_many(counts.failed == 0, counts, &failure).with_remarks(outcomes.reasons())
+        }
         Err(error) => match lab::missing_prerequisite(&error) {
             Some(reason) => Verdict::skipped(reason),
             None => Verdict::failed(format!("{error:#}")),

@@ -104,6 +104,19 @@ impl Outcomes {
         count(self.all.iter())
     }
 
+    /// A line for each reason to skip on a backend, with how often it came.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for one in self.all.iter().filter(|one| one.word == "skipped") {
+            let reason = one.reason.as_deref().unwrap_or("no reason was given");
+            *reasons.entry((&one.backend, reason)).or_default() += 1;
+        }
+        reasons
+            .into_iter()
+            .map(|((backend, reason), count)| format!("{backend}: {count} skipped: {reason}"))
+            .collect()
+    }
+
     fn by_backend(&self) -> BTreeMap<&str, Vec<&Outcome>> {
         let mut groups: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
         for one in &self.all {
@@ -124,14 +137,9 @@ impl Outcomes {
                 counts.failed.to_string(),
                 counts.skipped.to_string(),
             ]);
-            let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-            for one in group.iter().filter(|one| one.word == "skipped") {
-                let reason = one.reason.as_deref().unwrap_or("no reason was given");
-                *reasons.entry(reason).or_default() += 1;
-            }
-            for (reason, count) in reasons {
-                let _ = writeln!(remarks, "{backend}: {count} skipped: {reason}");
-            }
+        }
+        for line in self.reasons() {
+            let _ = writeln!(remarks, "{line}");
         }
         for one in self.all.iter().filter(|one| has_failed(one)) {
             let _ = writeln!(remarks, "{}: FAILED: {}", one.backend, one.name);

@@ -15,7 +15,6 @@ use super::interruption::Interruption;
 use super::machine::{Finished, Output};
 use super::outcomes::{Outcome, Outcomes, parse_report};
 use super::place::{self, Contents, Place};
-use crate::check::Counts;
 use crate::console;
 use crate::process::{capture, command};
 use crate::runner::Runner;
@@ -74,7 +73,7 @@ pub(crate) fn run(
     workspace: &Workspace,
     runner: &Runner,
     request: &Request,
-) -> anyhow::Result<Counts> {
+) -> anyhow::Result<Outcomes> {
     let firecracker = place::firecracker(&request.tools)?;
     let backends = if request.backends.is_empty() {
         BACKENDS.map(str::to_owned).to_vec()
@@ -124,7 +123,7 @@ pub(crate) fn run(
     if let Some(path) = &request.junit {
         write(path, &joined(&junit))?;
     }
-    Ok(outcomes.counts())
+    Ok(outcomes)
 }
 
 /// What the suite of this very program prints on this machine.
