@@ -6,15 +6,15 @@
 //! own KVM works the host is used instead.
 //!
 //! ```text
-//!  this machine                               lab (Debian of the same release, systemd, cgroup v2)
-//! ┌──────────────────────────────┐           ┌─────────────────────────────────────┐
-//! │ cargo test-runner lab …      │           │ test_runner lab agent               │
-//! │  place ─► session ─► machine ◄═══════════►  runs jobs, streams their output    │
-//! │             │          │     │  virtio-  │                                     │
-//! │  boots and  │  freeze  │     │  serial   │ runner ─► Firecracker, QEMU (KVM)   │
-//! │  repeats ◄──┘ detector ◄     │           │                                     │
-//! └──────────────────────────────┘           │ disks: root (packages), /lab (input)│
-//!                                            └─────────────────────────────────────┘
+//!  this machine                             lab: Debian of the same release, systemd, cgroup v2
+//! ┌──────────────────────────────┐         ┌──────────────────────────────────────┐
+//! │ place ─► session ─► machine ═╪═════════╪═► agent: runs jobs, streams output   │
+//! │             ▲          │     │ virtio- │     │                                │
+//! │ boots it    │       freeze   │ serial  │     ▼                                │
+//! │ again and ──┘◄──── detector  │         │   runner ─► Firecracker, QEMU (KVM)  │
+//! │ repeats                      │         │                                      │
+//! └──────────────────────────────┘         │ disks: / (packages), /lab (input)    │
+//!                                          └──────────────────────────────────────┘
 //! ```
 
 mod agent;

@@ -300,3 +300,54 @@ pub(crate) fn image(workspace: &Workspace, image: Image) -> (PathBuf, String) {
     let place = format!("images/{}", image.name());
     (images::path(workspace, image), place)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_the_host_a_job_is_a_child() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let results = folder.path().join("results");
+        let script = format!(
+            "echo out; echo \"$A\" >&2; echo r >'{}/r'; exit 5",
+            results.display()
+        );
+        let mut job = Job {
+            command: ["sh", "-c", &script].map(str::to_owned).to_vec(),
+            environment: BTreeMap::from([("A".to_owned(), "err".to_owned())]),
+            directory: "/".to_owned(),
+            results: results.display().to_string(),
+            input: false,
+        };
+        let finished = run_here(&job, Output::Kept).expect("it runs");
+        assert_eq!(finished.ended, Ended::Code(5));
+        assert_eq!(finished.printed, b"out\nerr\n");
+        assert!(finished.results.windows(2).any(|bytes| bytes == b"r\n"));
+        job.command = vec!["/no/such/program".to_owned()];
+        let finished = run_here(&job, Output::Kept).expect("that is an answer");
+        assert!(
+            matches!(finished.ended, Ended::NotStarted(_)),
+            "{finished:?}"
+        );
+    }
+
+    #[test]
+    fn a_firecracker_that_is_asked_for_must_be_there() {
+        let tools = |path: &str| Tools {
+            firecracker: Some(path.into()),
+        };
+        let error = firecracker(&tools("/no/such/file")).expect_err("it is not there");
+        assert!(error.to_string().contains("/no/such/file"), "{error}");
+        let found = firecracker(&tools("/bin/sh")).expect("it is a file");
+        assert_eq!(found.as_deref(), Some(Path::new("/bin/sh")));
+    }
+
+    #[test]
+    fn things_are_below_the_mount_of_the_lab() {
+        let paths = Paths::in_lab(false);
+        assert_eq!(paths.firecracker, None);
+        assert_eq!(paths.of("scenarios"), Path::new("/lab/scenarios"));
+        assert_eq!(paths.runner, Path::new("/lab/bin/runner"));
+    }
+}
