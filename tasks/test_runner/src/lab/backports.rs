@@ -43,8 +43,12 @@ pub(crate) fn unpack(
     let work = target.with_extension("work");
     remove_if_there(&work)?;
     let apt = Apt::new(&work, distribution.sources.iter().chain(&backports))?;
-    capture(apt.get().arg("update"))
-        .with_context(|| format!("cannot fetch the lists of {suite}"))?;
+    // Otherwise apt would only warn of what it can not reach, and know no backports later.
+    capture(
+        apt.get()
+            .args(["-o", "APT::Update::Error-Mode=any", "update"]),
+    )
+    .with_context(|| format!("cannot fetch the lists of {suite}"))?;
     capture(apt.get().args([
         "install",
         "--download-only",

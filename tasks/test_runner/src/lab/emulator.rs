@@ -58,9 +58,9 @@ impl Emulator {
         };
         Self::private(workspace).map_err(|error| {
             missing(&error.context(format!(
-                "the lab needs QEMU {OLDEST} or newer (older ones freeze under nested \
-                 virtualization), {why}, and there is no other: install a newer one, or put it \
-                 into the search path"
+                "the lab needs QEMU {OLDEST} or newer, because older ones freeze under nested \
+                 virtualization, and {why}: install a newer one, or let apt reach the backports \
+                 of this release"
             )))
         })
     }
