@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Benchmark;
 use crate::images::Image;
+use crate::lab::LabAction;
 use crate::scenarios::Options;
 
 /// Proves the runner on this machine: builds real images, boots real microVMs, measures them.
@@ -61,6 +62,9 @@ pub(crate) enum Action {
         /// The targets to run [default: all]
         targets: Vec<String>,
     },
+    /// Run what needs KVM: on this host where its KVM works, else in an emulated machine
+    #[command(subcommand)]
+    Lab(LabAction),
     /// Fetch the guest kernel and print its path
     Kernel,
     /// Build OCI images and print their paths
@@ -105,6 +109,21 @@ mod tests {
     fn without_a_command_it_tests() {
         let default = parse(&[]).expect("nothing is needed").unwrap_or_default();
         assert_eq!(Some(default), parse(&["test"]).expect("it is a command"));
+    }
+
+    #[test]
+    fn the_lab_runs_whatever_follows() {
+        let run = |words: &[&str]| match parse(&[&["lab", "run"], words].concat()) {
+            Ok(Some(Action::Lab(LabAction::Run { command, with, .. }))) => Some((command, with)),
+            _ => None,
+        };
+        let (command, with) = run(&["--with", "x", "ls", "-l", "--with"]).expect("it is right");
+        assert_eq!(command, ["ls", "-l", "--with"]);
+        assert_eq!(with, ["x"].map(std::path::PathBuf::from));
+        let (command, _) = run(&["--", "sh", "-c", "exit 3"]).expect("it is right");
+        assert_eq!(command, ["sh", "-c", "exit 3"]);
+        assert!(run(&[]).is_none());
+        assert!(parse(&["lab", "scenarios", "--backend", "host"]).is_err());
     }
 
     #[test]

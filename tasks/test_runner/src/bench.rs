@@ -5,10 +5,11 @@
 
 mod bare;
 mod cold;
+pub(crate) mod ending;
 mod inflate;
 mod peak;
-mod rounds;
-mod statistics;
+pub(crate) mod rounds;
+pub(crate) mod statistics;
 mod stdout;
 mod warm;
 

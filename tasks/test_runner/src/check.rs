@@ -35,7 +35,7 @@ struct Step {
 }
 
 /// Cheap checks first, then what the virtual machines need, then everything that uses it.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "format",
         title: "Formatting (cargo fmt)",
@@ -95,6 +95,11 @@ const STEPS: [Step; 12] = [
         name: "scenarios",
         title: "Scenarios: real images in real machines, compared to the byte",
         run: steps::scenarios,
+    },
+    Step {
+        name: "lab",
+        title: "Scenarios where KVM is",
+        run: steps::lab,
     },
 ];
 

@@ -8,6 +8,7 @@ mod debian;
 mod large;
 mod layer;
 mod layout;
+mod packages;
 mod recipe;
 mod split;
 
@@ -22,14 +23,16 @@ use clap::ValueEnum;
 
 use crate::console;
 use crate::workspace::Workspace;
-pub(crate) use apt::unpack as unpack_package;
+pub(crate) use apt::{Distribution, Source, refresh as refresh_packages, unpack as unpack_package};
 pub(crate) use builder::{Builder, builder, reference};
 pub(crate) use busybox::static_binary as static_busybox;
 pub(crate) use debian::OUTPUT as DEBIAN_OUTPUT;
 pub(crate) use large::layer_files as layers;
 pub(crate) use layer::{LayerWriter, TIMESTAMP};
 pub(crate) use layout::write as write_layout;
-pub(crate) use recipe::Recipe;
+pub(crate) use packages::install as install_packages;
+pub(crate) use recipe::{Recipe, key as recipe_key};
+pub(crate) use split::split as split_tar;
 
 /// The folder of the artifacts that holds the images.
 const FOLDER: &str = "images";
@@ -103,7 +106,11 @@ pub(crate) fn path(workspace: &Workspace, image: Image) -> PathBuf {
 }
 
 /// Builds beside `layout` and moves the finished folder there.
-fn build(recipe: &dyn Recipe, layout: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// When a step fails; nothing is left behind then.
+pub(crate) fn build(recipe: &dyn Recipe, layout: &Path) -> anyhow::Result<()> {
     let partial = layout.with_extension("partial");
     remove_if_there(&partial)?;
     fs::create_dir_all(&partial).with_context(|| format!("cannot make {}", partial.display()))?;

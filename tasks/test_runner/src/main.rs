@@ -20,14 +20,18 @@
 //! | `scenarios/work` | what scenarios that failed left |
 //! | `results` | result documents and collected files of the newest run |
 //! | `bench`, `bench.md` | what the newest benchmarks used and printed |
+//! | `lab` | the lab's disk, its QEMU where the machine's is too old, what running labs use |
+//! | `packages` | packages that were unpacked but not installed |
 //! | `tools` | tools installed for the checks alone |
 
 mod arguments;
 mod bench;
 mod check;
 mod console;
+mod cpio;
 mod fuzz;
 mod images;
+mod lab;
 mod machines;
 mod prerequisites;
 mod process;
@@ -48,9 +52,19 @@ use workspace::Workspace;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match perform(arguments.action.unwrap_or_default()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let done = match arguments.action.unwrap_or_default() {
+        // Its inside is no workspace, and its exit code is that of what it runs.
+        Action::Lab(action) => lab::perform(action),
+        action => perform(action).map(|holds| {
+            if holds {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             console::error(&error);
             ExitCode::FAILURE
@@ -86,6 +100,7 @@ fn perform(action: Action) -> anyhow::Result<bool> {
             build(&Workspace::locate()?, &images)?;
             Ok(true)
         }
+        Action::Lab(action) => lab::perform(action).map(|code| code == ExitCode::SUCCESS),
         Action::Clean => Workspace::locate()?.clean().map(|()| true),
     }
 }

@@ -64,7 +64,7 @@ const UMOCI: Tool = Tool {
 const MKE2FS: Tool = Tool {
     program: "mke2fs",
     package: "e2fsprogs",
-    purpose: "to compare with",
+    purpose: "to make filesystems",
 };
 const IGZIP: Tool = Tool {
     program: "igzip",
@@ -100,6 +100,15 @@ pub(crate) fn for_kernel() -> Vec<Tool> {
 /// What running images in microVMs takes, beyond the images.
 pub(crate) fn for_machines() -> Vec<Tool> {
     vec![QEMU, DPKG]
+}
+
+/// What building the lab's disks takes.
+pub(crate) fn for_lab() -> Vec<Tool> {
+    let mut tools = vec![DPKG, MMDEBSTRAP, MKE2FS];
+    if !is_root() {
+        tools.push(NEWUIDMAP);
+    }
+    tools
 }
 
 /// The emulator's path.

@@ -84,9 +84,19 @@ impl Runner {
         }
     }
 
-    /// Its cache and its state folder.
-    pub(crate) fn folders(&self) -> [&Path; 2] {
-        [&self.cache, &self.state]
+    /// The binary's path.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// Its folder for kernels, root filesystems and the like.
+    pub(crate) fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// Its folder for what runs need while they run.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
     }
 
     /// The binary, with this harness's folders.

@@ -9,10 +9,8 @@ use std::process::Command;
 use anyhow::{Context as _, bail, ensure};
 
 use super::Arena;
+use super::ending::{self, Program};
 use crate::process::{capture, command};
-
-/// Powers the machine off, as the guest's init does. Without a C library: loading one would count.
-const POWER_OFF: &str = include_str!("power_off.c");
 
 /// What the kernel says at any log level when it powers off.
 const POWERED_OFF: &str = "reboot: Power down";
@@ -46,7 +44,7 @@ impl Bare {
         capture(run.arg("--no-jail").arg("--qemu").arg(&script))?;
         let noted = fs::read_to_string(&noted).context("the runner did not start QEMU")?;
         let noted: Vec<&str> = noted.split_terminator('\0').collect();
-        append_power_off(&folder, &initramfs)?;
+        Program::PowerOff.append(&folder, &initramfs)?;
         Ok(Self {
             qemu: qemu.to_owned(),
             arguments: arguments(&noted, &initramfs)?,
@@ -110,65 +108,10 @@ fn arguments(noted: &[&str], initramfs: &Path) -> anyhow::Result<Vec<String>> {
     kept.extend(["-initrd".to_owned(), initramfs]);
     kept.extend([
         "-append".to_owned(),
-        format!("{parameters} rdinit=/power-off"),
+        format!("{parameters} rdinit=/{}", ending::NAME),
     ]);
     kept.extend(["-serial", "stdio", "-monitor", "none"].map(str::to_owned));
     Ok(kept)
-}
-
-/// Adds the program to the initramfs: the kernel takes several archives in a row.
-fn append_power_off(folder: &Path, initramfs: &Path) -> anyhow::Result<()> {
-    let source = folder.join("power_off.c");
-    let tree = folder.join("tree");
-    fs::create_dir_all(&tree)?;
-    fs::write(&source, POWER_OFF)?;
-    let program = tree.join("power-off");
-    capture(
-        command("cc")
-            .args([
-                "-Os",
-                "-static",
-                "-nostdlib",
-                "-ffreestanding",
-                "-fno-stack-protector",
-                "-o",
-            ])
-            .arg(&program)
-            .arg(&source),
-    )?;
-    let archive = newc(&fs::read(&program)?);
-    let mut whole = fs::read(initramfs)?;
-    // Archives begin at multiples of four bytes.
-    whole.resize(whole.len().next_multiple_of(4), 0);
-    whole.extend(archive);
-    fs::write(initramfs, whole)?;
-    Ok(())
-}
-
-/// A `newc` cpio archive with `/power-off`
-/// (<https://docs.kernel.org/driver-api/early-userspace/buffer-format.html>).
-fn newc(program: &[u8]) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (inode, name, mode, contents) in [
-        (1, "power-off", 0o100_755, program),
-        (0, "TRAILER!!!", 0, &[][..]),
-    ] {
-        let length = contents.len();
-        let name_length = name.len() + 1;
-        archive.extend(
-            format!(
-                "070701{inode:08x}{mode:08x}{0:08x}{0:08x}{links:08x}{0:08x}{length:08x}\
-                 {0:08x}{0:08x}{0:08x}{0:08x}{name_length:08x}{0:08x}{name}\0",
-                0,
-                links = 1,
-            )
-            .bytes(),
-        );
-        archive.resize(archive.len().next_multiple_of(4), 0);
-        archive.extend(contents);
-        archive.resize(archive.len().next_multiple_of(4), 0);
-    }
-    archive
 }
 
 #[cfg(test)]
@@ -200,21 +143,9 @@ mod tests {
         assert_eq!(
             kept.join(" "),
             "-nodefaults -no-user-config -no-reboot -display none -M microvm -m 512M -kernel /k \
-             -initrd /new -append quiet rdinit=/power-off -serial stdio -monitor none"
+             -initrd /new -append quiet rdinit=/ending -serial stdio -monitor none"
         );
         assert!(arguments(&noted[..4], Path::new("/new")).is_err());
-    }
-
-    #[test]
-    fn the_archive_is_one() {
-        let archive = newc(b"program");
-        assert_eq!(archive.len() % 4, 0);
-        let header = 110;
-        assert_eq!(&archive[..6], b"070701");
-        assert_eq!(&archive[header..header + 9], b"power-off");
-        let text = String::from_utf8_lossy(&archive);
-        assert!(text.contains("program"));
-        assert!(text.contains("TRAILER!!!"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::verdict::Verdict;
 use crate::console;
 use crate::fuzz;
 use crate::images::{self, Image};
+use crate::lab;
 use crate::machines;
 use crate::prerequisites;
 use crate::process::{cargo, run, watch};
@@ -247,6 +248,27 @@ pub(super) fn scenarios(progress: &mut Progress) -> Verdict {
             Verdict::of_many(counts.failed == 0, counts, &failure).with_remarks(remarks)
         }
         Err(error) => Verdict::failed(format!("{error:#}")),
+    }
+}
+
+pub(super) fn lab(progress: &mut Progress) -> Verdict {
+    let Some(runner) = progress
+        .runner
+        .as_ref()
+        .filter(|_| progress.kernel.is_some())
+    else {
+        return Verdict::skipped("there is no runner or no kernel");
+    };
+    match lab::check(&progress.workspace, runner) {
+        Ok(outcomes) => {
+            let counts = outcomes.counts();
+            let failure = format!("{} failed", plural(counts.failed, "scenario"));
+            Verdict::of_many(counts.failed == 0, counts, &failure).with_remarks(outcomes.reasons())
+        }
+        Err(error) => match lab::missing_prerequisite(&error) {
+            Some(reason) => Verdict::skipped(reason),
+            None => Verdict::failed(format!("{error:#}")),
+        },
     }
 }
 

@@ -36,6 +36,14 @@ impl Source {
             Self::Lines(text) | Self::Stanzas(text) => text,
         }
     }
+
+    /// The extension of a file that holds them.
+    pub(crate) fn extension(&self) -> &'static str {
+        match self {
+            Self::Lines(_) => "list",
+            Self::Stanzas(_) => "sources",
+        }
+    }
 }
 
 impl Distribution {
@@ -107,7 +115,11 @@ pub(crate) fn unpack(workspace: &Workspace, package: &str) -> anyhow::Result<Pat
 }
 
 /// Fetches the package lists, which a fresh machine does not have.
-fn refresh() -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// When this user may not, or apt-get fails.
+pub(crate) fn refresh() -> anyhow::Result<()> {
     if !prerequisites::is_root() {
         bail!("apt has no package lists yet: fetch them with\n  sudo apt-get update");
     }

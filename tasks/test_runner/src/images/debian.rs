@@ -1,20 +1,15 @@
 //! A realistic image: Debian with a C compiler and Python, made of this machine's own packages.
 
-use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context as _, bail};
 use serde_json::json;
 
-use super::apt::{Distribution, Source};
-use super::layer::{LayerWriter, TIMESTAMP};
+use super::apt::Distribution;
+use super::layer::LayerWriter;
 use super::layout::{self, ARCHITECTURE};
+use super::packages;
 use super::recipe::Recipe;
-use super::remove_if_there;
 use super::split::split;
-use crate::prerequisites::is_root;
-use crate::process::{command, describe};
 
 /// What is installed on top of the essential packages.
 const PACKAGES: &str = "gcc,libc6-dev,python3";
@@ -68,51 +63,7 @@ impl Debian {
             distribution: Distribution::here()?,
         })
     }
-
-    /// Runs mmdebstrap and splits what it prints while it comes.
-    fn unpack_packages(&self, work: &Path, layers: &mut [LayerWriter]) -> anyhow::Result<()> {
-        let log = work.join("log");
-        let mut mmdebstrap = command("mmdebstrap");
-        mmdebstrap
-            .args(["--variant=minbase", "--format=tar"])
-            .arg(format!("--include={PACKAGES}"))
-            .env("SOURCE_DATE_EPOCH", TIMESTAMP.to_string())
-            .arg(&self.distribution.codename)
-            .arg("-");
-        for (number, source) in self.distribution.sources.iter().enumerate() {
-            let extension = match source {
-                Source::Lines(_) => "list",
-                Source::Stanzas(_) => "sources",
-            };
-            let path = work.join(format!("{number}.{extension}"));
-            fs::write(&path, source.text())?;
-            mmdebstrap.arg(path);
-        }
-        let mut child = mmdebstrap
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log)?)
-            .spawn()
-            .context("cannot start mmdebstrap")?;
-        let output = child.stdout.take().context("its output is not a pipe")?;
-        let dealt = split(output, layers, layer_of);
-        let status = child.wait()?;
-        if status.success() {
-            return dealt;
-        }
-        let log = fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let tail = lines[lines.len().saturating_sub(20)..].join("\n  ");
-        let hint = if is_root() { "" } else { WITHOUT_ROOT };
-        bail!(
-            "`{}` ended with {status}:\n  {tail}{hint}",
-            describe(&mmdebstrap)
-        )
-    }
 }
-
-/// What mmdebstrap's own messages leave out.
-const WITHOUT_ROOT: &str = "\nwithout root, this user needs subordinate ids:\n  \
-    sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 \"$USER\"";
 
 /// The index in [`LAYERS`] of the layer that `path` belongs to.
 fn layer_of(path: &str) -> usize {
@@ -155,12 +106,13 @@ impl Recipe for Debian {
             .iter()
             .map(|name| LayerWriter::create(layout, name))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let work = layout.with_extension("work");
-        remove_if_there(&work)?;
-        fs::create_dir_all(&work)?;
-        let unpacked = self.unpack_packages(&work, &mut writers);
-        remove_if_there(&work)?;
-        unpacked?;
+        packages::install(
+            &self.distribution,
+            PACKAGES,
+            &[],
+            &layout.with_extension("work"),
+            |tar| split(tar, &mut writers, layer_of),
+        )?;
 
         let mut benchmark = LayerWriter::create(layout, "benchmark")?;
         benchmark.folder("benchmark", 0o755)?;

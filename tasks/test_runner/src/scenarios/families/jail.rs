@@ -208,7 +208,13 @@ fn strangers(stage: &Stage<'_>, vmm: &Path) -> anyhow::Result<Vec<String>> {
                 let here = Path::new("/").join(relative);
                 let is_the_hosts = fs::symlink_metadata(&here)
                     .is_ok_and(|ours| (ours.dev(), ours.ino()) == (metadata.dev(), metadata.ino()));
-                if is_the_hosts && !is_of_vmm(&here, &program, stage.runner.folders()) {
+                if is_the_hosts
+                    && !is_of_vmm(
+                        &here,
+                        &program,
+                        [stage.runner.cache(), stage.runner.state()],
+                    )
+                {
                     found.push(here.display().to_string());
                 }
             }

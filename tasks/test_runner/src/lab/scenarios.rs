@@ -1,0 +1,301 @@
+//! `lab scenarios`: the scenario suite where KVM is.
+//!
+//! The suite itself runs at the place, one scenario at a time, so that a frozen lab costs one
+//! scenario. Here the outcomes are put together.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::arguments::Tools;
+use super::interruption::Interruption;
+use super::machine::{Finished, Output};
+use super::outcomes::{Outcome, Outcomes, parse_report};
+use super::place::{self, Contents, Place};
+use crate::console;
+use crate::process::{capture, command};
+use crate::runner::Runner;
+use crate::workspace::Workspace;
+
+/// Firecracker, as backends are named.
+pub(crate) const FIRECRACKER: &str = "firecracker";
+
+/// The backends that need KVM.
+pub(crate) const BACKENDS: [&str; 2] = [FIRECRACKER, "qemu-kvm"];
+
+/// What `all` runs: each part of the way from the image to the result once, and the jail.
+pub(crate) const SELECTED: [&str; 10] = [
+    "basic_execution",
+    "exit_code",
+    "multi_cpu",
+    "file_output",
+    "timeout_handling",
+    "jail_namespaces",
+    "jail_uid",
+    "jail_no_caps",
+    "jail_filesystem_view",
+    "jail_dev_kvm_only_when_used",
+];
+
+/// The files that the suite writes at the place.
+const REPORT: &str = "report.json";
+const JUNIT: &str = "junit.xml";
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    pub(crate) tools: Tools,
+    /// None means [`BACKENDS`].
+    pub(crate) backends: Vec<String>,
+    /// None means all.
+    pub(crate) scenarios: Vec<String>,
+    pub(crate) report: Option<PathBuf>,
+    pub(crate) junit: Option<PathBuf>,
+}
+
+/// One scenario on one backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Task {
+    backend: String,
+    scenario: String,
+}
+
+/// Runs the scenarios and prints what came of them.
+///
+/// # Errors
+///
+/// [`super::missing::Missing`] when the machine lacks something for a lab, else when the lab does
+/// not come up or a report can not be written.
+pub(crate) fn run(
+    workspace: &Workspace,
+    runner: &Runner,
+    request: &Request,
+) -> anyhow::Result<Outcomes> {
+    let firecracker = place::firecracker(&request.tools)?;
+    let backends = if request.backends.is_empty() {
+        BACKENDS.map(str::to_owned).to_vec()
+    } else {
+        request.backends.clone()
+    };
+    let list = suite(&["--list"], &request.scenarios)?;
+    let mut outcomes = Outcomes::default();
+    let mut tasks = Vec::new();
+    for task in tasks_of(&list, &backends) {
+        if task.backend == FIRECRACKER && firecracker.is_none() {
+            outcomes.add(skipped(&task, "no firecracker binary"));
+        } else {
+            tasks.push(task);
+        }
+    }
+    let mut junit = Vec::new();
+    if !tasks.is_empty() {
+        let printed = suite(&["--build-only"], &request.scenarios)?;
+        let images = printed
+            .lines()
+            .last()
+            .context("the suite named no folder")?;
+        let mut place = Place::prepare(&Contents {
+            workspace,
+            runner,
+            firecracker,
+            more: vec![(images.into(), "scenarios".to_owned())],
+        })?;
+        for (number, task) in tasks.iter().enumerate() {
+            let (outcome, xml) = carry_out(&mut place, task)?;
+            println!("{:>3}/{} {}", number + 1, tasks.len(), outcome.line());
+            outcomes.add(outcome);
+            junit.extend(xml);
+        }
+        if place.reboots() > 0 {
+            outcomes.remark(format!(
+                "the lab had to be booted again: {}×",
+                place.reboots()
+            ));
+        }
+    }
+    println!("\n{}", outcomes.render());
+    if let Some(path) = &request.report {
+        write(path, &outcomes.document().to_string())?;
+    }
+    if let Some(path) = &request.junit {
+        write(path, &joined(&junit))?;
+    }
+    Ok(outcomes)
+}
+
+/// What the suite of this very program prints on this machine.
+fn suite(options: &[&str], scenarios: &[String]) -> anyhow::Result<String> {
+    let mut command = command(env::current_exe().context("this program has no path")?);
+    command.arg("scenarios").args(options);
+    for name in scenarios {
+        command.args(["--scenario", name]);
+    }
+    Ok(String::from_utf8_lossy(&capture(&mut command)?).into_owned())
+}
+
+/// The scenarios of the table that `scenarios --list` prints: name, backends, description.
+fn tasks_of(list: &str, backends: &[String]) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for backend in backends {
+        for line in list.lines().skip(1) {
+            let mut columns = line.split_ascii_whitespace();
+            let (Some(scenario), Some(on)) = (columns.next(), columns.next()) else {
+                continue;
+            };
+            if on.split(',').any(|name| name == backend) {
+                tasks.push(Task {
+                    backend: backend.clone(),
+                    scenario: scenario.to_owned(),
+                });
+            }
+        }
+    }
+    tasks
+}
+
+fn skipped(task: &Task, reason: &str) -> Outcome {
+    Outcome::new(
+        &task.scenario,
+        &task.backend,
+        "skipped",
+        Some(reason.to_owned()),
+    )
+}
+
+/// Runs one scenario. A lab that ends or freezes again and again is the scenario's failure; one
+/// that does not even come up is everybody's.
+fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<String>)> {
+    let failed =
+        |reason: String| Outcome::new(&task.scenario, &task.backend, "failed", Some(reason));
+    let job = place.job(words(place, task));
+    let finished = match place.run(&job, Output::Kept) {
+        Ok(finished) => finished,
+        Err(error) => {
+            return match error.downcast_ref::<Interruption>() {
+                Some(Interruption::Frozen { .. } | Interruption::Died { .. }) => {
+                    Ok((failed(format!("{error:#}")), None))
+                }
+                _ => Err(error),
+            };
+        }
+    };
+    let mut files = files(&finished)?;
+    let outcome = match files.get(REPORT).map(|text| parse_report(text)) {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => failed(format!("{error:#}")),
+        None => failed(format!(
+            "the suite ended with {} and wrote no report:\n{}",
+            finished.ended.code(),
+            String::from_utf8_lossy(&finished.printed).trim_end()
+        )),
+    };
+    Ok((outcome, files.remove(JUNIT)))
+}
+
+fn words(place: &Place, task: &Task) -> Vec<String> {
+    let paths = place.paths();
+    let text = |path: &Path| path.display().to_string();
+    let mut words = vec![text(&paths.harness), "scenarios".to_owned()];
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    option("--runner", text(&paths.runner));
+    option("--images", text(&paths.of("scenarios")));
+    option("--cache", text(&paths.cache));
+    option("--work", text(&paths.of("work")));
+    if let Some(firecracker) = &paths.firecracker {
+        option("--firecracker", text(firecracker));
+    }
+    option("--backend", task.backend.clone());
+    option("--scenario", task.scenario.clone());
+    option("--jobs", "1".to_owned());
+    option("--report", text(&paths.results.join(REPORT)));
+    option("--junit", text(&paths.results.join(JUNIT)));
+    words
+}
+
+/// The text files among the results.
+fn files(finished: &Finished) -> anyhow::Result<BTreeMap<String, String>> {
+    use std::io::Read as _;
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(finished.results.as_slice());
+    for entry in archive.entries().context("the results are no tar")? {
+        let mut entry = entry.context("the results are damaged")?;
+        let path = entry.path()?.display().to_string();
+        if entry.header().entry_type().is_file() {
+            let mut text = String::new();
+            entry
+                .read_to_string(&mut text)
+                .with_context(|| format!("{path} is not text"))?;
+            files.insert(path, text);
+        }
+    }
+    Ok(files)
+}
+
+/// One `JUnit` document of several: their suites in a row.
+fn joined(documents: &[String]) -> String {
+    let mut whole = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for document in documents {
+        let inner = document
+            .split_once("<testsuites>")
+            .and_then(|(_, rest)| rest.rsplit_once("</testsuites>"));
+        if let Some((suites, _)) = inner {
+            whole.push_str(suites.trim_matches('\n'));
+            whole.push('\n');
+        }
+    }
+    whole.push_str("</testsuites>\n");
+    whole
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    console::note(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "\
+scenario         backends                              what is promised
+basic_execution  firecracker,qemu-kvm,qemu-tcg,host    a command runs
+jail_uid         firecracker,qemu-kvm,qemu-tcg         nobody
+only_host        host                                  firecracker is not meant
+";
+
+    #[test]
+    fn tasks_are_where_they_have_a_meaning() {
+        let backends = BACKENDS.map(str::to_owned);
+        let tasks: Vec<_> = tasks_of(LIST, &backends)
+            .into_iter()
+            .map(|task| format!("{} {}", task.backend, task.scenario))
+            .collect();
+        assert_eq!(
+            tasks,
+            [
+                "firecracker basic_execution",
+                "firecracker jail_uid",
+                "qemu-kvm basic_execution",
+                "qemu-kvm jail_uid",
+            ]
+        );
+    }
+
+    #[test]
+    fn documents_are_joined() {
+        let one = |name: &str| {
+            format!("<?xml?>\n<testsuites>\n  <testsuite name=\"{name}\"/>\n</testsuites>\n")
+        };
+        let whole = joined(&[one("a"), "damaged".to_owned(), one("b")]);
+        let document = roxmltree::Document::parse(&whole).expect("it is XML");
+        let names: Vec<_> = document
+            .descendants()
+            .filter_map(|node| node.attribute("name"))
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}
