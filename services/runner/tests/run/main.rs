@@ -9,4 +9,5 @@ mod jail;
 mod microvm;
 mod preparing;
 mod schema;
+mod setup;
 mod support;

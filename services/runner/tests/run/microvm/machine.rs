@@ -1,14 +1,12 @@
 //! What the guest is, and what it is not.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::script;
-use crate::support::{Image, Runner, no_vm};
+use crate::support::{Image, Runner, no_vm, serve_once};
 
 #[test]
 fn virtual_cpus_and_memory_are_as_asked() {
@@ -122,23 +120,4 @@ fn a_pinned_kernel_is_downloaded_once() {
     assert_eq!(machine["origin"], format!("url:{url}"));
     // The server has gone: this one is from the cache.
     runner.run(&image, &arguments).exits(0);
-}
-
-/// Answers one request with `content`, and returns where.
-fn serve_once(content: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = [0; 4096];
-        let _length = stream.read(&mut request).unwrap();
-        let length = content.len();
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-        )
-        .unwrap();
-        stream.write_all(&content).unwrap();
-    });
-    format!("http://{address}/vmlinux")
 }

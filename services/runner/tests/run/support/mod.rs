@@ -2,6 +2,7 @@
 
 mod image;
 mod ordinary;
+mod server;
 mod small_disk;
 
 use std::env;
@@ -12,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
 pub(crate) use ordinary::Ordinary;
+pub(crate) use server::serve_once;
 pub(crate) use small_disk::SmallDisk;
 use tempfile::TempDir;
 
