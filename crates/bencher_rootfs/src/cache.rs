@@ -18,9 +18,9 @@ mod lock;
 mod tests;
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -238,9 +238,13 @@ impl ImageCache {
             .read(true)
             .write(true)
             .create_new(true)
-            // Not read-only: a VMM that maps it privately opens it for writing all the same.
-            .mode(0o600)
             .open(&temporary)
+            .and_then(|file| {
+                // The directory keeps others away from it. A VMM that maps it is another user, and
+                // is given this file alone.
+                file.set_permissions(Permissions::from_mode(0o644))?;
+                Ok(file)
+            })
             .map_err(|source| file_error("create", &temporary, source))?;
         let finished = build(layers, &file, options, progress)
             .map_err(CacheError::from)

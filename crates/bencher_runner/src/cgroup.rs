@@ -10,9 +10,12 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use thiserror::Error;
 
 /// What the runner calls its part of the hierarchy.
@@ -54,13 +57,17 @@ pub(crate) enum Obstacle {
     Controller(&'static str),
 }
 
+/// How long what is in a cgroup may take to end once it was killed: a guest's memory has to be
+/// given back.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl fmt::Display for Obstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None(reason) => write!(formatter, "a cgroup of its own ({reason})"),
             Self::Controller(name) => write!(
                 formatter,
-                "a limit of {name} (this host's cgroup v2 has no such controller to give)"
+                "a limit of {name} (the cgroups of this host have no such controller to give here)"
             ),
         }
     }
@@ -71,11 +78,14 @@ impl Cgroup {
     pub(crate) fn obstacles() -> Vec<Obstacle> {
         match Parent::find() {
             Err(reason) => vec![Obstacle::None(reason)],
-            Ok(parent) => ["memory", "pids"]
-                .into_iter()
-                .filter(|name| !parent.controls(name))
-                .map(Obstacle::Controller)
-                .collect(),
+            Ok(parent) => {
+                parent.enable_controllers();
+                ["memory", "pids"]
+                    .into_iter()
+                    .filter(|name| !parent.controls(name))
+                    .map(Obstacle::Controller)
+                    .collect()
+            }
         }
     }
 
@@ -123,33 +133,78 @@ impl Cgroup {
         &self.path
     }
 
+    /// Whether something in it was ended because it took more memory than it may.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("memory.events")).unwrap_or_default();
+        events
+            .lines()
+            .filter_map(|line| line.strip_prefix("oom_kill "))
+            .any(|count| count != "0")
+    }
+
     /// Removes the cgroups of the run `name`, which is over, and ends what is left in them.
-    pub(crate) fn remove_left_over(name: &str) {
-        let Ok(parent) = Parent::find() else { return };
-        let prefix = parent.child(&format!("{name}."));
-        let Ok(entries) = fs::read_dir(&parent.path) else {
-            return;
+    ///
+    /// # Errors
+    ///
+    /// When something in one does not end.
+    pub(crate) fn remove_left_over(name: &str) -> io::Result<()> {
+        let Ok(parent) = Parent::find() else {
+            return Ok(());
         };
-        for entry in entries.flatten() {
-            let path = entry.path();
+        let prefix = parent.child(&format!("{name}."));
+        for entry in fs::read_dir(&parent.path)? {
+            let path = entry?.path();
             if path
                 .as_os_str()
                 .as_encoded_bytes()
                 .starts_with(prefix.as_os_str().as_encoded_bytes())
             {
-                drop(Self { path });
+                remove(&path)?;
             }
         }
+        Ok(())
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // What is in it has ended already, unless something went wrong. Kernels before 5.14 lack
-        // the file.
-        let _nothing_there = fs::write(self.path.join("cgroup.kill"), "1");
-        // One that can not be removed yet is removed with the left-over run.
-        let _removed_later = fs::remove_dir(&self.path);
+        // One that can not be removed now is removed with the left-over run.
+        let _removed_later = remove(&self.path);
+    }
+}
+
+/// Ends what is in the cgroup and removes it.
+fn remove(path: &Path) -> io::Result<()> {
+    // What was in it has ended already, unless something went wrong. Kernels before 5.14 lack the
+    // file.
+    let _nothing_there = fs::write(path.join("cgroup.kill"), "1");
+    wait_until_empty(path)?;
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Waits until no process is in it any more: the kernel announces that.
+fn wait_until_empty(path: &Path) -> io::Result<()> {
+    let mut events = match fs::File::open(path.join("cgroup.events")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut text = String::new();
+        events.rewind()?;
+        events.read_to_string(&mut text)?;
+        if text.lines().any(|line| line == "populated 0") {
+            return Ok(());
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        if poll(&mut changed, timeout)? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
     }
 }
 
@@ -167,30 +222,38 @@ impl Parent {
     fn find() -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let top = mounted(&mounts).ok_or("no cgroup v2 hierarchy is mounted")?;
-        if nix::unistd::geteuid().is_root() {
+        let parent = if nix::unistd::geteuid().is_root() {
             let path = top.join(NAME);
-            return match fs::create_dir(&path) {
+            match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    Err(format!("failed to make {}: {error}", path.display()))
+                    return Err(format!("failed to make {}: {error}", path.display()));
                 }
-                _ => Ok(Self {
-                    path,
-                    prefix: "",
-                    top: Some(top),
-                }),
-            };
+                _ => {}
+            }
+            Self {
+                path,
+                prefix: "",
+                top: Some(top),
+            }
+        } else {
+            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+            let own = own_path(&own).ok_or("this process is in no cgroup v2")?;
+            let path = top.join(own.trim_start_matches('/'));
+            // Whether a child can be made is up to the folder's owner.
+            nix::unistd::access(&path, nix::unistd::AccessFlags::W_OK)
+                .map_err(|_| format!("{} belongs to another user", path.display()))?;
+            Self {
+                path,
+                prefix: "bencher-runner.",
+                top: None,
+            }
+        };
+        // Below a threaded cgroup there are threads only. The hierarchy's root has no such file.
+        let kind = fs::read_to_string(parent.path.join("cgroup.type"));
+        match kind.as_deref().map(str::trim_end) {
+            Ok("domain") | Err(_) => Ok(parent),
+            Ok(kind) => Err(format!("{} is {kind}", parent.path.display())),
         }
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let own = own_path(&own).ok_or("this process is in no cgroup v2")?;
-        let path = top.join(own.trim_start_matches('/'));
-        // Whether a child can be made is up to the folder's owner.
-        nix::unistd::access(&path, nix::unistd::AccessFlags::W_OK)
-            .map_err(|_| format!("{} belongs to another user", path.display()))?;
-        Ok(Self {
-            path,
-            prefix: "bencher-runner.",
-            top: None,
-        })
     }
 
     fn child(&self, name: &str) -> PathBuf {
@@ -199,8 +262,17 @@ impl Parent {
 
     /// Gives children the controllers, one by one: a list with one that is not there is refused as
     /// a whole. What can not be given is an obstacle, and told as such.
+    ///
+    /// A cgroup that has processes of its own is left alone, unless it is the hierarchy's root: it
+    /// would take some controllers, and become one of threads by that.
     fn enable_controllers(&self) {
         for folder in self.top.iter().chain([&self.path]) {
+            let is_root = !folder.join("cgroup.type").exists();
+            let has_processes = fs::read_to_string(folder.join("cgroup.procs"))
+                .is_ok_and(|processes| !processes.is_empty());
+            if has_processes && !is_root {
+                continue;
+            }
             for controller in CONTROLLERS {
                 let control = folder.join("cgroup.subtree_control");
                 let _is_an_obstacle = fs::write(control, format!("+{controller}"));
@@ -208,9 +280,8 @@ impl Parent {
         }
     }
 
-    /// Whether children have the controller, or would after [`Parent::enable_controllers`].
+    /// Whether children have the controller.
     fn controls(&self, controller: &str) -> bool {
-        self.enable_controllers();
         fs::read_to_string(self.path.join("cgroup.subtree_control"))
             .is_ok_and(|enabled| enabled.split_whitespace().any(|name| name == controller))
     }
@@ -269,7 +340,30 @@ mod tests {
         }
         // As if this process had been killed.
         std::mem::forget(cgroup);
-        Cgroup::remove_left_over(&format!("test-{}", std::process::id()));
+        Cgroup::remove_left_over(&format!("test-{}", std::process::id())).unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_left_in_one_is_ended_and_waited_for() {
+        let limits = CgroupLimits {
+            memory_bytes: None,
+            pids: None,
+        };
+        let name = format!("busy-{}.1", std::process::id());
+        let Some(cgroup) = Cgroup::create(&name, limits).unwrap() else {
+            println!("skipped: no cgroup v2 of this user's");
+            return;
+        };
+        let mut child = std::process::Command::new("sleep")
+            .arg("1000")
+            .spawn()
+            .unwrap();
+        fs::write(cgroup.processes(), child.id().to_string()).unwrap();
+        let path = cgroup.path().to_owned();
+        // A zombie is in no cgroup.
+        drop(cgroup);
+        assert!(!path.exists());
+        assert!(!child.wait().unwrap().success());
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -51,6 +52,9 @@ pub enum DownloadError {
         /// The digest of what came.
         found: String,
     },
+    /// It was told to end.
+    #[error("the download was cancelled")]
+    Cancelled,
     /// What comes can not be written.
     #[error(
         "failed to write {}: {source}; make it writable or choose another cache with --cache-dir",
@@ -97,12 +101,18 @@ impl FromStr for PinnedUrl {
     }
 }
 
-/// Writes what `url` serves, at most `limit` bytes, to `target` and checks its digest. Blocks.
+/// Writes what `url` serves, at most `limit` bytes, to `target` and checks its digest. Blocks until
+/// `cancel` becomes true.
 ///
 /// # Errors
 ///
 /// [`DownloadError`]; what is in `target` then is of no use.
-pub(crate) fn download(url: &PinnedUrl, target: &Path, limit: u64) -> Result<(), DownloadError> {
+pub(crate) fn download(
+    url: &PinnedUrl,
+    target: &Path,
+    limit: u64,
+    cancel: &AtomicBool,
+) -> Result<(), DownloadError> {
     let failed = |reason: String| DownloadError::Failed {
         url: url.url.clone(),
         reason,
@@ -129,6 +139,9 @@ pub(crate) fn download(url: &PinnedUrl, target: &Path, limit: u64) -> Result<(),
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     loop {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(DownloadError::Cancelled);
+        }
         let count = body
             .read(&mut buffer)
             .map_err(|error| failed(error.to_string()))?;

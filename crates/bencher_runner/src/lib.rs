@@ -15,6 +15,7 @@ pub mod kernel;
 pub mod machine;
 pub mod paths;
 mod printable;
+mod process;
 pub mod reporter;
 pub mod result;
 pub mod run;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use thiserror::Error;
 
@@ -69,7 +70,7 @@ pub fn pinned_firecracker() -> PinnedUrl {
 }
 
 /// Puts Firecracker out of the release archive at `url` into `cache`, unless it is there already,
-/// and returns its path. Blocks while it downloads.
+/// and returns its path. Blocks while it downloads, until `cancel` becomes true.
 ///
 /// # Errors
 ///
@@ -78,6 +79,7 @@ pub fn fetch_firecracker(
     url: &PinnedUrl,
     cache: &Path,
     reporter: &dyn Reporter,
+    cancel: &AtomicBool,
 ) -> Result<PathBuf, SetupError> {
     let place = Firecracker::place_in(cache);
     let origin = place.with_extension("origin");
@@ -86,14 +88,14 @@ pub fn fetch_firecracker(
     }
     reporter.info(&format!("downloading {}", url.url));
     let scratch =
-        Scratch::create(&cache.join("tmp"), "setup-", reporter, |_| {}).map_err(|error| {
+        Scratch::create(&cache.join("tmp"), "setup-", reporter, |_| Ok(())).map_err(|error| {
             SetupError::Cache {
                 path: error.path,
                 source: error.source,
             }
         })?;
     let archive = scratch.path().join("archive");
-    download(url, &archive, MAX_ARCHIVE)?;
+    download(url, &archive, MAX_ARCHIVE, cancel)?;
     let program = scratch.path().join("program");
     let damaged = |reason: String| SetupError::Archive {
         url: url.url.clone(),
@@ -107,7 +109,12 @@ pub fn fetch_firecracker(
         let file = File::open(&program)?;
         file.set_permissions(fs::Permissions::from_mode(0o755))?;
         file.sync_all()?;
-        // Without its origin it would be fetched again, so that comes last.
+        // What has no origin is fetched again: that of the program before must not outlive it, and
+        // its own comes last.
+        match fs::remove_file(&origin) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         fs::rename(&program, &place)?;
         fs::write(&origin, url.to_string())
     };

@@ -3,10 +3,13 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use bencher_runner::jail::{Jail, JailPolicy, Strictness, UidRange};
 use bencher_runner::kernel::{self, KernelSource, KernelStore};
-use bencher_runner::machine::{Firecracker, KvmState, Qemu, kvm_state, qemu_version};
+use bencher_runner::machine::{
+    Firecracker, KvmState, Qemu, firecracker_version, is_new_enough, kvm_state, qemu_version,
+};
 use bencher_runner::setup::{fetch_firecracker, pinned_firecracker};
 use bencher_runner::{PinnedUrl, Reporter};
 
@@ -20,14 +23,24 @@ const RELEASES: &str = "https://github.com/firecracker-microvm/firecracker/relea
 pub(crate) fn run(arguments: Setup, global: &Global, terminal: Terminal) -> u8 {
     let cache = crate::run::directories(global).cache;
     let url = arguments.firecracker_url;
-    work::run(terminal, move |terminal, _cancel| {
-        set_up(url.as_ref(), &cache, terminal)
+    work::run(terminal, move |terminal, cancel| {
+        set_up(url.as_ref(), &cache, terminal, cancel)
     })
 }
 
-fn set_up(url: Option<&PinnedUrl>, cache: &Path, terminal: &Terminal) -> Result<(), String> {
-    let firecracker = firecracker(url, cache, terminal);
-    let kernel = kernel::find(&KernelSource::Any, &KernelStore::new(cache), terminal);
+fn set_up(
+    url: Option<&PinnedUrl>,
+    cache: &Path,
+    terminal: &Terminal,
+    cancel: &AtomicBool,
+) -> Result<(), String> {
+    let firecracker = firecracker(url, cache, terminal, cancel);
+    let kernel = kernel::find(
+        &KernelSource::Any,
+        &KernelStore::new(cache),
+        terminal,
+        cancel,
+    );
     let qemu = Qemu::find(None);
     let can_boot = match (&firecracker, kvm_state()) {
         (Ok(_), KvmState::Usable) => true,
@@ -71,20 +84,32 @@ fn set_up(url: Option<&PinnedUrl>, cache: &Path, terminal: &Terminal) -> Result<
     }
 }
 
-/// Firecracker's place, or why there is none and what to do.
+/// Firecracker's version and place, or why there is none and what to do.
 fn firecracker(
     url: Option<&PinnedUrl>,
     cache: &Path,
     terminal: &Terminal,
+    cancel: &AtomicBool,
 ) -> Result<String, String> {
+    let describe = |program: &Path| match firecracker_version(program) {
+        Some(version) => format!("{version}, {}", program.display()),
+        None => format!("of unknown version, {}", program.display()),
+    };
     if url.is_none()
         && let Ok(program) = Firecracker::find(None, cache)
     {
-        return Ok(program.display().to_string());
+        if firecracker_version(&program).is_none_or(|version| is_new_enough(&version)) {
+            return Ok(describe(&program));
+        }
+        terminal.warning(&format!(
+            "{} is too old: the one that is fetched is used with --firecracker, or once that one \
+             is off PATH",
+            describe(&program)
+        ));
     }
     let pinned = pinned_firecracker();
-    fetch_firecracker(url.unwrap_or(&pinned), cache, terminal)
-        .map(|program| program.display().to_string())
+    fetch_firecracker(url.unwrap_or(&pinned), cache, terminal, cancel)
+        .map(|program| describe(&program))
         .map_err(|error| {
             terminal.warning(&format!(
                 "{error}; where the network does not allow it, put a Firecracker from {RELEASES} \

@@ -118,11 +118,6 @@ impl Reporter for Terminal {
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
         self.say(Level::Normal, "", &summary(iteration));
-        if iteration.ended_by == EndedBy::NotStarted
-            && let Some(reason) = &iteration.error
-        {
-            self.error(reason);
-        }
         self.print(metrics_line);
     }
 }
@@ -134,7 +129,13 @@ fn summary(iteration: &Iteration) -> String {
         (EndedBy::Exit, _) => format!("exit code {code}"),
         (EndedBy::Signal, Some(signal)) => format!("ended by signal {signal}"),
         (EndedBy::Signal, None) => "ended by a signal".to_owned(),
-        (EndedBy::NotStarted, _) => "not started".to_owned(),
+        (EndedBy::NotStarted, _) => format!(
+            "not started: {}",
+            iteration
+                .error
+                .as_deref()
+                .unwrap_or("the command can not be executed")
+        ),
         (EndedBy::Timeout, _) => "stopped after the timeout".to_owned(),
         (EndedBy::Interrupt, _) => "interrupted".to_owned(),
         (EndedBy::Failure, _) => "failed".to_owned(),

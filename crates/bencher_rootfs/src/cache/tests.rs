@@ -48,7 +48,7 @@ fn an_image_is_built_once_for_each_disk_size() {
     let first = get(&cache, 8);
     assert!(first.built.is_some());
     assert_eq!(first.file.metadata().unwrap().len(), 8 * MIB);
-    assert_eq!(first.file.metadata().unwrap().mode() & 0o777, 0o600);
+    assert_eq!(first.file.metadata().unwrap().mode() & 0o777, 0o644);
     let again = get(&cache, 8);
     assert!(again.built.is_none());
     assert_eq!(again.path, first.path);

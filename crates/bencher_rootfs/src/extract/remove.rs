@@ -2,10 +2,10 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chmodat, open, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::{ExtractError, directory_error};
@@ -82,7 +82,9 @@ fn remove_files(here: &OwnedFd) -> Result<Option<CString>, Errno> {
 
 /// Opens a directory so that what is in it can be removed.
 fn enter(here: &OwnedFd, name: &CStr) -> Result<OwnedFd, Errno> {
-    // It was a directory a moment ago, and nobody else works here.
-    chmodat(here, name, Mode::RWXU, AtFlags::empty())?;
+    // Through a handle of the directory itself: what has its name may be another thing by now.
+    let found = openat(here, name, DIRECTORY | OFlags::PATH, Mode::empty())?;
+    let link = format!("/proc/self/fd/{}", found.as_raw_fd());
+    rustix::fs::chmod(link, Mode::RWXU)?;
     openat(here, name, DIRECTORY, Mode::empty())
 }

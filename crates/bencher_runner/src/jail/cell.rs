@@ -2,16 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
 use super::enter::MARK;
 use super::plan::{Access, Entry, Ids, Isolation, Limits, Plan};
+use super::report::Report;
 use super::uids::UidLock;
 use super::{Jail, JailError, libraries};
 use crate::cgroup::Cgroup;
@@ -27,8 +25,9 @@ const OWN_THREADS: u64 = 128;
 pub(crate) struct Cell {
     isolation: Option<Isolation>,
     is_off: bool,
-    uid: Option<UidLock>,
+    /// Removed, and with it everything that runs in it, before the user id is free.
     cgroup: Option<Cgroup>,
+    uid: Option<UidLock>,
     libraries_cache: PathBuf,
     /// The largest file that the VMM is given to write to.
     largest_file: u64,
@@ -42,20 +41,6 @@ pub(crate) struct Jailed {
     pub(crate) descriptors: Vec<OwnedFd>,
     /// Where the jailer says what it failed at; nothing where there is no jailer.
     pub(crate) report: Option<Report>,
-}
-
-/// What a jailer says of a failure. To be read after its end.
-#[derive(Debug)]
-pub(crate) struct Report(fs::File);
-
-impl Report {
-    /// What the jailer failed at, if it did.
-    pub(crate) fn read(mut self) -> Option<JailError> {
-        let mut text = String::new();
-        // What can not be read says nothing, and the VMM's end is known otherwise.
-        let _unreadable = self.0.read_to_string(&mut text);
-        (!text.is_empty()).then_some(JailError::Step(text))
-    }
 }
 
 impl Cell {
@@ -162,6 +147,11 @@ impl Cell {
         inside.to_owned()
     }
 
+    /// Whether the VMM was ended because it took more memory than it may.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory)
+    }
+
     /// Whether the VMM is watched by a jailer, who ends it when told to.
     pub(crate) fn is_watched(&self) -> bool {
         self.isolation.is_some()
@@ -201,8 +191,10 @@ impl Cell {
             ids,
             cgroup: self.cgroup.as_ref().map(Cgroup::processes),
         };
-        let pipe = || std::io::pipe().map_err(prepare_error(Path::new("a pipe")));
-        let (reader, writer) = pipe()?;
+        let (report, writer) = Report::pipe().map_err(prepare_error(Path::new("a pipe")))?;
+        let plan = plan
+            .into_descriptor()
+            .map_err(prepare_error(Path::new("the plan")))?;
         let mut command = Command::new("/proc/self/exe");
         command
             .arg(MARK)
@@ -210,24 +202,9 @@ impl Cell {
             .env_clear();
         Ok(Jailed {
             command,
-            descriptors: vec![plan.into_descriptor()?, writer.into()],
-            report: Some(Report(fs::File::from(OwnedFd::from(reader)))),
+            descriptors: vec![plan, writer],
+            report: Some(report),
         })
-    }
-}
-
-impl Plan {
-    /// The plan as a file without a name, to be read from its beginning.
-    fn into_descriptor(self) -> Result<OwnedFd, JailError> {
-        let failed = |source| prepare_error(Path::new("the plan"))(source);
-        let memory =
-            memfd_create(c"plan", MFdFlags::MFD_CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let mut file = fs::File::from(memory);
-        let text = serde_json::to_vec(&self).map_err(|error| failed(error.into()))?;
-        file.write_all(&text)
-            .and_then(|()| file.rewind())
-            .map_err(failed)?;
-        Ok(OwnedFd::from(file))
     }
 }
 

@@ -4,26 +4,27 @@
 //! and the `exec` of a process with threads.
 //!
 //! ```text
-//! jailer:  hold signals back ─► cgroup ─► namespaces ─► fork ─► watch the VMM
-//!                                                        │
-//! VMM:     private mounts ─► new root ─► pivot ─► seal ─► limits ─► no groups ─► no capabilities
-//!            ─► user ─► no new privileges ─► end with the jailer ─► execute
+//! jailer:  close the rest ─► hold signals back ─► cgroup ─► namespaces ─► fork ─► watch the VMM
+//!                                                                          │
+//! VMM:     private mounts ─► new root ─► pivot ─► seal ─► limits ─► no keys ─► no capabilities
+//!            ─► no groups ─► user ─► no new privileges ─► end with the jailer ─► execute
 //! ```
 
 use std::env;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::io::Read as _;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
 use nix::unistd::{ForkResult, execve, fork, sethostname};
-use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::descriptors::{close_on_execution, inherited};
 use super::plan::Plan;
+use super::report::tell;
 use super::step::StepError;
-use super::{identity, life, limits, namespaces, probe, root};
+use super::{identity, keyring, life, limits, namespaces, probe, root};
 
 /// The first argument of a jailer. No command of a user is called so.
 pub(super) const MARK: &str = "--jailer";
@@ -54,12 +55,10 @@ pub fn take_over() -> Option<ExitCode> {
         return Some(ExitCode::from(FAILED));
     };
     let report = inherited(report);
-    let code = read(inherited(plan)).and_then(|plan| {
-        // The VMM's execution closes it: an end without a word is a success.
-        fcntl_setfd(&report, FdFlags::CLOEXEC)
-            .map_err(|error| StepError::Plan(error.to_string()))?;
-        enter(&plan, &report)
-    });
+    // The plan and the report come behind everything that is meant for the VMM.
+    let code = close_on_execution(plan)
+        .and_then(|()| read(inherited(plan)))
+        .and_then(|plan| enter(&plan, &report));
     Some(ExitCode::from(code.unwrap_or_else(|error| {
         tell(&report, &error);
         FAILED
@@ -74,16 +73,6 @@ fn read(plan: OwnedFd) -> Result<Plan, StepError> {
     serde_json::from_slice(&text).map_err(|error| StepError::Plan(error.to_string()))
 }
 
-/// The runner reads it once the VMM has ended.
-fn tell(report: &OwnedFd, error: &StepError) {
-    let told = report
-        .try_clone()
-        .and_then(|report| File::from(report).write_all(error.to_string().as_bytes()));
-    if told.is_err() {
-        eprintln!("{error}");
-    }
-}
-
 fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
     let signals = life::Signals::hold_back()?;
     if let Some(processes) = &plan.cgroup {
@@ -95,6 +84,7 @@ fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
     let Some(isolation) = &plan.isolation else {
         signals.let_through()?;
         limits::limit(&plan.limits)?;
+        keyring::leave_session_keyring()?;
         identity::give_up_new_privileges()?;
         return execute(plan);
     };
@@ -127,6 +117,7 @@ fn become_vmm(
     // The host's name is not the guest's business.
     sethostname("jail").map_err(StepError::HostName)?;
     limits::limit(&plan.limits)?;
+    keyring::leave_session_keyring()?;
     identity::empty_bounding_set()?;
     identity::drop_ambient()?;
     if let Some(ids) = plan.ids {
@@ -153,13 +144,4 @@ fn execute<T>(plan: &Plan) -> Result<T, StepError> {
         path: plan.program.clone(),
         source,
     })
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a number on the command line is all there is of an inherited descriptor"
-)]
-fn inherited(number: RawFd) -> OwnedFd {
-    // SAFETY: the runner opened it for this process, where nothing else knows of it.
-    unsafe { OwnedFd::from_raw_fd(number) }
 }

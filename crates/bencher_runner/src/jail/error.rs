@@ -55,6 +55,6 @@ pub enum JailError {
         reason: String,
     },
     /// The jailer failed at a step.
-    #[error("the VMM was not started, for its jail could not be made: {0}")]
+    #[error("the VMM's jail failed: {0}")]
     Step(String),
 }

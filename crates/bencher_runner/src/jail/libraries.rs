@@ -1,7 +1,8 @@
 //! What a program needs of the host besides itself: its loader and its libraries.
 //!
 //! The program's own loader tells (`ld.so --list`). Since a VMM changes rarely and asking takes
-//! longer than starting it, the answer is kept, by what identifies the program's file.
+//! longer than starting it, the answer is kept, by what identifies the program's file
+//! and the loader's own list of libraries.
 
 use std::fs;
 use std::io::Write as _;
@@ -52,17 +53,22 @@ pub(super) fn needed_by(program: &Path, cache: &Path) -> Result<Vec<PathBuf>, Ja
 }
 
 fn identity(program: &Path) -> std::io::Result<String> {
-    let metadata = fs::metadata(program)?;
     let mut hasher = Sha256::new();
     hasher.update(program.as_os_str().as_bytes());
-    for number in [
-        metadata.dev(),
-        metadata.ino(),
-        metadata.len(),
-        metadata.mtime().unsigned_abs(),
-        metadata.mtime_nsec().unsigned_abs(),
-    ] {
-        hasher.update(number.to_le_bytes());
+    // Libraries that come and go are entered into the loader's cache.
+    for file in [Ok(fs::metadata(program)?), fs::metadata(LOADER_CACHE)]
+        .into_iter()
+        .flatten()
+    {
+        for number in [
+            file.dev(),
+            file.ino(),
+            file.len(),
+            file.mtime().unsigned_abs(),
+            file.mtime_nsec().unsigned_abs(),
+        ] {
+            hasher.update(number.to_le_bytes());
+        }
     }
     Ok(hex::encode(hasher.finalize()))
 }

@@ -14,15 +14,18 @@
 //! system call filter, limits, and no new privileges; what is missing is said.
 
 mod cell;
+mod descriptors;
 mod enter;
 mod error;
 mod identity;
+mod keyring;
 mod libraries;
 mod life;
 mod limits;
 mod namespaces;
 mod plan;
 mod probe;
+mod report;
 mod root;
 mod step;
 mod uids;
@@ -32,9 +35,10 @@ use std::path::{Path, PathBuf};
 use rustix::thread::{CapabilitySet, capabilities};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use cell::{Cell, Report};
+pub(crate) use cell::Cell;
 pub use enter::take_over;
 pub use error::JailError;
+pub(crate) use report::Report;
 pub use uids::UidRange;
 
 use crate::cgroup::{Cgroup, CgroupLimits};
@@ -101,7 +105,14 @@ impl Jail {
             return Ok(jail);
         }
         match maker() {
-            Ok(maker) => jail.maker = Some(maker),
+            Ok(maker) => {
+                jail.maker = Some(maker);
+                if maker != Maker::Root && nix::unistd::geteuid().is_root() {
+                    jail.missing.push(
+                        "a user id of its own (this root lacks the right to give one)".to_owned(),
+                    );
+                }
+            }
             Err(reason) => jail
                 .missing
                 .push(format!("namespaces and a root of its own ({reason})")),
@@ -155,7 +166,10 @@ fn maker() -> Result<Maker, String> {
         sets.effective
             .contains(CapabilitySet::SYS_ADMIN | CapabilitySet::MKNOD)
     });
-    if uid.is_root() && may_administer {
+    // In a user namespace root has these rights, but no users to give away and no devices to make.
+    let is_the_hosts = std::fs::read_to_string("/proc/self/uid_map")
+        .is_ok_and(|map| map.split_whitespace().eq(["0", "0", "4294967295"]));
+    if uid.is_root() && may_administer && is_the_hosts {
         return Ok(Maker::Root);
     }
     match probe::obstacle() {

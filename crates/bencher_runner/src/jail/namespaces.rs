@@ -22,7 +22,7 @@ pub(super) fn leave_host(maker: Maker) -> Result<(), StepError> {
     };
     unshare(CloneFlags::CLONE_NEWUSER | NAMESPACES).map_err(StepError::Namespaces)?;
     // A user may map its own group only after giving up the right to leave groups. Its ids are
-    // the same inside: nothing in the jail is root, not even by name.
+    // the same inside.
     for (path, contents) in [
         ("/proc/self/setgroups", "deny".to_owned()),
         ("/proc/self/uid_map", format!("{uid} {uid} 1")),

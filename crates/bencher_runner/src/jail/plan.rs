@@ -1,8 +1,12 @@
 //! What a jailer is told: everything that it does is in its plan, so that it decides nothing.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Seek as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 
 /// How a process becomes a jailed VMM.
@@ -20,6 +24,16 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     /// The file `cgroup.procs` of its cgroup.
     pub(crate) cgroup: Option<PathBuf>,
+}
+
+impl Plan {
+    /// The plan as a file without a name, to be read from its beginning.
+    pub(super) fn into_descriptor(self) -> io::Result<OwnedFd> {
+        let mut file = File::from(memfd_create(c"plan", MFdFlags::MFD_CLOEXEC)?);
+        file.write_all(&serde_json::to_vec(&self)?)?;
+        file.rewind()?;
+        Ok(OwnedFd::from(file))
+    }
 }
 
 /// A view of the host that holds only what the plan names.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::stat::{Mode, SFlag, mknod};
@@ -48,6 +48,15 @@ pub(super) fn fill(isolation: &Isolation, ids: Option<Ids>) -> Result<(), StepEr
 
 /// Makes an empty file or folder, for a mount to be put on, or nothing for a device to be made.
 fn place_for(entry: &Entry, root: &Path) -> Result<PathBuf, StepError> {
+    if entry
+        .inside
+        .components()
+        .any(|part| part == Component::ParentDir)
+    {
+        return Err(StepError::Climbing {
+            path: entry.inside.clone(),
+        });
+    }
     let target = root.join(entry.inside.strip_prefix("/").unwrap_or(&entry.inside));
     let make = || -> std::io::Result<()> {
         if fs::metadata(&entry.host)?.is_dir() {

@@ -19,6 +19,10 @@ pub(super) enum StepError {
         path: &'static str,
         source: io::Error,
     },
+    #[error("failed to keep the runner's other files from the VMM: {0}")]
+    Descriptors(Errno),
+    #[error("failed to leave the session keyring: {0}")]
+    Keyring(Errno),
     #[error("failed to hold signals back: {0}")]
     Signals(Errno),
     #[error("failed to open a handle of the jailer: {0}")]
@@ -29,6 +33,8 @@ pub(super) enum StepError {
     PrivateMounts(Errno),
     #[error("failed to mount the jail's root on {}: {source}", path.display())]
     NewRoot { path: PathBuf, source: Errno },
+    #[error("{} does not name one place: it holds ..", path.display())]
+    Climbing { path: PathBuf },
     #[error("failed to make a place for {}: {source}", path.display())]
     Place { path: PathBuf, source: io::Error },
     #[error("failed to mount {} in the jail: {source}", path.display())]

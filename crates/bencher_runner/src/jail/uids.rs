@@ -1,7 +1,8 @@
 //! A user id for each VMM that root starts, which nobody else has at the same time.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -76,13 +77,19 @@ impl UidLock {
 
     fn take_in(range: UidRange, folder: &Path) -> Result<Self, JailError> {
         let failed = |path: PathBuf| move |source| JailError::UidLock { path, source };
-        fs::create_dir_all(folder).map_err(failed(folder.to_owned()))?;
+        // Who could open the locks could hold them.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed(folder.to_owned()))?;
         for id in range.first..range.first + range.count {
             let path = folder.join(id.to_string());
             let file = File::options()
                 .write(true)
                 .create(true)
                 .truncate(false)
+                .mode(0o600)
                 .open(&path)
                 .map_err(failed(path.clone()))?;
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {

@@ -172,6 +172,7 @@ fn run(command: &mut Command) -> Result<(), KernelError> {
             reason,
         }
     };
+    crate::process::die_with_this_thread(command);
     let output = match command.stdin(Stdio::null()).output() {
         Ok(output) => output,
         Err(error) => return Err(failed(command, error.to_string())),

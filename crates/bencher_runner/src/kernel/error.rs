@@ -90,15 +90,13 @@ pub enum KernelError {
     },
     /// Nothing provides a kernel on this host.
     #[error(
-        "no guest kernel: none is in the cache, this host has no apt-get to fetch Debian's \
-         linux-image-cloud-{debian_architecture}, and the one that is pinned could not be had \
-         ({reason}); name one with --kernel FILE (and --kernel-modules DIR), or a pinned one with \
-         --kernel URL#sha256:HEX"
+        "no guest kernel: none is in the cache; {debian}; {pinned}; name one with --kernel FILE \
+         (and --kernel-modules DIR), or a pinned one with --kernel URL#sha256:HEX"
     )]
     NoProvider {
-        /// Debian's name of this architecture.
-        debian_architecture: &'static str,
-        /// Why the pinned kernel can not be had.
-        reason: String,
+        /// Why Debian's can not be had, as a clause.
+        debian: String,
+        /// Why the one that is pinned can not be had, as a clause.
+        pinned: String,
     },
 }

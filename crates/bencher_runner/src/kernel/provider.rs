@@ -1,6 +1,7 @@
 //! Which kernel a run gets.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use super::store::MAX_KERNEL;
 use super::{Kernel, KernelError, KernelStore, debian, pinned};
@@ -30,7 +31,7 @@ pub enum KernelSource {
 
 /// The kernel that `source` asks for, fetched if it is not in the cache.
 ///
-/// Blocks while it downloads.
+/// Blocks while it downloads, until `cancel` becomes true.
 ///
 /// # Errors
 ///
@@ -39,6 +40,7 @@ pub fn find(
     source: &KernelSource,
     store: &KernelStore,
     reporter: &dyn Reporter,
+    cancel: &AtomicBool,
 ) -> Result<Kernel, KernelError> {
     match source {
         KernelSource::File { image, modules } => store.add(
@@ -47,21 +49,49 @@ pub fn find(
             &format!("file:{}", image.display()),
             reporter,
         ),
-        KernelSource::Url { url, modules } => from_url(url, modules.as_deref(), store, reporter),
-        KernelSource::Any => {
-            let pinned = pinned::url();
-            if let Some(kernel) = store.newest(debian::ORIGIN) {
-                Ok(kernel)
-            } else if debian::is_available() {
-                debian::fetch(store, reporter)
-            } else {
-                from_url(&pinned, None, store, reporter).map_err(|error| KernelError::NoProvider {
-                    debian_architecture: debian::ARCHITECTURE,
-                    reason: error.to_string(),
-                })
-            }
+        KernelSource::Url { url, modules } => {
+            from_url(url, modules.as_deref(), store, reporter, cancel)
         }
+        KernelSource::Any => any(store, reporter, cancel),
     }
+}
+
+/// What the cache has, before anything is fetched; then Debian's kernel, where apt-get knows one;
+/// then the one that is pinned.
+fn any(
+    store: &KernelStore,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<Kernel, KernelError> {
+    let pinned = pinned::url();
+    if let Some(kernel) = store.newest(debian::ORIGIN) {
+        return Ok(kernel);
+    }
+    if let Some(kernel) = store.known(&pinned.sha256, None, &origin_of(&pinned))? {
+        return Ok(kernel);
+    }
+    let from_debian = if debian::is_available() {
+        match debian::fetch(store, reporter) {
+            Err(error @ KernelError::Debian { .. }) => {
+                reporter.info(&format!("{error}; trying the kernel that is pinned"));
+                error.to_string()
+            }
+            fetched => return fetched,
+        }
+    } else {
+        format!(
+            "this host has no apt-get to fetch Debian's linux-image-cloud-{}",
+            debian::ARCHITECTURE
+        )
+    };
+    from_url(&pinned, None, store, reporter, cancel).map_err(|error| KernelError::NoProvider {
+        debian: from_debian,
+        pinned: error.to_string(),
+    })
+}
+
+fn origin_of(url: &PinnedUrl) -> String {
+    format!("url:{url}")
 }
 
 fn from_url(
@@ -69,15 +99,16 @@ fn from_url(
     modules: Option<&Path>,
     store: &KernelStore,
     reporter: &dyn Reporter,
+    cancel: &AtomicBool,
 ) -> Result<Kernel, KernelError> {
-    let origin = format!("url:{url}");
+    let origin = origin_of(url);
     if let Some(kernel) = store.known(&url.sha256, modules, &origin)? {
         return Ok(kernel);
     }
     reporter.info(&format!("downloading the guest kernel {}", url.url));
     let folder = store.scratch(reporter)?;
     let file = folder.path().join("download");
-    download(url, &file, MAX_KERNEL)?;
+    download(url, &file, MAX_KERNEL, cancel)?;
     store.add(&file, modules, &origin, reporter)
 }
 
@@ -125,10 +156,10 @@ mod tests {
             &serve(1, "HTTP/1.1 200 OK\r\nConnection: close"),
             &hex::encode(Sha256::digest(BODY)),
         );
-        let first = find(&source, &store, &Silent).unwrap();
+        let first = find(&source, &store, &Silent, &AtomicBool::new(false)).unwrap();
         assert_eq!(std::fs::read(&first.image).unwrap(), BODY);
         // The server has gone: this one is from the cache.
-        let second = find(&source, &store, &Silent).unwrap();
+        let second = find(&source, &store, &Silent, &AtomicBool::new(false)).unwrap();
         assert_eq!(first.image, second.image);
     }
 
@@ -140,7 +171,7 @@ mod tests {
             &serve(1, "HTTP/1.1 200 OK\r\nConnection: close"),
             &"0".repeat(64),
         );
-        let error = find(&source, &store, &Silent).unwrap_err();
+        let error = find(&source, &store, &Silent, &AtomicBool::new(false)).unwrap_err();
         assert!(
             matches!(
                 error,
@@ -152,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn a_download_ends_when_it_is_told_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = KernelStore::new(folder.path());
+        let source = source(
+            &serve(1, "HTTP/1.1 200 OK\r\nConnection: close"),
+            &hex::encode(Sha256::digest(BODY)),
+        );
+        let error = find(&source, &store, &Silent, &AtomicBool::new(true)).unwrap_err();
+        assert!(
+            matches!(error, KernelError::Download(DownloadError::Cancelled)),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn an_error_status_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let store = KernelStore::new(folder.path());
@@ -159,7 +205,9 @@ mod tests {
             &serve(1, "HTTP/1.1 404 Not Found\r\nConnection: close"),
             &"0".repeat(64),
         );
-        let error = find(&source, &store, &Silent).unwrap_err().to_string();
+        let error = find(&source, &store, &Silent, &AtomicBool::new(false))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("404"), "{error}");
     }
 }

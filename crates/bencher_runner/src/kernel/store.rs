@@ -61,7 +61,7 @@ impl KernelStore {
 
     /// A folder on the filesystem of the cache for what is being fetched.
     pub(crate) fn scratch(&self, reporter: &dyn Reporter) -> Result<Scratch, KernelError> {
-        Scratch::create(&self.scratch, "kernel-", reporter, |_| {}).map_err(|error| {
+        Scratch::create(&self.scratch, "kernel-", reporter, |_| Ok(())).map_err(|error| {
             KernelError::Cache {
                 path: error.path,
                 source: error.source,

@@ -84,8 +84,10 @@ pub struct Ended {
     pub guest_console: Tail,
     /// What the VMM said of itself.
     pub vmm_console: Tail,
-    /// Why it was not even started, if its jail could not be made.
+    /// What its jailer failed at, if it did.
     pub jail_error: Option<JailError>,
+    /// Whether it was ended because it took more of the host's memory than it may.
+    pub out_of_memory: bool,
 }
 
 impl std::fmt::Debug for Machine {
@@ -156,7 +158,7 @@ impl Machine {
                 what: "the descriptors",
                 source: std::io::Error::other(error),
             })?;
-        die_with_this_thread(&mut command);
+        crate::process::die_with_this_thread(&mut command);
         let mut child = Command::from(command)
             .kill_on_drop(true)
             .spawn()
@@ -233,6 +235,13 @@ impl Machine {
         };
     }
 
+    /// Ends the machine without the help of its jailer, which may be stuck: its end is the VMM's.
+    pub fn abandon(&mut self) {
+        // An error means that it has ended by itself, which is what is wanted.
+        let _already_ended = self.child.start_kill();
+        self.kill();
+    }
+
     /// Ends the machine at once and returns what is left of it.
     ///
     /// # Errors
@@ -250,29 +259,13 @@ impl Machine {
                 .as_mut()
                 .and_then(|jail| jail.report.take())
                 .and_then(Report::read),
+            out_of_memory: self
+                .jail
+                .as_ref()
+                .is_some_and(|jail| jail.cell.ran_out_of_memory()),
         };
         Ok(ended)
     }
-}
-
-#[expect(
-    unsafe_code,
-    reason = "only code between fork and exec can ask for a parent's death signal"
-)]
-fn die_with_this_thread(command: &mut std::process::Command) {
-    let parent = nix::unistd::getpid();
-    let ask = move || {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        // The parent may have died before the line above: then no signal comes.
-        if nix::unistd::getppid() == parent {
-            Ok(())
-        } else {
-            Err(nix::errno::Errno::ESRCH.into())
-        }
-    };
-    // SAFETY: prctl and getppid are async-signal-safe, and the closure allocates nothing: an error
-    // is a plain error number.
-    unsafe { command.pre_exec(ask) };
 }
 
 /// A connected pair: the runner's end for tokio, the machine's end as a descriptor.

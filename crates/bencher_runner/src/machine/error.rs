@@ -53,7 +53,8 @@ pub enum MachineError {
     },
     /// This Firecracker is too old.
     #[error(
-        "Firecracker {found} is too old: {least} or newer is needed; fetch one with `runner setup`"
+        "Firecracker {found} is too old: {least} or newer is needed; name another with --firecracker \
+         FILE, or take it off PATH and fetch one with `runner setup`"
     )]
     OldFirecracker {
         /// Its version.

@@ -30,7 +30,9 @@ pub use child::{Ended, Machine};
 pub use console::Tail;
 pub use error::MachineError;
 pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
-pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions};
+pub use firecracker::{
+    CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version, is_new_enough,
+};
 pub use host::Host;
 pub use huge_pages::HugePages;
 pub use kvm::{KvmState, kvm_state};
@@ -66,6 +68,12 @@ pub trait Sandbox: Debug {
     /// Whether the machine takes its root filesystem without a copy of its own: it maps the image
     /// privately, so that writes stay in the machine.
     fn maps_root_privately(&self) -> bool;
+
+    /// How a user learns more of a guest that does not come up; `None` where its console is kept in
+    /// any case.
+    fn console_hint(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Starts a machine with the root filesystem `root`. Returns as soon as its process runs; that
     /// the guest is up is known from the stream.

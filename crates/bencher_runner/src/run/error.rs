@@ -89,6 +89,24 @@ pub enum RunError {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
     },
+    /// The VMM took more of the host's memory than its cgroup may.
+    #[error(
+        "the VMM was ended because it took more of the host's memory than the guest's and its own \
+         together{console}"
+    )]
+    HostMemory {
+        /// What the VMM and the guest wrote last.
+        console: ConsoleExcerpt,
+    },
+    /// A VMM's jail was required, and there is no VMM.
+    #[error("there is no jail without a VMM: leave --require-jail out, or use another --sandbox")]
+    NoJail,
+    /// Choices for one VMM and another VMM.
+    #[error("--cpu-template and --serial-console are for Firecracker, and {other} was asked for")]
+    NotFirecracker {
+        /// What was asked for.
+        other: &'static str,
+    },
     /// The guest did not start the command in time.
     #[error(
         "the guest did not start the command within {seconds} s: give it more time with \
@@ -225,15 +243,23 @@ impl From<ScratchError> for RunError {
 
 /// The end of a console, as the end of an error message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ConsoleExcerpt(pub Vec<String>);
+pub struct ConsoleExcerpt {
+    /// The lines, oldest first.
+    pub lines: Vec<String>,
+    /// What to do for more lines, where there would be any.
+    pub hint: Option<&'static str>,
+}
 
 impl std::fmt::Display for ConsoleExcerpt {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.0.is_empty() {
+        if let Some(hint) = self.hint {
+            write!(formatter, "; {hint}")?;
+        }
+        if self.lines.is_empty() {
             return Ok(());
         }
         write!(formatter, "; the console ended with:")?;
-        for line in &self.0 {
+        for line in &self.lines {
             write!(formatter, "\n    | {line}")?;
         }
         Ok(())

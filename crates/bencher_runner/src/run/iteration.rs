@@ -24,6 +24,8 @@ pub(crate) struct IterationPlan<'a> {
     pub(crate) times: Times,
     pub(crate) live: LiveOutput,
     pub(crate) reporter: &'a dyn Reporter,
+    /// How to learn more of a machine that fails, where its console is silent.
+    pub(crate) console_hint: Option<&'static str>,
 }
 
 /// Whom the driver listens to while it waits for anything.
@@ -75,7 +77,7 @@ pub(crate) async fn drive(
         plan.reporter
             .debug("failed to end the line on standard error");
     }
-    let failure = verdict::failure(talked, cause, ended, plan.times.boot);
+    let failure = verdict::failure(talked, cause, ended, plan.times.boot, plan.console_hint);
     record.finish(Finish { cause, failure })
 }
 
@@ -332,7 +334,7 @@ impl Control<'_> {
                 Ok(())
             }
             Action::Abandon => {
-                self.machine.kill();
+                self.machine.abandon();
                 self.abandoned = true;
                 Ok(())
             }

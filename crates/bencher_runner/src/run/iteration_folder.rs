@@ -1,6 +1,7 @@
 //! What one iteration has for itself.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::RunError;
@@ -50,8 +51,8 @@ impl IterationFolder {
 }
 
 /// Removes what the run of the left-over folder `run` left elsewhere on the host.
-pub(crate) fn clean_up_after(run: &Path) {
-    Cgroup::remove_left_over(&name_of(run));
+pub(crate) fn clean_up_after(run: &Path) -> io::Result<()> {
+    Cgroup::remove_left_over(&name_of(run))
 }
 
 /// What is unique of a run on this host, whatever the state folder: two may be in use.

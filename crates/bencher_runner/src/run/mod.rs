@@ -84,25 +84,10 @@ async fn attempt(
     interrupts: &mut Interrupts,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<RunOutcome, RunError> {
-    let runs = spec.directories.state.join("runs");
-    let folder = Scratch::create(
-        &runs,
-        "run-",
-        reporter.as_ref(),
-        iteration_folder::clean_up_after,
-    )?;
-    let output = spec
-        .output_folder
-        .as_deref()
-        .map(OutputFolder::create)
-        .transpose()?;
     let mut report = Report::new(spec)?;
-    let prepared = match prepare::prepare(spec, interrupts, reporter).await {
-        Ok(prepared) => Arc::new(prepared),
+    let ready = match get_ready(spec, interrupts, reporter).await {
+        Ok(ready) => ready,
         Err(error) => {
-            if let Some(output) = &output {
-                output.discard();
-            }
             let outcome = RunOutcome::failed(error);
             if let Err(second) = report.write_unprepared(&outcome) {
                 reporter.warning(&second.to_string());
@@ -110,6 +95,11 @@ async fn attempt(
             return Ok(outcome);
         }
     };
+    let Ready {
+        folder,
+        output,
+        prepared,
+    } = ready;
     let run = Run {
         spec,
         prepared: &prepared,
@@ -157,6 +147,46 @@ async fn attempt(
     Ok(outcome)
 }
 
+/// What a run has before its first iteration.
+struct Ready {
+    folder: Scratch,
+    output: Option<OutputFolder>,
+    prepared: Arc<Prepared>,
+}
+
+async fn get_ready(
+    spec: &Arc<RunSpec>,
+    interrupts: &mut Interrupts,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Ready, RunError> {
+    let runs = spec.directories.state.join("runs");
+    let for_work = Arc::clone(reporter);
+    // Other runners may be removing what is left over, which takes its time.
+    let folder = interruptible(interrupts, move |_| {
+        let clean_up_after = iteration_folder::clean_up_after;
+        Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after)
+    })
+    .await??;
+    let output = spec
+        .output_folder
+        .as_deref()
+        .map(OutputFolder::create)
+        .transpose()?;
+    match prepare::prepare(spec, interrupts, reporter).await {
+        Ok(prepared) => Ok(Ready {
+            folder,
+            output,
+            prepared: Arc::new(prepared),
+        }),
+        Err(error) => {
+            if let Some(output) = &output {
+                output.discard();
+            }
+            Err(error)
+        }
+    }
+}
+
 /// A file in the folder of `path`, to become `path` when it is whole.
 fn beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
@@ -188,12 +218,11 @@ impl Run<'_> {
         let folder = IterationFolder::create(self.folder, index)?;
         let root = self.root(folder.path(), interrupts).await?;
         let copied = Instant::now();
-        let machine = sandbox.boot(&root, &folder.seat())?;
         let moments = Moments {
             process: self.spec.process_start,
             begin,
             copied,
-            start: Instant::now(),
+            start: copied,
             hello: None,
             started: None,
             exited: None,
@@ -209,7 +238,9 @@ impl Run<'_> {
             outputs: &self.prepared.orders.outputs,
             folder: self.output,
         };
-        let record = Record::new(index, moments, keep, self.reporter.as_ref())?;
+        let mut record = Record::new(index, moments, keep, self.reporter.as_ref())?;
+        let machine = sandbox.boot(&root, &folder.seat())?;
+        record.moments.start = Instant::now();
         let plan = IterationPlan {
             orders: &self.prepared.orders,
             times: Times {
@@ -219,6 +250,7 @@ impl Run<'_> {
             },
             live: self.spec.live,
             reporter: self.reporter.as_ref(),
+            console_hint: sandbox.console_hint(),
         };
         let ended = drive(machine, &plan, interrupts, record).await;
         folder.remove(self.reporter.as_ref());

@@ -11,7 +11,7 @@ use bencher_rootfs::CachedImage;
 use super::spec::LEAST_MEMORY;
 use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
 use crate::initramfs::{self, Initramfs};
-use crate::jail::Jail;
+use crate::jail::{Jail, Strictness};
 use crate::kernel::Kernel;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
@@ -82,8 +82,8 @@ fn prepare_blocking(
     let orders = orders::orders(spec, &image.config)?;
     let sandbox = match choice {
         Choice::Host => Machinery::Host(Host),
-        Choice::Firecracker(program) => firecracker(program, spec, reporter)?,
-        Choice::Qemu => qemu(spec, reporter)?,
+        Choice::Firecracker(program) => firecracker(program, spec, reporter, cancel)?,
+        Choice::Qemu => qemu(spec, reporter, cancel)?,
     };
     let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
         Root::Folder
@@ -106,7 +106,17 @@ enum Choice {
 
 /// Decides on the machine first: an image takes long to prepare, a missing VMM is known at once.
 fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
+    if !spec.firecracker.is_default() {
+        match spec.sandbox {
+            SandboxChoice::Qemu => return Err(RunError::NotFirecracker { other: "QEMU" }),
+            SandboxChoice::None => return Err(RunError::NotFirecracker { other: "no VMM" }),
+            SandboxChoice::Auto | SandboxChoice::Firecracker => {}
+        }
+    }
     if spec.sandbox == SandboxChoice::None {
+        if spec.jail.strictness == Strictness::Complete {
+            return Err(RunError::NoJail);
+        }
         reporter.warning(
             "no sandbox: the command runs on this host's own kernel, which an image can attack; \
              --vcpus and --memory do not apply",
@@ -121,7 +131,9 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
     }
     let cache = &spec.directories.cache;
     match spec.sandbox {
-        SandboxChoice::Firecracker => {
+        SandboxChoice::Firecracker | SandboxChoice::Auto
+            if spec.sandbox == SandboxChoice::Firecracker || !spec.firecracker.is_default() =>
+        {
             let program = Firecracker::find(spec.firecracker.program.as_deref(), cache)?;
             return Ok(Choice::Firecracker(program));
         }
@@ -161,10 +173,11 @@ fn firecracker(
     program: PathBuf,
     spec: &RunSpec,
     reporter: &dyn Reporter,
+    cancel: &AtomicBool,
 ) -> Result<Machinery, RunError> {
     let jail = jail(spec, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter, cancel)?;
     let drivers = &machine::FIRECRACKER_DRIVERS;
     let initramfs = initramfs::prepare(&kernel, drivers, &spec.directories.cache)?;
     let options = FirecrackerOptions {
@@ -178,10 +191,14 @@ fn firecracker(
     Ok(Machinery::Firecracker(Box::new(firecracker)))
 }
 
-fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> {
+fn qemu(
+    spec: &RunSpec,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<Machinery, RunError> {
     let jail = jail(spec, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter, cancel)?;
     let initramfs = initramfs::prepare(
         &kernel,
         spec.qemu.root_device.drivers(),

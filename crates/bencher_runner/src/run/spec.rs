@@ -95,6 +95,14 @@ pub struct FirecrackerChoice {
     pub console: bool,
 }
 
+impl FirecrackerChoice {
+    /// Whether nothing was chosen that only Firecracker has. Which program it is says nothing: that
+    /// may be set once for all runs.
+    pub fn is_default(&self) -> bool {
+        self.cpu_template.is_none() && !self.console
+    }
+}
+
 /// Choices for QEMU.
 #[derive(Debug, Clone, Default)]
 pub struct QemuChoice {

@@ -11,12 +11,13 @@ use crate::machine::{Ended, MachineError, Tail};
 /// Console lines that an error shows.
 const EXCERPT: usize = 12;
 
-/// What the runner failed at, if it did.
+/// What the runner failed at, if it did. `hint` says how to learn more where the console is silent.
 pub(crate) fn failure(
     talk: Talk,
     cause: Option<Cause>,
     ended: std::io::Result<Ended>,
     boot: Duration,
+    hint: Option<&'static str>,
 ) -> Option<RunError> {
     let mut ended = match ended {
         Ok(ended) => ended,
@@ -34,17 +35,25 @@ pub(crate) fn failure(
         Talk::Done => None,
         Talk::Failed(error) => Some(error),
         Talk::StreamEnded if is_expected(cause) => None,
-        Talk::StreamEnded => Some(machine_failure(cause, &ended, boot)),
+        Talk::StreamEnded => Some(machine_failure(cause, &ended, boot, hint)),
     }
 }
 
-fn machine_failure(cause: Option<Cause>, ended: &Ended, boot: Duration) -> RunError {
-    let console = excerpt(&ended.vmm_console, &ended.guest_console);
+fn machine_failure(
+    cause: Option<Cause>,
+    ended: &Ended,
+    boot: Duration,
+    hint: Option<&'static str>,
+) -> RunError {
+    let console = excerpt(&ended.vmm_console, &ended.guest_console, hint);
     if let Some(message) = ended.guest_console.kernel_panic() {
         return RunError::KernelPanic {
             message: message.to_owned(),
             console,
         };
+    }
+    if ended.out_of_memory {
+        return RunError::HostMemory { console };
     }
     match cause {
         Some(Cause::BootTimeout) => RunError::BootTimeout {
@@ -60,14 +69,17 @@ fn machine_failure(cause: Option<Cause>, ended: &Ended, boot: Duration) -> RunEr
 }
 
 /// The last lines of both consoles: first what the VMM says of itself.
-fn excerpt(vmm: &Tail, guest: &Tail) -> ConsoleExcerpt {
+fn excerpt(vmm: &Tail, guest: &Tail, hint: Option<&'static str>) -> ConsoleExcerpt {
     let lines: Vec<_> = vmm
         .lines()
         .chain(guest.lines())
         .map(str::to_owned)
         .collect();
     let skip = lines.len().saturating_sub(EXCERPT);
-    ConsoleExcerpt(lines.into_iter().skip(skip).collect())
+    ConsoleExcerpt {
+        lines: lines.into_iter().skip(skip).collect(),
+        hint,
+    }
 }
 
 /// The guest's own words for why it gave up.

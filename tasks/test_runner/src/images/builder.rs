@@ -26,6 +26,11 @@ pub(crate) enum Layers {
     Each,
 }
 
+/// Where the copy of itself that Buildah's `RUN` executes can not be sealed because something of it
+/// is still being written: it happens under load, and the next attempt goes through.
+const BUSY: &str = "sealing memfd copy: Device or resource busy";
+const ATTEMPTS: u32 = 4;
+
 /// Where an image is that is an archive instead of a layout.
 const ARCHIVE: &str = "image.tar";
 
@@ -115,12 +120,19 @@ pub(crate) fn buildah(
             .arg(work.join("run"));
         buildah
     };
-    let mut build = buildah();
-    build.args(["build", "--isolation", "chroot", "--tag", NAME]);
-    if layers == Layers::Each {
-        build.arg("--layers");
-    }
-    capture(build.arg(context))?;
+    let attempt = || {
+        let mut build = buildah();
+        build.args(["build", "--isolation", "chroot", "--tag", NAME]);
+        if layers == Layers::Each {
+            build.arg("--layers");
+        }
+        capture(build.arg(context))
+    };
+    let built = (1..ATTEMPTS).find_map(|_| match attempt() {
+        Err(error) if format!("{error:#}").contains(BUSY) => None,
+        done => Some(done),
+    });
+    built.unwrap_or_else(attempt)?;
     let mut target = OsString::from("oci:");
     target.push(layout);
     target.push(format!(":{}", layout::TAG));

@@ -72,7 +72,8 @@ type Test = Box<dyn Fn(&Value) -> bool>;
 /// What one run must have left.
 pub(crate) struct Expect {
     pub(crate) exit: Exit,
-    /// `None` where no iteration was begun and there is no result.
+    /// Of each iteration; `None` where the runner does not live to write a result, or does not take
+    /// its command line.
     pub(crate) endings: Option<Vec<Ending>>,
     pub(crate) stdout: Bytes,
     pub(crate) stderr: Bytes,
@@ -121,10 +122,10 @@ impl Expect {
     }
 
     /// The runner gives up before there is an iteration, with this error, in which "…" stands for
-    /// anything.
+    /// anything; its result says so.
     pub(crate) fn refused(error: &str) -> Self {
         let mut expect = Self::ended(125, "failure", None);
-        expect.endings = None;
+        expect.endings = Some(Vec::new());
         expect.error = Some(error.to_owned());
         expect
     }
@@ -140,6 +141,7 @@ impl Expect {
     /// The runner does not take its command line, and says `usage`.
     pub(crate) fn usage(usage: &str) -> Self {
         let mut expect = Self::refused("").stderr(usage);
+        expect.endings = None;
         expect.error = None;
         expect
     }

@@ -64,6 +64,16 @@ pub(super) struct Order {
     pub(super) body: Value,
 }
 
+/// What starts the guest.
+const START: &str = "/actions";
+
+impl Order {
+    /// Whether the guest runs after this.
+    pub(super) fn starts_the_guest(&self) -> bool {
+        self.path == START
+    }
+}
+
 /// Everything that is told.
 #[derive(Debug)]
 pub(super) struct Config(Vec<Order>);
@@ -120,7 +130,7 @@ impl Config {
         order("attach the entropy device", "/entropy", json!({}));
         order(
             "start the guest",
-            "/actions",
+            START,
             json!({"action_type": "InstanceStart"}),
         );
         Self(orders)

@@ -1,6 +1,7 @@
 //! Finding Firecracker, and understanding its version.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::machine::MachineError;
 use crate::paths::find_program;
@@ -11,29 +12,45 @@ pub(super) fn find(program: Option<&Path>, cache: &Path) -> Result<PathBuf, Mach
     if let Some(program) = program {
         let program = program.to_string_lossy().into_owned();
         return find_program(&program)
-            .and_then(absolute)
+            .and_then(|path| path.canonicalize().ok())
             .ok_or(MachineError::NoFirecracker { program });
     }
     let fetched = place_in(cache);
     find_program(NAME)
         .or_else(|| find_program(&fetched.to_string_lossy()))
-        .and_then(absolute)
+        .and_then(|path| path.canonicalize().ok())
         .ok_or_else(|| MachineError::NoFirecracker {
             program: NAME.to_owned(),
         })
-}
-
-/// The jail has the program where the host has it.
-fn absolute(path: PathBuf) -> Option<PathBuf> {
-    std::path::absolute(path).ok()
 }
 
 pub(super) fn place_in(cache: &Path) -> PathBuf {
     cache.join("firecracker").join(NAME)
 }
 
+/// The least version: it presents devices through ACPI, and has the API that is used here.
+pub(super) const LEAST: &str = "1.13";
+
+/// Whether Firecracker of this version can be used.
+pub fn is_new_enough(version: &str) -> bool {
+    number(version) >= number(LEAST)
+}
+
+/// What `program` says of its version, e.g. `1.15.1`; `None` when it is no Firecracker. Starts a
+/// process, so it is asked only where no machine is to be started.
+pub fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.lines().next()?.strip_prefix("Firecracker v")?;
+    Some(version.trim().to_owned())
+}
+
 /// The first two numbers of `1.13.1`, or of `1.17.0-dev`.
-pub(super) fn number(version: &str) -> Option<(u32, u32)> {
+fn number(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.trim_start_matches('v').split(['.', '-']);
     let major = numbers.next()?.parse().ok()?;
     let minor = numbers.next()?.parse().ok()?;
@@ -51,6 +68,8 @@ mod tests {
         assert_eq!(number("v2.0"), Some((2, 0)));
         assert!(number("1.9.0") < number("1.13.0"));
         assert_eq!(number("new"), None);
+        assert!(is_new_enough("1.13.0") && is_new_enough("2.0"));
+        assert!(!is_new_enough("1.12.9") && !is_new_enough("?"));
     }
 
     #[test]

@@ -16,11 +16,10 @@
 mod api;
 mod config;
 mod find;
+mod sockets;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::num::NonZeroU8;
-use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -41,6 +40,8 @@ use crate::units::ByteSize;
 use api::Api;
 pub use config::CpuTemplate;
 use config::{Config, Files};
+pub use find::{is_new_enough, version as firecracker_version};
+use sockets::Sockets;
 
 /// The vsock port that init connects to.
 pub(crate) const PORT: u32 = 52;
@@ -52,10 +53,6 @@ pub(crate) const DRIVERS: [&str; 4] = [
     "virtio_blk",
     "virtio_rng",
 ];
-
-/// The least version: it presents devices through ACPI, and has the API that is used here.
-const LEAST: (u32, u32) = (1, 13);
-const LEAST_TEXT: &str = "1.13";
 
 /// What the user may choose of a Firecracker machine.
 #[derive(Debug, Clone)]
@@ -168,6 +165,11 @@ impl Sandbox for Firecracker {
         false
     }
 
+    fn console_hint(&self) -> Option<&'static str> {
+        (!self.options.console)
+            .then_some("run it again with --serial-console to see the guest's own words")
+    }
+
     fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
         let RootFilesystem::Copy(disk) = root else {
             return Err(MachineError::RootKind {
@@ -221,15 +223,19 @@ async fn start(
 ) -> Result<UnixStream, MachineError> {
     let mut api = Api::connect(&sockets).await?;
     let found = api.version().await?;
-    if find::number(&found).is_none_or(|number| number < LEAST) {
+    if !is_new_enough(&found) {
         return Err(MachineError::OldFirecracker {
             found,
-            least: LEAST_TEXT,
+            least: find::LEAST,
         });
     }
     // Every machine of a run is of the same program.
     let _same = version.set(found);
     for order in config.orders() {
+        if order.starts_the_guest() {
+            // Every socket is there by now, and nothing hostile has run yet.
+            sockets.seal()?;
+        }
         api.put(&order).await?;
     }
     let (stream, _) = listener
@@ -245,43 +251,3 @@ async fn start(
 #[cfg(test)]
 #[path = "start_tests.rs"]
 mod tests;
-
-/// The folder of a machine's sockets, reached by its descriptor: the path of a socket is short,
-/// that of the folder may be long.
-#[derive(Debug)]
-struct Sockets {
-    folder: File,
-    path: PathBuf,
-}
-
-impl Sockets {
-    fn open(path: &Path) -> Result<Self, MachineError> {
-        let folder = File::open(path).map_err(|source| MachineError::Open {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            folder,
-            path: path.to_owned(),
-        })
-    }
-
-    /// A short path of the socket `name`.
-    fn short(&self, name: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}/{name}", self.folder.as_raw_fd()))
-    }
-
-    /// Where Firecracker connects to when the guest connects to [`PORT`].
-    fn listener_path(&self) -> PathBuf {
-        self.path.join(format!("vsock_{PORT}"))
-    }
-
-    fn listen(&self) -> Result<UnixListener, MachineError> {
-        UnixListener::bind(self.short(&format!("vsock_{PORT}"))).map_err(|source| {
-            MachineError::Prepare {
-                what: "the stream",
-                source,
-            }
-        })
-    }
-}

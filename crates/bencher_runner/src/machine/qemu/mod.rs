@@ -6,6 +6,7 @@
 //! matters, or determinism: it maps the image privately and does no block I/O.
 
 mod arguments;
+mod data;
 mod version;
 
 use std::ffi::OsString;
@@ -163,7 +164,10 @@ impl Qemu {
             || format!("qemu-system-{}", std::env::consts::ARCH),
             |program| program.to_string_lossy().into_owned(),
         );
-        find_program(&program).ok_or(MachineError::NoQemu { program })
+        // The jail has it where the host has it, by the one name that is no link.
+        find_program(&program)
+            .and_then(|path| path.canonicalize().ok())
+            .ok_or(MachineError::NoQemu { program })
     }
 
     /// The guest's kernel.
@@ -218,23 +222,27 @@ impl Sandbox for Qemu {
     }
 
     fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
-        let mut cell = self.cell(seat)?;
+        let (RootFilesystem::Copy(path) | RootFilesystem::Shared(path)) = root else {
+            return Err(MachineError::RootKind {
+                wanted: "an ext4 image",
+            });
+        };
+        let size = std::fs::metadata(path).map_err(|source| MachineError::Open {
+            path: path.clone(),
+            source,
+        })?;
+        let mut cell = self.cell(seat, size.len())?;
         cell.program(&self.program)?;
-        for folder in data_folders(&self.program) {
-            cell.keep(&folder);
+        for file in data::files(&self.program) {
+            cell.keep(&file);
         }
         let kernel = cell.read_only(&self.kernel.image, "/kernel");
         let initramfs = cell.read_only(&self.initramfs.path, "/initramfs");
-        let (path, image) = match root {
-            RootFilesystem::Copy(path) => (path, cell.writable(path, "/disk")?),
-            RootFilesystem::Shared(path) if self.maps_read_only => {
-                (path, cell.read_only(path, "/disk"))
-            }
-            RootFilesystem::Shared(_) | RootFilesystem::Folder(_) => {
-                return Err(MachineError::RootKind {
-                    wanted: "an ext4 image of its own",
-                });
-            }
+        let is_shared = matches!(root, RootFilesystem::Shared(_));
+        let image = if is_shared {
+            cell.read_only(path, "/disk")
+        } else {
+            cell.writable(path, "/disk")?
         };
         if self.accelerator == Accelerator::Kvm {
             cell.device(Path::new("/dev/kvm"));
@@ -243,16 +251,12 @@ impl Sandbox for Qemu {
             pages.check(self.options.memory)?;
             cell.allow_files_of(self.options.memory.bytes());
         }
-        let size = std::fs::metadata(path).map_err(|source| MachineError::Open {
-            path: path.clone(),
-            source,
-        })?;
         let arguments = self.command_line(&Places {
             kernel: &kernel,
             initramfs: &initramfs,
             image: &image,
             image_bytes: size.len(),
-            is_shared: matches!(root, RootFilesystem::Shared(_)),
+            is_shared,
         });
         let (ours, theirs) = stream_pair()?;
         let device = match self.options.root_device {
@@ -274,33 +278,19 @@ impl Sandbox for Qemu {
 }
 
 impl Qemu {
-    fn cell(&self, seat: &Seat<'_>) -> Result<Cell, MachineError> {
+    fn cell(&self, seat: &Seat<'_>, disk_bytes: u64) -> Result<Cell, MachineError> {
         let emulator = match self.accelerator {
             Accelerator::Kvm => 0,
             // The code that TCG translates to: it takes as much as that if it can.
             Accelerator::Tcg | Accelerator::None => 1 << 30,
         };
-        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, emulator);
+        // What the guest writes to a disk that is mapped privately is the VMM's own memory.
+        let disk = match self.options.root_device {
+            RootDevice::VirtioBlk => 0,
+            RootDevice::Nvdimm => disk_bytes,
+        };
+        let more = disk.saturating_add(emulator);
+        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, more);
         Ok(self.jail.cell(seat.folder, seat.name, limits)?)
     }
-}
-
-/// Where a QEMU that is `program` looks for firmware and for modules of its own.
-fn data_folders(program: &Path) -> Vec<PathBuf> {
-    let multiarch = format!("lib/{}-linux-gnu/qemu", std::env::consts::ARCH);
-    let Some(prefix) = program.parent().and_then(Path::parent) else {
-        return Vec::new();
-    };
-    // The firmware of Debian's QEMU is a link to that of a package of its own.
-    [
-        "share/qemu",
-        "share/seabios",
-        &multiarch,
-        "lib64/qemu",
-        "lib/qemu",
-    ]
-    .into_iter()
-    .map(|folder| prefix.join(folder))
-    .filter(|folder| folder.is_dir())
-    .collect()
 }
