@@ -61,6 +61,79 @@ fn the_vmm_is_nobody_and_sees_nothing() {
 }
 
 #[test]
+fn what_the_runner_inherited_is_not_the_vmms() {
+    if no_vm() {
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let inner = runner.command();
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", "exec 9<\"$0\"; exec \"$@\""])
+        .arg(secret.path())
+        .arg(inner.get_program())
+        .args(["run", "--image"])
+        .arg(image.path())
+        .args(WAIT)
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_for(&mut child, "ready\n");
+    let holds_it = |process: u32| {
+        fs::read_dir(format!("/proc/{process}/fd"))
+            .unwrap()
+            .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok())
+            .any(|open| open == secret.path())
+    };
+    assert!(holds_it(child.id()), "the runner has it");
+    assert!(!holds_it(vmm_of(&runner)[0]), "the VMM has not");
+    kill(
+        Pid::from_raw(child.id().try_into().unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    Ran::of(child.wait_with_output().unwrap()).exits(143);
+}
+
+#[test]
+fn choices_that_contradict_each_other() {
+    if no_vm() {
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    for (arguments, reason) in [
+        (
+            &["--sandbox", "none", "--require-jail"][..],
+            "there is no jail without a VMM",
+        ),
+        (
+            &["--sandbox", "qemu", "--cpu-template", "T2"],
+            "are for Firecracker, and QEMU was asked for",
+        ),
+        (
+            &["--cpu-template", "/no/such/template.json"],
+            "/no/such/template.json",
+        ),
+        (&["--jail-uids", "0:5"], "is no range of user ids"),
+        (&["--hugepages", "--memory", "1TiB"], "huge pages of 2 MiB"),
+    ] {
+        let ran = runner.run(&image, &[arguments, &["--", "true"]].concat());
+        let ran = ran.exits(125);
+        assert!(ran.stderr.contains(reason), "{arguments:?}: {}", ran.stderr);
+        assert!(runner.run_folders().is_empty());
+    }
+}
+
+#[test]
 fn a_vmm_that_is_killed_from_outside() {
     if no_vm() {
         return;
