@@ -119,6 +119,11 @@ impl Jail {
         Ok(jail)
     }
 
+    /// Whether it is root who makes it, and so who may choose the VMM's network.
+    pub(crate) fn is_roots(&self) -> bool {
+        self.maker == Some(Maker::Root)
+    }
+
     /// What there is of it, for the result.
     pub fn state(&self) -> JailState {
         JailState {

@@ -1,6 +1,7 @@
 //! What a jailer is told: everything that it does is in its plan, so that it decides nothing.
 
 use std::ffi::OsString;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ pub(crate) struct Plan {
     pub(crate) arguments: Vec<OsString>,
     /// The namespaces and the root of its own; `None` where the host allows none.
     pub(crate) isolation: Option<Isolation>,
+    /// The descriptor of a network namespace for it; `None` for an empty one of its own.
+    pub(crate) network: Option<RawFd>,
     /// Whom it runs as; `None` for the user who started the runner.
     pub(crate) ids: Option<Ids>,
     /// Limits of resources.

@@ -37,7 +37,7 @@ pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, 
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
-use crate::{Interrupts, Reporter, interruptible};
+use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
 use output_folder::OutputFolder;
@@ -91,6 +91,7 @@ async fn attempt(
         reporter.as_ref(),
         iteration_folder::clean_up_after,
     )?;
+    network::remove_left_over(reporter.as_ref());
     let output = spec
         .output_folder
         .as_deref()
