@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use super::range::Link;
 use super::routes::{self, Route};
@@ -15,9 +16,10 @@ use crate::Reporter;
 /// A guest's network.
 #[derive(Debug)]
 pub(crate) struct Attachment {
+    /// Taken away first: the interface would go with the namespace, but some time later.
+    _host_side: HostSide,
     /// Where the VMM is to be.
     namespace: OwnedFd,
-    _host_side: HostSide,
 }
 
 /// What of it is on the host.
@@ -25,6 +27,7 @@ pub(crate) struct Attachment {
 struct HostSide {
     slot: Slot,
     tools: Tools,
+    reporter: Arc<dyn Reporter>,
 }
 
 impl Attachment {
@@ -49,6 +52,7 @@ impl Attachment {
         let host_side = HostSide {
             slot,
             tools: network.tools.clone(),
+            reporter: Arc::clone(&network.reporter),
         };
         let plan = Plan {
             slot: host_side.slot.number,
@@ -77,8 +81,11 @@ impl Attachment {
 impl Drop for HostSide {
     fn drop(&mut self) {
         let removed = Slots::open().and_then(|slots| remove(&mut self.slot, &slots, &self.tools));
-        // It stays marked: the next runner tries again, and says why if that fails.
-        let _removed_later = removed;
+        // It stays marked, so that the next runner tries again.
+        if let Err(error) = removed {
+            self.reporter
+                .warning(&format!("the guest's network is left over: {error}"));
+        }
     }
 }
 
@@ -136,11 +143,16 @@ fn fill(
 /// Takes away what of `slot` is on the host, in the reverse order. What fails is tried again by
 /// the next runner: the slot stays marked until all has gone.
 fn remove(slot: &mut Slot, slots: &Slots, tools: &Tools) -> Result<(), NetworkError> {
-    if forwarding::exists(&rules::interface(slot.number)) {
-        tools.ip(
+    let name = rules::interface(slot.number);
+    if forwarding::exists(&name) {
+        let removed = tools.ip(
             "remove the guest's network",
             &rules::removed_interface(slot.number),
-        )?;
+        );
+        // After a killed runner it goes by itself at any moment.
+        if removed.is_err() && forwarding::exists(&name) {
+            return removed;
+        }
     }
     if slots.is_alone(slot)? {
         forwarding::switch_off(slots.folder())?;

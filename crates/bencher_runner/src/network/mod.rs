@@ -22,6 +22,7 @@ mod tools;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,7 @@ pub struct GuestNetwork {
     range: AddressRange,
     allowed: Vec<Destination>,
     name_servers: Vec<Ipv4Addr>,
+    reporter: Arc<dyn Reporter>,
 }
 
 /// A network as it is, for the result document.
@@ -86,7 +88,7 @@ impl GuestNetwork {
     pub fn new(
         choice: &NetworkChoice,
         jail: &Jail,
-        reporter: &dyn Reporter,
+        reporter: &Arc<dyn Reporter>,
     ) -> Result<Self, NetworkError> {
         if !nix::unistd::geteuid().is_root() {
             return Err(NetworkError::NotRoot);
@@ -119,6 +121,7 @@ impl GuestNetwork {
             range: choice.range,
             allowed: choice.allowed.clone(),
             name_servers,
+            reporter: Arc::clone(reporter),
         })
     }
 

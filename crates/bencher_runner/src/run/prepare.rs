@@ -75,17 +75,17 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, RunError> {
     let (spec, reporter) = (Arc::clone(spec), Arc::clone(reporter));
     interruptible(interrupts, move |cancel| {
-        prepare_blocking(&spec, reporter.as_ref(), cancel)
+        prepare_blocking(&spec, &reporter, cancel)
     })
     .await?
 }
 
 fn prepare_blocking(
     spec: &RunSpec,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
-    let choice = choose(spec, reporter)?;
+    let choice = choose(spec, reporter.as_ref())?;
     let reference = ImageReference::parse(&spec.image)?;
     let image = rootfs::open_image(&reference, &spec.directories)?;
     let mut orders = orders::orders(spec, &image.config)?;
@@ -98,7 +98,7 @@ fn prepare_blocking(
     let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
         Root::Folder
     } else {
-        Root::Image(rootfs::cached(&image, spec, reporter, cancel)?)
+        Root::Image(rootfs::cached(&image, spec, reporter.as_ref(), cancel)?)
     };
     Ok(Prepared {
         image,
@@ -174,7 +174,7 @@ fn jail(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Arc<Jail>, RunError> 
 fn network(
     spec: &RunSpec,
     jail: &Jail,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
 ) -> Result<Option<Arc<GuestNetwork>>, RunError> {
     let choice = spec.network.as_ref();
     let network = choice.map(|choice| GuestNetwork::new(choice, jail, reporter));
@@ -193,12 +193,12 @@ fn drivers<'a>(own: &[&'a str], network: Option<&Arc<GuestNetwork>>) -> Vec<&'a 
 fn firecracker(
     program: PathBuf,
     spec: &RunSpec,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
 ) -> Result<Machinery, RunError> {
-    let jail = jail(spec, reporter)?;
+    let jail = jail(spec, reporter.as_ref())?;
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref())?;
     let drivers = drivers(&machine::FIRECRACKER_DRIVERS, network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = FirecrackerOptions {
@@ -213,11 +213,11 @@ fn firecracker(
     Ok(Machinery::Firecracker(Box::new(firecracker)))
 }
 
-fn qemu(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Machinery, RunError> {
-    let jail = jail(spec, reporter)?;
+fn qemu(spec: &RunSpec, reporter: &Arc<dyn Reporter>) -> Result<Machinery, RunError> {
+    let jail = jail(spec, reporter.as_ref())?;
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref())?;
     let drivers = drivers(spec.qemu.root_device.drivers(), network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {

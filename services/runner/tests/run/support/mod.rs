@@ -1,6 +1,7 @@
 //! What the integration tests share: small real images, and the real `runner` as a user runs it.
 
 mod image;
+mod neighbour;
 mod ordinary;
 mod small_disk;
 
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
+pub(crate) use neighbour::{Host, ip};
 pub(crate) use ordinary::Ordinary;
 pub(crate) use small_disk::SmallDisk;
 use tempfile::TempDir;
