@@ -3,9 +3,9 @@
 use bencher_runner::network::{AddressRange, Destination, NetworkChoice};
 use clap::Args;
 
-/// The network.
+/// The network, if there is to be one.
 #[derive(Debug, Args)]
-pub(crate) struct Network {
+pub(crate) struct WayOut {
     /// Give the guest a way out: outbound IPv4, but not to this host nor to link-local and cloud
     /// metadata addresses; needs root
     #[arg(long, help_heading = "Network")]
@@ -24,7 +24,7 @@ pub(crate) struct Network {
     network_range: AddressRange,
 }
 
-impl Network {
+impl WayOut {
     /// What is wanted, if anything is.
     pub(crate) fn choice(&self) -> Option<NetworkChoice> {
         (self.network || !self.network_allow.is_empty()).then(|| NetworkChoice {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{Isolation, Machine, Network};
+use super::{Isolation, Machine, WayOut};
 
 /// Exit codes: the command's own; 128+n when signal n ended it; 124 timeout; 125 the runner
 /// failed; 126 the command can not be executed; 127 it is not in the image; 130 or 143 the run
@@ -64,7 +64,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) isolation: Isolation,
     #[command(flatten)]
-    pub(crate) network: Network,
+    pub(crate) network: WayOut,
 
     /// How long the command may take
     #[arg(long, value_name = "TIME", default_value = "300", value_parser = parse_duration,

@@ -4,7 +4,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::support::{Host, Image, Ordinary, Ran, Runner, ip, no_image, no_vm, vmm_of, wait_for};
+use crate::support::{
+    Host, Image, Ordinary, Ran, Runner, ip, no_image, no_vm, traces, vmm_of, wait_for,
+};
 
 /// Says what the server at an address and port answers.
 const SHELL: &str = "ask() { echo \"$1 $2: $(busybox nc -w 3 $1 $2 </dev/null 2>/dev/null)\"; }";
@@ -35,7 +37,7 @@ fn a_guest_reaches_the_neighbour_and_nothing_of_the_host() {
     if no_vm() {
         return;
     }
-    Host::with(|host| {
+    Host::with(|_| {
         let runner = Runner::new();
         let arguments = script(
             &["--network", "--format", "json"],
@@ -62,7 +64,7 @@ fn a_guest_reaches_the_neighbour_and_nothing_of_the_host() {
         assert_eq!(network["name_servers"], json!(["198.51.100.2"]));
         let blocked = network["blocked"].as_array().unwrap();
         assert!(blocked.contains(&json!("169.254.0.0/16")), "{network}");
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
     });
 }
 
@@ -79,7 +81,7 @@ fn a_name_server_on_the_host_is_its_only_service() {
         );
         let ran = Runner::new().run(&Image::new(&json!({})), &arguments);
         assert_eq!(ran.exits(0).text(), "203.0.113.7\n198.51.100.1 80: \n");
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
     });
 }
 
@@ -119,12 +121,12 @@ fn guests_have_networks_of_their_own() {
     if no_vm() {
         return;
     }
-    Host::with(|host| {
+    Host::with(|_| {
         let (first, second) = (Runner::new(), Runner::new());
         let image = Image::new(&json!({}));
         let mut child = first.start(&image, &script(&["--network"], WAIT));
         wait_for(&mut child, READY);
-        assert_eq!(host.traces(), TRACES);
+        assert_eq!(traces(), TRACES);
         let nvdimm = script(
             &["--network", "--root-device", "nvdimm"],
             "ask 198.51.100.2 80",
@@ -132,10 +134,10 @@ fn guests_have_networks_of_their_own() {
         let ran = second.run(&image, &nvdimm).exits(0);
         assert_eq!(ran.text(), READY, "by another bus");
         // The first one is still connected.
-        assert_eq!(host.traces(), TRACES);
+        assert_eq!(traces(), TRACES);
         signal(child.id(), Signal::SIGTERM);
         Ran::of(child.wait_with_output().unwrap()).exits(143);
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
     });
 }
 
@@ -144,7 +146,7 @@ fn a_killed_runners_network_is_removed_at_the_next_start() {
     if no_vm() {
         return;
     }
-    Host::with(|host| {
+    Host::with(|_| {
         let runner = Runner::new();
         let image = Image::new(&json!({}));
         let mut child = runner.start(&image, &script(&["--network"], WAIT));
@@ -156,17 +158,14 @@ fn a_killed_runners_network_is_removed_at_the_next_start() {
         while std::path::Path::new(&vmm).exists() {
             std::thread::yield_now();
         }
-        assert!(
-            host.traces()
-                .contains("table inet bencher_runner_0\noutside forwards")
-        );
+        assert!(traces().contains("table inet bencher_runner_0\noutside forwards"));
         // Another state folder, and no network of its own.
         Runner::new().run(&image, &["--", "true"]).exits(0);
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
         runner
             .run(&image, &script(&["--network"], "ask 198.51.100.2 80"))
             .exits(0);
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
     });
 }
 
@@ -175,7 +174,7 @@ fn a_name_in_use_is_an_error_and_stays() {
     if no_vm() {
         return;
     }
-    Host::with(|host| {
+    Host::with(|_| {
         ip("tuntap add dev bencher0 mode tap");
         let runner = Runner::new();
         let ran = runner
@@ -188,7 +187,7 @@ fn a_name_in_use_is_an_error_and_stays() {
             ran.stderr
         );
         assert!(runner.run_folders().is_empty());
-        assert_eq!(host.traces(), "interface bencher0\n");
+        assert_eq!(traces(), "interface bencher0\n");
     });
 }
 
@@ -197,7 +196,7 @@ fn addresses_that_the_host_uses_are_left_to_it() {
     if no_vm() {
         return;
     }
-    Host::with(|host| {
+    Host::with(|_| {
         let runner = Runner::new();
         let image = Image::new(&json!({}));
         let range = ["--network-range", "198.51.100.0/28"];
@@ -209,7 +208,7 @@ fn addresses_that_the_host_uses_are_left_to_it() {
             "{}",
             ran.stderr
         );
-        assert_eq!(host.traces(), "");
+        assert_eq!(traces(), "");
     });
 }
 

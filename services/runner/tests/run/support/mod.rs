@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
-pub(crate) use neighbour::{Host, ip};
+pub(crate) use neighbour::{Host, ip, traces};
 pub(crate) use ordinary::Ordinary;
 pub(crate) use small_disk::SmallDisk;
 use tempfile::TempDir;

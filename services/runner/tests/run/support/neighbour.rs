@@ -91,29 +91,29 @@ impl Host {
     pub(crate) fn name_server(&self, address: &str) {
         fs::write(self.resolv_conf.path(), format!("nameserver {address}\n")).unwrap();
     }
+}
 
-    /// What of guests' networks is on the host: interfaces, tables of rules, and whether anything
-    /// may be forwarded.
-    pub(crate) fn traces(&self) -> String {
-        let mut traces = String::new();
-        for setting in fs::read_dir("/proc/sys/net/ipv4/conf").unwrap() {
-            let name = setting.unwrap().file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("bencher") {
-                traces += &format!("interface {name}\n");
-            }
+/// What of guests' networks is on the host of this thread: interfaces, tables of rules, and whether
+/// anything may be forwarded.
+pub(crate) fn traces() -> String {
+    let mut traces = String::new();
+    for setting in fs::read_dir("/proc/sys/net/ipv4/conf").unwrap() {
+        let name = setting.unwrap().file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("bencher") {
+            traces.extend(["interface ", &name, "\n"]);
         }
-        let tables = Command::new("nft")
-            .args(["list", "tables"])
-            .output()
-            .unwrap();
-        traces += &String::from_utf8(tables.stdout).unwrap();
-        let forwarding = "/proc/sys/net/ipv4/conf/outside/forwarding";
-        if fs::read_to_string(forwarding).unwrap().trim() != "0" {
-            traces += "outside forwards\n";
-        }
-        traces
     }
+    let tables = Command::new("nft")
+        .args(["list", "tables"])
+        .output()
+        .unwrap();
+    traces += &String::from_utf8(tables.stdout).unwrap();
+    let forwarding = "/proc/sys/net/ipv4/conf/outside/forwarding";
+    if fs::read_to_string(forwarding).unwrap().trim() != "0" {
+        traces += "outside forwards\n";
+    }
+    traces
 }
 
 /// `ip` in the namespace of this thread.
