@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use bencher_output_protocol::{
-    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Limits, LogLevel, Orders,
-    Resources, Root, Stop,
+    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Limits, LogLevel, Network,
+    Orders, Resources, Root, Stop,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -126,6 +126,12 @@ fn host_messages() -> Vec<HostMessage> {
             total_file_bytes: 1 << 22,
         },
         log_level: LogLevel::Warning,
+        network: Some(Network {
+            address: [198, 18, 0, 2].into(),
+            prefix: 30,
+            gateway: [198, 18, 0, 1].into(),
+            name_servers: vec![[192, 0, 2, 53].into()],
+        }),
     };
     vec![
         HostMessage::Hello,

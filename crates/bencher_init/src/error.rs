@@ -143,6 +143,16 @@ pub enum InitError {
     /// The loopback interface does not come up.
     #[error("bring the loopback interface up")]
     Loopback(#[source] Errno),
+    /// The network interface does not work as ordered.
+    #[error("{step} the network interface {interface}")]
+    Network {
+        /// What was to be done with it, as a verb.
+        step: &'static str,
+        /// Its name.
+        interface: &'static str,
+        /// What the system said.
+        source: Errno,
+    },
     /// The command's cgroup can not be used.
     #[error("use the cgroup {path}")]
     Cgroup {

@@ -45,6 +45,7 @@ mod host;
 mod image;
 mod life;
 mod link;
+mod netlink;
 mod network;
 mod outbox;
 mod output;

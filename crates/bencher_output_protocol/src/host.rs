@@ -1,5 +1,7 @@
 //! What the host says to a guest.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::LogLevel;
@@ -40,6 +42,21 @@ pub struct Orders {
     pub limits: Limits,
     /// The least important log lines to send.
     pub log_level: LogLevel,
+    /// The network beside loopback; `None` for loopback alone.
+    pub network: Option<Network>,
+}
+
+/// The guest's way out: its one Ethernet interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The interface's address.
+    pub address: Ipv4Addr,
+    /// How many leading bits of it are those of its network, at most 32.
+    pub prefix: u8,
+    /// Where everything else is reached through.
+    pub gateway: Ipv4Addr,
+    /// Whom to ask for the addresses of names; none leaves the image's own configuration.
+    pub name_servers: Vec<Ipv4Addr>,
 }
 
 /// Where the image's root filesystem is.

@@ -13,6 +13,7 @@ mod interrupts;
 pub mod jail;
 pub mod kernel;
 pub mod machine;
+pub mod network;
 pub mod paths;
 mod printable;
 mod process;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod machine;
+mod network;
 mod run;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use machine::{Accelerator, Isolation, Machine, RootDevice, Sandbox};
+pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 
 /// Run the command of an OCI image in a fresh microVM and get exactly what it produced.

@@ -77,6 +77,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
                 .map_err(|error| error.to_string())?,
             console: arguments.machine.serial_console,
         },
+        network: arguments.network.choice(),
         jail: JailPolicy {
             strictness: match (
                 arguments.isolation.require_jail,

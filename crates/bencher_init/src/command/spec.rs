@@ -102,6 +102,7 @@ mod tests {
                 total_file_bytes: 0,
             },
             log_level: LogLevel::Info,
+            network: None,
         }
     }
 

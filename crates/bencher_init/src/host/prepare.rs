@@ -59,7 +59,7 @@ pub(crate) fn prepare(
     }
     set_host_name(&orders.hostname)?;
     bring_loopback_up()?;
-    for note in fill_etc(&root, &orders.hostname) {
+    for note in fill_etc(&root, &orders.hostname, &[]) {
         link.log(LogLevel::Warning, note)?;
     }
     pivot(&place)?;

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use crate::error::InitError;
 
@@ -96,6 +97,16 @@ impl RootFolder {
                 .write_all(contents.as_bytes())
                 .map_err(|error| crate::error::errno(&error)),
             Err(Errno::EEXIST) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the file `path` with these contents in the place of whatever has that name, a link
+    /// included.
+    pub(crate) fn replace(&self, path: &str, contents: &str) -> nix::Result<()> {
+        let (parent, name) = self.parent(path)?;
+        match unlinkat(&parent, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => self.write_if_missing(path, contents),
             Err(error) => Err(error),
         }
     }

@@ -1,5 +1,7 @@
 //! The steps of a guest's start.
 
+use std::net::Ipv4Addr;
+
 use bencher_output_protocol::{LogLevel, Orders, Root};
 use nix::mount::{MsFlags, mount};
 use nix::sys::utsname::uname;
@@ -15,7 +17,7 @@ use crate::cgroup::Cgroup;
 use crate::error::{InitError, Reason, errno};
 use crate::image::{RootFolder, Setting, fill_etc, furnish};
 use crate::link::Link;
-use crate::network::{bring_loopback_up, set_host_name};
+use crate::network::{bring_loopback_up, connect, set_host_name};
 use crate::poller::Poller;
 use crate::serve::World;
 use crate::sys;
@@ -64,7 +66,12 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
     }
     set_host_name(&orders.hostname)?;
     bring_loopback_up()?;
-    for note in fill_etc(&root, &orders.hostname) {
+    let mut name_servers: &[Ipv4Addr] = &[];
+    if let Some(network) = &orders.network {
+        connect(network)?;
+        name_servers = &network.name_servers;
+    }
+    for note in fill_etc(&root, &orders.hostname, name_servers) {
         link.log(LogLevel::Warning, note)?;
     }
     switch_root()?;

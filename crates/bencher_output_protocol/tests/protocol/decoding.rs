@@ -247,5 +247,6 @@ fn empty_orders() -> bencher_output_protocol::Orders {
             total_file_bytes: 0,
         },
         log_level: LogLevel::Info,
+        network: None,
     }
 }

@@ -1,10 +1,13 @@
 //! Messages to test with.
 
+use std::net::Ipv4Addr;
+
 use bencher_output_protocol::{
     ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Limits, LogLevel, MAX_DATA,
-    Orders, Resources, Root, Stop,
+    Network, Orders, Resources, Root, Stop,
 };
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 /// A guest's message that owns what it says.
@@ -134,6 +137,7 @@ fn orders() -> impl Strategy<Value = Orders> {
         (root, ".{0,10}", ".{0,10}", level()),
         (list(), list(), list()),
         (vec(any::<u8>(), 0..20), any::<u8>(), numbers),
+        option::of(network()),
     )
         .prop_map(
             |(
@@ -144,6 +148,7 @@ fn orders() -> impl Strategy<Value = Orders> {
                     stop_signal,
                     (output_bytes, file_count, file_bytes, total_file_bytes),
                 ),
+                network,
             )| Orders {
                 root,
                 hostname,
@@ -160,8 +165,25 @@ fn orders() -> impl Strategy<Value = Orders> {
                     total_file_bytes,
                 },
                 log_level,
+                network,
             },
         )
+}
+
+fn network() -> impl Strategy<Value = Network> {
+    let name_servers = vec(any::<Ipv4Addr>(), 0..4);
+    (
+        any::<Ipv4Addr>(),
+        any::<u8>(),
+        any::<Ipv4Addr>(),
+        name_servers,
+    )
+        .prop_map(|(address, prefix, gateway, name_servers)| Network {
+            address,
+            prefix,
+            gateway,
+            name_servers,
+        })
 }
 
 /// Any message of a host.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,6 +13,7 @@ use super::report::Report;
 use super::uids::UidLock;
 use super::{Jail, JailError, libraries};
 use crate::cgroup::Cgroup;
+use crate::network::{Attachment, GuestNetwork, NetworkError, TUN};
 
 /// Files that a VMM may have open: its own few, and one for each connection of a guest.
 const OPEN_FILES: u64 = 1024;
@@ -28,6 +29,7 @@ pub(crate) struct Cell {
     /// Removed, and with it everything that runs in it, before the user id is free.
     cgroup: Option<Cgroup>,
     uid: Option<UidLock>,
+    network: Option<Attachment>,
     libraries_cache: PathBuf,
     /// The largest file that the VMM is given to write to.
     largest_file: u64,
@@ -67,6 +69,7 @@ impl Cell {
             is_off: jail.is_off,
             uid,
             cgroup,
+            network: None,
             libraries_cache: jail.cache.clone(),
             largest_file: 0,
         })
@@ -124,6 +127,18 @@ impl Cell {
         self.add(path, path, Access::Device);
     }
 
+    /// Gives the VMM a way out: the network of `run`, with a tap device that it may open.
+    pub(crate) fn connect(
+        &mut self,
+        network: &GuestNetwork,
+        run: &str,
+    ) -> Result<(), NetworkError> {
+        let owner = self.uid.as_ref().ok_or(NetworkError::NoJail)?.id;
+        self.network = Some(network.attach(run, owner)?);
+        self.device(Path::new(TUN));
+        Ok(())
+    }
+
     /// Gives a file to the VMM's user.
     pub(crate) fn give(&self, path: &Path) -> Result<(), JailError> {
         match &self.uid {
@@ -164,7 +179,7 @@ impl Cell {
         program: &Path,
         arguments: Vec<OsString>,
         vcpus: u8,
-        next: usize,
+        next: RawFd,
     ) -> Result<Jailed, JailError> {
         if self.is_off {
             let mut command = Command::new(program);
@@ -179,7 +194,13 @@ impl Cell {
             uid: uid.id,
             gid: uid.id,
         });
+        let network = self.network.as_ref().map(Attachment::namespace);
+        let network = network
+            .transpose()
+            .map_err(prepare_error(Path::new("the guest's network")))?;
+        let (plan_number, report_number, network_number) = (next, next + 1, next + 2);
         let plan = Plan {
+            network: network.as_ref().map(|_| network_number),
             program: program.to_owned(),
             arguments,
             isolation: self.isolation.clone(),
@@ -198,11 +219,13 @@ impl Cell {
         let mut command = Command::new("/proc/self/exe");
         command
             .arg(MARK)
-            .args([next.to_string(), (next + 1).to_string()])
+            .args([plan_number.to_string(), report_number.to_string()])
             .env_clear();
+        let mut descriptors = vec![plan, writer];
+        descriptors.extend(network);
         Ok(Jailed {
             command,
-            descriptors: vec![plan, writer],
+            descriptors,
             report: Some(report),
         })
     }

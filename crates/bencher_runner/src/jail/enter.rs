@@ -88,7 +88,7 @@ fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
         identity::give_up_new_privileges()?;
         return execute(plan);
     };
-    namespaces::leave_host(isolation.by)?;
+    namespaces::leave_host(isolation.by, plan.network.map(inherited))?;
     let jailer = life::own_handle()?;
     #[expect(unsafe_code, reason = "there is no other way to enter a pid namespace")]
     // SAFETY: this process has no other threads, so the child may do what it likes.

@@ -5,9 +5,9 @@
 //!   └─ Cell (each VMM)  a root, a user id, a cgroup ─► Plan ─► jailer ─► VMM
 //! ```
 //!
-//! A guest that breaks out of its VMM finds itself in an empty network, in a root that holds only
-//! what the VMM needed, as a user who owns nothing and can become nobody else. See
-//! `docs/security.md` for what each step stops.
+//! A guest that breaks out of its VMM finds itself in a network that is empty or the guest's own,
+//! in a root that holds only what the VMM needed, as a user who owns nothing and can become nobody
+//! else. See `docs/security.md` for what each step stops.
 //!
 //! As root the whole jail is made. An ordinary user makes the same in a user namespace, without a
 //! user id of its own. Where the host allows no user namespaces, what is left is the VMM's own
@@ -128,6 +128,11 @@ impl Jail {
             });
         }
         Ok(jail)
+    }
+
+    /// Whether it is root who makes it, and so who may choose the VMM's network.
+    pub(crate) fn is_roots(&self) -> bool {
+        self.maker == Some(Maker::Root)
     }
 
     /// What there is of it, for the result.

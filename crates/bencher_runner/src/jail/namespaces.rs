@@ -1,6 +1,8 @@
 //! Leaving the host's namespaces.
 
-use nix::sched::{CloneFlags, unshare};
+use std::os::fd::OwnedFd;
+
+use nix::sched::{CloneFlags, setns, unshare};
 
 use super::plan::Maker;
 use super::step::StepError;
@@ -15,8 +17,14 @@ const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWUTS)
     .union(CloneFlags::CLONE_NEWCGROUP);
 
-/// Moves this process to namespaces of its own; only its children are in the one of pids.
-pub(super) fn leave_host(maker: Maker) -> Result<(), StepError> {
+/// Moves this process to namespaces of its own, or to the `network` that was made for it; only its
+/// children are in the one of pids.
+pub(super) fn leave_host(maker: Maker, network: Option<OwnedFd>) -> Result<(), StepError> {
+    if let Some(network) = network {
+        // Closed with it: what is in a network can not leave it, and needs no handle of it.
+        setns(network, CloneFlags::CLONE_NEWNET).map_err(StepError::Network)?;
+        return unshare(NAMESPACES - CloneFlags::CLONE_NEWNET).map_err(StepError::Namespaces);
+    }
     let Maker::User { uid, gid } = maker else {
         return unshare(NAMESPACES).map_err(StepError::Namespaces);
     };

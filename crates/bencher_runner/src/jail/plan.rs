@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) arguments: Vec<OsString>,
     /// The namespaces and the root of its own; `None` where the host allows none.
     pub(crate) isolation: Option<Isolation>,
+    /// The descriptor of a network namespace for it; `None` for an empty one of its own.
+    pub(crate) network: Option<RawFd>,
     /// Whom it runs as; `None` for the user who started the runner.
     pub(crate) ids: Option<Ids>,
     /// Limits of resources.

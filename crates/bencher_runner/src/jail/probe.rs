@@ -15,7 +15,7 @@ pub(super) fn answer() -> u8 {
         gid: nix::unistd::getegid().as_raw(),
     };
     // That a user namespace can be made is not enough: some hosts give no rights in it.
-    match namespaces::leave_host(maker).and_then(|()| root::make_mounts_private()) {
+    match namespaces::leave_host(maker, None).and_then(|()| root::make_mounts_private()) {
         Ok(()) => 0,
         Err(error) => {
             println!("{error}");

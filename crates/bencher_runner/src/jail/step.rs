@@ -14,6 +14,8 @@ pub(super) enum StepError {
     Cgroup { path: PathBuf, source: io::Error },
     #[error("failed to make namespaces: {0}")]
     Namespaces(Errno),
+    #[error("failed to enter the guest's network: {0}")]
+    Network(Errno),
     #[error("failed to write {path}: {source}")]
     IdMap {
         path: &'static str,

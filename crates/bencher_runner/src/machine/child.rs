@@ -112,7 +112,7 @@ impl Machine {
             connection,
             root,
         } = launch;
-        let next = FIRST.unsigned_abs() as usize + descriptors.len();
+        let next = (FIRST..).nth(descriptors.len()).unwrap_or(FIRST);
         let jailed = cell.command(program, arguments, vcpus, next)?;
         descriptors.extend(jailed.descriptors);
         let mut machine = Self::spawn(Launch {

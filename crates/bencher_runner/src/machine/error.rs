@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::jail::JailError;
+use crate::network::NetworkError;
 
 /// Why a machine can not be started.
 #[derive(Debug, Error)]
@@ -90,6 +91,9 @@ pub enum MachineError {
         /// Why.
         reason: String,
     },
+    /// There is no network for the guest.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// There is no jail for the VMM.
     #[error(transparent)]
     Jail(#[from] JailError),

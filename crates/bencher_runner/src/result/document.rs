@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Iteration;
 use crate::jail::JailState;
 use crate::machine::Description;
+use crate::network::NetworkState;
 use crate::units::ByteSize;
 
 /// The version of this document's layout. Fields are added without a new version; a field that
@@ -108,6 +109,8 @@ pub struct Machine {
     pub kernel: Option<KernelIdentity>,
     /// The VMM's jail; absent without a VM.
     pub jail: Option<JailState>,
+    /// The guest's network; absent where it had loopback alone.
+    pub network: Option<NetworkState>,
 }
 
 /// A guest kernel.

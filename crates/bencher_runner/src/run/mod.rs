@@ -37,7 +37,7 @@ pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, 
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
-use crate::{Interrupts, Reporter, interruptible};
+use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
 use output_folder::OutputFolder;
@@ -164,7 +164,9 @@ async fn get_ready(
     // Other runners may be removing what is left over, which takes its time.
     let folder = interruptible(interrupts, move |_| {
         let clean_up_after = iteration_folder::clean_up_after;
-        Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after)
+        let folder = Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after);
+        network::remove_left_over(for_work.as_ref());
+        folder
     })
     .await??;
     let output = spec

@@ -14,7 +14,8 @@ const HOSTNAME: &str = "bencher";
 /// `SIGTERM`, what container engines send by default.
 const DEFAULT_STOP_SIGNAL: u8 = 15;
 
-/// The orders for each iteration; the root filesystem is filled in when its machine is there.
+/// The orders for each iteration; the root filesystem is filled in when its machine is
+/// there, and the network when it is known what the host can give.
 pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, RunError> {
     let arguments = resolve_command(config, &spec.command)?;
     let environment: Vec<_> = merge_environment(&config.env, &spec.environment)?
@@ -52,6 +53,7 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
             total_file_bytes: spec.limits.total_files.bytes(),
         },
         log_level: spec.guest_log_level,
+        network: None,
     })
 }
 

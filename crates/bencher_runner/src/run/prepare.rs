@@ -18,6 +18,7 @@ use crate::machine::{
     self, Accelerator, Description, Firecracker, FirecrackerOptions, Host, KvmState, MachineError,
     Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
 };
+use crate::network::{self, GuestNetwork, NetworkError};
 use crate::result;
 use crate::units::ByteSize;
 use crate::{Interrupts, Reporter, interruptible};
@@ -56,6 +57,14 @@ impl Machinery {
             Self::Host(host) => host,
         }
     }
+
+    fn network(&self) -> Option<&GuestNetwork> {
+        match self {
+            Self::Firecracker(firecracker) => firecracker.network(),
+            Self::Qemu(qemu) => qemu.network(),
+            Self::Host(_) => None,
+        }
+    }
 }
 
 /// Prepares a run on a thread of its own, so that an interrupt is noticed at once.
@@ -66,29 +75,30 @@ pub(crate) async fn prepare(
 ) -> Result<Prepared, RunError> {
     let (spec, reporter) = (Arc::clone(spec), Arc::clone(reporter));
     interruptible(interrupts, move |cancel| {
-        prepare_blocking(&spec, reporter.as_ref(), cancel)
+        prepare_blocking(&spec, &reporter, cancel)
     })
     .await?
 }
 
 fn prepare_blocking(
     spec: &RunSpec,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
-    let choice = choose(spec, reporter)?;
+    let choice = choose(spec, reporter.as_ref())?;
     let reference = ImageReference::parse(&spec.image)?;
     let image = rootfs::open_image(&reference, &spec.directories)?;
-    let orders = orders::orders(spec, &image.config)?;
+    let mut orders = orders::orders(spec, &image.config)?;
     let sandbox = match choice {
         Choice::Host => Machinery::Host(Host),
         Choice::Firecracker(program) => firecracker(program, spec, reporter, cancel)?,
         Choice::Qemu => qemu(spec, reporter, cancel)?,
     };
+    orders.network = sandbox.network().map(GuestNetwork::orders);
     let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
         Root::Folder
     } else {
-        Root::Image(rootfs::cached(&image, spec, reporter, cancel)?)
+        Root::Image(rootfs::cached(&image, spec, reporter.as_ref(), cancel)?)
     };
     Ok(Prepared {
         image,
@@ -116,6 +126,9 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
     if spec.sandbox == SandboxChoice::None {
         if spec.jail.strictness == Strictness::Complete {
             return Err(RunError::NoJail);
+        }
+        if spec.network.is_some() {
+            return Err(MachineError::from(NetworkError::NoMachine).into());
         }
         reporter.warning(
             "no sandbox: the command runs on this host's own kernel, which an image can attack; \
@@ -169,23 +182,45 @@ fn jail(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Arc<Jail>, RunError> 
     Ok(Arc::new(jail))
 }
 
+/// The network for guests, if they are to have one.
+fn network(
+    spec: &RunSpec,
+    jail: &Jail,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<Option<Arc<GuestNetwork>>, RunError> {
+    let choice = spec.network.as_ref();
+    let network = choice.map(|choice| GuestNetwork::new(choice, jail, reporter));
+    Ok(network
+        .transpose()
+        .map_err(MachineError::from)?
+        .map(Arc::new))
+}
+
+/// What drives the devices of a machine that has `own` ones.
+fn drivers<'a>(own: &[&'a str], network: Option<&Arc<GuestNetwork>>) -> Vec<&'a str> {
+    let network = network.map(|_| network::DRIVER);
+    own.iter().copied().chain(network).collect()
+}
+
 fn firecracker(
     program: PathBuf,
     spec: &RunSpec,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
     cancel: &AtomicBool,
 ) -> Result<Machinery, RunError> {
-    let jail = jail(spec, reporter)?;
+    let jail = jail(spec, reporter.as_ref())?;
+    let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter, cancel)?;
-    let drivers = &machine::FIRECRACKER_DRIVERS;
-    let initramfs = initramfs::prepare(&kernel, drivers, &spec.directories.cache)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
+    let drivers = drivers(&machine::FIRECRACKER_DRIVERS, network.as_ref());
+    let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = FirecrackerOptions {
         vcpus: spec.vcpus,
         memory: spec.memory,
         huge_pages: spec.huge_pages,
         cpu_template: spec.firecracker.cpu_template.clone(),
         console: spec.firecracker.console,
+        network,
     };
     let firecracker = Firecracker::new(program, options, kernel, initramfs, jail)?;
     Ok(Machinery::Firecracker(Box::new(firecracker)))
@@ -193,17 +228,15 @@ fn firecracker(
 
 fn qemu(
     spec: &RunSpec,
-    reporter: &dyn Reporter,
+    reporter: &Arc<dyn Reporter>,
     cancel: &AtomicBool,
 ) -> Result<Machinery, RunError> {
-    let jail = jail(spec, reporter)?;
+    let jail = jail(spec, reporter.as_ref())?;
+    let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter, cancel)?;
-    let initramfs = initramfs::prepare(
-        &kernel,
-        spec.qemu.root_device.drivers(),
-        &spec.directories.cache,
-    )?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
+    let drivers = drivers(spec.qemu.root_device.drivers(), network.as_ref());
+    let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {
         program: spec.qemu.program.clone(),
         accelerator: spec.qemu.accelerator,
@@ -211,6 +244,7 @@ fn qemu(
         vcpus: spec.vcpus,
         memory: spec.memory,
         huge_pages: spec.huge_pages,
+        network,
         tsc: spec.tsc,
     };
     let qemu = Qemu::new(options, kernel, initramfs, jail)?;
@@ -262,6 +296,7 @@ pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
             initramfs_id: initramfs.id.clone(),
         }),
         jail: Some(jail.state()),
+        network: prepared.sandbox.network().map(GuestNetwork::state),
     };
     match &prepared.sandbox {
         Machinery::Firecracker(firecracker) => result::Machine {
@@ -282,6 +317,7 @@ pub(crate) fn machine(spec: &RunSpec, prepared: &Prepared) -> result::Machine {
             disk_bytes: Host::can_mount().then_some(spec.disk),
             kernel: None,
             jail: None,
+            network: None,
         },
     }
 }

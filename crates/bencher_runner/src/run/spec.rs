@@ -11,6 +11,7 @@ use crate::Directories;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
 use crate::machine::{Accelerator, CpuTemplate, HugePages, RootDevice, TscAnchor};
+use crate::network::NetworkChoice;
 use crate::units::ByteSize;
 
 /// The least memory that a guest is given: the kernel, init and a small command need about half.
@@ -27,6 +28,8 @@ pub struct RunSpec {
     pub firecracker: FirecrackerChoice,
     /// Choices for QEMU.
     pub qemu: QemuChoice,
+    /// The guest's way out; `None` for loopback alone.
+    pub network: Option<NetworkChoice>,
     /// What is wanted of the VMM's jail.
     pub jail: JailPolicy,
     /// Virtual CPUs.

@@ -7,6 +7,7 @@ mod bad_input;
 mod host;
 mod jail;
 mod microvm;
+mod network;
 mod preparing;
 mod schema;
 mod setup;

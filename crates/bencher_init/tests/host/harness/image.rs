@@ -101,6 +101,7 @@ impl Image {
                 total_file_bytes: u64::MAX,
             },
             log_level: LogLevel::Debug,
+            network: None,
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{FirecrackerOptions, PORT};
 use crate::machine::MachineError;
+use crate::network::{GUEST_MAC, TAP};
 
 /// What the guest sees of the processor.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,6 +128,13 @@ impl Config {
             "/vsock",
             json!({"guest_cid": GUEST_CID, "uds_path": text(&files.vsock)}),
         );
+        if options.network.is_some() {
+            order(
+                "attach the network",
+                "/network-interfaces/eth0",
+                json!({"iface_id": "eth0", "host_dev_name": TAP, "guest_mac": GUEST_MAC}),
+            );
+        }
         order("attach the entropy device", "/entropy", json!({}));
         order(
             "start the guest",
@@ -184,6 +192,7 @@ mod tests {
             huge_pages: None,
             cpu_template: None,
             console: false,
+            network: None,
         }
     }
 

@@ -36,6 +36,7 @@ use super::{
 use crate::initramfs::Initramfs;
 use crate::jail::Jail;
 use crate::kernel::Kernel;
+use crate::network::GuestNetwork;
 use crate::units::ByteSize;
 use api::Api;
 pub use config::CpuTemplate;
@@ -68,6 +69,8 @@ pub struct FirecrackerOptions {
     /// Whether the guest's kernel has a serial console, whose last lines errors show. It costs
     /// some of the boot.
     pub console: bool,
+    /// The network that each guest is given, if it is given one.
+    pub network: Option<Arc<GuestNetwork>>,
 }
 
 /// The Firecracker sandbox.
@@ -139,6 +142,11 @@ impl Firecracker {
         &self.initramfs
     }
 
+    /// The network that each guest is given.
+    pub fn network(&self) -> Option<&GuestNetwork> {
+        self.options.network.as_deref()
+    }
+
     /// The jail that it runs in.
     pub fn jail(&self) -> &Jail {
         &self.jail
@@ -183,6 +191,9 @@ impl Sandbox for Firecracker {
         let mut cell = self.jail.cell(seat.folder, seat.name, limits)?;
         cell.program(&self.program)?;
         cell.device(Path::new("/dev/kvm"));
+        if let Some(network) = &self.options.network {
+            cell.connect(network, seat.name)?;
+        }
         let sockets = seat.folder.join("sockets");
         let inside = cell.folder(&sockets, "/run")?;
         let files = Files {

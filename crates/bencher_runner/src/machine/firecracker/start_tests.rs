@@ -29,6 +29,7 @@ fn start_with(answers: &[(&str, &str)]) -> (Result<(), MachineError>, Option<Str
         huge_pages: None,
         cpu_template: None,
         console: false,
+        network: None,
     };
     let files = Files {
         kernel: "/kernel".into(),

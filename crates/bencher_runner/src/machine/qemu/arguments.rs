@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Accelerator, PORT, RootDevice};
 use crate::machine::HugePages;
+use crate::network::{GUEST_MAC, TAP};
 use crate::units::ByteSize;
 
 /// The descriptor of the stream in the child.
@@ -25,6 +26,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) initramfs: &'a Path,
     /// `None` where the guest finds its TSC's rate by itself.
     pub(crate) tsc_kilohertz: Option<u64>,
+    pub(crate) has_network: bool,
 }
 
 pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
@@ -84,6 +86,9 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
         RootDevice::VirtioBlk => "device",
         RootDevice::Nvdimm => "pci",
     };
+    if plan.has_network {
+        network(&mut arguments, plan);
+    }
     arguments.option("-device", format!("virtio-serial-{bus},max_ports=2"));
     arguments.option("-chardev", format!("socket,id=stream,fd={STREAM_FD}"));
     arguments.option(
@@ -125,6 +130,23 @@ fn root(arguments: &mut Arguments, plan: &Plan<'_>) {
             arguments.option("-device", "nvdimm,id=nvdimm0,memdev=root");
         }
     }
+}
+
+fn network(arguments: &mut Arguments, plan: &Plan<'_>) {
+    // The device is there and belongs to the VMM's user: there is nothing to be set up by scripts.
+    arguments.option(
+        "-netdev",
+        format!("tap,id=network,ifname={TAP},script=no,downscript=no"),
+    );
+    let device = match plan.root_device {
+        RootDevice::VirtioBlk => "virtio-net-device",
+        // It boots from no network, and needs no code for that.
+        RootDevice::Nvdimm => "virtio-net-pci,romfile=",
+    };
+    arguments.option(
+        "-device",
+        format!("{device},netdev=network,mac={GUEST_MAC}"),
+    );
 }
 
 fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
@@ -174,6 +196,7 @@ mod tests {
             kernel: Path::new("/cache/vmlinux"),
             initramfs: Path::new("/cache/initramfs.cpio"),
             tsc_kilohertz: (accelerator == Accelerator::Tcg).then_some(2_596_130),
+            has_network: false,
         }
     }
 
@@ -195,6 +218,26 @@ mod tests {
         let lines = lines(&plan);
         assert!(lines.contains(",memory-backend=memory\n"), "{lines}");
         assert!(lines.contains("hugetlbsize=2097152,prealloc=on"), "{lines}");
+    }
+
+    #[test]
+    fn a_network_is_a_tap_device_on_the_machines_bus() {
+        for (root_device, device) in [
+            (RootDevice::VirtioBlk, "virtio-net-device,netdev=network,"),
+            (
+                RootDevice::Nvdimm,
+                "virtio-net-pci,romfile=,netdev=network,",
+            ),
+        ] {
+            let plan = Plan {
+                has_network: true,
+                ..plan(root_device, Accelerator::Tcg)
+            };
+            let lines = lines(&plan);
+            let tap = "-netdev\ntap,id=network,ifname=guest,script=no,downscript=no\n";
+            assert!(lines.contains(tap), "{lines}");
+            assert!(lines.contains(device), "{lines}");
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::{
 use crate::initramfs::Initramfs;
 use crate::jail::{Cell, Jail};
 use crate::kernel::Kernel;
+use crate::network::GuestNetwork;
 use crate::paths::find_program;
 use crate::units::ByteSize;
 
@@ -84,6 +85,8 @@ pub struct QemuOptions {
     pub memory: ByteSize,
     /// Huge pages for it, if it is to have any.
     pub huge_pages: Option<HugePages>,
+    /// The network that each guest is given, if it is given one.
+    pub network: Option<Arc<GuestNetwork>>,
     /// When the runner began, for the TSC's rate.
     pub tsc: TscAnchor,
 }
@@ -180,6 +183,11 @@ impl Qemu {
         &self.initramfs
     }
 
+    /// The network that each guest is given.
+    pub fn network(&self) -> Option<&GuestNetwork> {
+        self.options.network.as_deref()
+    }
+
     /// The jail that it runs in.
     pub fn jail(&self) -> &Jail {
         &self.jail
@@ -202,6 +210,7 @@ impl Qemu {
             kernel: places.kernel,
             initramfs: places.initramfs,
             tsc_kilohertz,
+            has_network: self.options.network.is_some(),
         })
     }
 }
@@ -246,6 +255,9 @@ impl Sandbox for Qemu {
         };
         if self.accelerator == Accelerator::Kvm {
             cell.device(Path::new("/dev/kvm"));
+        }
+        if let Some(network) = &self.options.network {
+            cell.connect(network, seat.name)?;
         }
         if let Some(pages) = self.options.huge_pages {
             pages.check(self.options.memory)?;

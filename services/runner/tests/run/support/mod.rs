@@ -1,6 +1,7 @@
 //! What the integration tests share: small real images, and the real `runner` as a user runs it.
 
 mod image;
+mod neighbour;
 mod ordinary;
 mod server;
 mod small_disk;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use image::Image;
+pub(crate) use neighbour::{Host, ip, traces};
 pub(crate) use ordinary::Ordinary;
 pub(crate) use server::serve_once;
 pub(crate) use small_disk::SmallDisk;

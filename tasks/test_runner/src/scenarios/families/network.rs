@@ -29,6 +29,7 @@ const NEEDS: &[Need] = &[
     Need::Option("--network"),
     Need::Root,
     Need::Program("ip"),
+    Need::Program("nft"),
     Need::Program("unshare"),
     Need::Program("busybox"),
 ];
@@ -39,6 +40,7 @@ const NARROWED: &[Need] = &[
     Need::Option("--network"),
     Need::Root,
     Need::Program("ip"),
+    Need::Program("nft"),
     Need::Program("unshare"),
     Need::Program("busybox"),
 ];
