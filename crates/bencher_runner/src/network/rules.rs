@@ -105,7 +105,8 @@ pub(super) fn removed_interface(slot: u32) -> String {
     format!("link delete {}\n", interface(slot))
 }
 
-/// For `nft` in the namespace. What is refused fails at once, with "administratively prohibited".
+/// For `nft` in the namespace. What is refused is told so ("administratively
+/// prohibited").
 pub(super) fn rules_inside(plan: &Plan<'_>) -> String {
     let mut ways = String::new();
     for server in plan.name_servers {
