@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
 use super::{pid, script};
-use crate::support::{Image, Ran, Runner, no_vm, vmm_of, wait_for};
+use crate::support::{Handle, Image, Ran, Runner, no_vm, vmm_of, wait_for};
 
 #[test]
 fn a_timeout_keeps_what_was_produced() {
@@ -105,11 +105,13 @@ fn the_machine_dies_with_the_runner_and_its_folder_is_swept() {
     let image = Image::new(&json!({}));
     let mut child = runner.start(&image, &["--", "sh", "-c", "echo ready; sleep 1000"]);
     wait_for(&mut child, "ready\n");
-    let machine = vmm_of(&runner);
-    assert_eq!(machine.len(), 1);
+    let [machine] = vmm_of(&runner)[..] else {
+        panic!("one VMM: {:?}", vmm_of(&runner));
+    };
+    let machine = Handle::of(machine);
     kill(pid(&child), Signal::SIGKILL).unwrap();
-    // Its pipes end when the last process that holds them has gone: the VMM.
     child.wait_with_output().unwrap();
+    machine.wait_for_end();
     assert!(vmm_of(&runner).is_empty());
     assert_eq!(runner.run_folders().len(), 1, "kill -9 leaves the folder");
     runner.run(&image, &["--", "true"]).exits(0);

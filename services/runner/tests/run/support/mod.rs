@@ -1,5 +1,6 @@
 //! What the integration tests share: small real images, and the real `runner` as a user runs it.
 
+mod handle;
 mod image;
 mod neighbour;
 mod ordinary;
@@ -12,6 +13,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+pub(crate) use handle::Handle;
 pub(crate) use image::Image;
 pub(crate) use neighbour::{Host, ip, traces};
 pub(crate) use ordinary::Ordinary;
