@@ -2,8 +2,9 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -30,6 +31,25 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// This very program. Its file may be gone: a build of the workspace replaces it, also one that it
+/// started itself.
+pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// A copy of this program in `folder`, which no build replaces.
+///
+/// # Errors
+///
+/// When it can not be written.
+pub(crate) fn own_copy(folder: &Path) -> anyhow::Result<PathBuf> {
+    let copy = folder.join("test_runner");
+    // Whoever uses an earlier copy keeps it.
+    let new = folder.join(format!("test_runner.{}", std::process::id()));
+    fs::copy(OWN_PROGRAM, &new)
+        .and_then(|_| fs::rename(&new, &copy))
+        .with_context(|| format!("cannot write {}", copy.display()))?;
+    Ok(copy)
 }
 
 /// The cargo that started this process.
@@ -202,6 +222,17 @@ mod tests {
     fn a_missing_program_is_named() {
         let error = run(&mut command("/no/such/program")).expect_err("it is not there");
         assert_eq!(error.to_string(), "cannot start `program`");
+    }
+
+    #[test]
+    fn a_copy_of_this_program_is_this_program() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = own_copy(folder.path()).expect("it can be written");
+        let listed = capture(command(&copy).arg("--list")).expect("it is a program");
+        let listed = String::from_utf8_lossy(&listed);
+        assert!(listed.contains("a_copy_of_this_program_is_this_program"));
+        let names = fs::read_dir(folder.path()).expect("it is there").count();
+        assert_eq!(names, 1, "nothing else is left");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::tsc;
 use crate::console;
 use crate::images::{self, Distribution, Image};
 use crate::prerequisites;
-use crate::process::command;
+use crate::process::{command, own_copy};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 
@@ -128,7 +128,7 @@ impl Place {
         }
         let paths = Paths {
             runner: contents.runner.binary().to_owned(),
-            harness: env::current_exe().context("this program has no path")?,
+            harness: own_copy(&contents.workspace.folder("lab")?)?,
             firecracker: contents.firecracker.clone(),
             cache: contents.runner.cache().to_owned(),
             state: contents.runner.state().to_owned(),
@@ -149,7 +149,7 @@ impl Place {
         let distribution = Distribution::here().map_err(|error| missing(&error))?;
         let kernel = Kernel::fetch(workspace).map_err(|error| missing(&error))?;
         let root = disk::ensure(workspace, contents.runner, distribution, &kernel)?;
-        let harness = env::current_exe().context("this program has no path")?;
+        let harness = own_copy(&workspace.folder("lab")?)?;
         input.add(contents.runner.binary(), "bin/runner")?;
         input.add(&harness, "bin/test_runner")?;
         input.add(&contents.runner.cache().join("kernels"), "cache/kernels")?;

@@ -4,7 +4,6 @@
 //! scenario. Here the outcomes are put together.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,7 @@ use super::machine::{Finished, Output};
 use super::outcomes::{Outcome, Outcomes, parse_report};
 use super::place::{self, Contents, Place};
 use crate::console;
-use crate::process::{capture, command};
+use crate::process::{OWN_PROGRAM, capture, command};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 
@@ -128,7 +127,7 @@ pub(crate) fn run(
 
 /// What the suite of this very program prints on this machine.
 fn suite(options: &[&str], scenarios: &[String]) -> anyhow::Result<String> {
-    let mut command = command(env::current_exe().context("this program has no path")?);
+    let mut command = command(OWN_PROGRAM);
     command.arg("scenarios").args(options);
     for name in scenarios {
         command.args(["--scenario", name]);
