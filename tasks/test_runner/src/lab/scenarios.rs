@@ -25,7 +25,8 @@ pub(crate) const FIRECRACKER: &str = "firecracker";
 /// The backends that need KVM.
 pub(crate) const BACKENDS: [&str; 2] = [FIRECRACKER, "qemu-kvm"];
 
-/// What `all` runs: each part of the way from the image to the result once, and the jail.
+/// What `all` runs: each part of the way from the image to the result once, and the jail. One machine
+/// at a time: in an emulated processor two at once starve each other's boot.
 pub(crate) const SELECTED: [&str; 9] = [
     "basic_execution",
     "exit_code",
