@@ -26,7 +26,7 @@ pub(crate) const FIRECRACKER: &str = "firecracker";
 pub(crate) const BACKENDS: [&str; 2] = [FIRECRACKER, "qemu-kvm"];
 
 /// What `all` runs: each part of the way from the image to the result once, and the jail. One machine
-/// at a time: in an emulated processor two at once starve each other's boot.
+/// at a time: of two that booted at once in an emulated processor one was seen to hang.
 pub(crate) const SELECTED: [&str; 9] = [
     "basic_execution",
     "exit_code",
