@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod cpio;
+pub mod cpus;
 mod download;
 pub mod initramfs;
 mod interruptible;
