@@ -23,6 +23,7 @@ pub mod result;
 pub mod run;
 mod scratch;
 pub mod setup;
+pub mod tuning;
 pub mod units;
 
 pub use download::{DownloadError, PinnedUrl};
