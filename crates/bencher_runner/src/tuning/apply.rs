@@ -24,7 +24,7 @@ pub(crate) struct InForce {
     pub(crate) held: Vec<File>,
 }
 
-/// Turns the knobs of `stages`, and adds what it changes to `journal`, which is on disk before the
+/// Turns the knobs of `stages` for `purpose`, and adds what it changes to `journal`, which is on disk before the
 /// first change of each stage.
 ///
 /// # Errors
@@ -33,6 +33,7 @@ pub(crate) struct InForce {
 pub(crate) fn apply(
     place: &Place,
     stages: &[Vec<Entry>],
+    purpose: Purpose,
     journal: &mut Journal,
 ) -> Result<InForce, TuningError> {
     let mut in_force = InForce::default();
@@ -49,7 +50,7 @@ pub(crate) fn apply(
             return Err(error);
         }
         for plan in plans {
-            let knob = plan.carry_out(place, journal.purpose, &mut in_force.held);
+            let knob = plan.carry_out(place, purpose, &mut in_force.held);
             in_force.knobs.push(knob);
         }
     }

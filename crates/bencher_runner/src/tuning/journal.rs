@@ -52,12 +52,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// One without changes. It is not on disk yet.
-    pub(crate) fn new(place: &Place, purpose: Purpose) -> Result<Self, TuningError> {
+    /// One without changes, which would be left over if its runner ended now. It is not on disk yet.
+    pub(crate) fn new(place: &Place) -> Result<Self, TuningError> {
         Ok(Self {
             version: VERSION,
             boot_id: boot_id(place)?,
-            purpose,
+            purpose: Purpose::Run,
             changes: Vec::new(),
         })
     }

@@ -129,11 +129,12 @@ impl Restored {
 fn few(items: impl ExactSizeIterator<Item = String>) -> String {
     const SHOWN: usize = 4;
     let more = items.len().saturating_sub(SHOWN);
-    let mut text = items.take(SHOWN).collect::<Vec<_>>().join(", ");
+    let shown = items.take(SHOWN).collect::<Vec<_>>().join(", ");
     if more > 0 {
-        text += &format!(", and {more} more");
+        format!("{shown}, and {more} more")
+    } else {
+        shown
     }
-    text
 }
 
 #[cfg(test)]

@@ -82,16 +82,13 @@ impl Tuning {
         reporter: &Arc<dyn Reporter>,
     ) -> Result<Self, TuningError> {
         let lock = own(place)?;
-        let (in_force, journal, tuned_by) = match recover(place, &lock, reporter.as_ref())? {
-            Some(standing) => (
-                hold(place, stages, &standing.changes),
-                None,
-                TunedBy::TuneApply,
-            ),
-            None => {
-                let (in_force, journal) = tune(place, stages, Purpose::Run, reporter.as_ref())?;
-                (in_force, Some(journal), TunedBy::Run)
-            }
+        let standing = recover(place, &lock, reporter.as_ref())?;
+        let (in_force, journal, tuned_by) = if let Some(standing) = standing {
+            let in_force = hold(place, stages, &standing.changes);
+            (in_force, None, TunedBy::TuneApply)
+        } else {
+            let (in_force, journal) = tune(place, stages, Purpose::Run, reporter.as_ref())?;
+            (in_force, Some(journal), TunedBy::Run)
         };
         Ok(Self {
             place: place.clone(),
@@ -182,7 +179,7 @@ pub fn apply_to_host(
         settle(place, standing, reporter)?;
     }
     let stages = stages(&policy.choices, housekeeping);
-    let (in_force, journal) = tune(place, &stages, Purpose::Apply, reporter)?;
+    let (in_force, mut journal) = tune(place, &stages, Purpose::Apply, reporter)?;
     let state = TuningState {
         tuned_by: TunedBy::TuneApply,
         reason: None,
@@ -193,6 +190,12 @@ pub fn apply_to_host(
     {
         settle(place, journal, reporter)?;
         return Err(TuningError::Incomplete { reason });
+    }
+    // Only now it is to stay: what is half done is left over.
+    journal.purpose = Purpose::Apply;
+    if let Err(error) = journal.save(place) {
+        settle(place, journal, reporter)?;
+        return Err(error);
     }
     Ok(state)
 }
@@ -290,8 +293,8 @@ fn tune(
     purpose: Purpose,
     reporter: &dyn Reporter,
 ) -> Result<(InForce, Journal), TuningError> {
-    let mut journal = Journal::new(place, purpose)?;
-    match apply(place, stages, &mut journal) {
+    let mut journal = Journal::new(place)?;
+    match apply(place, stages, purpose, &mut journal) {
         Ok(in_force) => Ok((in_force, journal)),
         Err(error) => {
             // Why the journal can not be written is said by the error.

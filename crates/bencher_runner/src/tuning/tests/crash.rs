@@ -7,7 +7,7 @@ use crate::Reporter;
 use crate::reporter::Silent;
 use crate::tuning::place::Place;
 use crate::tuning::policy::TuningStrictness::Possible;
-use crate::tuning::{TunedBy, Tuning, put_back_left_over};
+use crate::tuning::{TunedBy, Tuning, apply_to_host, put_back_left_over, restore_host};
 
 /// More operations than a run has: where a loop over them ends.
 const MANY: usize = 1000;
@@ -61,6 +61,31 @@ fn the_next_start_finds_the_originals_wherever_the_last_one_was_killed() {
         assert!(!host.journal().exists());
     }
     panic!("a run never ends");
+}
+
+#[test]
+fn what_is_to_stay_stays_as_a_whole_or_not_at_all() {
+    let host = FakeHost::noisy();
+    let untouched = host.values();
+    for operations in 0..MANY {
+        let disk = Dying::after(operations, &host);
+        let place = host.place_with(disk.clone());
+        let applied = apply_to_host(&place, &policy(Possible), Some(&housekeeping()), &Silent);
+        put_back_left_over(&host.place(), &Silent);
+        if host.values() == untouched {
+            assert!(disk.has_died() && !host.journal().exists());
+            continue;
+        }
+        // It was killed after the journal said that it is to stay.
+        assert_eq!(host.read("sys/devices/system/cpu/smt/control"), "off");
+        restore_host(&host.place()).unwrap();
+        assert_eq!(host.values(), untouched);
+        if !disk.has_died() {
+            assert!(applied.is_ok() && operations > 20);
+            return;
+        }
+    }
+    panic!("it never ends");
 }
 
 #[test]

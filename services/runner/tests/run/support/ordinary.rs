@@ -65,9 +65,15 @@ impl Ordinary {
 
     /// `runner run --image IMAGE …`.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Ran {
+        Ran::of(self.command(image, arguments).output().unwrap())
+    }
+
+    /// The same, not started yet.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Command {
         readable(image.path());
         let home = self.home.path();
-        let output = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
             .args(["--clear-groups", "--no-new-privs"])
             .arg(home.join("runner"))
@@ -76,10 +82,9 @@ impl Ordinary {
             .args(arguments)
             .env("BENCHER_RUNNER_CACHE_DIR", home.join("cache"))
             .env("BENCHER_RUNNER_STATE_DIR", home.join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran::of(output)
+            .env("BENCHER_RUNNER_NO_TUNING", "1")
+            .stdin(Stdio::null());
+        command
     }
 }
 
