@@ -93,6 +93,18 @@ impl CpuSet {
         self.0.is_subset(&others.0)
     }
 
+    /// Those that are among `others` too.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        Self(self.0.intersection(&others.0).copied().collect())
+    }
+
+    /// These and `others`.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        Self(self.0.union(&others.0).copied().collect())
+    }
+
     /// Those that are not among `others`.
     #[must_use]
     pub fn without(&self, others: &Self) -> Self {
@@ -247,6 +259,8 @@ mod tests {
         let (few, many) = (set(&[1, 2]), set(&[0, 1, 2, 9]));
         assert!(few.is_subset(&many) && !many.is_subset(&few));
         assert_eq!(many.without(&few), set(&[0, 9]));
+        assert_eq!(many.and(&set(&[2, 3])), set(&[2]));
+        assert_eq!(few.or(&set(&[2, 3])), set(&[1, 2, 3]));
         assert!(many.contains(9) && !few.contains(9));
         assert_eq!((few.len(), few.is_empty()), (2, false));
     }
