@@ -87,6 +87,7 @@ impl<'a> Run<'a> {
             cgroup: world.cgroup.as_ref().map(Cgroup::door).transpose()?,
             setting: world.setting,
             is_spared: world.is_spared,
+            cpus: world.cpus,
         };
         unshare(CloneFlags::CLONE_NEWPID).map_err(failed("make a pid namespace"))?;
         let reaper = match sys::fork().map_err(failed("make the reaper's process"))? {

@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) cgroup: Option<Cgroup>,
     /// Whether the out-of-memory killer spares init.
     pub(crate) is_spared: bool,
+    /// The CPUs for the command; `None` for init's own.
+    pub(crate) cpus: Option<nix::sched::CpuSet>,
 }
 
 /// Runs the command and tells the host everything that comes of it.

@@ -7,12 +7,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setgroups, setresgid, setresuid,
-    setsid,
+    Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fchown, setgroups, setresgid,
+    setresuid, setsid,
 };
 
 use super::exec::execute;
@@ -34,6 +34,8 @@ pub(crate) struct Surroundings {
     pub(crate) setting: Setting,
     /// Whether the out-of-memory killer spares init, which is inherited.
     pub(crate) is_spared: bool,
+    /// The CPUs for the command; `None` for init's own.
+    pub(crate) cpus: Option<CpuSet>,
 }
 
 /// The command's ends of what connects it to init.
@@ -96,6 +98,11 @@ fn prepare(
     reporter: &Reporter,
 ) -> Result<(), StepError> {
     step("begin a session", setsid())?;
+    if let Some(cpus) = &surroundings.cpus {
+        // Init and its reaper stay elsewhere.
+        let this = Pid::from_raw(0);
+        step("run on its own CPUs", sched_setaffinity(this, cpus))?;
+    }
     sys::reset_signal_actions();
     step(
         "unblock signals",

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use nix::sched::CpuSet;
+
 use crate::error::{InitError, Reason};
 
 /// What the runner tells on the command line.
@@ -12,10 +14,12 @@ pub(crate) struct HostArguments {
     pub(crate) stream: i32,
     /// A cgroup (v2) for the command, made by the runner, who also removes it.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The CPUs that the command runs on; `None` for init's own.
+    pub(crate) cpus: Option<CpuSet>,
 }
 
 const USAGE: &str = "bencher_init runs as PID 1 of a guest, or as \
-                     \"bencher_init host --stream-fd N [--cgroup FOLDER]\"";
+                     \"bencher_init host --stream-fd N [--cgroup FOLDER] [--cpus LIST]\"";
 
 impl HostArguments {
     /// Reads the arguments that follow the program's name.
@@ -27,6 +31,7 @@ impl HostArguments {
         }
         let mut stream = None;
         let mut cgroup = None;
+        let mut cpus = None;
         while let Some(option) = arguments.next() {
             let value = arguments.next();
             match (option.to_str(), value) {
@@ -41,14 +46,36 @@ impl HostArguments {
                     stream = Some(number);
                 }
                 (Some("--cgroup"), Some(value)) => cgroup = Some(PathBuf::from(value)),
+                (Some("--cpus"), Some(value)) => {
+                    let list = value.to_str().and_then(cpu_set).ok_or_else(|| {
+                        refuse(format!(
+                            "--cpus takes a list of CPUs, not {}",
+                            value.display()
+                        ))
+                    })?;
+                    cpus = Some(list);
+                }
                 _ => return Err(refuse(format!("what is {}?", option.display()))),
             }
         }
         Ok(Self {
             stream: stream.ok_or_else(|| refuse("--stream-fd is missing".to_owned()))?,
             cgroup,
+            cpus,
         })
     }
+}
+
+/// The CPUs of a list such as `0-3,8`.
+fn cpu_set(text: &str) -> Option<CpuSet> {
+    let mut cpus = CpuSet::new();
+    for range in text.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        for cpu in first.parse::<usize>().ok()?..=last.parse().ok()? {
+            cpus.set(cpu).ok()?;
+        }
+    }
+    Some(cpus)
 }
 
 #[cfg(test)]
@@ -64,6 +91,7 @@ mod tests {
         let expected = HostArguments {
             stream: 5,
             cgroup: Some("/c".into()),
+            cpus: None,
         };
         assert_eq!(
             parse(&["host", "--stream-fd", "5", "--cgroup", "/c"]),
@@ -73,6 +101,18 @@ mod tests {
             parse(&["host", "--cgroup", "/c", "--stream-fd", "5"]),
             Ok(expected)
         );
+    }
+
+    #[test]
+    fn cpus_are_a_list_as_the_kernel_writes_it() {
+        let arguments = ["host", "--stream-fd", "5", "--cpus", "1-2,8"];
+        let cpus = parse(&arguments).unwrap().cpus.unwrap();
+        let is_set = |cpu: &usize| cpus.is_set(*cpu).unwrap();
+        assert_eq!((0..16).filter(is_set).collect::<Vec<_>>(), [1, 2, 8]);
+        for list in ["", "x", "1-", "0,99999", "-1"] {
+            let reason = parse(&["host", "--stream-fd", "5", "--cpus", list]).unwrap_err();
+            assert!(reason.contains("takes a list of CPUs"), "{list}: {reason}");
+        }
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub(crate) fn prepare(
         setting,
         cgroup,
         is_spared,
+        cpus: arguments.cpus,
     };
     Ok((orders, world))
 }

@@ -80,6 +80,7 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
         setting: Setting::Vm,
         cgroup: Some(cgroup),
         is_spared: true,
+        cpus: None,
     };
     Ok((orders, world))
 }
