@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <cgroup2>/bencher-runner/<run>.<iteration>     as root
+//! <cgroup2>/bencher-runner.quiet/<run>.<iteration>   as root, with CPUs of its own
 //! <cgroup2>/<own>/bencher-runner.<run>.<iteration>   as a user, where the own cgroup is the user's
 //! ```
 //!
@@ -20,6 +21,9 @@ use thiserror::Error;
 
 /// What the runner calls its part of the hierarchy.
 const NAME: &str = "bencher-runner";
+
+/// What it calls the part that has CPUs of its own.
+const QUIET: &str = "bencher-runner.quiet";
 
 /// The controllers that limit and count.
 const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
@@ -90,10 +94,18 @@ impl Cgroup {
     }
 
     /// Makes the cgroup `name`, if this host has a place for it, with those limits that the host
-    /// can set.
-    pub(crate) fn create(name: &str, limits: CgroupLimits) -> Result<Option<Self>, CgroupError> {
-        let Ok(parent) = Parent::find() else {
-            return Ok(None);
+    /// can set. `within` is the cgroup that it has to be in; `None` for where they are made else.
+    pub(crate) fn create(
+        name: &str,
+        limits: CgroupLimits,
+        within: Option<&Path>,
+    ) -> Result<Option<Self>, CgroupError> {
+        let parent = match within {
+            Some(path) => Parent::at(path),
+            None => match Parent::find() {
+                Ok(parent) => parent,
+                Err(_) => return Ok(None),
+            },
         };
         parent.enable_controllers();
         let path = parent.child(name);
@@ -151,19 +163,58 @@ impl Cgroup {
         let Ok(parent) = Parent::find() else {
             return Ok(());
         };
-        let prefix = parent.child(&format!("{name}."));
-        for entry in fs::read_dir(&parent.path)? {
-            let path = entry?.path();
-            if path
-                .as_os_str()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_os_str().as_encoded_bytes())
-            {
-                remove(&path)?;
+        let quiet = parent.top.as_deref().map(quiet);
+        let quiet = quiet.filter(|path| path.exists());
+        for parent in [Some(parent), quiet.map(|path| Parent::at(&path))]
+            .into_iter()
+            .flatten()
+        {
+            let prefix = parent.child(&format!("{name}."));
+            for entry in fs::read_dir(&parent.path)? {
+                let path = entry?.path();
+                if path
+                    .as_os_str()
+                    .as_encoded_bytes()
+                    .starts_with(prefix.as_os_str().as_encoded_bytes())
+                {
+                    remove(&path)?;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// The root of this host's hierarchy, where one is mounted.
+pub(crate) fn hierarchy() -> Option<PathBuf> {
+    mounted(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// The cgroup that has CPUs of its own, in the hierarchy whose root is `top`.
+pub(crate) fn quiet(top: &Path) -> PathBuf {
+    top.join(QUIET)
+}
+
+/// Lets what is made below `path`, which is below the hierarchy's root `top`, be counted and
+/// limited.
+pub(crate) fn pass_controllers_on(top: &Path, path: &Path) {
+    Parent {
+        path: path.to_owned(),
+        prefix: "",
+        top: Some(top.to_owned()),
+    }
+    .enable_controllers();
+}
+
+/// Ends what is in a cgroup, and in those directly below it, and removes them all.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    remove(path)
 }
 
 impl Drop for Cgroup {
@@ -219,9 +270,17 @@ struct Parent {
 }
 
 impl Parent {
+    /// The cgroup `path`, which this process has made.
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            prefix: "",
+            top: None,
+        }
+    }
+
     fn find() -> Result<Self, String> {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let top = mounted(&mounts).ok_or("no cgroup v2 hierarchy is mounted")?;
+        let top = hierarchy().ok_or("no cgroup v2 hierarchy is mounted")?;
         let parent = if nix::unistd::geteuid().is_root() {
             let path = top.join(NAME);
             match fs::create_dir(&path) {
@@ -328,7 +387,7 @@ mod tests {
             pids: Some(10),
         };
         let name = format!("test-{}.1", std::process::id());
-        let Some(cgroup) = Cgroup::create(&name, limits).unwrap() else {
+        let Some(cgroup) = Cgroup::create(&name, limits, None).unwrap() else {
             println!("skipped: no cgroup v2 of this user's");
             return;
         };
@@ -345,13 +404,32 @@ mod tests {
     }
 
     #[test]
+    fn one_within_another_goes_with_it() {
+        let limits = CgroupLimits {
+            memory_bytes: None,
+            pids: None,
+        };
+        let name = format!("outer-{}.1", std::process::id());
+        let Some(outer) = Cgroup::create(&name, limits, None).unwrap() else {
+            println!("skipped: no cgroup v2 of this user's");
+            return;
+        };
+        let inner = Cgroup::create("inner", limits, Some(outer.path()));
+        let inner = inner.unwrap().unwrap();
+        assert_eq!(inner.path(), outer.path().join("inner"));
+        std::mem::forget(inner);
+        remove_tree(outer.path()).unwrap();
+        assert!(!outer.path().exists());
+    }
+
+    #[test]
     fn what_is_left_in_one_is_ended_and_waited_for() {
         let limits = CgroupLimits {
             memory_bytes: None,
             pids: None,
         };
         let name = format!("busy-{}.1", std::process::id());
-        let Some(cgroup) = Cgroup::create(&name, limits).unwrap() else {
+        let Some(cgroup) = Cgroup::create(&name, limits, None).unwrap() else {
             println!("skipped: no cgroup v2 of this user's");
             return;
         };

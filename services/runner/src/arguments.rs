@@ -1,5 +1,6 @@
 //! The command line.
 
+mod cpus;
 mod machine;
 mod network;
 mod run;
@@ -12,6 +13,7 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use cpus::Cpus;
 pub(crate) use machine::{Accelerator, Isolation, Machine, RootDevice, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};

@@ -122,6 +122,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         },
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
+        cpus: arguments.cpus.choice(),
         tuning: arguments.tuning.policy(),
         limits: RunLimits {
             timeout: arguments.timeout,

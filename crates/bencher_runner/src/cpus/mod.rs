@@ -1,9 +1,19 @@
 //! The host's processors: what there is, who uses which, and keeping everybody to that.
 
+mod affinity;
 mod layout;
+mod partition;
+mod pinning;
+mod placement;
 mod set;
 mod topology;
 
+pub(crate) use affinity::set_this_thread;
 pub use layout::{Compromise, Demand, Layout, LayoutError, decide};
+pub use partition::PartitionKind;
+pub(crate) use partition::has_left_over;
+pub(crate) use pinning::{Claim, Pinning, give_back_left_over, this_host};
+pub use pinning::{CpuChoice, CpuLayoutState};
+pub(crate) use placement::{Placement, PlacementError, child_of};
 pub use set::{CpuSet, ParseCpuSetError};
 pub use topology::{CoreKind, Cpu, Permitted, Topology};

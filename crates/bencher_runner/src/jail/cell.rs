@@ -13,6 +13,7 @@ use super::report::Report;
 use super::uids::UidLock;
 use super::{Jail, JailError, libraries};
 use crate::cgroup::Cgroup;
+use crate::cpus::Placement;
 use crate::network::{Attachment, GuestNetwork, NetworkError, TUN};
 
 /// Files that a VMM may have open: its own few, and one for each connection of a guest.
@@ -30,6 +31,7 @@ pub(crate) struct Cell {
     cgroup: Option<Cgroup>,
     uid: Option<UidLock>,
     network: Option<Attachment>,
+    placement: Option<Placement>,
     libraries_cache: PathBuf,
     /// The largest file that the VMM is given to write to.
     largest_file: u64,
@@ -51,6 +53,7 @@ impl Cell {
         folder: &Path,
         uid: Option<UidLock>,
         cgroup: Option<Cgroup>,
+        placement: Option<Placement>,
     ) -> Result<Self, JailError> {
         let isolation = match jail.maker {
             Some(by) => {
@@ -70,6 +73,7 @@ impl Cell {
             uid,
             cgroup,
             network: None,
+            placement,
             libraries_cache: jail.cache.clone(),
             largest_file: 0,
         })
@@ -167,6 +171,11 @@ impl Cell {
         self.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory)
     }
 
+    /// Where it runs; `None` for wherever the kernel wants.
+    pub(crate) fn placement(&self) -> Option<&Placement> {
+        self.placement.as_ref()
+    }
+
     /// Whether the VMM is watched by a jailer, who ends it when told to.
     pub(crate) fn is_watched(&self) -> bool {
         self.isolation.is_some()
@@ -211,6 +220,7 @@ impl Cell {
             },
             ids,
             cgroup: self.cgroup.as_ref().map(Cgroup::processes),
+            cpus: self.placement.as_ref().map(|own| own.all().to_string()),
         };
         let (report, writer) = Report::pipe().map_err(prepare_error(Path::new("a pipe")))?;
         let plan = plan

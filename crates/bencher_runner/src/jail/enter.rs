@@ -6,7 +6,7 @@
 //! ```text
 //! jailer:  close the rest ─► hold signals back ─► cgroup ─► namespaces ─► fork ─► watch the VMM
 //!                                                                          │
-//! VMM:     private mounts ─► new root ─► pivot ─► seal ─► limits ─► no keys ─► no capabilities
+//! VMM:     CPUs ─► private mounts ─► new root ─► pivot ─► seal ─► limits ─► no keys ─► no capabilities
 //!            ─► no groups ─► user ─► no new privileges ─► end with the jailer ─► execute
 //! ```
 
@@ -25,6 +25,7 @@ use super::plan::Plan;
 use super::report::tell;
 use super::step::StepError;
 use super::{identity, keyring, life, limits, namespaces, probe, root};
+use crate::cpus::{CpuSet, set_this_thread};
 
 /// The first argument of a jailer. No command of a user is called so.
 pub(super) const MARK: &str = "--jailer";
@@ -83,6 +84,7 @@ fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
     }
     let Some(isolation) = &plan.isolation else {
         signals.let_through()?;
+        take_place(plan)?;
         limits::limit(&plan.limits)?;
         keyring::leave_session_keyring()?;
         identity::give_up_new_privileges()?;
@@ -109,6 +111,7 @@ fn become_vmm(
     signals: &life::Signals,
     jailer: &OwnedFd,
 ) -> Result<std::convert::Infallible, StepError> {
+    take_place(plan)?;
     root::make_mounts_private()?;
     root::mount_new_root(&isolation.place)?;
     root::fill(isolation, plan.ids)?;
@@ -129,6 +132,20 @@ fn become_vmm(
     life::end_with(jailer)?;
     signals.let_through()?;
     execute(plan)
+}
+
+/// Leaves the runner's CPUs for the machine's: with those of its vCPUs it boots sooner.
+fn take_place(plan: &Plan) -> Result<(), StepError> {
+    let Some(text) = &plan.cpus else {
+        return Ok(());
+    };
+    let failed = |reason: String| StepError::Cpus {
+        cpus: text.clone(),
+        reason,
+    };
+    let cpus = text.parse::<CpuSet>();
+    let cpus = cpus.map_err(|error| failed(error.to_string()))?;
+    set_this_thread(&cpus).map_err(|error| failed(error.to_string()))
 }
 
 /// Becomes the VMM, with nothing in its environment.

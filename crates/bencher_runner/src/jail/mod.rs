@@ -42,6 +42,7 @@ pub(crate) use report::Report;
 pub use uids::UidRange;
 
 use crate::cgroup::{Cgroup, CgroupLimits};
+use crate::cpus::Placement;
 use plan::Maker;
 use uids::UidLock;
 
@@ -144,12 +145,13 @@ impl Jail {
     }
 
     /// A cell for one VMM, which keeps what it needs below `folder`, a folder of this run alone.
-    /// `name` is unique on this host.
+    /// `name` is unique on this host. `placement` says where it runs, if that matters.
     pub(crate) fn cell(
         &self,
         folder: &Path,
         name: &str,
         limits: CgroupLimits,
+        placement: Option<&Placement>,
     ) -> Result<Cell, JailError> {
         let uid = match self.maker {
             Some(Maker::Root) => Some(UidLock::take(self.uids)?),
@@ -158,9 +160,10 @@ impl Jail {
         let cgroup = if self.is_off {
             None
         } else {
-            Cgroup::create(name, limits).map_err(JailError::Cgroup)?
+            let within = placement.and_then(|placement| placement.cgroup.as_deref());
+            Cgroup::create(name, limits, within).map_err(JailError::Cgroup)?
         };
-        Cell::new(self, folder, uid, cgroup)
+        Cell::new(self, folder, uid, cgroup, placement.cloned())
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) limits: Limits,
     /// The file `cgroup.procs` of its cgroup.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The CPUs that it may run on, as a list; `None` for those of the jailer.
+    pub(crate) cpus: Option<String>,
 }
 
 impl Plan {

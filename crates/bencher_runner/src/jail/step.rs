@@ -12,6 +12,8 @@ pub(super) enum StepError {
     Plan(String),
     #[error("failed to enter the cgroup {}: {source}", path.display())]
     Cgroup { path: PathBuf, source: io::Error },
+    #[error("failed to run on the CPUs {cpus}: {reason}")]
+    Cpus { cpus: String, reason: String },
     #[error("failed to make namespaces: {0}")]
     Namespaces(Errno),
     #[error("failed to enter the guest's network: {0}")]

@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 use super::MachineError;
 use super::console::{Console, Tail};
 use crate::cgroup::Cgroup;
+use crate::cpus::{PlacementError, child_of};
 use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
@@ -196,6 +197,25 @@ impl Machine {
             };
             self.connection = Connection::Ready(stream);
         }
+        Ok(())
+    }
+
+    /// Moves its threads to where they belong. The vCPUs run by then, and nothing of the command.
+    pub(crate) fn place(&self) -> Result<(), PlacementError> {
+        let Some(jail) = &self.jail else {
+            // Init moves the command.
+            return Ok(());
+        };
+        let (Some(placement), Some(process)) = (jail.cell.placement(), self.child.id()) else {
+            return Ok(());
+        };
+        let vmm = if jail.cell.is_watched() {
+            child_of(process)?
+        } else {
+            process
+        };
+        placement.place_vmm(vmm)?;
+        placement.place_kernel_threads();
         Ok(())
     }
 

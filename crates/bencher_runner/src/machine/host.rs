@@ -90,9 +90,14 @@ impl Sandbox for Host {
             memory_bytes: None,
             pids: None,
         };
-        let cgroup = Cgroup::create(seat.name, no_limits).map_err(JailError::Cgroup)?;
+        let within = seat.placement.and_then(|own| own.cgroup.as_deref());
+        let cgroup = Cgroup::create(seat.name, no_limits, within).map_err(JailError::Cgroup)?;
         if let Some(cgroup) = &cgroup {
             command.arg("--cgroup").arg(cgroup.path());
+        }
+        if let Some(placement) = seat.placement {
+            let cpus = placement.benchmark.to_string();
+            command.args(["--cpus", &cpus]);
         }
         let mut descriptors = vec![theirs, program()?];
         // Init holds the device open from its first moment, so it stays attached until init has

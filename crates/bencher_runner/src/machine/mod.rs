@@ -42,6 +42,7 @@ pub use tsc::TscAnchor;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupLimits;
+use crate::cpus::Placement;
 use crate::units::ByteSize;
 
 /// What a VMM of its own memory and threads may take: the guest's memory, `more` for what kind of
@@ -91,6 +92,8 @@ pub struct Seat<'a> {
     pub folder: &'a Path,
     /// A name that nothing else on this host has at the same time.
     pub name: &'a str,
+    /// Where it runs; `None` for wherever the kernel wants.
+    pub(crate) placement: Option<&'a Placement>,
 }
 
 /// An iteration's own root filesystem.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Iteration;
+use crate::cpus::CpuLayoutState;
 use crate::jail::JailState;
 use crate::machine::Description;
 use crate::network::NetworkState;
@@ -140,6 +141,9 @@ pub struct Host {
     pub architecture: String,
     /// The host's tuning during the iterations; absent when the run failed before there was one.
     pub tuning: Option<TuningState>,
+    /// Who had which of the host's CPUs during the iterations; absent when the run failed before
+    /// that was decided.
+    pub cpu_layout: Option<CpuLayoutState>,
 }
 
 /// What bounded a run.
@@ -184,8 +188,8 @@ pub struct Trust {
 }
 
 impl Host {
-    /// This host, tuned as `tuning` says.
-    pub fn current(tuning: Option<TuningState>) -> Self {
+    /// This host, tuned as `tuning` says, its CPUs given out as `cpu_layout` says.
+    pub fn current(tuning: Option<TuningState>, cpu_layout: Option<CpuLayoutState>) -> Self {
         let cpu_model = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
             .and_then(|text| cpu_model(&text));
@@ -198,6 +202,7 @@ impl Host {
             kernel_release,
             architecture: std::env::consts::ARCH.to_owned(),
             tuning,
+            cpu_layout,
         }
     }
 }

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::text;
 use crate::Unfinished;
+use crate::cpus::LayoutError;
 use crate::initramfs::InitramfsError;
 use crate::kernel::KernelError;
 use crate::machine::MachineError;
@@ -99,6 +100,9 @@ pub enum RunError {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
     },
+    /// The CPUs that were named can not be used.
+    #[error(transparent)]
+    Cpus(#[from] LayoutError),
     /// The host can not be tuned as required.
     #[error(transparent)]
     Tuning(#[from] TuningError),

@@ -156,6 +156,9 @@ async fn handle(
         GuestMessage::Hello { kernel_release, .. } => {
             record.moments.hello = Some(now);
             record.kernel_release(kernel_release);
+            if let Err(error) = control.machine.place() {
+                record.warn(format!("not all threads are on their CPUs: {error}"));
+            }
             let mut orders = plan.orders.clone();
             orders.root = control.machine.root().clone();
             control.send(&HostMessage::Hello)?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::RunError;
 use crate::Reporter;
 use crate::cgroup::Cgroup;
+use crate::cpus::Placement;
 use crate::machine::Seat;
 use crate::scratch::Scratch;
 
@@ -35,10 +36,11 @@ impl IterationFolder {
         &self.path
     }
 
-    pub(crate) fn seat(&self) -> Seat<'_> {
+    pub(crate) fn seat<'a>(&'a self, placement: Option<&'a Placement>) -> Seat<'a> {
         Seat {
             folder: &self.path,
             name: &self.name,
+            placement,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! prepare: image -> orders, kernel, sandbox, root filesystem      (once)
-//! tune:    the host, until the last iteration is over             (once)
+//! quiet:   tune the host, give out its CPUs, until the last is over (once)
 //! iterate: copy -> boot -> talk -> finish -> iteration            (each time)
 //! report:  iterations, outcome, trust -> result document          (once)
 //! ```
@@ -16,6 +16,7 @@ mod live;
 mod orders;
 mod output_folder;
 mod prepare;
+mod quiet;
 mod record;
 mod report;
 mod root;
@@ -38,12 +39,12 @@ pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, 
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
-use crate::tuning::{self, Place, Tuning};
 use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
 use output_folder::OutputFolder;
 use prepare::Prepared;
+use quiet::Quiet;
 use record::{Keep, Moments, Record};
 use report::Report;
 use supervisor::Times;
@@ -101,13 +102,14 @@ async fn attempt(
         folder,
         output,
         prepared,
-        tuning,
+        quiet,
     } = ready;
     let run = Run {
         spec,
         prepared: &prepared,
         folder: &folder,
         output: output.as_ref(),
+        quiet: &quiet,
         reporter,
     };
     let vmm_version = report.is_wanted().then(|| run.vmm_version());
@@ -134,8 +136,7 @@ async fn attempt(
             break;
         }
     }
-    let tuning_state = tuning.state().clone();
-    blocking(move || tuning.end()).await?;
+    let host = blocking(move || quiet.end()).await?;
     let vmm_version = match vmm_version {
         // A VMM that does not tell its version at once is not waited for.
         Some(task) => match tokio::time::timeout(VERSION_PATIENCE, task).await {
@@ -148,7 +149,7 @@ async fn attempt(
         exit_code,
         error: failure,
     };
-    report.write(&prepared, tuning_state, vmm_version, &outcome)?;
+    report.write(&prepared, host, vmm_version, &outcome)?;
     Ok(outcome)
 }
 
@@ -157,7 +158,7 @@ struct Ready {
     folder: Scratch,
     output: Option<OutputFolder>,
     prepared: Arc<Prepared>,
-    tuning: Tuning,
+    quiet: Quiet,
 }
 
 async fn get_ready(
@@ -165,6 +166,7 @@ async fn get_ready(
     interrupts: &mut Interrupts,
     reporter: &Arc<dyn Reporter>,
 ) -> Result<Ready, RunError> {
+    quiet::check(spec)?;
     let runs = spec.directories.state.join("runs");
     let for_work = Arc::clone(reporter);
     // Other runners may be removing what is left over, which takes its time.
@@ -172,7 +174,7 @@ async fn get_ready(
         let clean_up_after = iteration_folder::clean_up_after;
         let folder = Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after);
         network::remove_left_over(for_work.as_ref());
-        tuning::put_back_left_over(&Place::this_host(), for_work.as_ref());
+        quiet::put_back_left_over(for_work.as_ref());
         folder
     })
     .await??;
@@ -181,12 +183,12 @@ async fn get_ready(
         .as_deref()
         .map(OutputFolder::create)
         .transpose()?;
-    match prepare_and_tune(spec, interrupts, reporter).await {
-        Ok((prepared, tuning)) => Ok(Ready {
+    match prepare_and_quieten(spec, interrupts, reporter).await {
+        Ok((prepared, quiet)) => Ok(Ready {
             folder,
             output,
-            prepared: Arc::new(prepared),
-            tuning,
+            prepared,
+            quiet,
         }),
         Err(error) => {
             if let Some(output) = &output {
@@ -197,15 +199,17 @@ async fn get_ready(
     }
 }
 
-/// Prepares the run, and then tunes the host: it is not to be tuned for as long as an image takes.
-async fn prepare_and_tune(
+/// Prepares the run, and then quietens the host: it is not to be tuned, nor the work to be confined
+/// to few CPUs, for as long as an image takes.
+async fn prepare_and_quieten(
     spec: &Arc<RunSpec>,
     interrupts: &mut Interrupts,
     reporter: &Arc<dyn Reporter>,
-) -> Result<(Prepared, Tuning), RunError> {
-    let prepared = prepare::prepare(spec, interrupts, reporter).await?;
+) -> Result<(Arc<Prepared>, Quiet), RunError> {
+    let prepared = Arc::new(prepare::prepare(spec, interrupts, reporter).await?);
     let (spec, reporter) = (Arc::clone(spec), Arc::clone(reporter));
-    let begin = move || Tuning::begin(&Place::this_host(), &spec.tuning, None, &reporter);
+    let for_work = Arc::clone(&prepared);
+    let begin = move || Quiet::begin(&spec, &for_work.sandbox, &reporter);
     Ok((prepared, blocking(begin).await??))
 }
 
@@ -235,6 +239,7 @@ struct Run<'a> {
     prepared: &'a Arc<Prepared>,
     folder: &'a Scratch,
     output: Option<&'a OutputFolder>,
+    quiet: &'a Quiet,
     reporter: &'a Arc<dyn Reporter>,
 }
 
@@ -270,7 +275,7 @@ impl Run<'_> {
             folder: self.output,
         };
         let mut record = Record::new(index, moments, keep, self.reporter.as_ref())?;
-        let machine = sandbox.boot(&root, &folder.seat())?;
+        let machine = sandbox.boot(&root, &folder.seat(self.quiet.placement()))?;
         record.moments.start = Instant::now();
         let plan = IterationPlan {
             orders: &self.prepared.orders,

@@ -272,7 +272,8 @@ impl<'a> Record<'a> {
         }
     }
 
-    fn warn(&mut self, warning: String) {
+    /// Takes something that bears on the result.
+    pub(crate) fn warn(&mut self, warning: String) {
         if self.warnings.len() < MAX_WARNINGS {
             self.reporter.warning(&warning);
             self.warnings.push(warning);

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::prepare::{self, Prepared};
+use super::quiet::HostState;
 use super::{LiveOutput, RunError, RunOutcome, RunSpec, beside, orders, rootfs};
 use crate::result::{
     Host, Image, Iteration, IterationSpool, Limits, Outcome, ResultDocument, RunnerIdentity, Setup,
     Trust, VERSION,
 };
-use crate::tuning::TuningState;
 
 /// How the names of unfinished documents begin.
 const PREFIX: &str = ".result-";
@@ -68,7 +68,7 @@ impl<'a> Report<'a> {
     pub(crate) fn write(
         self,
         prepared: &Prepared,
-        tuning: TuningState,
+        host: HostState,
         vmm_version: Option<String>,
         outcome: &RunOutcome,
     ) -> Result<(), RunError> {
@@ -83,7 +83,7 @@ impl<'a> Report<'a> {
             command: orders::command(&prepared.orders),
             machine,
         };
-        let document = self.document(Some(setup), Some(tuning), outcome);
+        let document = self.document(Some(setup), Some(host), outcome);
         if let Some(folder) = &spec.output_folder {
             Target::of(&folder.join("result.json"))?.write(&document)?;
         }
@@ -103,10 +103,11 @@ impl<'a> Report<'a> {
     fn document(
         self,
         setup: Option<Setup>,
-        tuning: Option<TuningState>,
+        host: Option<HostState>,
         outcome: &RunOutcome,
     ) -> ResultDocument<IterationSpool> {
         let spec = self.spec;
+        let (tuning, cpus) = host.map(|host| (host.tuning, host.cpus)).unzip();
         let reasons = match &setup {
             Some(setup) => prepare::doubts(&setup.machine.description),
             None => vec!["nothing ran".to_owned()],
@@ -119,7 +120,7 @@ impl<'a> Report<'a> {
             },
             started_at: self.started_at,
             setup,
-            host: Host::current(tuning),
+            host: Host::current(tuning, cpus),
             limits: Limits {
                 timeout_seconds: spec.limits.timeout.as_secs_f64(),
                 boot_timeout_seconds: spec.limits.boot_timeout.as_secs_f64(),

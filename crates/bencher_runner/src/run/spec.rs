@@ -8,6 +8,7 @@ use bencher_output_protocol::LogLevel;
 
 use super::LiveOutput;
 use crate::Directories;
+use crate::cpus::CpuChoice;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
 use crate::machine::{Accelerator, CpuTemplate, HugePages, RootDevice, TscAnchor};
@@ -63,6 +64,8 @@ pub struct RunSpec {
     pub iterations: NonZeroU32,
     /// Whether to go on after an iteration that failed.
     pub allow_failure: bool,
+    /// What is wanted of the host's CPUs.
+    pub cpus: CpuChoice,
     /// What is wanted of the host's tuning.
     pub tuning: TuningPolicy,
     /// The limits.

@@ -33,5 +33,6 @@ pub use policy::{
     TuningPolicy, TuningStrictness,
 };
 pub use restore::{ForeignValue, Restored};
+pub(crate) use session::if_host_is_free;
 pub use session::{Tuning, apply_to_host, put_back_left_over, restore_host, status_of_host};
 pub use state::{KnobOutcome, KnobState, SettingState, TunedBy, TuningState};

@@ -31,7 +31,7 @@ pub struct Tuning {
     /// What is to be put back.
     journal: Option<Journal>,
     _held: Vec<File>,
-    _lock: Option<HostLock>,
+    lock: Option<HostLock>,
 }
 
 impl Tuning {
@@ -61,7 +61,7 @@ impl Tuning {
             },
             journal: None,
             _held: Vec::new(),
-            _lock: None,
+            lock: None,
         };
         if policy.strictness == TuningStrictness::Off {
             return Ok(untuned("it was turned off".to_owned()));
@@ -100,7 +100,7 @@ impl Tuning {
             },
             journal,
             _held: in_force.held,
-            _lock: Some(lock),
+            lock: Some(lock),
         })
     }
 
@@ -123,6 +123,11 @@ impl Tuning {
     /// What is in force, for the result.
     pub fn state(&self) -> &TuningState {
         &self.state
+    }
+
+    /// Whether no other runner has the host as long as this lives.
+    pub fn has_host(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Puts back what was changed, and warns of what could not be. Blocks.
@@ -157,6 +162,13 @@ pub fn put_back_left_over(place: &Place, reporter: &dyn Reporter) {
     match recovered {
         Ok(_) | Err(TuningError::Taken) => {}
         Err(error) => reporter.warning(&error.to_string()),
+    }
+}
+
+/// Does `work` unless another runner has the host: none has it meanwhile.
+pub(crate) fn if_host_is_free(place: &Place, work: impl FnOnce()) {
+    if let Ok(_lock) = own(place) {
+        work();
     }
 }
 

@@ -188,7 +188,9 @@ impl Sandbox for Firecracker {
             pages.check(self.options.memory)?;
         }
         let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, 0);
-        let mut cell = self.jail.cell(seat.folder, seat.name, limits)?;
+        let mut cell = self
+            .jail
+            .cell(seat.folder, seat.name, limits, seat.placement)?;
         cell.program(&self.program)?;
         cell.device(Path::new("/dev/kvm"));
         if let Some(network) = &self.options.network {

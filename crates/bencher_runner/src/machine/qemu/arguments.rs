@@ -33,6 +33,8 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
     let mut arguments = Arguments::default();
     // Nothing but what is asked for below, from no file of the host.
     arguments.flags(&["-nodefaults", "-no-user-config", "-no-reboot"]);
+    // The threads of vCPUs are told apart by their names.
+    arguments.option("-name", "bencher,debug-threads=on");
     arguments.option("-display", "none");
     // The VMM needs no new privileges, no other processes and no old system calls.
     arguments.option(

@@ -303,6 +303,8 @@ impl Qemu {
         };
         let more = disk.saturating_add(emulator);
         let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, more);
-        Ok(self.jail.cell(seat.folder, seat.name, limits)?)
+        Ok(self
+            .jail
+            .cell(seat.folder, seat.name, limits, seat.placement)?)
     }
 }

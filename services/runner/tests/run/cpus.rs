@@ -1,0 +1,193 @@
+//! Who runs on which CPUs.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use bencher_runner::cpus::CpuSet;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::support::{Image, Ordinary, Ran, Runner, no_image, no_vm, skip, vmm_of, wait_for};
+
+const WAIT: [&str; 4] = ["--", "sh", "-c", "echo ready; sleep 1000"];
+
+/// The threads of `process`: each one's name and CPUs.
+fn threads(process: u32) -> Vec<(String, String)> {
+    let of = |entry: fs::DirEntry| {
+        let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap();
+        let status = read("status");
+        let cpus = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        (
+            read("comm").trim().to_owned(),
+            cpus.unwrap().trim().to_owned(),
+        )
+    };
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    tasks.map(|entry| of(entry.unwrap())).collect()
+}
+
+/// The CPUs that this machine has for these tests, highest last; `None`, after saying so, when
+/// there are too few.
+fn two_cpus() -> Option<(u32, u32)> {
+    let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
+    let cpus: Vec<_> = online.parse::<CpuSet>().unwrap().iter().collect();
+    let [first, .., last] = cpus[..] else {
+        skip(Some("one CPU on this machine"));
+        return None;
+    };
+    Some((first, last))
+}
+
+fn start(runner: &Runner, image: &Image, arguments: &[&str]) -> Child {
+    let mut child = runner.start(image, &[arguments, &WAIT].concat());
+    wait_for(&mut child, "ready\n");
+    child
+}
+
+fn stop(child: Child) -> Ran {
+    let id = Pid::from_raw(child.id().try_into().unwrap());
+    kill(id, Signal::SIGTERM).unwrap();
+    Ran::of(child.wait_with_output().unwrap()).exits(143)
+}
+
+fn layout_of(path: &std::path::Path) -> Value {
+    let result: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    result["host"]["cpu_layout"].clone()
+}
+
+#[test]
+fn vcpus_have_their_cpus_and_everything_else_has_others() {
+    if no_vm() {
+        return;
+    }
+    let Some((_, last)) = two_cpus() else { return };
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("result.json");
+    let own = last.to_string();
+    let arguments = ["--cpus", &own, "--result", result.to_str().unwrap()];
+    let child = start(&runner, &image, &arguments);
+    let vmm = threads(vmm_of(&runner)[0]);
+    let runners = threads(child.id());
+    stop(child);
+    let vcpus: Vec<_> = vmm
+        .iter()
+        .filter(|(name, _)| name.starts_with("CPU "))
+        .collect();
+    assert!(matches!(vcpus[..], [(_, cpus)] if *cpus == own), "{vmm:?}");
+    let layout = layout_of(&result);
+    assert_eq!(layout["pinned"], true);
+    assert_eq!(layout["benchmark"], own);
+    assert_eq!(layout["vcpus"], json!([last]));
+    let others: Vec<_> = vmm
+        .iter()
+        .filter(|(name, _)| !name.starts_with("CPU "))
+        .collect();
+    assert!(!others.is_empty());
+    for (name, cpus) in others {
+        assert_eq!(layout["vmm"], *cpus, "{name}");
+    }
+    for (name, cpus) in &runners {
+        assert_eq!(layout["housekeeping"], *cpus, "{name}");
+    }
+    let housekeeping = layout["housekeeping"].as_str().unwrap();
+    assert!(!housekeeping.parse::<CpuSet>().unwrap().contains(last));
+}
+
+#[test]
+fn more_vcpus_than_cpus_take_turns_and_that_is_said() {
+    if no_vm() {
+        return;
+    }
+    let Some((_, last)) = two_cpus() else { return };
+    let runner = Runner::new();
+    let own = last.to_string();
+    let arguments = [
+        "--cpus", &own, "--vcpus", "2", "--format", "json", "--", "true",
+    ];
+    let ran = runner.run(&Image::new(&json!({})), &arguments).exits(0);
+    let layout = &ran.json()["host"]["cpu_layout"];
+    assert_eq!(layout["vcpus"], json!([last, last]));
+    assert!(layout["compromises"].to_string().contains("take turns"));
+    assert!(ran.stderr.contains("take turns"), "{}", ran.stderr);
+}
+
+#[test]
+fn without_a_vm_the_command_has_the_cpus() {
+    if no_image() {
+        return;
+    }
+    let Some((_, last)) = two_cpus() else { return };
+    let own = last.to_string();
+    let print = "grep Cpus_allowed_list: /proc/self/status";
+    let arguments = ["--sandbox", "none", "--cpus", &own, "--", "sh", "-c", print];
+    let ran = Runner::new().run(&Image::new(&json!({})), &arguments);
+    assert_eq!(ran.exits(0).text(), format!("Cpus_allowed_list:\t{last}\n"));
+}
+
+#[test]
+fn an_ordinary_users_runs_are_pinned_by_affinity() {
+    if no_vm() || two_cpus().is_none() {
+        return;
+    }
+    let Some(user) = Ordinary::new() else { return };
+    let user = user.with_kernel();
+    let arguments = ["--format", "json", "--", "true"];
+    let image = Image::new(&json!({}));
+    let mut command = user.command(&image, &arguments);
+    command.env_remove("BENCHER_RUNNER_NO_TUNING");
+    let ran = Ran::of(command.output().unwrap()).exits(0);
+    let layout = &ran.json()["host"]["cpu_layout"];
+    assert_eq!(layout["pinned"], true, "{layout}");
+    assert_eq!(layout["partition"], Value::Null);
+    let reason = layout["partition_reason"].as_str().unwrap();
+    assert!(reason.contains("only root"), "{reason}");
+    assert_eq!(ran.json()["iterations"][0]["warnings"], json!([]));
+}
+
+#[test]
+fn cpus_that_can_not_be_had() {
+    if no_image() {
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    for (cpus, reason) in [
+        ("60000", "not online: CPU 60000 of --cpus"),
+        ("", "the list of CPUs is empty"),
+    ] {
+        let ran = runner
+            .run(&image, &["--cpus", cpus, "--", "true"])
+            .exits(125);
+        assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+    }
+    let Some((first, last)) = two_cpus() else {
+        return;
+    };
+    if bencher_runner::paths::find_program("taskset").is_none() {
+        skip(Some("no taskset on this machine"));
+        return;
+    }
+    let inner = runner.command();
+    let ran = Command::new("taskset")
+        .args(["--cpu-list", &first.to_string()])
+        .arg(inner.get_program())
+        .args(["run", "--cpus", &last.to_string(), "--image"])
+        .arg(image.path())
+        .args(["--", "true"])
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let ran = Ran::of(ran).exits(125);
+    let reason = format!("not permitted: CPU {last} of --cpus");
+    assert!(ran.stderr.contains(&reason), "{}", ran.stderr);
+}
