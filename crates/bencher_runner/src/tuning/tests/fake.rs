@@ -18,7 +18,7 @@ use crate::tuning::policy::{TuningChoices, TuningPolicy, TuningStrictness};
 
 /// A host of two cores with two threads each, with everything in it that is ever tuned, as noisy as
 /// hosts are.
-const NOISY: [(&str, &str); 42] = [
+const NOISY: [(&str, &str); 43] = [
     ("proc/sys/kernel/random/boot_id", "first-boot"),
     ("proc/sys/kernel/randomize_va_space", "2"),
     ("proc/sys/kernel/nmi_watchdog", "1"),
@@ -78,6 +78,10 @@ const NOISY: [(&str, &str); 42] = [
     (
         "sys/devices/system/cpu/cpufreq/policy0/scaling_governor",
         "schedutil",
+    ),
+    (
+        "sys/devices/system/cpu/cpufreq/policy0/energy_performance_preference",
+        "balance_power",
     ),
     (
         "sys/devices/system/cpu/cpufreq/policy0/scaling_min_freq",
@@ -276,6 +280,14 @@ impl Kernel {
                     put(&policy.join("scaling_max_freq"), highest.as_bytes())?;
                 }
             }
+            // The governor's preference outlives it.
+            _ if name.ends_with("policy0/scaling_governor") && value == "performance" => {
+                let policy = self.root.join(name);
+                put(
+                    &policy.with_file_name("energy_performance_preference"),
+                    b"performance",
+                )?;
+            }
             // An interrupt that is left without a CPU goes to all of them, and stays there.
             "sys/devices/system/cpu/smt/control" if value == "off" => {
                 for entry in fs::read_dir(self.root.join("proc/irq"))? {
@@ -305,6 +317,12 @@ impl Disk for Kernel {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
         fs::metadata(file)?;
+        let governor = file.with_file_name("scaling_governor");
+        if name.ends_with("energy_performance_preference")
+            && fs::read_to_string(governor)? == "performance"
+        {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
         let said = match name {
             "sys/kernel/mm/transparent_hugepage/enabled" => "always madvise never"
                 .split(' ')
