@@ -123,15 +123,15 @@ fn a_run_tunes_the_host_for_as_long_as_it_lasts() {
         );
         assert!(ran.stdout.is_empty(), "nothing was started");
         host.is_as_before();
-        let mut off = run(
-            &runner,
-            &image,
-            &["--no-tuning", "--format", "json"],
-            "exit 0",
-        );
+        for (variable, tuned_by) in [("1", "nobody"), ("0", "run")] {
+            let mut set = run(&runner, &image, &["--format", "json"], "exit 0");
+            set.env("BENCHER_RUNNER_NO_TUNING", variable);
+            let ran = Ran::of(set.output().unwrap()).exits(0);
+            assert_eq!(ran.json()["host"]["tuning"]["tuned_by"], tuned_by);
+        }
+        let mut off = run(&runner, &image, &["--no-tuning"], "exit 0");
         let ran = Ran::of(off.output().unwrap()).exits(0);
         assert!(!ran.stderr.contains("tun"), "{}", ran.stderr);
-        assert_eq!(ran.json()["host"]["tuning"]["tuned_by"], "nobody");
     });
 }
 

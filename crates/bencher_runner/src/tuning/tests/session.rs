@@ -260,7 +260,7 @@ fn one_value_that_can_not_be_put_back_keeps_no_other() {
         "{said:?}"
     );
     assert!(
-        said[2].contains("1 values of an earlier runner"),
+        said[2].contains("could not be put back (1 of them)"),
         "{said:?}"
     );
     assert_eq!(host.read("proc/sys/vm/swappiness"), "10");
