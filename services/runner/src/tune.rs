@@ -69,7 +69,7 @@ fn attempt(command: TuneCommand, terminal: &Terminal) -> Result<u8, String> {
             for remark in restored.remarks() {
                 terminal.warning(&remark);
             }
-            terminal.info(&format!("{} values were put back", restored.count));
+            terminal.info(&format!("values put back: {}", restored.count));
             Ok(if restored.is_complete() { 0 } else { FAILED })
         }
     }

@@ -46,7 +46,7 @@ pub enum TuningError {
     },
     /// An earlier runner's values are still in force.
     #[error(
-        "{count} values of an earlier runner could not be put back: `runner tune restore` tries \
+        "values of an earlier runner could not be put back ({count} of them): `runner tune restore` tries \
          again; to give them up, remove {}", journal.display()
     )]
     LeftOver {

@@ -36,7 +36,8 @@ pub struct Tuning {
 
 impl Tuning {
     /// Tunes the host as far as `policy` wants it and the host allows it. `housekeeping` are the
-    /// CPUs that are left to the host's own work; without any nothing is steered to them.
+    /// CPUs that are left to the host's own work, first threads of their cores unless SMT is kept;
+    /// without any nothing is steered to them.
     ///
     /// Says in one line what came of it. Blocks, for as long as CPUs take to go offline.
     ///

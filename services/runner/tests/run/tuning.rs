@@ -1,6 +1,7 @@
 //! The host's tuning, by the real binary on files that stand in for the kernel's.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -123,15 +124,15 @@ fn a_run_tunes_the_host_for_as_long_as_it_lasts() {
         );
         assert!(ran.stdout.is_empty(), "nothing was started");
         host.is_as_before();
-        let mut off = run(
-            &runner,
-            &image,
-            &["--no-tuning", "--format", "json"],
-            "exit 0",
-        );
+        for (variable, tuned_by) in [("1", "nobody"), ("0", "run")] {
+            let mut set = run(&runner, &image, &["--format", "json"], "exit 0");
+            set.env("BENCHER_RUNNER_NO_TUNING", variable);
+            let ran = Ran::of(set.output().unwrap()).exits(0);
+            assert_eq!(ran.json()["host"]["tuning"]["tuned_by"], tuned_by);
+        }
+        let mut off = run(&runner, &image, &["--no-tuning"], "exit 0");
         let ran = Ran::of(off.output().unwrap()).exits(0);
         assert!(!ran.stderr.contains("tun"), "{}", ran.stderr);
-        assert_eq!(ran.json()["host"]["tuning"]["tuned_by"], "nobody");
     });
 }
 
@@ -145,7 +146,7 @@ fn what_a_killed_runner_left_is_put_back_by_the_next() {
         let runner = Runner::new();
         let wait = "echo ready; sleep 1000";
         let mut child = run(&runner, &image, &[], wait)
-            .stdout(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         wait_for(&mut child, "ready\n");
@@ -177,6 +178,38 @@ fn what_a_killed_runner_left_is_put_back_by_the_next() {
 }
 
 #[test]
+fn it_is_put_back_whenever_its_runner_was_killed() {
+    const MOMENTS: u32 = 50;
+    if no_image() {
+        return;
+    }
+    TunableHost::with(|host| {
+        let image = Image::new(&json!({}));
+        let runner = Runner::new();
+        let start = || run(&runner, &image, &["--quiet"], "sleep 0.1");
+        // The first one fills the cache.
+        Ran::of(start().output().unwrap()).exits(0);
+        let begin = Instant::now();
+        Ran::of(start().output().unwrap()).exits(0);
+        let whole = begin.elapsed();
+        let mut left_over = 0;
+        for moment in 0..MOMENTS {
+            let mut child = start().stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(whole * moment / MOMENTS);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            left_over += u32::from(host.read(ASLR) == "0");
+            tune(&["restore"]).exits(0);
+            host.is_as_before();
+        }
+        assert!(
+            left_over > 0,
+            "it was never killed while the host was tuned"
+        );
+    });
+}
+
+#[test]
 fn a_signal_puts_the_host_back() {
     if no_image() {
         return;
@@ -185,7 +218,7 @@ fn a_signal_puts_the_host_back() {
         let image = Image::new(&json!({}));
         let runner = Runner::new();
         let mut child = run(&runner, &image, &[], "echo ready; sleep 1000")
-            .stdout(std::process::Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         wait_for(&mut child, "ready\n");

@@ -3,6 +3,7 @@
 mod aslr;
 mod cpufreq;
 mod cstates;
+mod energy_preference;
 mod frequency;
 mod governor;
 mod irqs;
@@ -40,6 +41,7 @@ pub(crate) struct Entry {
 ///   CPUs are. So SMT comes after them, and is back before they are.
 /// * Without turbo the highest frequency is another one. So frequencies come after it, and are back
 ///   before it is.
+/// * An energy preference can be changed with some governors only, so its knob encloses theirs.
 /// * The page cache comes last: everything else may read files.
 pub(crate) fn stages(choices: &TuningChoices, housekeeping: Option<&CpuSet>) -> Vec<Vec<Entry>> {
     let entry = |knob: Box<dyn Knob>, is_kept| Entry { knob, is_kept };
@@ -84,6 +86,7 @@ pub(crate) fn stages(choices: &TuningChoices, housekeeping: Option<&CpuSet>) -> 
         vec![unless(Feature::Smt, Box::new(smt::Smt))],
         vec![unless(Feature::Turbo, Box::new(turbo::Turbo))],
         vec![
+            entry(Box::new(energy_preference::EnergyPreference), !is_fastest),
             always(Box::new(governor::Governor(governor))),
             entry(Box::new(frequency::Frequency), !is_fastest),
         ],

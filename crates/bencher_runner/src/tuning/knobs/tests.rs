@@ -164,6 +164,17 @@ fn the_governor_must_be_there() {
 }
 
 #[test]
+fn the_processor_prefers_performance() {
+    let host = FakeHost::noisy();
+    let file = format!("{CPU}/cpufreq/policy0/energy_performance_preference");
+    assert_eq!(
+        wanted(&host, "energy-preference"),
+        [format!("{file} performance")]
+    );
+    assert!(absent(&FakeHost::bare(), "energy-preference").contains("no such preference"));
+}
+
+#[test]
 fn the_lowest_frequency_becomes_the_highest() {
     let host = FakeHost::noisy();
     policy(&host, 1, &[("scaling_max_freq", "2000000\n")]);

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fake::{Dying, FakeHost, Notes, housekeeping, policy};
+use super::fake::{FakeHost, Notes, housekeeping, policy};
+use super::kernel::Dying;
 use crate::Reporter;
 use crate::reporter::Silent;
 use crate::tuning::place::Place;

@@ -3,5 +3,6 @@
 mod crash;
 pub(super) mod fake;
 mod journal;
+mod kernel;
 mod session;
 mod standing;
