@@ -8,11 +8,14 @@ use bencher_runner::jail::{JailPolicy, Strictness};
 use bencher_runner::kernel::KernelSource;
 use bencher_runner::machine::{self, CpuTemplate, HugePages};
 use bencher_runner::run::{
-    FirecrackerChoice, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice, run as run_image,
+    self, FirecrackerChoice, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice,
+    run as run_image,
 };
 use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
-use crate::arguments::{Accelerator, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel};
+use crate::arguments::{
+    Accelerator, Format, Global, PageCache, RootDevice, Run, Sandbox, SandboxLogLevel,
+};
 use crate::terminal::Terminal;
 use crate::{FAILED, Start};
 
@@ -100,11 +103,17 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
                 RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
                 RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
             },
+            lock_memory: arguments.machine.lock_memory,
         },
         vcpus: arguments.machine.vcpus,
         memory: arguments.machine.memory,
         huge_pages: arguments.machine.hugepages.then(HugePages::default),
         disk: arguments.machine.disk,
+        page_cache: match arguments.machine.page_cache {
+            None => run::PageCache::AsItIs,
+            Some(PageCache::Warm) => run::PageCache::Warm,
+            Some(PageCache::Cold) => run::PageCache::Cold,
+        },
         kernel: kernel_source(arguments)?,
         command: CommandOverrides {
             entrypoint: arguments.entrypoint.clone(),

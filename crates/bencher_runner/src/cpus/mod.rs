@@ -2,6 +2,7 @@
 
 mod affinity;
 mod layout;
+mod memory;
 mod partition;
 mod pinning;
 mod placement;
@@ -10,6 +11,7 @@ mod topology;
 
 pub(crate) use affinity::set_this_thread;
 pub use layout::{Compromise, Demand, Layout, LayoutError, decide};
+pub(crate) use memory::bind_this_thread;
 pub use partition::PartitionKind;
 pub(crate) use partition::has_left_over;
 pub(crate) use pinning::{Claim, Pinning, give_back_left_over, this_host};

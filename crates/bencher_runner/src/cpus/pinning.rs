@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::affinity::{confine_this_process, permitted};
 use super::partition::{Partition, PartitionKind, has_left_over, remove_left_over};
 use super::placement::Placement;
-use super::{CpuSet, Demand, Layout, LayoutError, Topology, decide};
+use super::{CpuSet, Demand, Layout, LayoutError, Topology, decide, memory};
 use crate::Reporter;
 
 /// What the user wants of the host's CPUs.
@@ -67,6 +67,9 @@ pub struct CpuLayoutState {
     pub vcpus: Vec<u32>,
     /// The NUMA node of the benchmark's CPUs; absent when they are of several.
     pub numa_node: Option<u32>,
+    /// Whether all of the VMM's memory was from that node; absent on a host with one node, and
+    /// without a VM.
+    pub memory_bound: Option<bool>,
     /// How the benchmark's CPUs were taken away from the rest of the host; absent when they were
     /// not.
     pub partition: Option<PartitionKind>,
@@ -155,7 +158,16 @@ impl Pinning {
                 "failed to run on the CPUs {housekeeping} alone: {error}"
             )));
         }
-        let state = state(&layout, &housekeeping, &others, &partition);
+        let mut state = state(&layout, &housekeeping, &others, &partition);
+        let memory_node = layout.node.filter(|_| topology.has_several_nodes());
+        let memory_node = memory_node.filter(|_| !layout.vcpus.is_empty());
+        let obstacle = memory_node.and_then(memory::obstacle);
+        state.memory_bound = memory_node.map(|_| obstacle.is_none());
+        if let (Some(node), Some(reason)) = (memory_node, &obstacle) {
+            reporter.info(&format!(
+                "the guest's memory is not bound to node {node}: {reason}"
+            ));
+        }
         reporter.info(&state.summary());
         Ok(Self {
             reporter: Arc::clone(reporter),
@@ -166,6 +178,7 @@ impl Pinning {
                 others,
                 vcpus: layout.vcpus,
                 cgroup: partition.as_ref().ok().map(|own| own.path().to_owned()),
+                memory_node: memory_node.filter(|_| obstacle.is_none()),
                 has_kernel_threads: has_kvm && nix::unistd::geteuid().is_root(),
             }),
             partition: partition.ok(),
@@ -237,6 +250,7 @@ fn state(
         idle: list(&layout.idle),
         vcpus: layout.vcpus.clone(),
         numa_node: layout.node,
+        memory_bound: None,
         partition: partition.as_ref().ok().map(|partition| partition.kind),
         partition_reason: partition.as_ref().err().cloned(),
         compromises: compromises.map(ToString::to_string).collect(),

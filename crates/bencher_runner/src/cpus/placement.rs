@@ -32,6 +32,8 @@ pub(crate) struct Placement {
     pub(crate) vcpus: Vec<u32>,
     /// The cgroup below which the machine's own is made, if it has to be in that one.
     pub(crate) cgroup: Option<PathBuf>,
+    /// The NUMA node that the VMM's memory comes from; `None` for the nearest one.
+    pub(crate) memory_node: Option<u32>,
     /// Whether threads of the kernel's work for it that this process may move.
     pub(crate) has_kernel_threads: bool,
 }
@@ -193,6 +195,7 @@ mod tests {
             others: own.clone(),
             vcpus: cpu.into_iter().collect(),
             cgroup: None,
+            memory_node: None,
             has_kernel_threads: false,
         };
         let error = placement.place_vmm(child.id()).unwrap_err().to_string();

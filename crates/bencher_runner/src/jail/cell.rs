@@ -35,6 +35,7 @@ pub(crate) struct Cell {
     libraries_cache: PathBuf,
     /// The largest file that the VMM is given to write to.
     largest_file: u64,
+    may_lock_memory: bool,
 }
 
 /// The command that starts a jailed VMM, and what it needs open.
@@ -76,6 +77,7 @@ impl Cell {
             placement,
             libraries_cache: jail.cache.clone(),
             largest_file: 0,
+            may_lock_memory: false,
         })
     }
 
@@ -124,6 +126,11 @@ impl Cell {
     /// Lets the VMM make files of `bytes`: its memory, where that is a file without a name.
     pub(crate) fn allow_files_of(&mut self, bytes: u64) {
         self.largest_file = self.largest_file.max(bytes);
+    }
+
+    /// Lets the VMM lock its memory.
+    pub(crate) fn allow_locking(&mut self) {
+        self.may_lock_memory = true;
     }
 
     /// Takes a device in where the host has it.
@@ -216,11 +223,13 @@ impl Cell {
             limits: Limits {
                 file_bytes: self.largest_file,
                 open_files: OPEN_FILES,
+                locks_memory: self.may_lock_memory,
                 threads: ids.map(|_| u64::from(vcpus) + OWN_THREADS),
             },
             ids,
             cgroup: self.cgroup.as_ref().map(Cgroup::processes),
             cpus: self.placement.as_ref().map(|own| own.all().to_string()),
+            memory_node: self.placement.as_ref().and_then(|own| own.memory_node),
         };
         let (report, writer) = Report::pipe().map_err(prepare_error(Path::new("a pipe")))?;
         let plan = plan

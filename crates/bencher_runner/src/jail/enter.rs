@@ -25,7 +25,7 @@ use super::plan::Plan;
 use super::report::tell;
 use super::step::StepError;
 use super::{identity, keyring, life, limits, namespaces, probe, root};
-use crate::cpus::{CpuSet, set_this_thread};
+use crate::cpus::{CpuSet, bind_this_thread, set_this_thread};
 
 /// The first argument of a jailer. No command of a user is called so.
 pub(super) const MARK: &str = "--jailer";
@@ -134,18 +134,24 @@ fn become_vmm(
     execute(plan)
 }
 
-/// Leaves the runner's CPUs for the machine's: with those of its vCPUs it boots sooner.
+/// Leaves the runner's CPUs for the machine's, and takes memory that is near them. On those of its
+/// vCPUs too it boots sooner.
 fn take_place(plan: &Plan) -> Result<(), StepError> {
-    let Some(text) = &plan.cpus else {
-        return Ok(());
-    };
-    let failed = |reason: String| StepError::Cpus {
-        cpus: text.clone(),
-        reason,
-    };
-    let cpus = text.parse::<CpuSet>();
-    let cpus = cpus.map_err(|error| failed(error.to_string()))?;
-    set_this_thread(&cpus).map_err(|error| failed(error.to_string()))
+    if let Some(text) = &plan.cpus {
+        let failed = |reason: String| StepError::Cpus {
+            cpus: text.clone(),
+            reason,
+        };
+        let cpus = text.parse::<CpuSet>();
+        let cpus = cpus.map_err(|error| failed(error.to_string()))?;
+        set_this_thread(&cpus).map_err(|error| failed(error.to_string()))?;
+    }
+    match plan.memory_node {
+        Some(node) => {
+            bind_this_thread(node).map_err(|source| StepError::MemoryNode { node, source })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Becomes the VMM, with nothing in its environment.

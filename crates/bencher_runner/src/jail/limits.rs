@@ -1,5 +1,6 @@
 //! Limits of resources.
 
+use nix::libc::RLIM_INFINITY;
 use nix::sys::resource::{Resource, setrlimit};
 
 use super::plan::Limits;
@@ -15,6 +16,10 @@ pub(super) fn limit(limits: &Limits) -> Result<(), StepError> {
         limits.file_bytes,
     )?;
     set("open files", Resource::RLIMIT_NOFILE, limits.open_files)?;
+    if limits.locks_memory {
+        // Locking all that is mapped counts every address in use, far beyond the memory that is.
+        set("locked memory", Resource::RLIMIT_MEMLOCK, RLIM_INFINITY)?;
+    }
     match limits.threads {
         Some(threads) => set("threads", Resource::RLIMIT_NPROC, threads),
         None => Ok(()),

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) cgroup: Option<PathBuf>,
     /// The CPUs that it may run on, as a list; `None` for those of the jailer.
     pub(crate) cpus: Option<String>,
+    /// The NUMA node that its memory comes from; `None` for the nearest one.
+    pub(crate) memory_node: Option<u32>,
 }
 
 impl Plan {
@@ -106,4 +108,7 @@ pub(crate) struct Limits {
     pub(crate) open_files: u64,
     /// Threads that its user may have; `None` where other processes of that user count too.
     pub(crate) threads: Option<u64>,
+    /// Whether it may lock any amount of memory, which its cgroup limits; else what the runner
+    /// itself may.
+    pub(crate) locks_memory: bool,
 }

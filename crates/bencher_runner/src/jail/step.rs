@@ -14,6 +14,8 @@ pub(super) enum StepError {
     Cgroup { path: PathBuf, source: io::Error },
     #[error("failed to run on the CPUs {cpus}: {reason}")]
     Cpus { cpus: String, reason: String },
+    #[error("failed to take memory from node {node} alone: {source}")]
+    MemoryNode { node: u32, source: io::Error },
     #[error("failed to make namespaces: {0}")]
     Namespaces(Errno),
     #[error("failed to enter the guest's network: {0}")]

@@ -43,6 +43,15 @@ pub enum MachineError {
         /// How large the pool would have to be.
         wanted: u64,
     },
+    /// This user may lock only so much memory.
+    #[error(
+        "locked memory is limited to {most} bytes here: lift that with ulimit -Hl unlimited or \
+         limits.conf(5), run it as root, or leave --lock-memory out"
+    )]
+    LockedMemory {
+        /// The limit.
+        most: u64,
+    },
     /// There is no Firecracker.
     #[error(
         "no Firecracker: `{program}` is not on PATH; fetch it with `runner setup`, name it with \

@@ -115,6 +115,18 @@ pub enum RunError {
         /// What was asked for.
         other: &'static str,
     },
+    /// A choice for QEMU and another VMM.
+    #[error("--lock-memory is for QEMU, which can lock its memory, and {other} was asked for")]
+    NoLockedMemory {
+        /// What was asked for.
+        other: &'static str,
+    },
+    /// A choice for disks where there is none.
+    #[error(
+        "--page-cache is about the disk of a run, and a user's --sandbox none has a folder: leave \
+         it out, or use another --sandbox"
+    )]
+    NoDisk,
     /// The guest did not start the command in time.
     #[error(
         "the guest did not start the command within {seconds} s: give it more time with \

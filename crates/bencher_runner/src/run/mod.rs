@@ -15,6 +15,7 @@ mod layers;
 mod live;
 mod orders;
 mod output_folder;
+mod page_cache;
 mod prepare;
 mod quiet;
 mod record;
@@ -33,6 +34,7 @@ use std::time::{Duration, Instant};
 
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
+pub use page_cache::PageCache;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
@@ -301,9 +303,9 @@ impl Run<'_> {
     ) -> Result<RootFilesystem, RunError> {
         let prepared = Arc::clone(self.prepared);
         let reporter = Arc::clone(self.reporter);
-        let folder = folder.to_owned();
+        let (folder, wanted) = (folder.to_owned(), self.spec.page_cache);
         interruptible(interrupts, move |cancel| {
-            root::make(&prepared, &folder, reporter.as_ref(), cancel)
+            root::make(&prepared, &folder, wanted, reporter.as_ref(), cancel)
         })
         .await?
     }

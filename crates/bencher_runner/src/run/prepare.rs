@@ -9,7 +9,7 @@ use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
 use super::spec::LEAST_MEMORY;
-use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
+use super::{PageCache, RunError, RunSpec, SandboxChoice, orders, rootfs};
 use crate::initramfs::{self, Initramfs};
 use crate::jail::{Jail, Strictness};
 use crate::kernel::Kernel;
@@ -123,6 +123,7 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
             SandboxChoice::Auto | SandboxChoice::Firecracker => {}
         }
     }
+    check_memory_and_disk(spec)?;
     if spec.sandbox == SandboxChoice::None {
         if spec.jail.strictness == Strictness::Complete {
             return Err(RunError::NoJail);
@@ -170,6 +171,23 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
     }
     Qemu::find(spec.qemu.program.as_deref())?;
     Ok(Choice::Qemu)
+}
+
+/// Whether the machine can have its memory and its disk as the user wants them in the host's memory.
+fn check_memory_and_disk(spec: &RunSpec) -> Result<(), RunError> {
+    let other = match spec.sandbox {
+        SandboxChoice::Firecracker => Some("Firecracker"),
+        SandboxChoice::None => Some("no VMM"),
+        SandboxChoice::Auto | SandboxChoice::Qemu => None,
+    };
+    if let Some(other) = other.filter(|_| spec.qemu.lock_memory) {
+        return Err(RunError::NoLockedMemory { other });
+    }
+    let has_disk = spec.sandbox != SandboxChoice::None || Host::can_mount();
+    if spec.page_cache != PageCache::AsItIs && !has_disk {
+        return Err(RunError::NoDisk);
+    }
+    Ok(())
 }
 
 /// The jail for the VMM, and what it lacks said.
@@ -244,6 +262,7 @@ fn qemu(
         vcpus: spec.vcpus,
         memory: spec.memory,
         huge_pages: spec.huge_pages,
+        lock_memory: spec.qemu.lock_memory,
         network,
         tsc: spec.tsc,
     };

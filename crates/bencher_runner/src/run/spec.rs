@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
 
-use super::LiveOutput;
+use super::{LiveOutput, PageCache};
 use crate::Directories;
 use crate::cpus::CpuChoice;
 use crate::jail::JailPolicy;
@@ -42,6 +42,8 @@ pub struct RunSpec {
     pub huge_pages: Option<HugePages>,
     /// The size of the root filesystem.
     pub disk: ByteSize,
+    /// What of it is in the host's page cache when a machine boots.
+    pub page_cache: PageCache,
     /// Where the kernel comes from.
     pub kernel: KernelSource,
     /// What replaces the image's command.
@@ -121,6 +123,8 @@ pub struct QemuChoice {
     pub accelerator: Option<Accelerator>,
     /// How the root filesystem is attached.
     pub root_device: RootDevice,
+    /// Whether all of its memory stays in the host's.
+    pub lock_memory: bool,
 }
 
 impl QemuChoice {
@@ -129,6 +133,7 @@ impl QemuChoice {
         self.program.is_none()
             && self.accelerator.is_none()
             && self.root_device == RootDevice::default()
+            && !self.lock_memory
     }
 }
 

@@ -62,6 +62,13 @@ pub(crate) struct Machine {
     /// Take the guest's memory from the host's pool of huge pages (2 MiB)
     #[arg(long, help_heading = "Machine")]
     pub(crate) hugepages: bool,
+    /// Keep all of QEMU's memory, the guest's included, in the host's
+    #[arg(long, help_heading = "Machine")]
+    pub(crate) lock_memory: bool,
+    /// What of the disk the host has in memory when a machine boots [default: what making the copy
+    /// left there]
+    #[arg(long, value_name = "STATE", value_enum, help_heading = "Machine")]
+    pub(crate) page_cache: Option<PageCache>,
     /// The QEMU program [default: qemu-system-x86_64]
     #[arg(long, value_name = "FILE", help_heading = "Machine")]
     pub(crate) qemu: Option<PathBuf>,
@@ -92,6 +99,14 @@ pub(crate) struct Isolation {
         help_heading = "Jail"
     )]
     pub(crate) jail_uids: UidRange,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PageCache {
+    /// All of it
+    Warm,
+    /// Nothing of it
+    Cold,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]

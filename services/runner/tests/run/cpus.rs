@@ -4,11 +4,16 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 
 use bencher_runner::cpus::CpuSet;
+use nix::libc::RLIM_INFINITY;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::support::{Image, Ordinary, Ran, Runner, no_image, no_vm, skip, vmm_of, wait_for};
+
+/// A guest's memory.
+const MEMORY: u64 = 256 << 20;
 
 const WAIT: [&str; 4] = ["--", "sh", "-c", "echo ready; sleep 1000"];
 
@@ -190,4 +195,78 @@ fn cpus_that_can_not_be_had() {
     let ran = Ran::of(ran).exits(125);
     let reason = format!("not permitted: CPU {last} of --cpus");
     assert!(ran.stderr.contains(&reason), "{}", ran.stderr);
+}
+
+fn memory_of(process: u32, field: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kibibytes = line.unwrap().trim_end_matches("kB").trim();
+    kibibytes.parse::<u64>().unwrap() << 10
+}
+
+/// Whether runners on this machine may lock any amount of memory.
+fn may_lock() -> bool {
+    /// `CAP_SYS_RESOURCE` of `linux/capability.h`.
+    const SYS_RESOURCE: u64 = 1 << 24;
+    let (_, most) = getrlimit(Resource::RLIMIT_MEMLOCK).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let rights = u64::from_str_radix(rights.unwrap().trim(), 16).unwrap();
+    most == RLIM_INFINITY || rights & SYS_RESOURCE != 0
+}
+
+#[test]
+fn a_guests_memory_is_there_before_the_command_and_locked_when_asked() {
+    if no_vm() {
+        return;
+    }
+    let image = Image::new(&json!({}));
+    let runner = Runner::new();
+    let common = ["--memory", "256", "--sandbox", "qemu"];
+    let child = start(&runner, &image, &common);
+    let vmm = vmm_of(&runner)[0];
+    let (there, locked) = (memory_of(vmm, "VmRSS:"), memory_of(vmm, "VmLck:"));
+    stop(child);
+    assert!(there >= MEMORY, "{there}");
+    assert_eq!(locked, 0);
+    let lock = [&common[..], &["--lock-memory"]].concat();
+    if may_lock() {
+        let child = start(&runner, &image, &lock);
+        let locked = memory_of(vmm_of(&runner)[0], "VmLck:");
+        stop(child);
+        assert!(locked >= MEMORY, "{locked}");
+    } else {
+        let ran = runner.run(&image, &[&lock[..], &["--", "true"]].concat());
+        let ran = ran.exits(125);
+        assert!(
+            ran.stderr.contains("locked memory is limited to"),
+            "{}",
+            ran.stderr
+        );
+    }
+    for sandbox in ["none", "firecracker"] {
+        let words = ["--sandbox", sandbox, "--lock-memory", "--", "true"];
+        let ran = Runner::new().run(&image, &words).exits(125);
+        assert!(
+            ran.stderr.contains("--lock-memory is for QEMU"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_disk_is_warm_or_cold() {
+    if no_image() {
+        return;
+    }
+    let image = Image::new(&json!({}));
+    for state in ["warm", "cold"] {
+        let words = ["--sandbox", "none", "--page-cache", state, "--", "true"];
+        Runner::new().run(&image, &words).exits(0);
+    }
+    let Some(user) = Ordinary::new() else { return };
+    let words = ["--sandbox", "none", "--page-cache", "cold", "--", "true"];
+    let ran = user.run(&image, &words).exits(125);
+    assert!(ran.stderr.contains("is about the disk"), "{}", ran.stderr);
 }

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod data;
+mod locked_memory;
 mod version;
 
 use std::ffi::OsString;
@@ -85,6 +86,8 @@ pub struct QemuOptions {
     pub memory: ByteSize,
     /// Huge pages for it, if it is to have any.
     pub huge_pages: Option<HugePages>,
+    /// Whether all of the VMM's memory stays in the host's: none of it is swapped.
+    pub lock_memory: bool,
     /// The network that each guest is given, if it is given one.
     pub network: Option<Arc<GuestNetwork>>,
     /// When the runner began, for the TSC's rate.
@@ -204,6 +207,7 @@ impl Qemu {
             vcpus: self.options.vcpus.get(),
             memory: self.options.memory,
             huge_pages: self.options.huge_pages,
+            lock_memory: self.options.lock_memory,
             disk: places.image,
             disk_bytes: places.image_bytes,
             disk_is_shared: places.is_shared,
@@ -303,8 +307,12 @@ impl Qemu {
         };
         let more = disk.saturating_add(emulator);
         let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, more);
-        Ok(self
-            .jail
-            .cell(seat.folder, seat.name, limits, seat.placement)?)
+        let place = seat.placement;
+        let mut cell = self.jail.cell(seat.folder, seat.name, limits, place)?;
+        if self.options.lock_memory {
+            locked_memory::check()?;
+            cell.allow_locking();
+        }
+        Ok(cell)
     }
 }
