@@ -21,6 +21,7 @@
 mod bzimage;
 mod debian;
 mod error;
+mod module_file;
 mod modules;
 mod pinned;
 mod provider;
