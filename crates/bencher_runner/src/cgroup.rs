@@ -123,11 +123,6 @@ impl Cgroup {
         Ok(Some(cgroup))
     }
 
-    /// The file into which a process writes `0` to enter.
-    pub(crate) fn processes(&self) -> PathBuf {
-        self.path.join("cgroup.procs")
-    }
-
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -359,7 +354,7 @@ mod tests {
             .arg("1000")
             .spawn()
             .unwrap();
-        fs::write(cgroup.processes(), child.id().to_string()).unwrap();
+        fs::write(cgroup.path().join("cgroup.procs"), child.id().to_string()).unwrap();
         let path = cgroup.path().to_owned();
         // A zombie is in no cgroup.
         drop(cgroup);

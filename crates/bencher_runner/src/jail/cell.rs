@@ -210,7 +210,7 @@ impl Cell {
                 threads: ids.map(|_| u64::from(vcpus) + OWN_THREADS),
             },
             ids,
-            cgroup: self.cgroup.as_ref().map(Cgroup::processes),
+            cgroup: self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned()),
         };
         let (report, writer) = Report::pipe().map_err(prepare_error(Path::new("a pipe")))?;
         let plan = plan

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) ids: Option<Ids>,
     /// Limits of resources.
     pub(crate) limits: Limits,
-    /// The file `cgroup.procs` of its cgroup.
+    /// Its cgroup's folder.
     pub(crate) cgroup: Option<PathBuf>,
 }
 
