@@ -16,7 +16,6 @@ mod namespace;
 mod range;
 mod routes;
 mod rules;
-mod slots;
 mod subnet;
 mod tools;
 

@@ -217,7 +217,7 @@ fn firecracker(
     let options = FirecrackerOptions {
         vcpus: spec.vcpus,
         memory: spec.memory,
-        huge_pages: spec.huge_pages,
+        huge_pages: spec.huge_pages.clone(),
         cpu_template: spec.firecracker.cpu_template.clone(),
         console: spec.firecracker.console,
         network,
@@ -243,7 +243,7 @@ fn qemu(
         root_device: spec.qemu.root_device,
         vcpus: spec.vcpus,
         memory: spec.memory,
-        huge_pages: spec.huge_pages,
+        huge_pages: spec.huge_pages.clone(),
         network,
         tsc: spec.tsc,
     };

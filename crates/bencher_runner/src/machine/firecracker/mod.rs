@@ -184,10 +184,10 @@ impl Sandbox for Firecracker {
                 wanted: "an ext4 image of its own",
             });
         };
-        if let Some(pages) = self.options.huge_pages {
-            pages.check(self.options.memory)?;
-        }
-        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, 0);
+        let memory = self.options.memory;
+        let huge_pages = self.options.huge_pages.as_ref();
+        let huge_pages = huge_pages.map(|pages| pages.promise(memory)).transpose()?;
+        let limits = super::cgroup_limits(memory, self.options.vcpus, 0);
         let mut cell = self.jail.cell(seat.folder, seat.name, limits)?;
         cell.program(&self.program)?;
         cell.device(Path::new("/dev/kvm"));
@@ -221,6 +221,7 @@ impl Sandbox for Firecracker {
             root: Root::Disk {
                 device: "/dev/vda".to_owned(),
             },
+            huge_pages,
         })
     }
 }
