@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use bencher_runner::jail::{Jail, JailPolicy, Strictness, UidRange};
 use bencher_runner::kernel::{self, KernelSource, KernelStore};
 use bencher_runner::machine::{
-    Firecracker, KvmState, Qemu, firecracker_version, is_new_enough, kvm_state, qemu_version,
+    Firecracker, KvmState, Qemu, firecracker_version, kvm_state, qemu_version,
 };
 use bencher_runner::setup::{fetch_firecracker, pinned_firecracker};
 use bencher_runner::{PinnedUrl, Reporter};
@@ -98,13 +98,13 @@ fn firecracker(
     if url.is_none()
         && let Ok(program) = Firecracker::find(None, cache)
     {
-        if firecracker_version(&program).is_none_or(|version| is_new_enough(&version)) {
+        let Err(error) = Firecracker::check(&program) else {
             return Ok(describe(&program));
-        }
+        };
         terminal.warning(&format!(
-            "{} is too old: the one that is fetched is used with --firecracker, or once that one \
-             is off PATH",
-            describe(&program)
+            "{}: {error}: the one that is fetched is used with --firecracker, or once that one is \
+             off PATH",
+            program.display()
         ));
     }
     let pinned = pinned_firecracker();

@@ -72,6 +72,15 @@ pub enum MachineError {
         /// The least version.
         least: &'static str,
     },
+    /// A program of that name is no Firecracker, or none for this host.
+    #[error(
+        "it is no Firecracker that runs here: {reason}; name another with --firecracker FILE, or \
+         take it off PATH and fetch one with `runner setup`"
+    )]
+    NotFirecracker {
+        /// Why.
+        reason: String,
+    },
     /// The kernel is not of the form that Firecracker loads.
     #[error(
         "Firecracker loads ELF kernels only, and {} has none inside: name a vmlinux with --kernel",

@@ -41,7 +41,7 @@ use crate::units::ByteSize;
 use api::Api;
 pub use config::CpuTemplate;
 use config::{Config, Files};
-pub use find::{is_new_enough, version as firecracker_version};
+pub use find::version as firecracker_version;
 use sockets::Sockets;
 
 /// The vsock port that init connects to.
@@ -125,6 +125,16 @@ impl Firecracker {
     /// [`MachineError::NoFirecracker`].
     pub fn find(program: Option<&Path>, cache: &Path) -> Result<PathBuf, MachineError> {
         find::find(program, cache)
+    }
+
+    /// Whether `program` is a Firecracker that can be used. Starts a process; a machine finds out
+    /// by itself, so it is asked only where there is a choice.
+    ///
+    /// # Errors
+    ///
+    /// [`MachineError::OldFirecracker`] and [`MachineError::NotFirecracker`].
+    pub fn check(program: &Path) -> Result<(), MachineError> {
+        find::check(program)
     }
 
     /// Where `runner setup` keeps the program, in the folder `cache`.
@@ -235,12 +245,7 @@ async fn start(
 ) -> Result<UnixStream, MachineError> {
     let mut api = Api::connect(&sockets).await?;
     let found = api.version().await?;
-    if !is_new_enough(&found) {
-        return Err(MachineError::OldFirecracker {
-            found,
-            least: find::LEAST,
-        });
-    }
+    let found = find::new_enough(found)?;
     // Every machine of a run is of the same program.
     let _same = version.set(found);
     for order in config.orders() {
