@@ -69,7 +69,6 @@ impl Attachment {
             owner,
             name_servers: &network.name_servers,
             allowed: &network.allowed,
-            guarded: &[],
         };
         let made = fill(&plan, &slots, &routes, &network.tools);
         // Taking it away, if that failed, locks them again.
@@ -132,21 +131,22 @@ fn fill(
             &rules::rules_inside(plan),
         )
     })?;
-    let guarded = forwarding::switch_on(slots.folder(), routes)?;
-    let plan = Plan {
-        guarded: &guarded,
-        ..*plan
-    };
     tools.nft(
         "set the host's rules for the guest's network",
-        &rules::rules_outside(&plan),
+        &rules::rules_outside(plan),
     )?;
+    forwarding::switch_on(slots.folder(), routes, |interfaces| {
+        tools.nft(
+            "keep the host from forwarding for others",
+            &rules::guards(interfaces),
+        )
+    })?;
     let name = rules::interface(plan.slot);
     namespace::turn_ipv6_off(&name)?;
     forwarding::let_forward(&name)?;
     tools.ip(
         "connect the guest's network with the host's",
-        &rules::interfaces_outside(&plan),
+        &rules::interfaces_outside(plan),
     )?;
     Ok(namespace)
 }
@@ -165,13 +165,12 @@ fn remove(slot: &mut Slot, slots: &Slots, tools: &Tools) -> Result<(), NetworkEr
             return removed;
         }
     }
+    let mut removed = rules::removed_rules(slot.number);
     if slots.is_alone(slot)? {
         forwarding::switch_off(slots.folder())?;
+        removed += &rules::removed_guards();
     }
-    tools.nft(
-        "remove the host's rules for the guest's network",
-        &rules::removed_rules(slot.number),
-    )?;
+    tools.nft("remove the host's rules for the guest's network", &removed)?;
     Ok(slot.clear()?)
 }
 
