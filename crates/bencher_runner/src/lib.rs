@@ -22,6 +22,7 @@ pub mod result;
 pub mod run;
 mod scratch;
 pub mod setup;
+mod slots;
 pub mod units;
 
 pub use download::{DownloadError, PinnedUrl};

@@ -58,6 +58,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
     } else {
         Some(arguments.trailing.clone())
     };
+    let directories = directories(global);
     Ok(RunSpec {
         image: arguments.image.clone(),
         sandbox: match arguments.machine.sandbox {
@@ -103,7 +104,10 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         },
         vcpus: arguments.machine.vcpus,
         memory: arguments.machine.memory,
-        huge_pages: arguments.machine.hugepages.then(HugePages::default),
+        huge_pages: arguments
+            .machine
+            .hugepages
+            .then(|| HugePages::of_host(&directories.state)),
         disk: arguments.machine.disk,
         kernel: kernel_source(arguments)?,
         command: CommandOverrides {
@@ -136,7 +140,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             SandboxLogLevel::Info => LogLevel::Info,
             SandboxLogLevel::Debug => LogLevel::Debug,
         },
-        directories: directories(global),
+        directories,
         process_start: start.instant,
         tsc: start.tsc,
     })

@@ -26,7 +26,6 @@ const OWN_THREADS: u64 = 128;
 pub(crate) struct Cell {
     isolation: Option<Isolation>,
     is_off: bool,
-    /// Removed, and with it everything that runs in it, before the user id is free.
     cgroup: Option<Cgroup>,
     uid: Option<UidLock>,
     network: Option<Attachment>,
@@ -228,6 +227,21 @@ impl Cell {
             descriptors,
             report: Some(report),
         })
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        let Some(cgroup) = self.cgroup.take() else {
+            return;
+        };
+        let place = cgroup.path().to_owned();
+        drop(cgroup);
+        // The kernel removes none that something lives in.
+        if let Some(uid) = self.uid.take().filter(|_| !place.exists()) {
+            // One that is not given back is looked at when it is taken the next time.
+            let _looked_at_later = uid.give_back();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 
 use super::MachineError;
 use super::console::{Console, Tail};
+use super::huge_pages::Promise;
 use crate::cgroup::Cgroup;
 use crate::jail::{Cell, JailError, Report};
 
@@ -45,6 +46,8 @@ pub(crate) enum Connection {
 struct Jailing {
     cell: Cell,
     report: Option<Report>,
+    /// Promised for as long as the guest may still take some.
+    _huge_pages: Option<Promise>,
 }
 
 /// What a machine is started from.
@@ -70,6 +73,8 @@ pub(crate) struct JailedLaunch<'a> {
     pub(crate) descriptors: Vec<OwnedFd>,
     pub(crate) connection: Connection,
     pub(crate) root: Root,
+    /// The huge pages that the guest's memory takes, if it takes any.
+    pub(crate) huge_pages: Option<Promise>,
 }
 
 /// The first number of the descriptors that a child is given.
@@ -111,6 +116,7 @@ impl Machine {
             mut descriptors,
             connection,
             root,
+            huge_pages,
         } = launch;
         let next = (FIRST..).nth(descriptors.len()).unwrap_or(FIRST);
         let jailed = cell.command(program, arguments, vcpus, next)?;
@@ -125,6 +131,7 @@ impl Machine {
         machine.jail = Some(Jailing {
             cell,
             report: jailed.report,
+            _huge_pages: huge_pages,
         });
         Ok(machine)
     }

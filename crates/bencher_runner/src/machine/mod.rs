@@ -30,9 +30,7 @@ pub use child::{Ended, Machine};
 pub use console::Tail;
 pub use error::MachineError;
 pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
-pub use firecracker::{
-    CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version, is_new_enough,
-};
+pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version};
 pub use host::Host;
 pub use huge_pages::HugePages;
 pub use kvm::{KvmState, kvm_state};

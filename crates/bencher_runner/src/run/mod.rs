@@ -7,6 +7,7 @@
 //! ```
 
 mod capture;
+mod choice;
 mod error;
 mod iteration;
 mod iteration_folder;

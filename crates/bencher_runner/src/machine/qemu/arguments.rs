@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Accelerator, PORT, RootDevice};
-use crate::machine::HugePages;
+use crate::machine::huge_pages;
 use crate::network::{GUEST_MAC, TAP};
 use crate::units::ByteSize;
 
@@ -17,7 +17,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) root_device: RootDevice,
     pub(crate) vcpus: u8,
     pub(crate) memory: ByteSize,
-    pub(crate) huge_pages: Option<HugePages>,
+    pub(crate) has_huge_pages: bool,
     pub(crate) disk: &'a Path,
     pub(crate) disk_bytes: u64,
     /// Whether the disk is to be mapped privately, and can only be read.
@@ -40,20 +40,19 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     );
     let memory = plan.memory.mebibytes();
-    let backend = match plan.huge_pages {
-        Some(pages) => {
-            // From the pool at once: an empty pool ends the start, not the guest in the middle.
-            arguments.option(
-                "-object",
-                format!(
-                    "memory-backend-memfd,id=memory,size={memory}M,hugetlb=on,hugetlbsize={},\
-                     prealloc=on",
-                    pages.size().bytes()
-                ),
-            );
-            ",memory-backend=memory"
-        }
-        None => "",
+    let backend = if plan.has_huge_pages {
+        // From the pool at once: an empty pool ends the start, not the guest in the middle.
+        arguments.option(
+            "-object",
+            format!(
+                "memory-backend-memfd,id=memory,size={memory}M,hugetlb=on,hugetlbsize={},\
+                 prealloc=on",
+                huge_pages::SIZE.bytes()
+            ),
+        );
+        ",memory-backend=memory"
+    } else {
+        ""
     };
     match plan.root_device {
         RootDevice::VirtioBlk => {
@@ -189,7 +188,7 @@ mod tests {
             root_device,
             vcpus: 2,
             memory: ByteSize::from_mebibytes(512),
-            huge_pages: None,
+            has_huge_pages: false,
             disk: Path::new("/disk"),
             disk_bytes: 1 << 30,
             disk_is_shared: root_device == RootDevice::Nvdimm,
@@ -212,7 +211,7 @@ mod tests {
     #[test]
     fn huge_pages() {
         let plan = Plan {
-            huge_pages: Some(HugePages::default()),
+            has_huge_pages: true,
             ..plan(RootDevice::VirtioBlk, Accelerator::Kvm)
         };
         let lines = lines(&plan);

@@ -203,7 +203,7 @@ impl Qemu {
             root_device: self.options.root_device,
             vcpus: self.options.vcpus.get(),
             memory: self.options.memory,
-            huge_pages: self.options.huge_pages,
+            has_huge_pages: self.options.huge_pages.is_some(),
             disk: places.image,
             disk_bytes: places.image_bytes,
             disk_is_shared: places.is_shared,
@@ -259,9 +259,11 @@ impl Sandbox for Qemu {
         if let Some(network) = &self.options.network {
             cell.connect(network, seat.name)?;
         }
-        if let Some(pages) = self.options.huge_pages {
-            pages.check(self.options.memory)?;
-            cell.allow_files_of(self.options.memory.bytes());
+        let memory = self.options.memory;
+        let huge_pages = self.options.huge_pages.as_ref();
+        let huge_pages = huge_pages.map(|pages| pages.promise(memory)).transpose()?;
+        if huge_pages.is_some() {
+            cell.allow_files_of(memory.bytes());
         }
         let arguments = self.command_line(&Places {
             kernel: &kernel,
@@ -285,6 +287,7 @@ impl Sandbox for Qemu {
             root: Root::Disk {
                 device: device.to_owned(),
             },
+            huge_pages,
         })
     }
 }

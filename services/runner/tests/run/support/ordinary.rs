@@ -66,20 +66,23 @@ impl Ordinary {
     /// `runner run --image IMAGE …`.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Ran {
         readable(image.path());
+        let mut command = self.command();
+        command.args(["run", "--image"]).arg(image.path());
+        Ran::of(command.args(arguments).output().unwrap())
+    }
+
+    /// `runner …`.
+    pub(crate) fn command(&self) -> Command {
         let home = self.home.path();
-        let output = Command::new("setpriv")
+        let mut command = Command::new("setpriv");
+        command
             .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
             .args(["--clear-groups", "--no-new-privs"])
             .arg(home.join("runner"))
-            .args(["run", "--image"])
-            .arg(image.path())
-            .args(arguments)
             .env("BENCHER_RUNNER_CACHE_DIR", home.join("cache"))
             .env("BENCHER_RUNNER_STATE_DIR", home.join("state"))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        Ran::of(output)
+            .stdin(Stdio::null());
+        command
     }
 }
 
