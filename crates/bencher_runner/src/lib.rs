@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod cpio;
+pub mod cpus;
 mod download;
 pub mod initramfs;
 mod interruptible;
@@ -23,6 +24,7 @@ pub mod run;
 mod scratch;
 pub mod setup;
 mod slots;
+pub mod tuning;
 pub mod units;
 
 pub use download::{DownloadError, PinnedUrl};

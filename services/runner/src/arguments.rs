@@ -3,6 +3,7 @@
 mod machine;
 mod network;
 mod run;
+mod tuning;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use machine::{Accelerator, Isolation, Machine, RootDevice, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
+pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
 
 /// Run the command of an OCI image in a fresh microVM and get exactly what it produced.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub(crate) enum Command {
     Kernel(Kernel),
     /// Build root filesystem images
     Rootfs(Rootfs),
+    /// Make this host quiet beyond one run, and put it back
+    Tune(Box<Tune>),
 }
 
 /// Fetches a guest kernel, and Firecracker unless it is on PATH; then says which machines this host

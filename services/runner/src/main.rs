@@ -6,6 +6,7 @@ mod rootfs;
 mod run;
 mod setup;
 mod terminal;
+mod tune;
 mod work;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Setup(command) => setup::run(command, &arguments.global, terminal),
         Command::Kernel(command) => kernel::run(&command, &arguments.global, terminal),
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
+        Command::Tune(command) => tune::run(*command, &terminal),
     };
     ExitCode::from(code)
 }

@@ -126,6 +126,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         },
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
+        tuning: arguments.tuning.policy(),
         limits: RunLimits {
             timeout: arguments.timeout,
             boot_timeout: arguments.boot_timeout,

@@ -104,7 +104,9 @@ impl Runner {
         let mut command = command(&self.binary);
         command
             .env("BENCHER_RUNNER_CACHE_DIR", &self.cache)
-            .env("BENCHER_RUNNER_STATE_DIR", &self.state);
+            .env("BENCHER_RUNNER_STATE_DIR", &self.state)
+            // Runs are side by side, and the host is one.
+            .env("BENCHER_RUNNER_NO_TUNING", "1");
         command
     }
 

@@ -7,6 +7,7 @@ use super::Iteration;
 use crate::jail::JailState;
 use crate::machine::Description;
 use crate::network::NetworkState;
+use crate::tuning::TuningState;
 use crate::units::ByteSize;
 
 /// The version of this document's layout. Fields are added without a new version; a field that
@@ -137,6 +138,8 @@ pub struct Host {
     pub kernel_release: Option<String>,
     /// The host's architecture.
     pub architecture: String,
+    /// The host's tuning during the iterations; absent when the run failed before there was one.
+    pub tuning: Option<TuningState>,
 }
 
 /// What bounded a run.
@@ -181,8 +184,8 @@ pub struct Trust {
 }
 
 impl Host {
-    /// This host.
-    pub fn current() -> Self {
+    /// This host, tuned as `tuning` says.
+    pub fn current(tuning: Option<TuningState>) -> Self {
         let cpu_model = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
             .and_then(|text| cpu_model(&text));
@@ -194,6 +197,7 @@ impl Host {
             cpus: std::thread::available_parallelism().ok().map(usize::from),
             kernel_release,
             architecture: std::env::consts::ARCH.to_owned(),
+            tuning,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::initramfs::InitramfsError;
 use crate::kernel::KernelError;
 use crate::machine::MachineError;
 use crate::scratch::ScratchError;
+use crate::tuning::TuningError;
 
 /// Why a run failed: nothing that the command did, so the exit code is 125.
 #[derive(Debug, Error)]
@@ -98,6 +99,9 @@ pub enum RunError {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
     },
+    /// The host can not be tuned as required.
+    #[error(transparent)]
+    Tuning(#[from] TuningError),
     /// A VMM's jail was required, and there is no VMM.
     #[error("there is no jail without a VMM: leave --require-jail out, or use another --sandbox")]
     NoJail,

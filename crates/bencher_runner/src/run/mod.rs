@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! prepare: image -> orders, kernel, sandbox, root filesystem      (once)
+//! tune:    the host, until the last iteration is over             (once)
 //! iterate: copy -> boot -> talk -> finish -> iteration            (each time)
 //! report:  iterations, outcome, trust -> result document          (once)
 //! ```
@@ -38,6 +39,7 @@ pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, 
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
+use crate::tuning::{self, Place, Tuning};
 use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
@@ -100,6 +102,7 @@ async fn attempt(
         folder,
         output,
         prepared,
+        tuning,
     } = ready;
     let run = Run {
         spec,
@@ -132,6 +135,8 @@ async fn attempt(
             break;
         }
     }
+    let tuning_state = tuning.state().clone();
+    blocking(move || tuning.end()).await?;
     let vmm_version = match vmm_version {
         // A VMM that does not tell its version at once is not waited for.
         Some(task) => match tokio::time::timeout(VERSION_PATIENCE, task).await {
@@ -144,7 +149,7 @@ async fn attempt(
         exit_code,
         error: failure,
     };
-    report.write(&prepared, vmm_version, &outcome)?;
+    report.write(&prepared, tuning_state, vmm_version, &outcome)?;
     Ok(outcome)
 }
 
@@ -153,6 +158,7 @@ struct Ready {
     folder: Scratch,
     output: Option<OutputFolder>,
     prepared: Arc<Prepared>,
+    tuning: Tuning,
 }
 
 async fn get_ready(
@@ -167,6 +173,7 @@ async fn get_ready(
         let clean_up_after = iteration_folder::clean_up_after;
         let folder = Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after);
         network::remove_left_over(for_work.as_ref());
+        tuning::put_back_left_over(&Place::this_host(), for_work.as_ref());
         folder
     })
     .await??;
@@ -175,11 +182,12 @@ async fn get_ready(
         .as_deref()
         .map(OutputFolder::create)
         .transpose()?;
-    match prepare::prepare(spec, interrupts, reporter).await {
-        Ok(prepared) => Ok(Ready {
+    match prepare_and_tune(spec, interrupts, reporter).await {
+        Ok((prepared, tuning)) => Ok(Ready {
             folder,
             output,
             prepared: Arc::new(prepared),
+            tuning,
         }),
         Err(error) => {
             if let Some(output) = &output {
@@ -188,6 +196,27 @@ async fn get_ready(
             Err(error)
         }
     }
+}
+
+/// Prepares the run, and then tunes the host: it is not to be tuned for as long as an image takes.
+async fn prepare_and_tune(
+    spec: &Arc<RunSpec>,
+    interrupts: &mut Interrupts,
+    reporter: &Arc<dyn Reporter>,
+) -> Result<(Prepared, Tuning), RunError> {
+    let prepared = prepare::prepare(spec, interrupts, reporter).await?;
+    let (spec, reporter) = (Arc::clone(spec), Arc::clone(reporter));
+    let begin = move || Tuning::begin(&Place::this_host(), &spec.tuning, None, &reporter);
+    Ok((prepared, blocking(begin).await??))
+}
+
+/// Does `work` on a thread of its own, and to its end: what is half done would have to be undone,
+/// which takes as long.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RunError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| RunError::Thread(io::Error::other(error)))
 }
 
 /// A file in the folder of `path`, to become `path` when it is whole.

@@ -11,6 +11,7 @@ use crate::result::{
     Host, Image, Iteration, IterationSpool, Limits, Outcome, ResultDocument, RunnerIdentity, Setup,
     Trust, VERSION,
 };
+use crate::tuning::TuningState;
 
 /// How the names of unfinished documents begin.
 const PREFIX: &str = ".result-";
@@ -67,6 +68,7 @@ impl<'a> Report<'a> {
     pub(crate) fn write(
         self,
         prepared: &Prepared,
+        tuning: TuningState,
         vmm_version: Option<String>,
         outcome: &RunOutcome,
     ) -> Result<(), RunError> {
@@ -81,7 +83,7 @@ impl<'a> Report<'a> {
             command: orders::command(&prepared.orders),
             machine,
         };
-        let document = self.document(Some(setup), outcome);
+        let document = self.document(Some(setup), Some(tuning), outcome);
         if let Some(folder) = &spec.output_folder {
             Target::of(&folder.join("result.json"))?.write(&document)?;
         }
@@ -95,12 +97,13 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         let spec = self.spec;
-        deliver(spec, &self.document(None, outcome))
+        deliver(spec, &self.document(None, None, outcome))
     }
 
     fn document(
         self,
         setup: Option<Setup>,
+        tuning: Option<TuningState>,
         outcome: &RunOutcome,
     ) -> ResultDocument<IterationSpool> {
         let spec = self.spec;
@@ -116,7 +119,7 @@ impl<'a> Report<'a> {
             },
             started_at: self.started_at,
             setup,
-            host: Host::current(),
+            host: Host::current(tuning),
             limits: Limits {
                 timeout_seconds: spec.limits.timeout.as_secs_f64(),
                 boot_timeout_seconds: spec.limits.boot_timeout.as_secs_f64(),

@@ -12,6 +12,7 @@ use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
 use crate::machine::{Accelerator, CpuTemplate, HugePages, RootDevice, TscAnchor};
 use crate::network::NetworkChoice;
+use crate::tuning::TuningPolicy;
 use crate::units::ByteSize;
 
 /// The least memory that a guest is given: the kernel, init and a small command need about half.
@@ -62,6 +63,8 @@ pub struct RunSpec {
     pub iterations: NonZeroU32,
     /// Whether to go on after an iteration that failed.
     pub allow_failure: bool,
+    /// What is wanted of the host's tuning.
+    pub tuning: TuningPolicy,
     /// The limits.
     pub limits: RunLimits,
     /// The least important log lines of init that are shown.

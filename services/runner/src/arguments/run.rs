@@ -8,7 +8,7 @@ use std::time::Duration;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{Isolation, Machine, WayOut};
+use super::{HostTuning, Isolation, Machine, WayOut};
 
 /// Exit codes: the command's own; 128+n when signal n ended it; 124 timeout; 125 the runner
 /// failed; 126 the command can not be executed; 127 it is not in the image; 130 or 143 the run
@@ -65,6 +65,8 @@ pub(crate) struct Run {
     pub(crate) isolation: Isolation,
     #[command(flatten)]
     pub(crate) network: WayOut,
+    #[command(flatten)]
+    pub(crate) tuning: HostTuning,
 
     /// How long the command may take
     #[arg(long, value_name = "TIME", default_value = "300", value_parser = parse_duration,

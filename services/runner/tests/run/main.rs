@@ -12,3 +12,4 @@ mod preparing;
 mod schema;
 mod setup;
 mod support;
+mod tuning;

@@ -45,7 +45,9 @@ pub(crate) fn run(contest: &Contest) -> anyhow::Result<String> {
         let mut runner = command(&contest.runner);
         runner
             .env("BENCHER_RUNNER_CACHE_DIR", &cache)
-            .env("BENCHER_RUNNER_STATE_DIR", contest.work.join("state"));
+            .env("BENCHER_RUNNER_STATE_DIR", contest.work.join("state"))
+            // The bare Firecracker runs on the same host.
+            .env("BENCHER_RUNNER_NO_TUNING", "1");
         runner
     };
     let run = |words: &[&str]| {

@@ -6,6 +6,7 @@ mod neighbour;
 mod ordinary;
 mod server;
 mod small_disk;
+mod tunable;
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,6 +21,7 @@ pub(crate) use ordinary::Ordinary;
 pub(crate) use server::serve_once;
 pub(crate) use small_disk::SmallDisk;
 use tempfile::TempDir;
+pub(crate) use tunable::{JOURNAL, TunableHost};
 
 /// A `runner` with a state folder of its own and the cache that all tests share.
 pub(crate) struct Runner {
@@ -60,6 +62,8 @@ impl Runner {
         command
             .env("XDG_CACHE_HOME", &self.cache)
             .env("XDG_STATE_HOME", self.state.path())
+            // Tests run side by side, and the host is one.
+            .env("BENCHER_RUNNER_NO_TUNING", "1")
             .stdin(Stdio::null());
         command
     }

@@ -65,10 +65,18 @@ impl Ordinary {
 
     /// `runner run --image IMAGE …`.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Ran {
+        Ran::of(self.run_command(image, arguments).output().unwrap())
+    }
+
+    /// The same, not started yet.
+    pub(crate) fn run_command<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Command {
         readable(image.path());
         let mut command = self.command();
-        command.args(["run", "--image"]).arg(image.path());
-        Ran::of(command.args(arguments).output().unwrap())
+        command
+            .args(["run", "--image"])
+            .arg(image.path())
+            .args(arguments);
+        command
     }
 
     /// `runner …`.
@@ -81,6 +89,7 @@ impl Ordinary {
             .arg(home.join("runner"))
             .env("BENCHER_RUNNER_CACHE_DIR", home.join("cache"))
             .env("BENCHER_RUNNER_STATE_DIR", home.join("state"))
+            .env("BENCHER_RUNNER_NO_TUNING", "1")
             .stdin(Stdio::null());
         command
     }

@@ -1,0 +1,61 @@
+//! Interrupts: those of disks and networks come to whichever CPU they are sent to, and take its
+//! time and its caches.
+//!
+//! The kernel's `Documentation/core-api/irq/irq-affinity.rst`.
+
+use std::path::{Path, PathBuf};
+
+use super::workqueues::NOTHING_APART;
+use crate::cpus::CpuSet;
+use crate::tuning::knob::{Form, Knob, Setting, Wish};
+use crate::tuning::place::Place;
+
+#[derive(Debug)]
+pub(super) struct Irqs(pub(super) Option<CpuSet>);
+
+impl Knob for Irqs {
+    fn name(&self) -> &'static str {
+        "irqs"
+    }
+
+    fn wish(&self, place: &Place) -> Wish {
+        let Some(housekeeping) = &self.0 else {
+            return Wish::Absent(NOTHING_APART.to_owned());
+        };
+        // New ones first: one that comes meanwhile is where it should be.
+        let of_new = Setting::new(
+            "/proc/irq/default_smp_affinity",
+            housekeeping.mask(),
+            Form::CpuMask,
+        );
+        let numbered = folders(place);
+        let numbered = numbered
+            .iter()
+            .map(|folder| Setting::of_interrupt(folder, housekeeping));
+        Wish::Set {
+            settings: std::iter::once(of_new).chain(numbered).collect(),
+            note: irqbalance_runs(place)
+                .then(|| "irqbalance runs here and may move them again".to_owned()),
+        }
+    }
+}
+
+/// The folder of each interrupt.
+pub(super) fn folders(place: &Place) -> Vec<PathBuf> {
+    let mut folders = place.list("/proc/irq");
+    folders.retain(|path| is_number(path));
+    folders
+}
+
+fn is_number(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.iter().all(u8::is_ascii_digit)
+}
+
+fn irqbalance_runs(place: &Place) -> bool {
+    place
+        .list("/proc")
+        .into_iter()
+        .filter(|path| is_number(path))
+        .any(|process| place.value(process.join("comm")).as_deref() == Some("irqbalance"))
+}

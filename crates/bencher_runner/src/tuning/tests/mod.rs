@@ -1,0 +1,8 @@
+//! Tuning as a whole, on hosts that are folders.
+
+mod crash;
+pub(super) mod fake;
+mod journal;
+mod kernel;
+mod session;
+mod standing;
