@@ -26,6 +26,7 @@ pub mod setup;
 mod slots;
 pub mod tuning;
 pub mod units;
+pub mod validity;
 
 pub use download::{DownloadError, PinnedUrl};
 pub use interruptible::{Unfinished, interruptible};

@@ -126,6 +126,8 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         },
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
+        on_suspect: arguments.on_suspect,
+        cool_down: arguments.cool_down,
         tuning: arguments.tuning.policy(),
         limits: RunLimits {
             timeout: arguments.timeout,

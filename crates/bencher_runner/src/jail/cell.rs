@@ -12,7 +12,7 @@ use super::plan::{Access, Entry, Ids, Isolation, Limits, Plan};
 use super::report::Report;
 use super::uids::UidLock;
 use super::{Jail, JailError, libraries};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CpuTime};
 use crate::network::{Attachment, GuestNetwork, NetworkError, TUN};
 
 /// Files that a VMM may have open: its own few, and one for each connection of a guest.
@@ -159,6 +159,11 @@ impl Cell {
             isolation.entries.push(entry);
         }
         inside.to_owned()
+    }
+
+    /// The CPU time that the VMM has taken, if the host tells.
+    pub(crate) fn cpu_time(&self) -> Option<CpuTime> {
+        self.cgroup.as_ref()?.cpu_time()
     }
 
     /// Whether the VMM was ended because it took more memory than it may.

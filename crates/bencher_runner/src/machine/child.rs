@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use super::MachineError;
 use super::console::{Console, Tail};
 use super::huge_pages::Promise;
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CpuTime};
 use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
@@ -30,7 +30,7 @@ pub struct Machine {
     root: Root,
     jail: Option<Jailing>,
     /// Removed once everything in it has ended.
-    _cgroup: Option<Cgroup>,
+    cgroup: Option<Cgroup>,
 }
 
 /// The stream to the guest's init, or how it comes about.
@@ -181,7 +181,7 @@ impl Machine {
             connection,
             root,
             jail: None,
-            _cgroup: cgroup,
+            cgroup,
         })
     }
 
@@ -211,6 +211,14 @@ impl Machine {
         match &self.connection {
             Connection::Ready(stream) => Some(stream),
             Connection::Pending(_) => None,
+        }
+    }
+
+    /// The CPU time that the machine's processes have taken on the host, if the host tells.
+    pub(crate) fn cpu_time(&self) -> Option<CpuTime> {
+        match &self.jail {
+            Some(jail) => jail.cell.cpu_time(),
+            None => self.cgroup.as_ref()?.cpu_time(),
         }
     }
 

@@ -181,6 +181,8 @@ pub struct Trust {
     pub comparable: bool,
     /// Why not.
     pub reasons: Vec<String>,
+    /// Iterations during which something spoke against their numbers; see their `validity`.
+    pub suspect_iterations: u32,
 }
 
 impl Host {

@@ -78,6 +78,9 @@ mod tests {
             error: None,
             spans: Spans::default(),
             kernel_release: None,
+            host_cpu: None,
+            validity: None,
+            retried: false,
             resources: Some(Resources {
                 wall_ns: 1_500_000,
                 cpu_us: Some(1400),

@@ -102,6 +102,17 @@ pub enum RunError {
     /// The host can not be tuned as required.
     #[error(transparent)]
     Tuning(#[from] TuningError),
+    /// An iteration is suspect, and that was not to be.
+    #[error(
+        "iteration {index} is suspect: {reasons}; make the host quieter, or leave --on-suspect out \
+         to keep such iterations"
+    )]
+    Suspect {
+        /// Its number, from 1.
+        index: u32,
+        /// Why, in words.
+        reasons: String,
+    },
     /// A VMM's jail was required, and there is no VMM.
     #[error("there is no jail without a VMM: leave --require-jail out, or use another --sandbox")]
     NoJail,

@@ -18,6 +18,7 @@ mod orders;
 mod output_folder;
 mod prepare;
 mod record;
+mod repetition;
 mod report;
 mod root;
 mod rootfs;
@@ -25,6 +26,7 @@ mod spec;
 mod supervisor;
 mod text;
 mod verdict;
+mod witness;
 
 use std::io;
 use std::path::Path;
@@ -33,19 +35,23 @@ use std::time::{Duration, Instant};
 
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
+pub use repetition::OnSuspect;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
+use crate::cpus::CpuSet;
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
 use crate::tuning::{self, Place, Tuning};
+use crate::validity::{CoolDown, Cooling, Observer};
 use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
 use output_folder::OutputFolder;
 use prepare::Prepared;
 use record::{Keep, Moments, Record};
+use repetition::{Next, Repetition};
 use report::Report;
 use supervisor::Times;
 
@@ -112,29 +118,7 @@ async fn attempt(
         reporter,
     };
     let vmm_version = report.is_wanted().then(|| run.vmm_version());
-    let mut failure = None;
-    let mut exit_code = 0;
-    for index in 1..=spec.iterations.get() {
-        let (iteration, error) = match run.iterate(index, interrupts).await {
-            Ok(ended) => ended,
-            Err(error) => {
-                exit_code = error.exit_code();
-                failure = Some(error);
-                break;
-            }
-        };
-        run.announce(&iteration)?;
-        report.push(&iteration)?;
-        let stop = match iteration.ended_by {
-            EndedBy::Failure | EndedBy::Interrupt => true,
-            _ => iteration.exit_code != 0 && !spec.allow_failure,
-        };
-        if stop {
-            exit_code = iteration.exit_code;
-            failure = error;
-            break;
-        }
-    }
+    let outcome = run.repeat(&mut report, interrupts).await?;
     let tuning_state = tuning.state().clone();
     blocking(move || tuning.end()).await?;
     let vmm_version = match vmm_version {
@@ -144,10 +128,6 @@ async fn attempt(
             _ => None,
         },
         None => None,
-    };
-    let outcome = RunOutcome {
-        exit_code,
-        error: failure,
     };
     report.write(&prepared, tuning_state, vmm_version, &outcome)?;
     Ok(outcome)
@@ -240,10 +220,84 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Runs the command as often as was asked for, or until there is a reason to stop.
+    async fn repeat(
+        &self,
+        report: &mut Report<'_>,
+        interrupts: &mut Interrupts,
+    ) -> Result<RunOutcome, RunError> {
+        let mut observer = Observer::new(CpuSet::of_this_process());
+        let cool_down = self
+            .spec
+            .cool_down
+            .map(|most| CoolDown::begin(&observer, most));
+        let mut repetition = Repetition::new(self.spec.iterations, self.spec.on_suspect);
+        while let Some(index) = repetition.begin() {
+            if let Some(cool_down) = cool_down.filter(|_| index > 1)
+                && let Err(error) = self.cool_down(cool_down, &observer, interrupts).await
+            {
+                return Ok(RunOutcome::failed(error));
+            }
+            let (mut iteration, error) = match self.iterate(index, interrupts, &mut observer).await
+            {
+                Ok(ended) => ended,
+                Err(error) => return Ok(RunOutcome::failed(error)),
+            };
+            let stop = match iteration.ended_by {
+                EndedBy::Failure | EndedBy::Interrupt => true,
+                _ => iteration.exit_code != 0 && !self.spec.allow_failure,
+            };
+            let reasons = iteration.suspicions();
+            let next = repetition.end(reasons.is_some());
+            iteration.retried = !stop && next == Next::Retried;
+            self.announce(&iteration)?;
+            report.push(&iteration)?;
+            if stop {
+                return Ok(RunOutcome {
+                    exit_code: iteration.exit_code,
+                    error,
+                });
+            }
+            if let (Next::Failed, Some(reasons)) = (next, reasons) {
+                return Ok(RunOutcome::failed(RunError::Suspect { index, reasons }));
+            }
+        }
+        Ok(RunOutcome {
+            exit_code: 0,
+            error: None,
+        })
+    }
+
+    /// Waits until the processor is cool enough for the next iteration. A signal ends that.
+    async fn cool_down(
+        &self,
+        cool_down: CoolDown,
+        observer: &Observer,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), RunError> {
+        let cooling = tokio::select! {
+            cooling = cool_down.wait(observer) => cooling,
+            signal = interrupts.next() => return Err(RunError::Interrupted(signal)),
+        };
+        match cooling {
+            Cooling::Cool => {}
+            Cooling::StillWarm(warmer) => self.reporter.warning(&format!(
+                "the processor is still {} degrees warmer than at the start: --cool-down \
+                 ended the wait",
+                warmer / 1000
+            )),
+            Cooling::Unknown => self.reporter.info(
+                "this host does not tell its temperature: there is no cooling down to wait for",
+            ),
+        }
+        Ok(())
+    }
+
     async fn iterate(
         &self,
         index: u32,
         interrupts: &mut Interrupts,
+        observer: &mut Observer,
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
@@ -284,7 +338,7 @@ impl Run<'_> {
             reporter: self.reporter.as_ref(),
             console_hint: sandbox.console_hint(),
         };
-        let ended = drive(machine, &plan, interrupts, record).await;
+        let ended = drive(machine, &plan, interrupts, observer, record).await;
         folder.remove(self.reporter.as_ref());
         Ok(ended)
     }

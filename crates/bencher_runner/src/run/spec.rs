@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
 
-use super::LiveOutput;
+use super::{LiveOutput, OnSuspect};
 use crate::Directories;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
@@ -63,6 +63,11 @@ pub struct RunSpec {
     pub iterations: NonZeroU32,
     /// Whether to go on after an iteration that failed.
     pub allow_failure: bool,
+    /// What becomes of an iteration that is suspect.
+    pub on_suspect: OnSuspect,
+    /// How long to wait before each iteration but the first until the processor is as cool as it
+    /// was before the first; `None` for not at all.
+    pub cool_down: Option<Duration>,
     /// What is wanted of the host's tuning.
     pub tuning: TuningPolicy,
     /// The limits.

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bencher_runner::run::OnSuspect;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
@@ -124,6 +125,20 @@ pub(crate) struct Run {
     /// Go on after an iteration that failed, and exit with 0
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Iterations")]
     pub(crate) allow_failure: bool,
+
+    /// What becomes of an iteration during which the host was not quiet: keep, fail, retry or
+    /// retry:N
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value_t,
+        help_heading = "Iterations"
+    )]
+    pub(crate) on_suspect: OnSuspect,
+    /// Before each iteration but the first, wait until the processor is as cool as it was before
+    /// the first, but not longer than this
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Iterations")]
+    pub(crate) cool_down: Option<Duration>,
 
     /// Collect a file or a folder once the command has ended
     #[arg(long, value_name = "PATH", help_heading = "Output")]

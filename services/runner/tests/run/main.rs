@@ -13,3 +13,4 @@ mod schema;
 mod setup;
 mod support;
 mod tuning;
+mod validity;
