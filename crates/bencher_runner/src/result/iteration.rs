@@ -22,6 +22,11 @@ pub struct Iteration {
     pub kernel_release: Option<String>,
     /// What the command used; absent when the guest did not live to tell.
     pub resources: Option<Resources>,
+    /// Instructions that the guest executed from the command's `execve` to its exit, under a virtual
+    /// clock: the wall time at the clock's rate. Those of the guest's kernel are among them, and
+    /// where nothing ran in the guest, the time until something did counts as if it had. Absent
+    /// under a wall clock.
+    pub instructions: Option<u64>,
     /// The command's standard output.
     pub stdout: Content,
     /// The command's standard error.
@@ -77,7 +82,7 @@ pub struct Spans {
 /// What the command's process tree used. A value that the kernel does not tell is absent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// Duration in nanoseconds of the guest's monotonic clock, from `execve` to the exit.
+    /// Duration in nanoseconds of the guest's monotonic clock, which may be a virtual one, from `execve` to the exit.
     pub wall_ns: u64,
     /// CPU time in all, in microseconds.
     pub cpu_us: Option<u64>,

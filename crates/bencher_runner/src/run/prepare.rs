@@ -9,14 +9,14 @@ use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
 use super::spec::LEAST_MEMORY;
-use super::{RunError, RunSpec, SandboxChoice, orders, rootfs};
+use super::{RunError, RunSpec, SandboxChoice, clock, orders, rootfs};
 use crate::initramfs::{self, Initramfs};
 use crate::jail::{Jail, Strictness};
 use crate::kernel::Kernel;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
-    self, Accelerator, Description, Firecracker, FirecrackerOptions, Host, KvmState, MachineError,
-    Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
+    self, Accelerator, Clock, ClockKind, Description, Firecracker, FirecrackerOptions, Host,
+    KvmState, MachineError, Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
 };
 use crate::network::{self, GuestNetwork, NetworkError};
 use crate::result;
@@ -116,6 +116,7 @@ enum Choice {
 
 /// Decides on the machine first: an image takes long to prepare, a missing VMM is known at once.
 fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
+    clock::check(spec)?;
     if !spec.firecracker.is_default() {
         match spec.sandbox {
             SandboxChoice::Qemu => return Err(RunError::NotFirecracker { other: "QEMU" }),
@@ -151,7 +152,11 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
             return Ok(Choice::Firecracker(program));
         }
         // The user's choices for QEMU ask for QEMU.
-        SandboxChoice::Auto if spec.qemu.is_default() && kvm_state() == KvmState::Usable => {
+        SandboxChoice::Auto
+            if spec.qemu.is_default()
+                && spec.clock == Clock::Wall
+                && kvm_state() == KvmState::Usable =>
+        {
             let found = Firecracker::find(spec.firecracker.program.as_deref(), cache);
             match found {
                 Ok(program) => return Ok(Choice::Firecracker(program)),
@@ -161,7 +166,7 @@ fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
         }
         _ => {}
     }
-    if spec.qemu.root_device == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
+    if spec.root_device() == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
         // One 64-byte page structure for each 4 KiB of the disk, out of the guest's memory.
         return Err(RunError::NvdimmTooLarge {
             disk: spec.disk,
@@ -235,16 +240,20 @@ fn qemu(
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
     let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
-    let drivers = drivers(spec.qemu.root_device.drivers(), network.as_ref());
+    let drivers = drivers(spec.root_device().drivers(), network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {
         program: spec.qemu.program.clone(),
-        accelerator: spec.qemu.accelerator,
-        root_device: spec.qemu.root_device,
+        accelerator: match spec.clock {
+            Clock::Wall => spec.qemu.accelerator,
+            Clock::Virtual(_) => Some(Accelerator::Tcg),
+        },
+        root_device: spec.root_device(),
         vcpus: spec.vcpus,
         memory: spec.memory,
         huge_pages: spec.huge_pages,
         network,
+        clock: spec.clock,
         tsc: spec.tsc,
     };
     let qemu = Qemu::new(options, kernel, initramfs, jail)?;
@@ -262,7 +271,10 @@ fn qemu(
 
 /// Why times of such a machine are not those of the hardware.
 pub(crate) fn emulation_warning(description: &Description) -> Option<&'static str> {
-    (description.accelerator == Accelerator::Tcg).then_some(
+    // A virtual clock does not claim to be the hardware's.
+    let is_emulated =
+        description.accelerator == Accelerator::Tcg && description.clock == ClockKind::Wall;
+    is_emulated.then_some(
         "instructions are emulated by QEMU TCG: times are not comparable with hardware, only with \
          other runs under the same emulator on the same host",
     )

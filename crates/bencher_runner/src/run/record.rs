@@ -310,6 +310,7 @@ impl<'a> Record<'a> {
                 .report
                 .as_ref()
                 .map(|report| (&report.resources).into()),
+            instructions: None,
             stdout: self.truncation_warned("standard output", stdout, |record| {
                 std::mem::replace(&mut record.stdout, Capture::new(0, None))
             }),
