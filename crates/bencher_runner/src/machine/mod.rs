@@ -127,7 +127,8 @@ pub struct Description {
     pub root_device: Option<RootDevice>,
     /// The VMM's program.
     pub vmm: Option<PathBuf>,
-    /// What the guest's time is.
+    /// What the guest's time is. Documents from before there was a choice lack it.
+    #[serde(default)]
     pub clock: ClockKind,
     /// What a virtual clock's times depend on; absent where the clock is the host's.
     pub virtual_clock: Option<VirtualClock>,
