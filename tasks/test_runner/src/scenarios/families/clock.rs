@@ -117,6 +117,6 @@ fn both_the_same(record: &Record) -> Checked {
         &lines.get(2..),
     )?;
     // At 1000 MIPS an instruction is a nanosecond.
-    let measures = measured(0);
-    same("instructions", &measures[0], &measures[1])
+    let first = measured(0);
+    same("instructions", &first[0], &first[1])
 }
