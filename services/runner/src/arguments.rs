@@ -12,7 +12,7 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use machine::{Accelerator, Isolation, Machine, RootDevice, Sandbox};
+pub(crate) use machine::{Accelerator, Clock, Isolation, Machine, RootDevice, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};

@@ -12,7 +12,9 @@ use bencher_runner::run::{
 };
 use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
-use crate::arguments::{Accelerator, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel};
+use crate::arguments::{
+    Accelerator, Clock, Format, Global, RootDevice, Run, Sandbox, SandboxLogLevel,
+};
 use crate::terminal::Terminal;
 use crate::{FAILED, Start};
 
@@ -59,6 +61,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         Some(arguments.trailing.clone())
     };
     let directories = directories(global);
+    let clock = clock(arguments)?;
     Ok(RunSpec {
         image: arguments.image.clone(),
         sandbox: match arguments.machine.sandbox {
@@ -97,11 +100,12 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
                 Accelerator::Kvm => Some(machine::Accelerator::Kvm),
                 Accelerator::Tcg => Some(machine::Accelerator::Tcg),
             },
-            root_device: match arguments.machine.root_device {
+            root_device: arguments.machine.root_device.map(|device| match device {
                 RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
                 RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
-            },
+            }),
         },
+        clock,
         vcpus: arguments.machine.vcpus,
         memory: arguments.machine.memory,
         huge_pages: arguments
@@ -131,7 +135,9 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         tuning: arguments.tuning.policy(),
         limits: RunLimits {
             timeout: arguments.timeout,
-            boot_timeout: arguments.boot_timeout,
+            boot_timeout: arguments
+                .boot_timeout
+                .unwrap_or_else(|| RunLimits::default_boot_timeout(clock)),
             grace_period: arguments.grace_period,
             output: arguments.max_output_size,
             file_count: arguments.max_file_count,
@@ -147,6 +153,16 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         process_start: start.instant,
         tsc: start.tsc,
     })
+}
+
+fn clock(arguments: &Run) -> Result<machine::Clock, String> {
+    match (arguments.machine.clock, arguments.machine.clock_mips) {
+        (Clock::Wall, None) => Ok(machine::Clock::Wall),
+        (Clock::Wall, Some(_)) => {
+            Err("--clock-mips is the rate of a virtual clock: add --clock virtual".to_owned())
+        }
+        (Clock::Virtual, rate) => Ok(machine::Clock::Virtual(rate.unwrap_or_default())),
+    }
 }
 
 pub(crate) fn directories(global: &Global) -> Directories {

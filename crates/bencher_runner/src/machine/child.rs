@@ -28,6 +28,7 @@ pub struct Machine {
     guest_console: Console,
     vmm_console: Console,
     root: Root,
+    has_orders: bool,
     jail: Option<Jailing>,
     /// Removed once everything in it has ended.
     cgroup: Option<Cgroup>,
@@ -180,9 +181,24 @@ impl Machine {
             child,
             connection,
             root,
+            has_orders: false,
             jail: None,
             cgroup,
         })
+    }
+
+    /// The same, of which init has its orders already.
+    #[must_use]
+    pub(crate) fn with_orders(self) -> Self {
+        Self {
+            has_orders: true,
+            ..self
+        }
+    }
+
+    /// Whether init has its orders already, so that nothing but stops is to be sent to it.
+    pub fn has_orders(&self) -> bool {
+        self.has_orders
     }
 
     /// Where the guest finds its root filesystem.

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use bencher_output_protocol::ProtocolError;
 use thiserror::Error;
 
 use crate::jail::JailError;
@@ -52,6 +53,20 @@ pub enum MachineError {
         /// Why.
         source: io::Error,
     },
+    /// This QEMU is too old for a virtual clock.
+    #[error(
+        "--clock virtual needs QEMU 7.2 or newer, and {} is {version}: name another with --qemu FILE",
+        program.display()
+    )]
+    OldQemu {
+        /// The program.
+        program: PathBuf,
+        /// What it says of its version.
+        version: String,
+    },
+    /// The orders can not be written down.
+    #[error("failed to write the guest's orders: {0}")]
+    Orders(#[from] ProtocolError),
     /// There is no Firecracker.
     #[error(
         "no Firecracker: `{program}` is not on PATH; fetch it with `runner setup`, name it with \

@@ -32,6 +32,11 @@ pub struct Iteration {
     pub validity: Option<Validity>,
     /// Whether the iteration was suspect and another one took its place.
     pub retried: bool,
+    /// Instructions that the guest executed from the command's `execve` to its exit, under a virtual
+    /// clock: the wall time at the clock's rate. Those of the guest's kernel are among them, and
+    /// where nothing ran in the guest, the time until something did counts as if it had. Absent
+    /// under a wall clock.
+    pub instructions: Option<u64>,
     /// The command's standard output.
     pub stdout: Content,
     /// The command's standard error.
@@ -122,7 +127,7 @@ impl From<CpuTime> for HostCpu {
 /// What the command's process tree used. A value that the kernel does not tell is absent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// Duration in nanoseconds of the guest's monotonic clock, from `execve` to the exit.
+    /// Duration in nanoseconds of the guest's monotonic clock, which may be a virtual one, from `execve` to the exit.
     pub wall_ns: u64,
     /// CPU time in all, in microseconds.
     pub cpu_us: Option<u64>,

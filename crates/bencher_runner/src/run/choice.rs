@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::spec::LEAST_MEMORY;
-use super::{RunError, RunSpec, SandboxChoice};
+use super::{RunError, RunSpec, SandboxChoice, clock};
 use crate::Reporter;
 use crate::jail::Strictness;
-use crate::machine::{Firecracker, KvmState, MachineError, Qemu, RootDevice, kvm_state};
+use crate::machine::{Clock, Firecracker, KvmState, MachineError, Qemu, RootDevice, kvm_state};
 use crate::network::NetworkError;
 
 /// The kind of machine, and the program where it is known by now.
@@ -20,6 +20,7 @@ pub(super) enum Choice {
 
 /// Decides on the machine.
 pub(super) fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
+    clock::check(spec)?;
     if !spec.firecracker.is_default() {
         match spec.sandbox {
             SandboxChoice::Qemu => return Err(RunError::NotFirecracker { other: "QEMU" }),
@@ -55,7 +56,11 @@ pub(super) fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, 
             return Ok(Choice::Firecracker(program));
         }
         // The user's choices for QEMU ask for QEMU.
-        SandboxChoice::Auto if spec.qemu.is_default() && kvm_state() == KvmState::Usable => {
+        SandboxChoice::Auto
+            if spec.qemu.is_default()
+                && spec.clock == Clock::Wall
+                && kvm_state() == KvmState::Usable =>
+        {
             if let Some(program) = preferred(spec.firecracker.program.as_deref(), cache, reporter)?
             {
                 return Ok(Choice::Firecracker(program));
@@ -63,7 +68,7 @@ pub(super) fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, 
         }
         _ => {}
     }
-    if spec.qemu.root_device == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
+    if spec.root_device() == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
         // One 64-byte page structure for each 4 KiB of the disk, out of the guest's memory.
         return Err(RunError::NvdimmTooLarge {
             disk: spec.disk,

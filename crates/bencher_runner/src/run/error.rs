@@ -122,6 +122,14 @@ pub enum RunError {
         /// What was asked for.
         other: &'static str,
     },
+    /// A choice that a virtual clock can not be combined with.
+    #[error("--clock virtual can not be combined with {option}: {reason}")]
+    VirtualClock {
+        /// What was asked for.
+        option: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The guest did not start the command in time.
     #[error(
         "the guest did not start the command within {seconds} s: give it more time with \

@@ -161,12 +161,14 @@ async fn handle(
         GuestMessage::Hello { kernel_release, .. } => {
             record.moments.hello = Some(now);
             record.kernel_release(kernel_release);
-            let mut orders = plan.orders.clone();
-            orders.root = control.machine.root().clone();
-            control.send(&HostMessage::Hello)?;
-            control.send(&HostMessage::Orders(Box::new(orders)))?;
+            if !control.machine.has_orders() {
+                let mut orders = plan.orders.clone();
+                orders.root = control.machine.root().clone();
+                control.send(&HostMessage::Hello)?;
+                control.send(&HostMessage::Orders(Box::new(orders)))?;
+                control.flush()?;
+            }
             // The guest has its orders, and something to do, before the host is looked at.
-            control.flush()?;
             control.witness.begin(&control.machine);
         }
         GuestMessage::Started { .. } => {

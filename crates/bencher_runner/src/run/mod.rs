@@ -9,6 +9,7 @@
 
 mod capture;
 mod choice;
+mod clock;
 mod error;
 mod iteration;
 mod iteration_folder;
@@ -325,7 +326,7 @@ impl Run<'_> {
             folder: self.output,
         };
         let mut record = Record::new(index, moments, keep, self.reporter.as_ref())?;
-        let machine = sandbox.boot(&root, &folder.seat())?;
+        let machine = sandbox.boot(&root, &self.prepared.orders, &folder.seat())?;
         record.moments.start = Instant::now();
         let plan = IterationPlan {
             orders: &self.prepared.orders,
@@ -333,14 +334,21 @@ impl Run<'_> {
                 boot: self.spec.limits.boot_timeout,
                 command: self.spec.limits.timeout,
                 grace: self.spec.limits.grace_period,
+                margin: clock::margin(self.spec.clock),
             },
             live: self.spec.live,
             reporter: self.reporter.as_ref(),
             console_hint: sandbox.console_hint(),
         };
-        let ended = drive(machine, &plan, interrupts, observer, record).await;
+        let (mut iteration, error) = drive(machine, &plan, interrupts, observer, record).await;
         folder.remove(self.reporter.as_ref());
-        Ok(ended)
+        let used = iteration.resources.as_ref();
+        iteration.instructions = self
+            .spec
+            .clock
+            .rate()
+            .and_then(|rate| Some(rate.instructions(used?.wall_ns)));
+        Ok((iteration, error))
     }
 
     /// The iteration's own root filesystem. A copy may take long: an interrupt ends it.
@@ -361,9 +369,11 @@ impl Run<'_> {
     /// Tells the reporter of a finished iteration.
     fn announce(&self, iteration: &Iteration) -> Result<(), RunError> {
         let transport = self.prepared.sandbox.sandbox().description().transport;
-        let line = metrics_line(iteration, transport).map_err(|error| RunError::Io {
-            action: "write the metrics line",
-            source: error.into(),
+        let line = metrics_line(iteration, transport, self.spec.clock.kind()).map_err(|error| {
+            RunError::Io {
+                action: "write the metrics line",
+                source: error.into(),
+            }
         })?;
         self.reporter.iteration(iteration, &line);
         Ok(())

@@ -15,8 +15,8 @@ use crate::jail::Jail;
 use crate::kernel::Kernel;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
-    self, Accelerator, Description, Firecracker, FirecrackerOptions, Host, KvmState, MachineError,
-    Qemu, QemuOptions, Sandbox, kvm_state,
+    self, Accelerator, Clock, ClockKind, Description, Firecracker, FirecrackerOptions, Host,
+    KvmState, MachineError, Qemu, QemuOptions, Sandbox, kvm_state,
 };
 use crate::network::{self, GuestNetwork};
 use crate::result;
@@ -171,16 +171,20 @@ fn qemu(
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
     let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
-    let drivers = drivers(spec.qemu.root_device.drivers(), network.as_ref());
+    let drivers = drivers(spec.root_device().drivers(), network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {
         program: spec.qemu.program.clone(),
-        accelerator: spec.qemu.accelerator,
-        root_device: spec.qemu.root_device,
+        accelerator: match spec.clock {
+            Clock::Wall => spec.qemu.accelerator,
+            Clock::Virtual(_) => Some(Accelerator::Tcg),
+        },
+        root_device: spec.root_device(),
         vcpus: spec.vcpus,
         memory: spec.memory,
         huge_pages: spec.huge_pages.clone(),
         network,
+        clock: spec.clock,
         tsc: spec.tsc,
     };
     let qemu = Qemu::new(options, kernel, initramfs, jail)?;
@@ -198,7 +202,10 @@ fn qemu(
 
 /// Why times of such a machine are not those of the hardware.
 pub(crate) fn emulation_warning(description: &Description) -> Option<&'static str> {
-    (description.accelerator == Accelerator::Tcg).then_some(
+    // A virtual clock does not claim to be the hardware's.
+    let is_emulated =
+        description.accelerator == Accelerator::Tcg && description.clock == ClockKind::Wall;
+    is_emulated.then_some(
         "instructions are emulated by QEMU TCG: times are not comparable with hardware, only with \
          other runs under the same emulator on the same host",
     )

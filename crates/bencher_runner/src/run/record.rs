@@ -324,6 +324,7 @@ impl<'a> Record<'a> {
             host_cpu,
             validity,
             retried: false,
+            instructions: None,
             stdout: self.truncation_warned("standard output", stdout, |record| {
                 std::mem::replace(&mut record.stdout, Capture::new(0, None))
             }),

@@ -69,14 +69,13 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) tuning: HostTuning,
 
-    /// How long the command may take
+    /// How long the command may take, by the host's clock
     #[arg(long, value_name = "TIME", default_value = "300", value_parser = parse_duration,
           help_heading = "Limits")]
     pub(crate) timeout: Duration,
-    /// How long the machine may take to start the command
-    #[arg(long, value_name = "TIME", default_value = "60", value_parser = parse_duration,
-          help_heading = "Limits")]
-    pub(crate) boot_timeout: Duration,
+    /// How long the machine may take to start the command [default: 60; 300 with --clock virtual]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub(crate) boot_timeout: Option<Duration>,
     /// The time between the image's stop signal and the kill
     #[arg(long, value_name = "TIME", default_value = "5", value_parser = parse_duration,
           help_heading = "Limits")]

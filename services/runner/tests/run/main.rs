@@ -4,6 +4,7 @@
 
 mod bad_guest;
 mod bad_input;
+mod clock;
 mod host;
 mod jail;
 mod microvm;

@@ -23,15 +23,15 @@ use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bencher_output_protocol::Root;
+use bencher_output_protocol::{Orders, Root};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::child::{Connection, JailedLaunch, Machine};
 use super::huge_pages::HugePages;
 use super::kvm::{KvmState, kvm_state};
 use super::{
-    Accelerator, Description, MachineError, RootDevice, RootFilesystem, Sandbox, SandboxKind, Seat,
-    Transport,
+    Accelerator, ClockKind, Description, MachineError, RootDevice, RootFilesystem, Sandbox,
+    SandboxKind, Seat, Transport,
 };
 use crate::initramfs::Initramfs;
 use crate::jail::Jail;
@@ -176,6 +176,8 @@ impl Sandbox for Firecracker {
             transport: Transport::Vsock,
             root_device: Some(RootDevice::VirtioBlk),
             vmm: Some(self.program.clone()),
+            clock: ClockKind::Wall,
+            virtual_clock: None,
         }
     }
 
@@ -188,7 +190,12 @@ impl Sandbox for Firecracker {
             .then_some("run it again with --serial-console to see the guest's own words")
     }
 
-    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+    fn boot(
+        &self,
+        root: &RootFilesystem,
+        _orders: &Orders,
+        seat: &Seat<'_>,
+    ) -> Result<Machine, MachineError> {
         let RootFilesystem::Copy(disk) = root else {
             return Err(MachineError::RootKind {
                 wanted: "an ext4 image of its own",

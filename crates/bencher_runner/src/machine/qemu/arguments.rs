@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Accelerator, PORT, RootDevice};
-use crate::machine::huge_pages;
+use super::{Accelerator, PORT, RootDevice, deterministic};
+use crate::machine::{Clock, huge_pages};
 use crate::network::{GUEST_MAC, TAP};
 use crate::units::ByteSize;
 
@@ -27,6 +27,7 @@ pub(crate) struct Plan<'a> {
     /// `None` where the guest finds its TSC's rate by itself.
     pub(crate) tsc_kilohertz: Option<u64>,
     pub(crate) has_network: bool,
+    pub(crate) clock: Clock,
 }
 
 pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
@@ -61,23 +62,30 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
         }
         RootDevice::Nvdimm => {
             let most = memory + ByteSize::from_bytes(plan.disk_bytes).mebibytes();
-            arguments.option(
-                "-M",
-                format!("q35,nvdimm=on,usb=off,smbus=off,sata=off{backend}"),
-            );
+            let machine = match plan.clock {
+                Clock::Wall => "q35,nvdimm=on,usb=off,smbus=off,sata=off".to_owned(),
+                Clock::Virtual(_) => deterministic::machine(),
+            };
+            arguments.option("-M", format!("{machine}{backend}"));
             arguments.option("-m", format!("{memory}M,slots=1,maxmem={most}M"));
         }
     }
-    let (accelerator, cpu) = match plan.accelerator {
-        Accelerator::Kvm => ("kvm", "host"),
-        Accelerator::Tcg | Accelerator::None => ("tcg", "max"),
+    let (accelerator, cpu) = match (plan.accelerator, plan.clock) {
+        (Accelerator::Kvm, _) => ("kvm", "host"),
+        (_, Clock::Wall) => ("tcg", "max"),
+        (_, Clock::Virtual(_)) => ("tcg", deterministic::cpu()),
     };
     arguments.option("-accel", accelerator);
     arguments.option("-cpu", cpu);
     arguments.option("-smp", plan.vcpus.to_string());
+    if let Clock::Virtual(rate) = plan.clock {
+        for (name, value) in deterministic::options(rate) {
+            arguments.option(name, value);
+        }
+    }
     arguments.option("-kernel", plan.kernel.to_string_lossy());
     arguments.option("-initrd", plan.initramfs.to_string_lossy());
-    arguments.option("-append", kernel_parameters(plan.tsc_kilohertz));
+    arguments.option("-append", kernel_parameters(plan));
     arguments.option("-chardev", "stdio,id=console,signal=off");
     arguments.option("-serial", "chardev:console");
     root(&mut arguments, plan);
@@ -88,7 +96,14 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
     if plan.has_network {
         network(&mut arguments, plan);
     }
-    arguments.option("-device", format!("virtio-serial-{bus},max_ports=2"));
+    let answers = match plan.clock {
+        Clock::Wall => "",
+        Clock::Virtual(_) => deterministic::ANSWERS,
+    };
+    arguments.option(
+        "-device",
+        format!("virtio-serial-{bus},max_ports=2{answers}"),
+    );
     arguments.option("-chardev", format!("socket,id=stream,fd={STREAM_FD}"));
     arguments.option(
         "-device",
@@ -148,7 +163,7 @@ fn network(arguments: &mut Arguments, plan: &Plan<'_>) {
     );
 }
 
-fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
+fn kernel_parameters(plan: &Plan<'_>) -> String {
     let mut parameters = vec![
         "console=ttyS0".to_owned(),
         "quiet".to_owned(),
@@ -160,7 +175,11 @@ fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
         "rdinit=/init".to_owned(),
         format!("bencher.stream=virtio-serial:{PORT}"),
     ];
-    parameters.extend(tsc_kilohertz.map(|rate| format!("tsc_early_khz={rate}")));
+    let rate = plan.tsc_kilohertz;
+    parameters.extend(rate.map(|rate| format!("tsc_early_khz={rate}")));
+    if let Clock::Virtual(_) = plan.clock {
+        parameters.push(deterministic::KERNEL_PARAMETERS.to_owned());
+    }
     parameters.join(" ")
 }
 
@@ -181,6 +200,7 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::ClockRate;
 
     fn plan(root_device: RootDevice, accelerator: Accelerator) -> Plan<'static> {
         Plan {
@@ -196,6 +216,7 @@ mod tests {
             initramfs: Path::new("/cache/initramfs.cpio"),
             tsc_kilohertz: (accelerator == Accelerator::Tcg).then_some(2_596_130),
             has_network: false,
+            clock: Clock::Wall,
         }
     }
 
@@ -246,6 +267,17 @@ mod tests {
             ..plan(RootDevice::VirtioBlk, Accelerator::Tcg)
         };
         assert!(lines(&plan).contains("filename=/a,,readonly=on/1,file.aio"));
+    }
+
+    #[test]
+    fn virtual_clock() {
+        let plan = Plan {
+            vcpus: 1,
+            clock: Clock::Virtual(ClockRate::default()),
+            tsc_kilohertz: Some(deterministic::TSC_KILOHERTZ),
+            ..plan(RootDevice::Nvdimm, Accelerator::Tcg)
+        };
+        insta::assert_snapshot!(lines(&plan));
     }
 
     #[test]
