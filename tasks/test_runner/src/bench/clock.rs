@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use anyhow::Context as _;
 
@@ -12,6 +9,7 @@ use super::Arena;
 use super::statistics::Samples;
 use crate::console;
 use crate::images::{self, Image};
+use crate::load;
 use crate::process;
 use crate::report::Report;
 
@@ -36,9 +34,6 @@ const BENCHMARKS: [(&str, &str, f64); 3] = [
     ),
 ];
 
-/// Busy loops for each CPU of the host, in the second half of the rounds.
-const LOOPS_PER_CPU: usize = 2;
-
 /// What was measured of one benchmark.
 struct Measured {
     guest: Vec<f64>,
@@ -48,14 +43,13 @@ struct Measured {
 
 pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
     console::heading("Virtual clock");
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
-    let loops = LOOPS_PER_CPU * cpus;
+    let loops = load::twice_the_cpus();
     let quiet = arena.rounds.div_ceil(2);
     let mut all: Vec<Measured> = BENCHMARKS.iter().map(|_| Measured::new()).collect();
     for round in 0..arena.rounds {
         console::note(&format!("round {} of {}", round + 1, arena.rounds));
         let busy = if round < quiet { 0 } else { loops };
-        under_load(busy, || {
+        load::beside(busy, || {
             BENCHMARKS
                 .iter()
                 .zip(&mut all)
@@ -67,23 +61,6 @@ pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
         })?;
     }
     render(arena.rounds, loops, &all)
-}
-
-/// Does `work` beside `loops` busy threads.
-fn under_load<T>(loops: usize, work: impl FnOnce() -> T) -> T {
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..loops {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    spin_loop();
-                }
-            });
-        }
-        let done = work();
-        over.store(true, Ordering::Relaxed);
-        done
-    })
 }
 
 impl Measured {

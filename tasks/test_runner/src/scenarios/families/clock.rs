@@ -1,11 +1,8 @@
 //! The virtual clock: the same image and command take the same time in every run.
 
-use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use serde_json::Value;
 
+use crate::load;
 use crate::scenarios::backend::On;
 use crate::scenarios::expect::{Checked, Expect, same};
 use crate::scenarios::invocation::Invocation;
@@ -47,7 +44,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a busy host changes nothing of the time that a run takes under a virtual clock",
         |stage| {
             stage.run(&invocation())?;
-            under_load(|| stage.run(&invocation()))?;
+            load::beside(load::twice_the_cpus(), || stage.run(&invocation()))?;
             Ok(())
         },
         both_the_same,
@@ -61,24 +58,6 @@ fn invocation() -> Invocation {
     let options = ["--clock", "virtual", "--timeout", "120"];
     invocation.options(options).script(SCRIPT);
     invocation
-}
-
-/// Does `work` while every CPU of the host has twice something else to do.
-fn under_load<T>(work: impl FnOnce() -> T) -> T {
-    let over = AtomicBool::new(false);
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..2 * cpus {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    spin_loop();
-                }
-            });
-        }
-        let done = work();
-        over.store(true, Ordering::Relaxed);
-        done
-    })
 }
 
 /// Each run is compared with the other one, so neither can be wrong alone.
