@@ -25,7 +25,10 @@ fn main() {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
     let init = build_init(workspace, &out);
-    std::fs::copy(&init, out.join("bencher_init"))
+    // Not over the old file, which has other names where a target folder was copied by links.
+    let place = out.join("bencher_init");
+    drop(std::fs::remove_file(&place));
+    std::fs::copy(&init, place)
         .unwrap_or_else(|error| panic!("failed to copy {}: {error}", init.display()));
 }
 

@@ -50,6 +50,18 @@ impl Link {
         &mut self.poller
     }
 
+    /// Takes in what the host has said elsewhere, before anything that comes by the stream.
+    pub(crate) fn take_in(&mut self, mut words: &[u8]) {
+        while !words.is_empty() {
+            let space = self.decoder.space();
+            let count = space.len().min(words.len());
+            let (first, rest) = words.split_at(count);
+            space[..count].copy_from_slice(first);
+            self.decoder.filled(count);
+            words = rest;
+        }
+    }
+
     /// Greets the host and receives its orders.
     pub(crate) fn greet(&mut self, kernel_release: &str) -> Result<Orders, InitError> {
         self.queue(&GuestMessage::Hello {

@@ -46,6 +46,38 @@ pub(crate) struct CgroupLimits {
     pub(crate) pids: Option<u64>,
 }
 
+/// CPU time that a cgroup counted, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CpuTime {
+    pub(crate) all: u64,
+    pub(crate) user: u64,
+    pub(crate) system: u64,
+}
+
+impl CpuTime {
+    /// Reads `cpu.stat` (`Documentation/admin-guide/cgroup-v2.rst`).
+    fn parse(stat: &str) -> Option<Self> {
+        let value = |name: &str| {
+            let value = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
+            stat.lines().find_map(value)
+        };
+        Some(Self {
+            all: value("usage_usec ")?,
+            user: value("user_usec ")?,
+            system: value("system_usec ")?,
+        })
+    }
+
+    /// What was added since `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+}
+
 /// A cgroup, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Cgroup {
@@ -135,14 +167,15 @@ impl Cgroup {
         Ok(Some(cgroup))
     }
 
-    /// The file into which a process writes `0` to enter.
-    pub(crate) fn processes(&self) -> PathBuf {
-        self.path.join("cgroup.procs")
-    }
-
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The CPU time of everything that ever was in it; `None` where the kernel does not tell. It is
+    /// counted whatever controllers there are.
+    pub(crate) fn cpu_time(&self) -> Option<CpuTime> {
+        CpuTime::parse(&fs::read_to_string(self.path.join("cpu.stat")).ok()?)
     }
 
     /// Whether something in it was ended because it took more memory than it may.
@@ -437,7 +470,7 @@ mod tests {
             .arg("1000")
             .spawn()
             .unwrap();
-        fs::write(cgroup.processes(), child.id().to_string()).unwrap();
+        fs::write(cgroup.path().join("cgroup.procs"), child.id().to_string()).unwrap();
         let path = cgroup.path().to_owned();
         // A zombie is in no cgroup.
         drop(cgroup);

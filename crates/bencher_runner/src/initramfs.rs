@@ -72,7 +72,7 @@ pub fn prepare(
 
 fn identity(kernel: &Kernel, modules: &[&Module]) -> String {
     let mut hasher = Sha256::new();
-    hasher.update(b"initramfs 3\0");
+    hasher.update(b"initramfs 2\0");
     hasher.update(Sha256::digest(INIT));
     hasher.update(kernel.sha256.as_bytes());
     for module in modules {

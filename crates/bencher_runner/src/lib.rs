@@ -23,8 +23,10 @@ pub mod result;
 pub mod run;
 mod scratch;
 pub mod setup;
+mod slots;
 pub mod tuning;
 pub mod units;
+pub mod validity;
 
 pub use download::{DownloadError, PinnedUrl};
 pub use interruptible::{Unfinished, interruptible};

@@ -14,7 +14,7 @@ use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cpus::Cpus;
-pub(crate) use machine::{Accelerator, Isolation, Machine, PageCache, RootDevice, Sandbox};
+pub(crate) use machine::{Accelerator, Clock, Isolation, Machine, PageCache, RootDevice, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};

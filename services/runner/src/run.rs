@@ -14,7 +14,7 @@ use bencher_runner::run::{
 use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
 use crate::arguments::{
-    Accelerator, Format, Global, PageCache, RootDevice, Run, Sandbox, SandboxLogLevel,
+    Accelerator, Clock, Format, Global, PageCache, RootDevice, Run, Sandbox, SandboxLogLevel,
 };
 use crate::terminal::Terminal;
 use crate::{FAILED, Start};
@@ -61,6 +61,8 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
     } else {
         Some(arguments.trailing.clone())
     };
+    let directories = directories(global);
+    let clock = clock(arguments)?;
     Ok(RunSpec {
         image: arguments.image.clone(),
         sandbox: match arguments.machine.sandbox {
@@ -99,15 +101,19 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
                 Accelerator::Kvm => Some(machine::Accelerator::Kvm),
                 Accelerator::Tcg => Some(machine::Accelerator::Tcg),
             },
-            root_device: match arguments.machine.root_device {
+            root_device: arguments.machine.root_device.map(|device| match device {
                 RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
                 RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
-            },
+            }),
             lock_memory: arguments.machine.lock_memory,
         },
+        clock,
         vcpus: arguments.machine.vcpus,
         memory: arguments.machine.memory,
-        huge_pages: arguments.machine.hugepages.then(HugePages::default),
+        huge_pages: arguments
+            .machine
+            .hugepages
+            .then(|| HugePages::of_host(&directories.state)),
         disk: arguments.machine.disk,
         page_cache: match arguments.machine.page_cache {
             None => run::PageCache::AsItIs,
@@ -132,10 +138,14 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
         cpus: arguments.cpus.choice(),
+        on_suspect: arguments.on_suspect,
+        cool_down: arguments.cool_down,
         tuning: arguments.tuning.policy(),
         limits: RunLimits {
             timeout: arguments.timeout,
-            boot_timeout: arguments.boot_timeout,
+            boot_timeout: arguments
+                .boot_timeout
+                .unwrap_or_else(|| RunLimits::default_boot_timeout(clock)),
             grace_period: arguments.grace_period,
             output: arguments.max_output_size,
             file_count: arguments.max_file_count,
@@ -147,10 +157,20 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             SandboxLogLevel::Info => LogLevel::Info,
             SandboxLogLevel::Debug => LogLevel::Debug,
         },
-        directories: directories(global),
+        directories,
         process_start: start.instant,
         tsc: start.tsc,
     })
+}
+
+fn clock(arguments: &Run) -> Result<machine::Clock, String> {
+    match (arguments.machine.clock, arguments.machine.clock_mips) {
+        (Clock::Wall, None) => Ok(machine::Clock::Wall),
+        (Clock::Wall, Some(_)) => {
+            Err("--clock-mips is the rate of a virtual clock: add --clock virtual".to_owned())
+        }
+        (Clock::Virtual, rate) => Ok(machine::Clock::Virtual(rate.unwrap_or_default())),
+    }
 }
 
 pub(crate) fn directories(global: &Global) -> Directories {

@@ -5,13 +5,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use bencher_runner::jail::{Jail, JailPolicy, Strictness, UidRange};
+use bencher_runner::jail::{Jail, JailError, JailPolicy, Strictness, UidRange};
 use bencher_runner::kernel::{self, KernelSource, KernelStore};
 use bencher_runner::machine::{
-    Firecracker, KvmState, Qemu, firecracker_version, is_new_enough, kvm_state, qemu_version,
+    Firecracker, KvmState, Qemu, firecracker_version, kvm_state, qemu_version,
 };
 use bencher_runner::setup::{fetch_firecracker, pinned_firecracker};
-use bencher_runner::{PinnedUrl, Reporter};
+use bencher_runner::{PinnedUrl, Reporter, network};
 
 use crate::arguments::{Global, Setup};
 use crate::terminal::Terminal;
@@ -69,7 +69,19 @@ fn set_up(
             KvmState::Doubtful(reason) | KvmState::Unusable(reason) => Err(reason),
         },
     );
-    report.row("jail", jail(cache));
+    let jail = jail(cache);
+    report.row(
+        "jail",
+        jail.as_ref()
+            .map_err(JailError::to_string)
+            .and_then(completeness),
+    );
+    report.row(
+        "network",
+        jail.as_ref()
+            .map_err(JailError::to_string)
+            .and_then(network),
+    );
     std::io::stdout()
         .write_all(report.0.as_bytes())
         .map_err(|error| format!("failed to print what there is: {error}"))?;
@@ -98,13 +110,13 @@ fn firecracker(
     if url.is_none()
         && let Ok(program) = Firecracker::find(None, cache)
     {
-        if firecracker_version(&program).is_none_or(|version| is_new_enough(&version)) {
+        let Err(error) = Firecracker::check(&program) else {
             return Ok(describe(&program));
-        }
+        };
         terminal.warning(&format!(
-            "{} is too old: the one that is fetched is used with --firecracker, or once that one \
-             is off PATH",
-            describe(&program)
+            "{}: {error}: the one that is fetched is used with --firecracker, or once that one is \
+             off PATH",
+            program.display()
         ));
     }
     let pinned = pinned_firecracker();
@@ -119,18 +131,33 @@ fn firecracker(
         })
 }
 
-fn jail(cache: &Path) -> Result<String, String> {
+fn jail(cache: &Path) -> Result<Jail, JailError> {
     let policy = JailPolicy {
         strictness: Strictness::Possible,
         uids: UidRange::default(),
     };
-    let state = Jail::new(policy, cache)
-        .map_err(|error| error.to_string())?
-        .state();
+    Jail::new(policy, cache)
+}
+
+fn completeness(jail: &Jail) -> Result<String, String> {
+    let state = jail.state();
     if state.complete {
         Ok("complete".to_owned())
     } else {
         Err(format!("lacks {}", state.missing.join("; ")))
+    }
+}
+
+/// Whether guests can be given a network.
+fn network(jail: &Jail) -> Result<String, String> {
+    let obstacles: Vec<_> = network::obstacles(jail)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if obstacles.is_empty() {
+        Ok("usable".to_owned())
+    } else {
+        Err(obstacles.join("; "))
     }
 }
 

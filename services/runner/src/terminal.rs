@@ -118,6 +118,17 @@ impl Reporter for Terminal {
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
         self.say(Level::Normal, "", &summary(iteration));
+        if let Some(reasons) = iteration.suspicions() {
+            let what = if iteration.retried {
+                "and will be repeated"
+            } else {
+                "and its numbers may be off"
+            };
+            self.warning(&format!(
+                "iteration {} is suspect, {what}: {reasons}",
+                iteration.index
+            ));
+        }
         self.print(metrics_line);
     }
 }

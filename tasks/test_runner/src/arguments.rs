@@ -46,7 +46,7 @@ pub(crate) enum Action {
     /// Compare speed and memory with other tools and print the ratios as Markdown
     Bench {
         /// What to measure
-        #[arg(value_enum, default_values_t = Benchmark::ALL)]
+        #[arg(value_enum, default_values_t = Benchmark::SPEED)]
         names: Vec<Benchmark>,
         /// How often each contestant runs; they take turns
         #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -4,6 +4,7 @@
 //! each is represented by its median. No number here fails anything: machines differ.
 
 mod bare;
+mod clock;
 mod cold;
 pub(crate) mod ending;
 mod inflate;
@@ -35,17 +36,19 @@ pub(crate) enum Benchmark {
     Warm,
     /// One GiB of standard output
     Stdout,
+    /// How much times under a virtual clock differ; not among those that are run by default
+    Clock,
 }
 
 impl Benchmark {
-    /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Cold, Self::Warm, Self::Stdout];
+    /// Those that compare speed and memory.
+    pub(crate) const SPEED: [Self; 3] = [Self::Cold, Self::Warm, Self::Stdout];
 
     /// The images that it uses.
     fn image(self) -> Image {
         match self {
             Self::Cold => Image::Large,
-            Self::Warm | Self::Stdout => Image::Busybox,
+            Self::Warm | Self::Stdout | Self::Clock => Image::Busybox,
         }
     }
 }
@@ -101,6 +104,7 @@ pub(crate) fn run(
             Benchmark::Cold => cold::run(&arena),
             Benchmark::Warm => warm::run(&arena),
             Benchmark::Stdout => stdout::run(&arena),
+            Benchmark::Clock => clock::run(&arena),
         };
         text.push('\n');
         text.push_str(&section?);

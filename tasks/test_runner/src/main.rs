@@ -32,6 +32,7 @@ mod cpio;
 mod fuzz;
 mod images;
 mod lab;
+mod load;
 mod machines;
 mod prerequisites;
 mod process;

@@ -27,6 +27,8 @@ pub(crate) struct Machine {
 pub(crate) struct Iteration {
     pub(crate) spans: Spans,
     pub(crate) resources: Option<Resources>,
+    /// Under a virtual clock.
+    pub(crate) instructions: Option<u64>,
     pub(crate) stdout: Content,
     pub(crate) files: Vec<Content>,
 }

@@ -6,6 +6,7 @@ use bencher_output_protocol::{LogLevel, Orders, Root};
 use nix::mount::{MsFlags, mount};
 use nix::sys::utsname::uname;
 
+use super::early::take_early_words;
 use super::events::DeviceEvents;
 use super::modules::load_modules;
 use super::parameters::{Parameters, Stream};
@@ -43,6 +44,7 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
         Stream::Vsock(port) => connect_to_host(*port)?,
     };
     let link = link.insert(Link::new(stream, poller)?);
+    link.take_in(&take_early_words()?);
     let release = uname().map(|name| name.release().to_string_lossy().into_owned());
     let orders = link.greet(&release.unwrap_or_default())?;
     let Root::Disk { device } = &orders.root else {

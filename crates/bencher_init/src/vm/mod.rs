@@ -11,10 +11,13 @@
 //!   (uncompressed) with their paths, one a line and in the order of loading, in `/modules.list`.
 //! - `bencher.stream=virtio-serial:NAME` or `bencher.stream=vsock:PORT` on the kernel's command
 //!   line: the virtio-serial port that is the stream, or the port of the host that it leads to.
+//! - Where the guest's clock must not depend on the host: the host's hello and orders, as they would
+//!   be on the stream, in `/host.stream` of the initramfs.
 //! - A host that closes the stream when it has read the last message: the guest waits for that
 //!   before it powers off, because what a port has taken is not yet what the host has got.
 
 mod boot;
+mod early;
 mod events;
 mod modules;
 mod parameters;

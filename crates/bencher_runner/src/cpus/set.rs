@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
+use nix::sched::sched_getaffinity;
+use nix::unistd::Pid;
 use thiserror::Error;
 
 /// CPUs above this number are taken for a mistake: no kernel knows so many (`NR_CPUS` ends at 8192
@@ -66,6 +68,18 @@ impl CpuSet {
             };
         }
         mask
+    }
+
+    /// The CPUs that this thread may run on; none where the kernel does not tell.
+    pub fn of_this_process() -> Self {
+        let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else {
+            return Self::default();
+        };
+        let is_allowed = |cpu: &usize| allowed.is_set(*cpu).unwrap_or(false);
+        (0..nix::sched::CpuSet::count())
+            .filter(is_allowed)
+            .filter_map(|cpu| u32::try_from(cpu).ok())
+            .collect()
     }
 
     /// The CPUs, lowest first.

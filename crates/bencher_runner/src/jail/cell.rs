@@ -12,7 +12,7 @@ use super::plan::{Access, Entry, Ids, Isolation, Limits, Plan};
 use super::report::Report;
 use super::uids::UidLock;
 use super::{Jail, JailError, libraries};
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CpuTime};
 use crate::cpus::Placement;
 use crate::network::{Attachment, GuestNetwork, NetworkError, TUN};
 
@@ -27,7 +27,6 @@ const OWN_THREADS: u64 = 128;
 pub(crate) struct Cell {
     isolation: Option<Isolation>,
     is_off: bool,
-    /// Removed, and with it everything that runs in it, before the user id is free.
     cgroup: Option<Cgroup>,
     uid: Option<UidLock>,
     network: Option<Attachment>,
@@ -173,6 +172,11 @@ impl Cell {
         inside.to_owned()
     }
 
+    /// The CPU time that the VMM has taken, if the host tells.
+    pub(crate) fn cpu_time(&self) -> Option<CpuTime> {
+        self.cgroup.as_ref()?.cpu_time()
+    }
+
     /// Whether the VMM was ended because it took more memory than it may.
     pub(crate) fn ran_out_of_memory(&self) -> bool {
         self.cgroup.as_ref().is_some_and(Cgroup::ran_out_of_memory)
@@ -227,7 +231,7 @@ impl Cell {
                 threads: ids.map(|_| u64::from(vcpus) + OWN_THREADS),
             },
             ids,
-            cgroup: self.cgroup.as_ref().map(Cgroup::processes),
+            cgroup: self.cgroup.as_ref().map(|cgroup| cgroup.path().to_owned()),
             cpus: self.placement.as_ref().map(|own| own.all().to_string()),
             memory_node: self.placement.as_ref().and_then(|own| own.memory_node),
         };
@@ -247,6 +251,21 @@ impl Cell {
             descriptors,
             report: Some(report),
         })
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        let Some(cgroup) = self.cgroup.take() else {
+            return;
+        };
+        let place = cgroup.path().to_owned();
+        drop(cgroup);
+        // The kernel removes none that something lives in.
+        if let Some(uid) = self.uid.take().filter(|_| !place.exists()) {
+            // One that is not given back is looked at when it is taken the next time.
+            let _looked_at_later = uid.give_back();
+        }
     }
 }
 

@@ -4,10 +4,10 @@
 //! and the `exec` of a process with threads.
 //!
 //! ```text
-//! jailer:  close the rest ─► hold signals back ─► cgroup ─► namespaces ─► fork ─► watch the VMM
-//!                                                                          │
-//! VMM:     CPUs ─► private mounts ─► new root ─► pivot ─► seal ─► limits ─► no keys ─► no capabilities
-//!            ─► no groups ─► user ─► no new privileges ─► end with the jailer ─► execute
+//! jailer:  close the rest ─► hold signals back ─► namespaces ─► fork into the cgroup ─► watch the VMM
+//!                                                                │
+//! VMM:     cgroup namespace ─► CPUs ─► private mounts ─► new root ─► pivot ─► seal ─► limits ─► no keys
+//!            ─► no capabilities ─► no groups ─► user ─► no new privileges ─► end with the jailer ─► execute
 //! ```
 
 use std::env;
@@ -18,13 +18,13 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
-use nix::unistd::{ForkResult, execve, fork, sethostname};
+use nix::unistd::{ForkResult, execve, sethostname};
 
 use super::descriptors::{close_on_execution, inherited};
 use super::plan::Plan;
 use super::report::tell;
 use super::step::StepError;
-use super::{identity, keyring, life, limits, namespaces, probe, root};
+use super::{birth, identity, keyring, life, limits, namespaces, probe, root};
 use crate::cpus::{CpuSet, bind_this_thread, set_this_thread};
 
 /// The first argument of a jailer. No command of a user is called so.
@@ -76,13 +76,10 @@ fn read(plan: OwnedFd) -> Result<Plan, StepError> {
 
 fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
     let signals = life::Signals::hold_back()?;
-    if let Some(processes) = &plan.cgroup {
-        std::fs::write(processes, "0").map_err(|source| StepError::Cgroup {
-            path: processes.clone(),
-            source,
-        })?;
-    }
     let Some(isolation) = &plan.isolation else {
+        if let Some(cgroup) = &plan.cgroup {
+            birth::enter(cgroup)?;
+        }
         signals.let_through()?;
         take_place(plan)?;
         limits::limit(&plan.limits)?;
@@ -92,10 +89,7 @@ fn enter(plan: &Plan, report: &OwnedFd) -> Result<u8, StepError> {
     };
     namespaces::leave_host(isolation.by, plan.network.map(inherited))?;
     let jailer = life::own_handle()?;
-    #[expect(unsafe_code, reason = "there is no other way to enter a pid namespace")]
-    // SAFETY: this process has no other threads, so the child may do what it likes.
-    let forked = unsafe { fork() }.map_err(StepError::Fork)?;
-    match forked {
+    match birth::bear(plan.cgroup.as_deref())? {
         ForkResult::Parent { child } => life::watch(child, &signals),
         ForkResult::Child => {
             let Err(error) = become_vmm(plan, isolation, &signals, &jailer);
@@ -111,6 +105,7 @@ fn become_vmm(
     signals: &life::Signals,
     jailer: &OwnedFd,
 ) -> Result<std::convert::Infallible, StepError> {
+    namespaces::leave_cgroups()?;
     take_place(plan)?;
     root::make_mounts_private()?;
     root::mount_new_root(&isolation.place)?;

@@ -13,6 +13,7 @@
 //! user id of its own. Where the host allows no user namespaces, what is left is the VMM's own
 //! system call filter, limits, and no new privileges; what is missing is said.
 
+mod birth;
 mod cell;
 mod descriptors;
 mod enter;

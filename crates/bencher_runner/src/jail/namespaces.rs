@@ -7,15 +7,14 @@ use nix::sched::{CloneFlags, setns, unshare};
 use super::plan::Maker;
 use super::step::StepError;
 
-/// Network: without any device, loopback included. IPC, host name, cgroups, mounts: none of the
-/// host's can be reached or changed. Pids: the next child is the first process of its own world,
+/// Network: without any device, loopback included. IPC, host name, mounts: none of the host's can
+/// be reached or changed. Pids: the next child is the first process of its own world,
 /// and whatever it starts ends with it.
 const NAMESPACES: CloneFlags = CloneFlags::CLONE_NEWNS
     .union(CloneFlags::CLONE_NEWPID)
     .union(CloneFlags::CLONE_NEWNET)
     .union(CloneFlags::CLONE_NEWIPC)
-    .union(CloneFlags::CLONE_NEWUTS)
-    .union(CloneFlags::CLONE_NEWCGROUP);
+    .union(CloneFlags::CLONE_NEWUTS);
 
 /// Moves this process to namespaces of its own, or to the `network` that was made for it; only its
 /// children are in the one of pids.
@@ -39,4 +38,10 @@ pub(super) fn leave_host(maker: Maker, network: Option<OwnedFd>) -> Result<(), S
         std::fs::write(path, contents).map_err(|source| StepError::IdMap { path, source })?;
     }
     Ok(())
+}
+
+/// Makes the cgroup that this process is in the root of all that it sees of cgroups. That of a
+/// process that enters its cgroup later would be the host's.
+pub(super) fn leave_cgroups() -> Result<(), StepError> {
+    unshare(CloneFlags::CLONE_NEWCGROUP).map_err(StepError::Namespaces)
 }

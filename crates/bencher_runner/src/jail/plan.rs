@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) ids: Option<Ids>,
     /// Limits of resources.
     pub(crate) limits: Limits,
-    /// The file `cgroup.procs` of its cgroup.
+    /// Its cgroup's folder.
     pub(crate) cgroup: Option<PathBuf>,
     /// The CPUs that it may run on, as a list; `None` for those of the jailer.
     pub(crate) cpus: Option<String>,

@@ -1,15 +1,12 @@
 //! A user id for each VMM that root starts, which nobody else has at the same time.
 
 use std::fmt;
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::str::FromStr;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-
 use super::JailError;
+use crate::slots::{Slot, SlotError, Slots};
 
 /// Where root's runners lock the ids that they use: one place for the whole host, as the ids are,
 /// and gone with a reboot, as the processes are.
@@ -62,44 +59,76 @@ impl FromStr for UidRange {
     }
 }
 
-/// An id that is this process's as long as this lives.
+/// An id that no process has but those that this one gives it to, as long as this lives.
 #[derive(Debug)]
 pub(super) struct UidLock {
     /// The user id, and the group id.
     pub(super) id: u32,
-    _lock: Flock<File>,
+    slot: Slot,
 }
 
 impl UidLock {
     pub(super) fn take(range: UidRange) -> Result<Self, JailError> {
-        Self::take_in(range, Path::new(LOCKS))
+        Self::take_in(range, Path::new(LOCKS), Path::new("/proc"))
     }
 
-    fn take_in(range: UidRange, folder: &Path) -> Result<Self, JailError> {
-        let failed = |path: PathBuf| move |source| JailError::UidLock { path, source };
-        // Who could open the locks could hold them.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed(folder.to_owned()))?;
+    /// A killed runner's locks are free a moment before its VMMs have ended. So an id is marked
+    /// until it is known that nothing has it any more, and one that is still marked is looked for
+    /// among the `processes`.
+    fn take_in(range: UidRange, locks: &Path, processes: &Path) -> Result<Self, JailError> {
+        let slots = Slots::open(locks)?;
         for id in range.first..range.first + range.count {
-            let path = folder.join(id.to_string());
-            let file = File::options()
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(&path)
-                .map_err(failed(path.clone()))?;
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(Self { id, _lock: lock }),
-                Err((_, Errno::EWOULDBLOCK)) => {}
-                Err((_, errno)) => return Err(failed(path)(errno.into())),
+            let Some(mut slot) = slots.lock(id)? else {
+                continue;
+            };
+            if slot.is_marked()? && lives(id, processes)? {
+                continue;
             }
+            slot.mark("in use")?;
+            return Ok(Self { id, slot });
         }
         Err(JailError::NoUid { range })
     }
+
+    /// Gives the id back, of which nothing lives. Dropped without, it is looked for when the id is
+    /// taken again.
+    pub(super) fn give_back(mut self) -> Result<(), JailError> {
+        Ok(self.slot.clear()?)
+    }
+}
+
+impl From<SlotError> for JailError {
+    fn from(SlotError { path, source }: SlotError) -> Self {
+        Self::UidLock { path, source }
+    }
+}
+
+/// Whether a process that `processes`, a `/proc`, shows has the user id `id`.
+fn lives(id: u32, processes: &Path) -> Result<bool, JailError> {
+    let failed = |source| JailError::UidLock {
+        path: processes.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(processes).map_err(failed)? {
+        let status = entry.map_err(failed)?.path().join("status");
+        // What is no process has none, and neither has one that has gone meanwhile.
+        if fs::read(status).is_ok_and(|status| has(&String::from_utf8_lossy(&status), id)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether what `status` (`proc_pid_status(5)`) describes has the user id `id`, and can still do
+/// anything: all of its threads have ended when there is but one and it is a zombie.
+fn has(status: &str, id: u32) -> bool {
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_default().trim()
+    };
+    let id = id.to_string();
+    let has_ended = field("State:").starts_with(['Z', 'X']) && field("Threads:") == "1";
+    !has_ended && field("Uid:").split_whitespace().any(|own| own == id)
 }
 
 #[cfg(test)]
@@ -125,23 +154,60 @@ mod tests {
         }
     }
 
+    const RANGE: UidRange = UidRange {
+        first: 700,
+        count: 2,
+    };
+
+    /// What the kernel says of a process of the user 700.
+    fn status(state: &str, threads: u32) -> String {
+        format!("Name:\tVMM\nState:\t{state}\nUid:\t700\t700\t700\t700\nThreads:\t{threads}\n")
+    }
+
     #[test]
     fn each_id_is_given_once_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let range = UidRange {
-            first: 700,
-            count: 2,
-        };
-        let first = UidLock::take_in(range, folder.path()).unwrap();
-        let second = UidLock::take_in(range, folder.path()).unwrap();
+        let (locks, processes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let take = || UidLock::take_in(RANGE, locks.path(), processes.path());
+        let first = take().unwrap();
+        let second = take().unwrap();
         assert_eq!((first.id, second.id), (700, 701));
-        let none = UidLock::take_in(range, folder.path()).unwrap_err();
+        let none = take().unwrap_err();
         assert!(matches!(none, JailError::NoUid { .. }));
         assert!(
             none.to_string().contains("all 2 user ids from 700 on"),
             "{none}"
         );
         drop(first);
-        assert_eq!(UidLock::take_in(range, folder.path()).unwrap().id, 700);
+        assert_eq!(take().unwrap().id, 700);
+    }
+
+    #[test]
+    fn an_id_of_a_killed_runner_is_free_once_its_vmm_has_gone() {
+        let (locks, processes) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let take = || UidLock::take_in(RANGE, locks.path(), processes.path());
+        let vmm = processes.path().join("41");
+        fs::create_dir(&vmm).unwrap();
+        let shown = |text: String| fs::write(vmm.join("status"), text).unwrap();
+        shown(status("R (running)", 3));
+        take().unwrap().give_back().unwrap();
+        assert_eq!(take().unwrap().id, 700, "it was given back");
+        assert_eq!(take().unwrap().id, 701, "it was not");
+        // A VMM's first thread may end before the others.
+        shown(status("Z (zombie)", 2));
+        assert_eq!(take().unwrap().id, 701);
+        shown(status("Z (zombie)", 1));
+        assert_eq!(take().unwrap().id, 700);
+    }
+
+    #[test]
+    fn ids_are_those_of_processes() {
+        let proc = Path::new("/proc");
+        assert!(lives(nix::unistd::geteuid().as_raw(), proc).unwrap());
+        assert!(!lives(u32::MAX - 7, proc).unwrap());
+        assert!(has(&status("S (sleeping)", 1), 700));
+        for other in [70, 7, 7000, 0] {
+            assert!(!has(&status("S (sleeping)", 1), other), "{other}");
+        }
+        assert!(lives(700, Path::new("/no/such/proc")).is_err());
     }
 }

@@ -21,7 +21,6 @@
 mod bzimage;
 mod debian;
 mod error;
-mod module_file;
 mod modules;
 mod pinned;
 mod provider;

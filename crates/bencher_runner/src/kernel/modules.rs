@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use object::{Object as _, ObjectSection as _};
 use serde::{Deserialize, Serialize};
 
-use super::{KernelError, module_file};
+use super::KernelError;
 
 /// The drivers of every device that a guest of any VMM is given, and so what is kept of a kernel. A
 /// name that is not among a kernel's modules is taken to be built in. They load in this order: what
@@ -27,6 +28,9 @@ const KEPT: [&str; 9] = [
     "virtio_rng",
     "virtio_net",
 ];
+
+/// The largest module that is accepted, in bytes once decompressed.
+const MAX_MODULE: u64 = 64 << 20;
 
 /// One kernel module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,17 +64,58 @@ pub(crate) fn closure<'a>(modules: &'a [Module], wanted: &[&str]) -> Vec<&'a Mod
 }
 
 impl Module {
-    /// The module's ELF bytes, decompressed and stripped as `module_file` says.
+    /// The module's ELF bytes, decompressed where its file name says so, and without its
+    /// signature: a guest would check it, which under an emulator takes longer than loading, and
+    /// whoever could change the module could change the kernel beside it.
     ///
     /// # Errors
     ///
     /// [`KernelError::Module`] when the file can not be read or decompressed.
     pub fn read(&self) -> Result<Vec<u8>, KernelError> {
-        module_file::read(&self.path).map_err(|error| KernelError::Module {
+        let failed = |reason: String| KernelError::Module {
             path: self.path.clone(),
-            reason: error.to_string(),
-        })
+            reason,
+        };
+        let file = fs::File::open(&self.path).map_err(|error| failed(error.to_string()))?;
+        let reader: Box<dyn Read> = match self.path.extension().and_then(|text| text.to_str()) {
+            Some("xz") => Box::new(liblzma::read::XzDecoder::new(file)),
+            Some("gz") => Box::new(flate2::read::GzDecoder::new(file)),
+            Some("zst") => Box::new(
+                zstd::stream::read::Decoder::new(file)
+                    .map_err(|error| failed(error.to_string()))?,
+            ),
+            _ => Box::new(file),
+        };
+        let mut bytes = Vec::new();
+        reader
+            .take(MAX_MODULE + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| failed(error.to_string()))?;
+        if bytes.len() as u64 > MAX_MODULE {
+            return Err(failed(format!("it is larger than {MAX_MODULE} bytes")));
+        }
+        bytes.truncate(unsigned_length(&bytes));
+        Ok(bytes)
     }
+}
+
+/// What a signed module ends with (`include/linux/module_signature.h`).
+const SIGNATURE_MARK: &[u8] = b"~Module signature appended~\n";
+
+/// `struct module_signature`, in front of the mark: its last four bytes are the big-endian length
+/// of the signature before it.
+const SIGNATURE_HEAD: usize = 12;
+
+/// How many bytes of `module` are not its signature.
+fn unsigned_length(module: &[u8]) -> usize {
+    let without_signature = || {
+        let rest = module.strip_suffix(SIGNATURE_MARK)?;
+        let signature = u32::from_be_bytes(*rest.last_chunk::<4>()?);
+        rest.len()
+            .checked_sub(SIGNATURE_HEAD)?
+            .checked_sub(usize::try_from(signature).ok()?)
+    };
+    without_signature().unwrap_or(module.len())
 }
 
 /// The modules below `folder` that [`KEPT`] names, and those that they need, in load order.
@@ -212,6 +257,23 @@ mod tests {
         let info = b"license=GPL\0depends=virtio,virtio-ring\0vermagic=6.1\0";
         assert_eq!(depends(info), ["virtio", "virtio_ring"]);
         assert!(depends(b"depends=\0name=x\0").is_empty());
+    }
+
+    #[test]
+    fn signatures_are_left_out() {
+        let signed = |length: u32| {
+            let mut module = b"ELF and more".to_vec();
+            module.extend_from_slice(b"signature");
+            module.extend_from_slice(&[0, 0, 2, 0, 0, 0, 0, 0]);
+            module.extend_from_slice(&length.to_be_bytes());
+            module.extend_from_slice(SIGNATURE_MARK);
+            module
+        };
+        let whole = signed(9);
+        assert_eq!(&whole[..unsigned_length(&whole)], b"ELF and more");
+        let lying = signed(u32::MAX);
+        assert_eq!(unsigned_length(&lying), lying.len());
+        assert_eq!(unsigned_length(b"not signed"), 10);
     }
 
     /// Modules with nothing in them but a `.modinfo` section.

@@ -16,7 +16,8 @@ use tokio::process::{Child, Command};
 
 use super::MachineError;
 use super::console::{Console, Tail};
-use crate::cgroup::Cgroup;
+use super::huge_pages::Promise;
+use crate::cgroup::{Cgroup, CpuTime};
 use crate::cpus::{PlacementError, child_of};
 use crate::jail::{Cell, JailError, Report};
 
@@ -28,9 +29,10 @@ pub struct Machine {
     guest_console: Console,
     vmm_console: Console,
     root: Root,
+    has_orders: bool,
     jail: Option<Jailing>,
     /// Removed once everything in it has ended.
-    _cgroup: Option<Cgroup>,
+    cgroup: Option<Cgroup>,
 }
 
 /// The stream to the guest's init, or how it comes about.
@@ -46,6 +48,8 @@ pub(crate) enum Connection {
 struct Jailing {
     cell: Cell,
     report: Option<Report>,
+    /// Promised for as long as the guest may still take some.
+    _huge_pages: Option<Promise>,
 }
 
 /// What a machine is started from.
@@ -71,6 +75,8 @@ pub(crate) struct JailedLaunch<'a> {
     pub(crate) descriptors: Vec<OwnedFd>,
     pub(crate) connection: Connection,
     pub(crate) root: Root,
+    /// The huge pages that the guest's memory takes, if it takes any.
+    pub(crate) huge_pages: Option<Promise>,
 }
 
 /// The first number of the descriptors that a child is given.
@@ -112,6 +118,7 @@ impl Machine {
             mut descriptors,
             connection,
             root,
+            huge_pages,
         } = launch;
         let next = (FIRST..).nth(descriptors.len()).unwrap_or(FIRST);
         let jailed = cell.command(program, arguments, vcpus, next)?;
@@ -126,6 +133,7 @@ impl Machine {
         machine.jail = Some(Jailing {
             cell,
             report: jailed.report,
+            _huge_pages: huge_pages,
         });
         Ok(machine)
     }
@@ -174,9 +182,24 @@ impl Machine {
             child,
             connection,
             root,
+            has_orders: false,
             jail: None,
-            _cgroup: cgroup,
+            cgroup,
         })
+    }
+
+    /// The same, of which init has its orders already.
+    #[must_use]
+    pub(crate) fn with_orders(self) -> Self {
+        Self {
+            has_orders: true,
+            ..self
+        }
+    }
+
+    /// Whether init has its orders already, so that nothing but stops is to be sent to it.
+    pub fn has_orders(&self) -> bool {
+        self.has_orders
     }
 
     /// Where the guest finds its root filesystem.
@@ -224,6 +247,14 @@ impl Machine {
         match &self.connection {
             Connection::Ready(stream) => Some(stream),
             Connection::Pending(_) => None,
+        }
+    }
+
+    /// The CPU time that the machine's processes have taken on the host, if the host tells.
+    pub(crate) fn cpu_time(&self) -> Option<CpuTime> {
+        match &self.jail {
+            Some(jail) => jail.cell.cpu_time(),
+            None => self.cgroup.as_ref()?.cpu_time(),
         }
     }
 

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use bencher_output_protocol::ProtocolError;
 use thiserror::Error;
 
 use crate::jail::JailError;
@@ -32,13 +33,14 @@ pub enum MachineError {
     },
     /// The host's pool of huge pages is too small.
     #[error(
-        "the guest's memory needs {needed} huge pages of 2 MiB and the host has {free} free: make \
-         more with sysctl vm.nr_hugepages={wanted}, or leave --hugepages out"
+        "the guest's memory needs {needed} huge pages of 2 MiB and the host has {free} to give, \
+         beside what is promised to other guests: make more with sysctl vm.nr_hugepages={wanted}, \
+         or leave --hugepages out"
     )]
     HugePages {
         /// What the guest needs.
         needed: u64,
-        /// What is free.
+        /// What is free, and promised to nobody else.
         free: u64,
         /// How large the pool would have to be.
         wanted: u64,
@@ -52,6 +54,28 @@ pub enum MachineError {
         /// The limit.
         most: u64,
     },
+    /// It can not be kept how many huge pages guests are promised.
+    #[error("failed to reserve huge pages for the guest: {}: {source}", path.display())]
+    Ledger {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// This QEMU is too old for a virtual clock.
+    #[error(
+        "--clock virtual needs QEMU 7.2 or newer, and {} is {version}: name another with --qemu FILE",
+        program.display()
+    )]
+    OldQemu {
+        /// The program.
+        program: PathBuf,
+        /// What it says of its version.
+        version: String,
+    },
+    /// The orders can not be written down.
+    #[error("failed to write the guest's orders: {0}")]
+    Orders(#[from] ProtocolError),
     /// There is no Firecracker.
     #[error(
         "no Firecracker: `{program}` is not on PATH; fetch it with `runner setup`, name it with \
@@ -71,6 +95,15 @@ pub enum MachineError {
         found: String,
         /// The least version.
         least: &'static str,
+    },
+    /// A program of that name is no Firecracker, or none for this host.
+    #[error(
+        "it is no Firecracker that runs here: {reason}; name another with --firecracker FILE, or \
+         take it off PATH and fetch one with `runner setup`"
+    )]
+    NotFirecracker {
+        /// Why.
+        reason: String,
     },
     /// The kernel is not of the form that Firecracker loads.
     #[error(

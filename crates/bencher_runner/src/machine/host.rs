@@ -12,13 +12,14 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
-use bencher_output_protocol::Root;
+use bencher_output_protocol::{Orders, Root};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::child::{Connection, Launch, Machine, stream_pair};
 use super::loop_device::LoopDevice;
 use super::{
-    Accelerator, Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat, Transport,
+    Accelerator, ClockKind, Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat,
+    Transport,
 };
 use crate::cgroup::{Cgroup, CgroupLimits};
 use crate::initramfs::INIT;
@@ -47,6 +48,8 @@ impl Sandbox for Host {
             transport: Transport::Local,
             root_device: None,
             vmm: None,
+            clock: ClockKind::Wall,
+            virtual_clock: None,
         }
     }
 
@@ -54,7 +57,12 @@ impl Sandbox for Host {
         false
     }
 
-    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+    fn boot(
+        &self,
+        root: &RootFilesystem,
+        _orders: &Orders,
+        seat: &Seat<'_>,
+    ) -> Result<Machine, MachineError> {
         let (root, loop_device) = match root {
             RootFilesystem::Folder(path) => (
                 Root::Directory {

@@ -12,6 +12,7 @@
 //! ```
 
 mod child;
+mod clock;
 mod console;
 mod error;
 mod firecracker;
@@ -26,13 +27,14 @@ use std::fmt::Debug;
 use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
+use bencher_output_protocol::Orders;
+
 pub use child::{Ended, Machine};
+pub use clock::{Clock, ClockKind, ClockRate, NoSuchRate, VirtualClock};
 pub use console::Tail;
 pub use error::MachineError;
 pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
-pub use firecracker::{
-    CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version, is_new_enough,
-};
+pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version};
 pub use host::Host;
 pub use huge_pages::HugePages;
 pub use kvm::{KvmState, kvm_state};
@@ -77,12 +79,18 @@ pub trait Sandbox: Debug {
     }
 
     /// Starts a machine with the root filesystem `root`. Returns as soon as its process runs; that
-    /// the guest is up is known from the stream.
+    /// the guest is up is known from the stream. What init is to do, `orders`, is told to it by the
+    /// stream too, unless [`Machine::has_orders`] says that the guest is born with them.
     ///
     /// # Errors
     ///
     /// When the machine can not even be started.
-    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError>;
+    fn boot(
+        &self,
+        root: &RootFilesystem,
+        orders: &Orders,
+        seat: &Seat<'_>,
+    ) -> Result<Machine, MachineError>;
 }
 
 /// What one machine has for itself.
@@ -120,6 +128,11 @@ pub struct Description {
     pub root_device: Option<RootDevice>,
     /// The VMM's program.
     pub vmm: Option<PathBuf>,
+    /// What the guest's time is. Documents from before there was a choice lack it.
+    #[serde(default)]
+    pub clock: ClockKind,
+    /// What a virtual clock's times depend on; absent where the clock is the host's.
+    pub virtual_clock: Option<VirtualClock>,
 }
 
 /// The kinds of machine.

@@ -1,17 +1,25 @@
 //! One guest's network. What of it is on the host (an interface, a table of rules, forwarding) is
 //! taken away when it is dropped, and after a runner that was killed by the next one.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::range::Link;
 use super::routes::{self, Route};
 use super::rules::{self, Plan};
-use super::slots::{Slot, Slots};
 use super::tools::Tools;
 use super::{AddressRange, GuestNetwork, NetworkError, forwarding, namespace};
 use crate::Reporter;
+use crate::slots::{Slot, SlotError, Slots};
+
+/// One place for the whole host, as interfaces are, and gone with a reboot, as they are. Below it
+/// is a folder for each network namespace, each with interfaces and rules of its own. A slot is
+/// marked while something of it is on the host.
+const SLOTS: &str = "/run/bencher-runner/network";
 
 /// A guest's network.
 #[derive(Debug)]
@@ -37,7 +45,7 @@ impl Attachment {
         run: &str,
         owner: u32,
     ) -> Result<Self, NetworkError> {
-        let slots = Slots::open()?;
+        let slots = Slots::open(&folder()?)?;
         for mut slot in slots.left_over()? {
             remove(&mut slot, &slots, &network.tools)?;
         }
@@ -61,7 +69,6 @@ impl Attachment {
             owner,
             name_servers: &network.name_servers,
             allowed: &network.allowed,
-            guarded: &[],
         };
         let made = fill(&plan, &slots, &routes, &network.tools);
         // Taking it away, if that failed, locks them again.
@@ -80,7 +87,9 @@ impl Attachment {
 
 impl Drop for HostSide {
     fn drop(&mut self) {
-        let removed = Slots::open().and_then(|slots| remove(&mut self.slot, &slots, &self.tools));
+        let removed = folder()
+            .and_then(|folder| Ok(Slots::open(&folder)?))
+            .and_then(|slots| remove(&mut self.slot, &slots, &self.tools));
         // It stays marked, so that the next runner tries again.
         if let Err(error) = removed {
             self.reporter
@@ -95,12 +104,13 @@ fn take(
     range: AddressRange,
     routes: &[Route],
 ) -> Result<(Slot, Link), NetworkError> {
-    let fit = |number| Some(!routes::lead_to(routes, range.slot(number)?.subnet));
-    let slot = slots.take(fit)?.ok_or(NetworkError::NoSubnet { range })?;
-    let link = range
-        .slot(slot.number)
-        .ok_or(NetworkError::NoSubnet { range })?;
-    Ok((slot, link))
+    let links = (0..).map_while(|number| Some((number, range.slot(number)?)));
+    for (number, link) in links.filter(|(_, link)| !routes::lead_to(routes, link.subnet)) {
+        if let Some(slot) = slots.lock(number)? {
+            return Ok((slot, link));
+        }
+    }
+    Err(NetworkError::NoSubnet { range })
 }
 
 /// Makes the namespace, with its connection to the host, and then what the host needs of it.
@@ -121,21 +131,22 @@ fn fill(
             &rules::rules_inside(plan),
         )
     })?;
-    let guarded = forwarding::switch_on(slots.folder(), routes)?;
-    let plan = Plan {
-        guarded: &guarded,
-        ..*plan
-    };
     tools.nft(
         "set the host's rules for the guest's network",
-        &rules::rules_outside(&plan),
+        &rules::rules_outside(plan),
     )?;
+    forwarding::switch_on(slots.folder(), routes, |interfaces| {
+        tools.nft(
+            "keep the host from forwarding for others",
+            &rules::guards(interfaces),
+        )
+    })?;
     let name = rules::interface(plan.slot);
     namespace::turn_ipv6_off(&name)?;
     forwarding::let_forward(&name)?;
     tools.ip(
         "connect the guest's network with the host's",
-        &rules::interfaces_outside(&plan),
+        &rules::interfaces_outside(plan),
     )?;
     Ok(namespace)
 }
@@ -154,22 +165,42 @@ fn remove(slot: &mut Slot, slots: &Slots, tools: &Tools) -> Result<(), NetworkEr
             return removed;
         }
     }
+    let mut removed = rules::removed_rules(slot.number);
     if slots.is_alone(slot)? {
         forwarding::switch_off(slots.folder())?;
+        removed += &rules::removed_guards();
     }
-    tools.nft(
-        "remove the host's rules for the guest's network",
-        &rules::removed_rules(slot.number),
-    )?;
-    slot.clear()
+    tools.nft("remove the host's rules for the guest's network", &removed)?;
+    Ok(slot.clear()?)
+}
+
+/// Where the slots of the network namespace that this process is in are.
+fn folder() -> Result<PathBuf, NetworkError> {
+    let namespace = Path::new("/proc/self/ns/net");
+    let inode = fs::metadata(namespace)
+        .map_err(|source| NetworkError::Reserve {
+            path: namespace.to_owned(),
+            source,
+        })?
+        .ino();
+    Ok(Path::new(SLOTS).join(inode.to_string()))
+}
+
+impl From<SlotError> for NetworkError {
+    fn from(SlotError { path, source }: SlotError) -> Self {
+        Self::Reserve { path, source }
+    }
 }
 
 /// Takes away what runners that were killed left on this host.
 pub(crate) fn remove_left_over(reporter: &dyn Reporter) {
     let removed = || -> Result<(), NetworkError> {
-        let Some(slots) = Slots::open_if_any()? else {
+        let folder = folder()?;
+        // Without it nothing was ever made.
+        if !folder.is_dir() {
             return Ok(());
-        };
+        }
+        let slots = Slots::open(&folder)?;
         for mut slot in slots.left_over()? {
             remove(&mut slot, &slots, &Tools::find()?)?;
             reporter.debug(&format!(

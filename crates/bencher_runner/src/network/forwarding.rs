@@ -2,9 +2,9 @@
 //!
 //! The kernel forwards what comes in on an interface that may. Where the host forwards anyhow,
 //! nothing is changed. Where it does not, the interfaces with a route are switched on for as long
-//! as there is such a guest, each guest's rules keep them from forwarding anything but what is its
-//! own, and they are switched off with the last one. What was switched on is written down first, so
-//! that the next runner can do it after one that was killed.
+//! as there is such a guest, rules keep them from forwarding anything but what is a guest's, and
+//! they are switched off with the last one. What was switched on is written down first, so that the
+//! next runner can do it after one that was killed.
 
 use std::fs;
 use std::io;
@@ -30,11 +30,13 @@ struct Changed {
     index: u32,
 }
 
-/// Switches on whatever has a route, and returns all that is switched on, earlier ones included.
-/// The slots must be locked.
-pub(super) fn switch_on(folder: &Path, routes: &[Route]) -> Result<Vec<String>, NetworkError> {
-    let mut changed = read(folder)?;
-    let known = changed.len();
+/// Switches on whatever has a route, once `guard` has made sure that all that is switched on,
+/// earlier ones included, forward nothing but what is a guest's. The slots must be locked.
+pub(super) fn switch_on(
+    folder: &Path,
+    routes: &[Route],
+    guard: impl FnOnce(&[String]) -> Result<(), NetworkError>,
+) -> Result<(), NetworkError> {
     let mut off: Vec<&str> = routes
         .iter()
         .map(|route| route.interface.as_str())
@@ -42,6 +44,10 @@ pub(super) fn switch_on(folder: &Path, routes: &[Route]) -> Result<Vec<String>, 
         .collect();
     off.sort_unstable();
     off.dedup();
+    if off.is_empty() {
+        return Ok(());
+    }
+    let mut changed = read(folder)?;
     for name in &off {
         // One that has just gone needs nothing.
         let Ok(index) = if_nametoindex(*name) else {
@@ -53,13 +59,13 @@ pub(super) fn switch_on(folder: &Path, routes: &[Route]) -> Result<Vec<String>, 
             changed.push(one);
         }
     }
-    if changed.len() > known {
-        write(folder, &changed)?;
-    }
+    write(folder, &changed)?;
+    let all: Vec<_> = changed.into_iter().map(|one| one.name).collect();
+    guard(&all)?;
     for name in off {
         set(name, "1")?;
     }
-    Ok(changed.into_iter().map(|one| one.name).collect())
+    Ok(())
 }
 
 /// Switches off what was switched on. The slots must be locked, and no guest be left.

@@ -16,7 +16,6 @@ mod namespace;
 mod range;
 mod routes;
 mod rules;
-mod slots;
 mod subnet;
 mod tools;
 
@@ -79,6 +78,21 @@ pub struct NetworkState {
     pub name_servers: Vec<Ipv4Addr>,
 }
 
+/// Everything that keeps guests on this host, whose VMMs are in `jail`, from being given a network.
+pub fn obstacles(jail: &Jail) -> Vec<NetworkError> {
+    let mut found = Vec::new();
+    if !nix::unistd::geteuid().is_root() {
+        found.push(NetworkError::NotRoot);
+    } else if !jail.is_roots() {
+        found.push(NetworkError::NoJail);
+    }
+    found.extend(Tools::missing());
+    if !Path::new(TUN).exists() {
+        found.push(NetworkError::NoTun);
+    }
+    found
+}
+
 impl GuestNetwork {
     /// Checks that this host can give guests what is chosen.
     ///
@@ -90,16 +104,10 @@ impl GuestNetwork {
         jail: &Jail,
         reporter: &Arc<dyn Reporter>,
     ) -> Result<Self, NetworkError> {
-        if !nix::unistd::geteuid().is_root() {
-            return Err(NetworkError::NotRoot);
-        }
-        if !jail.is_roots() {
-            return Err(NetworkError::NoJail);
+        if let Some(obstacle) = obstacles(jail).into_iter().next() {
+            return Err(obstacle);
         }
         let tools = Tools::find()?;
-        if !Path::new(TUN).exists() {
-            return Err(NetworkError::NoTun);
-        }
         let mut name_servers = name_servers::of_host()?;
         if !choice.allowed.is_empty() {
             name_servers.retain(|&server| {

@@ -53,9 +53,10 @@ pub(super) struct Plan<'a> {
     pub(super) name_servers: &'a [Ipv4Addr],
     /// Nowhere else; empty for anywhere.
     pub(super) allowed: &'a [Destination],
-    /// Interfaces of the host that forwarded nothing before.
-    pub(super) guarded: &'a [String],
 }
+
+/// The table that is there as long as there is a guest.
+const GUARDS: &str = "bencher_runner";
 
 /// The host's end of the connection of slot `slot`.
 pub(super) fn interface(slot: u32) -> String {
@@ -176,14 +177,6 @@ pub(super) fn rules_outside(plan: &Plan<'_>) -> String {
             );
         }
     }
-    let mut guards = String::new();
-    for interface in plan.guarded {
-        // What the host did not forward before, it still does not.
-        line(
-            &mut guards,
-            &format!("iifname \"{interface}\" oifname != \"{PREFIX}*\" drop"),
-        );
-    }
     format!(
         r#"create table inet {table}
 table inet {table} {{
@@ -202,7 +195,7 @@ table inet {table} {{
         type filter hook forward priority filter - 1; policy accept;
         iifname "{own}" oifname "{PREFIX}*" drop
         oifname "{own}" ct state != {{ established, related }} drop
-{guards}    }}
+    }}
     chain postrouting {{
         type nat hook postrouting priority srcnat; policy accept;
         ip saddr {namespace} oifname != "{PREFIX}*" masquerade
@@ -215,7 +208,38 @@ table inet {table} {{
 
 /// For `nft` on the host, in the end; whether there is such a table or not.
 pub(super) fn removed_rules(slot: u32) -> String {
-    let table = table(slot);
+    removed(&table(slot))
+}
+
+/// For `nft` on the host, before `interfaces` that forwarded nothing are let forward: what the host
+/// did not forward for others than guests, it still does not. It replaces what there was, and is one
+/// for all guests, since an interface may forward longer than the guest lives that came with it.
+pub(super) fn guards(interfaces: &[String]) -> String {
+    let mut guards = String::new();
+    for interface in interfaces {
+        line(
+            &mut guards,
+            &format!("iifname \"{interface}\" oifname != \"{PREFIX}*\" drop"),
+        );
+    }
+    format!(
+        r"{}table inet {GUARDS} {{
+    chain forward {{
+        type filter hook forward priority filter - 1; policy accept;
+{guards}    }}
+}}
+",
+        removed_guards()
+    )
+}
+
+/// For `nft` on the host, once nothing forwards that did not before; whether there is such a table
+/// or not.
+pub(super) fn removed_guards() -> String {
+    removed(GUARDS)
+}
+
+fn removed(table: &str) -> String {
     format!("table inet {table}\ndelete table inet {table}\n")
 }
 
@@ -238,7 +262,6 @@ mod tests {
             owner: 2_000_000_000,
             name_servers: &[],
             allowed: &[],
-            guarded: &[],
         }
     }
 
@@ -272,10 +295,15 @@ mod tests {
     fn rules_of_the_host() {
         let plan = Plan {
             name_servers: &[Ipv4Addr::new(192, 0, 2, 53)],
-            guarded: &["eth0".to_owned()],
             ..plan()
         };
         insta::assert_snapshot!(format!("{}{}", rules_outside(&plan), removed_rules(7)));
+    }
+
+    #[test]
+    fn rules_of_interfaces_that_forward_for_guests() {
+        let interfaces = ["eth0".to_owned(), "wlan0".to_owned()];
+        insta::assert_snapshot!(guards(&interfaces));
     }
 
     #[test]

@@ -19,9 +19,14 @@ pub(super) struct Tools {
 impl Tools {
     pub(super) fn find() -> Result<Self, NetworkError> {
         Ok(Self {
-            ip: find("ip", "iproute2")?,
-            nft: find("nft", "nftables")?,
+            ip: ip()?,
+            nft: nft()?,
         })
+    }
+
+    /// An error for each that is missing.
+    pub(super) fn missing() -> Vec<NetworkError> {
+        [ip(), nft()].into_iter().filter_map(Result::err).collect()
     }
 
     /// Carries out commands of `ip`, one a line, in the network namespace of the calling thread.
@@ -34,6 +39,14 @@ impl Tools {
     pub(super) fn nft(&self, action: &'static str, commands: &str) -> Result<(), NetworkError> {
         run(&self.nft, &["-f", "-"], action, commands)
     }
+}
+
+fn ip() -> Result<PathBuf, NetworkError> {
+    find("ip", "iproute2")
+}
+
+fn nft() -> Result<PathBuf, NetworkError> {
+    find("nft", "nftables")
 }
 
 fn find(program: &'static str, package: &'static str) -> Result<PathBuf, NetworkError> {

@@ -181,10 +181,13 @@ pub struct Outcome {
 /// Whether the numbers can be compared.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Trust {
-    /// Whether times can be compared with those of other machines of this hardware.
+    /// Whether times can be compared with those of other machines of this hardware; those of a virtual
+    /// clock with others of such a clock, whatever the hardware.
     pub comparable: bool,
     /// Why not.
     pub reasons: Vec<String>,
+    /// Iterations during which something spoke against their numbers; see their `validity`.
+    pub suspect_iterations: u32,
 }
 
 impl Host {

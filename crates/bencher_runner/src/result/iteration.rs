@@ -2,6 +2,9 @@ use bencher_output_protocol as protocol;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::CpuTime;
+use crate::validity::{Validity, Verdict};
+
 /// One iteration: a fresh machine, the command once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Iteration {
@@ -22,6 +25,18 @@ pub struct Iteration {
     pub kernel_release: Option<String>,
     /// What the command used; absent when the guest did not live to tell.
     pub resources: Option<Resources>,
+    /// What the machine itself cost the host while the command ran; absent where the host does not
+    /// tell, or the command did not live to its report.
+    pub host_cpu: Option<HostCpu>,
+    /// Whether the numbers can be trusted; absent when the command did not live to its report.
+    pub validity: Option<Validity>,
+    /// Whether the iteration was suspect and another one took its place.
+    pub retried: bool,
+    /// Instructions that the guest executed from the command's `execve` to its exit, under a virtual
+    /// clock: the wall time at the clock's rate. Those of the guest's kernel are among them, and
+    /// where nothing ran in the guest, the time until something did counts as if it had. Absent
+    /// under a wall clock.
+    pub instructions: Option<u64>,
     /// The command's standard output.
     pub stdout: Content,
     /// The command's standard error.
@@ -32,6 +47,19 @@ pub struct Iteration {
     pub missing: Vec<MissingOutput>,
     /// What was left out or done otherwise.
     pub warnings: Vec<String>,
+}
+
+impl Iteration {
+    /// Why the numbers are not to be trusted, in words; `None` where nothing speaks against them.
+    pub fn suspicions(&self) -> Option<String> {
+        let validity = self.validity.as_ref()?;
+        let texts: Vec<&str> = validity
+            .reasons
+            .iter()
+            .map(|reason| reason.text.as_str())
+            .collect();
+        (validity.verdict == Verdict::Suspect).then(|| texts.join("; "))
+    }
 }
 
 /// Why a command ended.
@@ -74,10 +102,32 @@ pub struct Spans {
     pub shutdown_ms: f64,
 }
 
+/// CPU time of the machine's processes on the host (the VMM with its guest, or the command with
+/// init), from the orders to the report of the command's end, as their cgroup counted it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostCpu {
+    /// In all, in microseconds.
+    pub cpu_us: u64,
+    /// In user mode, in microseconds; a guest's own time is in it.
+    pub user_us: u64,
+    /// In kernel mode, in microseconds.
+    pub system_us: u64,
+}
+
+impl From<CpuTime> for HostCpu {
+    fn from(time: CpuTime) -> Self {
+        Self {
+            cpu_us: time.all,
+            user_us: time.user,
+            system_us: time.system,
+        }
+    }
+}
+
 /// What the command's process tree used. A value that the kernel does not tell is absent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// Duration in nanoseconds of the guest's monotonic clock, from `execve` to the exit.
+    /// Duration in nanoseconds of the guest's monotonic clock, which may be a virtual one, from `execve` to the exit.
     pub wall_ns: u64,
     /// CPU time in all, in microseconds.
     pub cpu_us: Option<u64>,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{EndedBy, Iteration};
-use crate::machine::Transport;
+use crate::machine::{ClockKind, Transport};
 
 #[derive(Serialize)]
 struct Metrics {
@@ -12,6 +12,11 @@ struct Metrics {
     timed_out: bool,
     transport: Transport,
     exit_code: u8,
+    clock: ClockKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host_wall_clock_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cgroup: Option<Cgroup>,
 }
@@ -33,7 +38,11 @@ struct Cgroup {
 /// # Errors
 ///
 /// None in practice: numbers and names always have a JSON form.
-pub fn metrics_line(iteration: &Iteration, transport: Transport) -> serde_json::Result<String> {
+pub fn metrics_line(
+    iteration: &Iteration,
+    transport: Transport,
+    clock: ClockKind,
+) -> serde_json::Result<String> {
     let resources = iteration.resources.as_ref();
     let metrics = Metrics {
         iteration: iteration.index,
@@ -45,6 +54,13 @@ pub fn metrics_line(iteration: &Iteration, transport: Transport) -> serde_json::
         timed_out: iteration.ended_by == EndedBy::Timeout,
         transport,
         exit_code: iteration.exit_code,
+        clock,
+        instructions: iteration.instructions,
+        // Where the guest's clock is not the host's, both are of interest.
+        host_wall_clock_ms: match clock {
+            ClockKind::Wall => None,
+            ClockKind::Virtual => iteration.spans.command_ms,
+        },
         cgroup: resources.map(|resources| Cgroup {
             cpu_usage_us: resources.cpu_us,
             cpu_user_us: resources.user_us,
@@ -78,12 +94,16 @@ mod tests {
             error: None,
             spans: Spans::default(),
             kernel_release: None,
+            host_cpu: None,
+            validity: None,
+            retried: false,
             resources: Some(Resources {
                 wall_ns: 1_500_000,
                 cpu_us: Some(1400),
                 memory_peak_bytes: Some(4096),
                 ..Resources::default()
             }),
+            instructions: None,
             stdout: Content::default(),
             stderr: Content::default(),
             files: Vec::new(),
@@ -91,18 +111,25 @@ mod tests {
             warnings: Vec::new(),
         };
         assert_eq!(
-            metrics_line(&iteration, Transport::Serial).unwrap(),
+            metrics_line(&iteration, Transport::Serial, ClockKind::Wall).unwrap(),
             "---BENCHER_METRICS:{\"iteration\":1,\"wall_clock_ms\":1.5,\"timed_out\":true,\
-             \"transport\":\"serial\",\"exit_code\":124,\"cgroup\":{\"cpu_usage_us\":1400,\
+             \"transport\":\"serial\",\"exit_code\":124,\"clock\":\"wall\",\"cgroup\":{\"cpu_usage_us\":1400,\
              \"memory_peak_bytes\":4096}}---"
         );
+        iteration.instructions = Some(1_500_000);
+        iteration.spans.command_ms = Some(30.5);
+        let line = metrics_line(&iteration, Transport::Serial, ClockKind::Virtual).unwrap();
+        let expected =
+            "\"clock\":\"virtual\",\"instructions\":1500000,\"host_wall_clock_ms\":30.5,";
+        assert!(line.contains(expected), "{line}");
+        iteration.instructions = None;
         iteration.resources = None;
         iteration.spans.command_ms = Some(2.5);
         iteration.ended_by = EndedBy::Exit;
         assert_eq!(
-            metrics_line(&iteration, Transport::Local).unwrap(),
+            metrics_line(&iteration, Transport::Local, ClockKind::Wall).unwrap(),
             "---BENCHER_METRICS:{\"iteration\":1,\"wall_clock_ms\":2.5,\"timed_out\":false,\
-             \"transport\":\"local\",\"exit_code\":124}---"
+             \"transport\":\"local\",\"exit_code\":124,\"clock\":\"wall\"}---"
         );
     }
 }

@@ -10,7 +10,7 @@ pub use document::{
     Setup, Trust, VERSION,
 };
 pub use iteration::{
-    Content, EndedBy, FileOutput, Iteration, MissingOutput, Resources, Spans, StoredText,
+    Content, EndedBy, FileOutput, HostCpu, Iteration, MissingOutput, Resources, Spans, StoredText,
 };
 pub use metrics::metrics_line;
 pub use spool::IterationSpool;

@@ -106,6 +106,17 @@ pub enum RunError {
     /// The host can not be tuned as required.
     #[error(transparent)]
     Tuning(#[from] TuningError),
+    /// An iteration is suspect, and that was not to be.
+    #[error(
+        "iteration {index} is suspect: {reasons}; make the host quieter, or leave --on-suspect out \
+         to keep such iterations"
+    )]
+    Suspect {
+        /// Its number, from 1.
+        index: u32,
+        /// Why, in words.
+        reasons: String,
+    },
     /// A VMM's jail was required, and there is no VMM.
     #[error("there is no jail without a VMM: leave --require-jail out, or use another --sandbox")]
     NoJail,
@@ -127,6 +138,14 @@ pub enum RunError {
          it out, or use another --sandbox"
     )]
     NoDisk,
+    /// A choice that a virtual clock can not be combined with.
+    #[error("--clock virtual can not be combined with {option}: {reason}")]
+    VirtualClock {
+        /// What was asked for.
+        option: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The guest did not start the command in time.
     #[error(
         "the guest did not start the command within {seconds} s: give it more time with \

@@ -13,8 +13,10 @@ use super::live::{LiveOutput, LiveWriter};
 use super::record::{Finish, Record};
 use super::supervisor::{Action, Cause, Event, Supervisor, Times};
 use super::verdict;
+use super::witness::Witness;
 use crate::machine::{Machine, MachineError};
 use crate::result::Iteration;
+use crate::validity::Observer;
 use crate::{Interrupts, Reporter};
 
 /// What an iteration needs besides its machine.
@@ -31,6 +33,7 @@ pub(crate) struct IterationPlan<'a> {
 /// Whom the driver listens to while it waits for anything.
 struct Control<'a> {
     machine: Machine,
+    witness: Witness<'a>,
     supervisor: Supervisor,
     interrupts: &'a mut Interrupts,
     /// Frames for the guest, and how much of them is sent.
@@ -51,11 +54,13 @@ pub(crate) async fn drive(
     machine: Machine,
     plan: &IterationPlan<'_>,
     interrupts: &mut Interrupts,
+    observer: &mut Observer,
     mut record: Record<'_>,
 ) -> (Iteration, Option<RunError>) {
     let mut control = Control {
         supervisor: Supervisor::new(plan.times, record.moments.start),
         machine,
+        witness: Witness::new(observer),
         interrupts,
         outgoing: Vec::new(),
         sent: 0,
@@ -159,10 +164,15 @@ async fn handle(
             if let Err(error) = control.machine.place() {
                 record.warn(format!("not all threads are on their CPUs: {error}"));
             }
-            let mut orders = plan.orders.clone();
-            orders.root = control.machine.root().clone();
-            control.send(&HostMessage::Hello)?;
-            control.send(&HostMessage::Orders(Box::new(orders)))?;
+            if !control.machine.has_orders() {
+                let mut orders = plan.orders.clone();
+                orders.root = control.machine.root().clone();
+                control.send(&HostMessage::Hello)?;
+                control.send(&HostMessage::Orders(Box::new(orders)))?;
+                control.flush()?;
+            }
+            // The guest has its orders, and something to do, before the host is looked at.
+            control.witness.begin(&control.machine);
         }
         GuestMessage::Started { .. } => {
             record.moments.started = Some(now);
@@ -183,6 +193,9 @@ async fn handle(
         GuestMessage::Exited(report) => {
             record.moments.exited = Some(now);
             record.exited(report.clone());
+            if let Some(witnessed) = control.witness.end(&control.machine) {
+                record.witnessed(witnessed);
+            }
             event = Event::Exited;
         }
         GuestMessage::FileBegin(begin) => record.file_begin(begin)?,

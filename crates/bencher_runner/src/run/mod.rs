@@ -8,6 +8,8 @@
 //! ```
 
 mod capture;
+mod choice;
+mod clock;
 mod error;
 mod iteration;
 mod iteration_folder;
@@ -19,6 +21,7 @@ mod page_cache;
 mod prepare;
 mod quiet;
 mod record;
+mod repetition;
 mod report;
 mod root;
 mod rootfs;
@@ -26,6 +29,7 @@ mod spec;
 mod supervisor;
 mod text;
 mod verdict;
+mod witness;
 
 use std::io;
 use std::path::Path;
@@ -35,12 +39,15 @@ use std::time::{Duration, Instant};
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
 pub use page_cache::PageCache;
+pub use repetition::OnSuspect;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
+use crate::cpus::CpuSet;
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
+use crate::validity::{CoolDown, Cooling, Observer};
 use crate::{Interrupts, Reporter, interruptible, network};
 use iteration::{IterationPlan, drive};
 use iteration_folder::IterationFolder;
@@ -48,6 +55,7 @@ use output_folder::OutputFolder;
 use prepare::Prepared;
 use quiet::Quiet;
 use record::{Keep, Moments, Record};
+use repetition::{Next, Repetition};
 use report::Report;
 use supervisor::Times;
 
@@ -115,29 +123,7 @@ async fn attempt(
         reporter,
     };
     let vmm_version = report.is_wanted().then(|| run.vmm_version());
-    let mut failure = None;
-    let mut exit_code = 0;
-    for index in 1..=spec.iterations.get() {
-        let (iteration, error) = match run.iterate(index, interrupts).await {
-            Ok(ended) => ended,
-            Err(error) => {
-                exit_code = error.exit_code();
-                failure = Some(error);
-                break;
-            }
-        };
-        run.announce(&iteration)?;
-        report.push(&iteration)?;
-        let stop = match iteration.ended_by {
-            EndedBy::Failure | EndedBy::Interrupt => true,
-            _ => iteration.exit_code != 0 && !spec.allow_failure,
-        };
-        if stop {
-            exit_code = iteration.exit_code;
-            failure = error;
-            break;
-        }
-    }
+    let outcome = run.repeat(&mut report, interrupts).await?;
     let host = blocking(move || quiet.end()).await?;
     let vmm_version = match vmm_version {
         // A VMM that does not tell its version at once is not waited for.
@@ -146,10 +132,6 @@ async fn attempt(
             _ => None,
         },
         None => None,
-    };
-    let outcome = RunOutcome {
-        exit_code,
-        error: failure,
     };
     report.write(&prepared, host, vmm_version, &outcome)?;
     Ok(outcome)
@@ -246,10 +228,84 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Runs the command as often as was asked for, or until there is a reason to stop.
+    async fn repeat(
+        &self,
+        report: &mut Report<'_>,
+        interrupts: &mut Interrupts,
+    ) -> Result<RunOutcome, RunError> {
+        let mut observer = Observer::new(CpuSet::of_this_process());
+        let cool_down = self
+            .spec
+            .cool_down
+            .map(|most| CoolDown::begin(&observer, most));
+        let mut repetition = Repetition::new(self.spec.iterations, self.spec.on_suspect);
+        while let Some(index) = repetition.begin() {
+            if let Some(cool_down) = cool_down.filter(|_| index > 1)
+                && let Err(error) = self.cool_down(cool_down, &observer, interrupts).await
+            {
+                return Ok(RunOutcome::failed(error));
+            }
+            let (mut iteration, error) = match self.iterate(index, interrupts, &mut observer).await
+            {
+                Ok(ended) => ended,
+                Err(error) => return Ok(RunOutcome::failed(error)),
+            };
+            let stop = match iteration.ended_by {
+                EndedBy::Failure | EndedBy::Interrupt => true,
+                _ => iteration.exit_code != 0 && !self.spec.allow_failure,
+            };
+            let reasons = iteration.suspicions();
+            let next = repetition.end(reasons.is_some());
+            iteration.retried = !stop && next == Next::Retried;
+            self.announce(&iteration)?;
+            report.push(&iteration)?;
+            if stop {
+                return Ok(RunOutcome {
+                    exit_code: iteration.exit_code,
+                    error,
+                });
+            }
+            if let (Next::Failed, Some(reasons)) = (next, reasons) {
+                return Ok(RunOutcome::failed(RunError::Suspect { index, reasons }));
+            }
+        }
+        Ok(RunOutcome {
+            exit_code: 0,
+            error: None,
+        })
+    }
+
+    /// Waits until the processor is cool enough for the next iteration. A signal ends that.
+    async fn cool_down(
+        &self,
+        cool_down: CoolDown,
+        observer: &Observer,
+        interrupts: &mut Interrupts,
+    ) -> Result<(), RunError> {
+        let cooling = tokio::select! {
+            cooling = cool_down.wait(observer) => cooling,
+            signal = interrupts.next() => return Err(RunError::Interrupted(signal)),
+        };
+        match cooling {
+            Cooling::Cool => {}
+            Cooling::StillWarm(warmer) => self.reporter.warning(&format!(
+                "the processor is still {} degrees warmer than at the start: --cool-down \
+                 ended the wait",
+                warmer / 1000
+            )),
+            Cooling::Unknown => self.reporter.info(
+                "this host does not tell its temperature: there is no cooling down to wait for",
+            ),
+        }
+        Ok(())
+    }
+
     async fn iterate(
         &self,
         index: u32,
         interrupts: &mut Interrupts,
+        observer: &mut Observer,
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
@@ -277,7 +333,8 @@ impl Run<'_> {
             folder: self.output,
         };
         let mut record = Record::new(index, moments, keep, self.reporter.as_ref())?;
-        let machine = sandbox.boot(&root, &folder.seat(self.quiet.placement()))?;
+        let seat = folder.seat(self.quiet.placement());
+        let machine = sandbox.boot(&root, &self.prepared.orders, &seat)?;
         record.moments.start = Instant::now();
         let plan = IterationPlan {
             orders: &self.prepared.orders,
@@ -285,14 +342,21 @@ impl Run<'_> {
                 boot: self.spec.limits.boot_timeout,
                 command: self.spec.limits.timeout,
                 grace: self.spec.limits.grace_period,
+                margin: clock::margin(self.spec.clock),
             },
             live: self.spec.live,
             reporter: self.reporter.as_ref(),
             console_hint: sandbox.console_hint(),
         };
-        let ended = drive(machine, &plan, interrupts, record).await;
+        let (mut iteration, error) = drive(machine, &plan, interrupts, observer, record).await;
         folder.remove(self.reporter.as_ref());
-        Ok(ended)
+        let used = iteration.resources.as_ref();
+        iteration.instructions = self
+            .spec
+            .clock
+            .rate()
+            .and_then(|rate| Some(rate.instructions(used?.wall_ns)));
+        Ok((iteration, error))
     }
 
     /// The iteration's own root filesystem. A copy may take long: an interrupt ends it.
@@ -313,9 +377,11 @@ impl Run<'_> {
     /// Tells the reporter of a finished iteration.
     fn announce(&self, iteration: &Iteration) -> Result<(), RunError> {
         let transport = self.prepared.sandbox.sandbox().description().transport;
-        let line = metrics_line(iteration, transport).map_err(|error| RunError::Io {
-            action: "write the metrics line",
-            source: error.into(),
+        let line = metrics_line(iteration, transport, self.spec.clock.kind()).map_err(|error| {
+            RunError::Io {
+                action: "write the metrics line",
+                source: error.into(),
+            }
         })?;
         self.reporter.iteration(iteration, &line);
         Ok(())

@@ -8,17 +8,17 @@ use bencher_oci::{Image, ImageReference};
 use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
-use super::spec::LEAST_MEMORY;
-use super::{PageCache, RunError, RunSpec, SandboxChoice, orders, rootfs};
+use super::choice::{self, Choice};
+use super::{RunError, RunSpec, orders, rootfs};
 use crate::initramfs::{self, Initramfs};
-use crate::jail::{Jail, Strictness};
+use crate::jail::Jail;
 use crate::kernel::Kernel;
 use crate::kernel::{self, KernelStore};
 use crate::machine::{
-    self, Accelerator, Description, Firecracker, FirecrackerOptions, Host, KvmState, MachineError,
-    Qemu, QemuOptions, RootDevice, Sandbox, kvm_state,
+    self, Accelerator, Clock, ClockKind, Description, Firecracker, FirecrackerOptions, Host,
+    KvmState, MachineError, Qemu, QemuOptions, Sandbox, kvm_state,
 };
-use crate::network::{self, GuestNetwork, NetworkError};
+use crate::network::{self, GuestNetwork};
 use crate::result;
 use crate::units::ByteSize;
 use crate::{Interrupts, Reporter, interruptible};
@@ -85,7 +85,7 @@ fn prepare_blocking(
     reporter: &Arc<dyn Reporter>,
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
-    let choice = choose(spec, reporter.as_ref())?;
+    let choice = choice::choose(spec, reporter.as_ref())?;
     let reference = ImageReference::parse(&spec.image)?;
     let image = rootfs::open_image(&reference, &spec.directories)?;
     let mut orders = orders::orders(spec, &image.config)?;
@@ -106,88 +106,6 @@ fn prepare_blocking(
         sandbox,
         root,
     })
-}
-
-enum Choice {
-    Firecracker(PathBuf),
-    Qemu,
-    Host,
-}
-
-/// Decides on the machine first: an image takes long to prepare, a missing VMM is known at once.
-fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, RunError> {
-    if !spec.firecracker.is_default() {
-        match spec.sandbox {
-            SandboxChoice::Qemu => return Err(RunError::NotFirecracker { other: "QEMU" }),
-            SandboxChoice::None => return Err(RunError::NotFirecracker { other: "no VMM" }),
-            SandboxChoice::Auto | SandboxChoice::Firecracker => {}
-        }
-    }
-    check_memory_and_disk(spec)?;
-    if spec.sandbox == SandboxChoice::None {
-        if spec.jail.strictness == Strictness::Complete {
-            return Err(RunError::NoJail);
-        }
-        if spec.network.is_some() {
-            return Err(MachineError::from(NetworkError::NoMachine).into());
-        }
-        reporter.warning(
-            "no sandbox: the command runs on this host's own kernel, which an image can attack; \
-             --vcpus and --memory do not apply",
-        );
-        return Ok(Choice::Host);
-    }
-    if spec.memory < LEAST_MEMORY {
-        return Err(RunError::TooLittleMemory {
-            asked: spec.memory,
-            least: LEAST_MEMORY,
-        });
-    }
-    let cache = &spec.directories.cache;
-    match spec.sandbox {
-        SandboxChoice::Firecracker | SandboxChoice::Auto
-            if spec.sandbox == SandboxChoice::Firecracker || !spec.firecracker.is_default() =>
-        {
-            let program = Firecracker::find(spec.firecracker.program.as_deref(), cache)?;
-            return Ok(Choice::Firecracker(program));
-        }
-        // The user's choices for QEMU ask for QEMU.
-        SandboxChoice::Auto if spec.qemu.is_default() && kvm_state() == KvmState::Usable => {
-            let found = Firecracker::find(spec.firecracker.program.as_deref(), cache);
-            match found {
-                Ok(program) => return Ok(Choice::Firecracker(program)),
-                Err(error) if spec.firecracker.program.is_some() => return Err(error.into()),
-                Err(_) => {}
-            }
-        }
-        _ => {}
-    }
-    if spec.qemu.root_device == RootDevice::Nvdimm && spec.disk.bytes() / 16 > spec.memory.bytes() {
-        // One 64-byte page structure for each 4 KiB of the disk, out of the guest's memory.
-        return Err(RunError::NvdimmTooLarge {
-            disk: spec.disk,
-            memory: spec.memory,
-        });
-    }
-    Qemu::find(spec.qemu.program.as_deref())?;
-    Ok(Choice::Qemu)
-}
-
-/// Whether the machine can have its memory and its disk as the user wants them in the host's memory.
-fn check_memory_and_disk(spec: &RunSpec) -> Result<(), RunError> {
-    let other = match spec.sandbox {
-        SandboxChoice::Firecracker => Some("Firecracker"),
-        SandboxChoice::None => Some("no VMM"),
-        SandboxChoice::Auto | SandboxChoice::Qemu => None,
-    };
-    if let Some(other) = other.filter(|_| spec.qemu.lock_memory) {
-        return Err(RunError::NoLockedMemory { other });
-    }
-    let has_disk = spec.sandbox != SandboxChoice::None || Host::can_mount();
-    if spec.page_cache != PageCache::AsItIs && !has_disk {
-        return Err(RunError::NoDisk);
-    }
-    Ok(())
 }
 
 /// The jail for the VMM, and what it lacks said.
@@ -235,7 +153,7 @@ fn firecracker(
     let options = FirecrackerOptions {
         vcpus: spec.vcpus,
         memory: spec.memory,
-        huge_pages: spec.huge_pages,
+        huge_pages: spec.huge_pages.clone(),
         cpu_template: spec.firecracker.cpu_template.clone(),
         console: spec.firecracker.console,
         network,
@@ -253,17 +171,21 @@ fn qemu(
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
     let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
-    let drivers = drivers(spec.qemu.root_device.drivers(), network.as_ref());
+    let drivers = drivers(spec.root_device().drivers(), network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {
         program: spec.qemu.program.clone(),
-        accelerator: spec.qemu.accelerator,
-        root_device: spec.qemu.root_device,
+        accelerator: match spec.clock {
+            Clock::Wall => spec.qemu.accelerator,
+            Clock::Virtual(_) => Some(Accelerator::Tcg),
+        },
+        root_device: spec.root_device(),
         vcpus: spec.vcpus,
         memory: spec.memory,
-        huge_pages: spec.huge_pages,
+        huge_pages: spec.huge_pages.clone(),
         lock_memory: spec.qemu.lock_memory,
         network,
+        clock: spec.clock,
         tsc: spec.tsc,
     };
     let qemu = Qemu::new(options, kernel, initramfs, jail)?;
@@ -281,7 +203,10 @@ fn qemu(
 
 /// Why times of such a machine are not those of the hardware.
 pub(crate) fn emulation_warning(description: &Description) -> Option<&'static str> {
-    (description.accelerator == Accelerator::Tcg).then_some(
+    // A virtual clock does not claim to be the hardware's.
+    let is_emulated =
+        description.accelerator == Accelerator::Tcg && description.clock == ClockKind::Wall;
+    is_emulated.then_some(
         "instructions are emulated by QEMU TCG: times are not comparable with hardware, only with \
          other runs under the same emulator on the same host",
     )

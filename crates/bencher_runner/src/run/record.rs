@@ -8,6 +8,7 @@ use bencher_output_protocol::{ExitReport, ExitStatus, FileBegin, LogLevel};
 use super::capture::{Capture, InlineBudget};
 use super::output_folder::{GuestPath, OutputFolder};
 use super::supervisor::Cause;
+use super::witness::Witnessed;
 use super::{RunError, text};
 use crate::Reporter;
 use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput, Spans};
@@ -74,6 +75,7 @@ pub(crate) struct Record<'a> {
     missing: Vec<MissingOutput>,
     warnings: Vec<String>,
     kernel_release: Option<String>,
+    witnessed: Option<Witnessed>,
 }
 
 #[derive(Debug)]
@@ -129,11 +131,16 @@ impl<'a> Record<'a> {
             missing: Vec::new(),
             warnings: Vec::new(),
             kernel_release: None,
+            witnessed: None,
         })
     }
 
     pub(crate) fn kernel_release(&mut self, release: &str) {
         self.kernel_release = Some(text::one_line(release));
+    }
+
+    pub(crate) fn witnessed(&mut self, witnessed: Witnessed) {
+        self.witnessed = Some(witnessed);
     }
 
     /// Takes bytes of standard output and returns those within the limit.
@@ -295,6 +302,10 @@ impl<'a> Record<'a> {
             self.report.as_ref().map(|report| report.stdout_bytes),
             self.report.as_ref().map(|report| report.stderr_bytes),
         );
+        let (host_cpu, validity) = match self.witnessed.take() {
+            Some(witnessed) => (witnessed.host_cpu, Some(witnessed.validity)),
+            None => (None, None),
+        };
         let iteration = Iteration {
             index: self.index,
             ended_by,
@@ -311,6 +322,10 @@ impl<'a> Record<'a> {
                 .report
                 .as_ref()
                 .map(|report| (&report.resources).into()),
+            host_cpu,
+            validity,
+            retried: false,
+            instructions: None,
             stdout: self.truncation_warned("standard output", stdout, |record| {
                 std::mem::replace(&mut record.stdout, Capture::new(0, None))
             }),

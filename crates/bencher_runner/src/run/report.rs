@@ -23,6 +23,7 @@ pub(crate) struct Report<'a> {
     started_at: u64,
     spool: IterationSpool,
     count: u32,
+    suspect: u32,
 }
 
 impl<'a> Report<'a> {
@@ -41,6 +42,7 @@ impl<'a> Report<'a> {
             started_at: started_at.map_or(0, |duration| duration.as_secs()),
             spool,
             count: 0,
+            suspect: 0,
         })
     }
 
@@ -53,6 +55,7 @@ impl<'a> Report<'a> {
 
     pub(crate) fn push(&mut self, iteration: &Iteration) -> Result<(), RunError> {
         self.count += 1;
+        self.suspect += u32::from(iteration.suspicions().is_some());
         if !self.is_wanted() {
             return Ok(());
         }
@@ -139,6 +142,7 @@ impl<'a> Report<'a> {
             trust: Trust {
                 comparable: reasons.is_empty(),
                 reasons,
+                suspect_iterations: self.suspect,
             },
             iterations: self.spool,
         }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
 
-use super::{LiveOutput, PageCache};
+use super::{LiveOutput, OnSuspect, PageCache};
 use crate::Directories;
 use crate::cpus::CpuChoice;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
-use crate::machine::{Accelerator, CpuTemplate, HugePages, RootDevice, TscAnchor};
+use crate::machine::{Accelerator, Clock, CpuTemplate, HugePages, RootDevice, TscAnchor};
 use crate::network::NetworkChoice;
 use crate::tuning::TuningPolicy;
 use crate::units::ByteSize;
@@ -34,6 +34,8 @@ pub struct RunSpec {
     pub network: Option<NetworkChoice>,
     /// What is wanted of the VMM's jail.
     pub jail: JailPolicy,
+    /// What the guest's time is.
+    pub clock: Clock,
     /// Virtual CPUs.
     pub vcpus: NonZeroU8,
     /// The guest's memory.
@@ -68,6 +70,11 @@ pub struct RunSpec {
     pub allow_failure: bool,
     /// What is wanted of the host's CPUs.
     pub cpus: CpuChoice,
+    /// What becomes of an iteration that is suspect.
+    pub on_suspect: OnSuspect,
+    /// How long to wait before each iteration but the first until the processor is as cool as it
+    /// was before the first; `None` for not at all.
+    pub cool_down: Option<Duration>,
     /// What is wanted of the host's tuning.
     pub tuning: TuningPolicy,
     /// The limits.
@@ -80,6 +87,16 @@ pub struct RunSpec {
     pub process_start: Instant,
     /// The same, for the TSC's rate.
     pub tsc: TscAnchor,
+}
+
+impl RunSpec {
+    /// How a QEMU's root filesystem is attached.
+    pub(crate) fn root_device(&self) -> RootDevice {
+        self.qemu.root_device.unwrap_or(match self.clock {
+            Clock::Wall => RootDevice::default(),
+            Clock::Virtual(_) => RootDevice::Nvdimm,
+        })
+    }
 }
 
 /// The kind of machine.
@@ -121,8 +138,8 @@ pub struct QemuChoice {
     pub program: Option<PathBuf>,
     /// The accelerator; `None` for the best that works.
     pub accelerator: Option<Accelerator>,
-    /// How the root filesystem is attached.
-    pub root_device: RootDevice,
+    /// How the root filesystem is attached; `None` for what suits the clock.
+    pub root_device: Option<RootDevice>,
     /// Whether all of its memory stays in the host's.
     pub lock_memory: bool,
 }
@@ -132,19 +149,30 @@ impl QemuChoice {
     pub fn is_default(&self) -> bool {
         self.program.is_none()
             && self.accelerator.is_none()
-            && self.root_device == RootDevice::default()
+            && self.root_device.unwrap_or_default() == RootDevice::default()
             && !self.lock_memory
+    }
+}
+
+impl RunLimits {
+    /// How long a machine with this clock may take to start the command, unless the user says
+    /// otherwise. Counting instructions slows a boot, and a busy host slows it again.
+    pub fn default_boot_timeout(clock: Clock) -> Duration {
+        Duration::from_secs(match clock {
+            Clock::Wall => 60,
+            Clock::Virtual(_) => 300,
+        })
     }
 }
 
 /// What bounds a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunLimits {
-    /// How long the command may take.
+    /// How long the command may take, by the host's clock: it is the host that it protects.
     pub timeout: Duration,
     /// How long the machine may take to start the command.
     pub boot_timeout: Duration,
-    /// Time between the stop signal and the kill.
+    /// Time between the stop signal and the kill, by the guest's clock.
     pub grace_period: Duration,
     /// Bytes kept of each of standard output and standard error.
     pub output: ByteSize,

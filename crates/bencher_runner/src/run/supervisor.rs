@@ -27,10 +27,9 @@ pub(crate) struct Times {
     pub(crate) command: Duration,
     /// From the stop signal to the kill, in the guest.
     pub(crate) grace: Duration,
+    /// How long after the grace period a guest may still be silent before its machine is killed.
+    pub(crate) margin: Duration,
 }
-
-/// How long after the grace period a guest may still be silent before its machine is killed.
-const MARGIN: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,7 +167,7 @@ impl Supervisor {
                 if !matches!(self.cause, Some(Cause::Interrupted(_))) =>
             {
                 self.cause = Some(Cause::Interrupted(signal));
-                self.deadline = now.checked_add(MARGIN);
+                self.deadline = now.checked_add(self.times.margin);
                 Action::Continue
             }
             (Phase::Stopping, Event::Interrupt(signal))
@@ -176,7 +175,7 @@ impl Supervisor {
             {
                 // The command is being stopped already, for the timeout: the user wants it gone.
                 self.cause = Some(Cause::Interrupted(signal));
-                self.deadline = now.checked_add(MARGIN);
+                self.deadline = now.checked_add(self.times.margin);
                 Action::Stop {
                     grace: Duration::ZERO,
                 }
@@ -198,7 +197,7 @@ impl Supervisor {
         self.cause = Some(cause);
         self.phase = Phase::Stopping;
         let grace = self.times.grace;
-        self.deadline = now.checked_add(grace.saturating_add(MARGIN));
+        self.deadline = now.checked_add(grace.saturating_add(self.times.margin));
         Action::Stop { grace }
     }
 
@@ -209,7 +208,7 @@ impl Supervisor {
     }
 
     fn stall_limit(&self) -> Duration {
-        self.times.boot.max(MARGIN)
+        self.times.boot.max(self.times.margin)
     }
 }
 
@@ -228,6 +227,7 @@ mod tests {
             boot: Duration::from_secs(BOOT),
             command: Duration::from_secs(COMMAND),
             grace: Duration::from_secs(GRACE),
+            margin: Duration::from_secs(10),
         };
         let mut supervisor = Supervisor::new(times, start);
         for &(second, event, action) in rows {

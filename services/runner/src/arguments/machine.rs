@@ -4,6 +4,7 @@ use std::num::NonZeroU8;
 use std::path::PathBuf;
 
 use bencher_runner::jail::UidRange;
+use bencher_runner::machine::ClockRate;
 use bencher_runner::units::ByteSize;
 use clap::{Args, ValueEnum};
 
@@ -76,9 +77,17 @@ pub(crate) struct Machine {
     #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
     pub(crate) accelerator: Accelerator,
     /// How the root filesystem is attached: a copy on virtio-blk boots fastest, an NVDIMM needs no
-    /// copy
+    /// copy [default: virtio-blk; nvdimm with --clock virtual]
+    #[arg(long, value_enum, help_heading = "Machine")]
+    pub(crate) root_device: Option<RootDevice>,
+    /// What the command's times are: the host's, or a count of executed instructions, which is the
+    /// same in every run on any host
     #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
-    pub(crate) root_device: RootDevice,
+    pub(crate) clock: Clock,
+    /// How many million instructions a virtual clock counts as a second: 1000, 500, 250 or 125
+    /// [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Machine")]
+    pub(crate) clock_mips: Option<ClockRate>,
 }
 
 /// The jail of its VMM.
@@ -133,11 +142,19 @@ pub(crate) enum Accelerator {
     Tcg,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum RootDevice {
     /// A virtio block device on a copy
-    #[default]
     VirtioBlk,
     /// An NVDIMM that maps the image privately
     Nvdimm,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clock {
+    /// The host's time
+    #[default]
+    Wall,
+    /// QEMU's count of instructions: emulated, one virtual CPU, no network
+    Virtual,
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bencher_runner::run::OnSuspect;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
@@ -70,14 +71,13 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) tuning: HostTuning,
 
-    /// How long the command may take
+    /// How long the command may take, by the host's clock
     #[arg(long, value_name = "TIME", default_value = "300", value_parser = parse_duration,
           help_heading = "Limits")]
     pub(crate) timeout: Duration,
-    /// How long the machine may take to start the command
-    #[arg(long, value_name = "TIME", default_value = "60", value_parser = parse_duration,
-          help_heading = "Limits")]
-    pub(crate) boot_timeout: Duration,
+    /// How long the machine may take to start the command [default: 60; 300 with --clock virtual]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub(crate) boot_timeout: Option<Duration>,
     /// The time between the image's stop signal and the kill
     #[arg(long, value_name = "TIME", default_value = "5", value_parser = parse_duration,
           help_heading = "Limits")]
@@ -126,6 +126,20 @@ pub(crate) struct Run {
     /// Go on after an iteration that failed, and exit with 0
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Iterations")]
     pub(crate) allow_failure: bool,
+
+    /// What becomes of an iteration during which the host was not quiet: keep, fail, retry or
+    /// retry:N
+    #[arg(
+        long,
+        value_name = "WHAT",
+        default_value_t,
+        help_heading = "Iterations"
+    )]
+    pub(crate) on_suspect: OnSuspect,
+    /// Before each iteration but the first, wait until the processor is as cool as it was before
+    /// the first, but not longer than this
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Iterations")]
+    pub(crate) cool_down: Option<Duration>,
 
     /// Collect a file or a folder once the command has ended
     #[arg(long, value_name = "PATH", help_heading = "Output")]

@@ -143,7 +143,7 @@ fn an_ordinary_users_runs_are_pinned_by_affinity() {
     let user = user.with_kernel();
     let arguments = ["--format", "json", "--", "true"];
     let image = Image::new(&json!({}));
-    let mut command = user.command(&image, &arguments);
+    let mut command = user.run_command(&image, &arguments);
     command.env_remove("BENCHER_RUNNER_NO_TUNING");
     let ran = Ran::of(command.output().unwrap()).exits(0);
     let layout = &ran.json()["host"]["cpu_layout"];

@@ -47,6 +47,15 @@ fn the_vmm_is_nobody_and_sees_nothing() {
         let of = |process: u32| fs::read_link(format!("/proc/{process}/ns/{namespace}")).unwrap();
         assert_ne!(of(vmm), of(std::process::id()), "{namespace}");
     }
+    let cgroup = |process: u32| {
+        let lines = fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap();
+        let unified = lines.lines().find_map(|line| line.strip_prefix("0::"));
+        unified.map(str::to_owned)
+    };
+    let own = cgroup(std::process::id());
+    if nix::unistd::geteuid().is_root() && own.is_some() {
+        assert_ne!(cgroup(vmm), own, "it is in a cgroup of its own");
+    }
     let root = PathBuf::from(format!("/proc/{vmm}/root"));
     assert!(!root.join("proc/self").exists() && !root.join("home").exists());
     assert!(!root.join("dev/kvm").exists(), "TCG needs none");

@@ -4,6 +4,7 @@
 
 mod bad_guest;
 mod bad_input;
+mod clock;
 mod cpus;
 mod host;
 mod jail;
@@ -14,3 +15,4 @@ mod schema;
 mod setup;
 mod support;
 mod tuning;
+mod validity;

@@ -5,7 +5,8 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::support::{
-    Host, Image, Ordinary, Ran, Runner, ip, no_image, no_vm, traces, vmm_of, wait_for,
+    Host, Image, Ordinary, Ran, Runner, forwards, guards, ip, no_image, no_vm, traces, vmm_of,
+    wait_for,
 };
 
 /// Says what the server at an address and port answers.
@@ -30,7 +31,8 @@ const WAIT: &str = "ask 198.51.100.2 80; sleep 1000";
 const READY: &str = "198.51.100.2 80: served\n";
 
 /// What of the network of one guest is on its host.
-const TRACES: &str = "interface bencher0\ntable inet bencher_runner_0\noutside forwards\n";
+const TRACES: &str = "interface bencher0\ntable inet bencher_runner_0\n\
+                      table inet bencher_runner\noutside forwards\n";
 
 #[test]
 fn a_guest_reaches_the_neighbour_and_nothing_of_the_host() {
@@ -127,17 +129,27 @@ fn guests_have_networks_of_their_own() {
         let mut child = first.start(&image, &script(&["--network"], WAIT));
         wait_for(&mut child, READY);
         assert_eq!(traces(), TRACES);
+        // The host gets another way out meanwhile.
+        ip("tuntap add dev later mode tap");
+        ip("address add 192.0.2.1/24 dev later");
+        ip("link set later up");
         let nvdimm = script(
             &["--network", "--root-device", "nvdimm"],
             "ask 198.51.100.2 80",
         );
         let ran = second.run(&image, &nvdimm).exits(0);
         assert_eq!(ran.text(), READY, "by another bus");
-        // The first one is still connected.
+        // The first one is still connected, and what came with the second still guarded.
         assert_eq!(traces(), TRACES);
+        for interface in ["outside", "later"] {
+            let guarded = format!("iifname \"{interface}\" oifname != \"bencher*\" drop");
+            assert!(guards().contains(&guarded), "{}", guards());
+        }
+        assert!(forwards("later"));
         signal(child.id(), Signal::SIGTERM);
         Ran::of(child.wait_with_output().unwrap()).exits(143);
         assert_eq!(traces(), "");
+        assert!(!forwards("later"));
     });
 }
 
@@ -158,7 +170,7 @@ fn a_killed_runners_network_is_removed_at_the_next_start() {
         while std::path::Path::new(&vmm).exists() {
             std::thread::yield_now();
         }
-        assert!(traces().contains("table inet bencher_runner_0\noutside forwards"));
+        assert!(traces().contains("table inet bencher_runner\noutside forwards"));
         // Another state folder, and no network of its own.
         Runner::new().run(&image, &["--", "true"]).exits(0);
         assert_eq!(traces(), "");

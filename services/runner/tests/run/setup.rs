@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Ran, Runner, no_vm, serve_once};
+use crate::support::{Ordinary, Ran, Runner, no_vm, serve_once};
 
 /// An archive like those of Firecracker's releases.
 fn release(program: &[u8]) -> Vec<u8> {
@@ -64,12 +64,49 @@ fn firecracker_is_fetched_once_and_the_host_described() {
         .map(|line| line.split_once(' ').unwrap())
         .collect();
     let names: Vec<_> = rows.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["kernel", "firecracker", "qemu", "kvm", "jail"]);
+    assert_eq!(
+        names,
+        ["kernel", "firecracker", "qemu", "kvm", "jail", "network"]
+    );
     let shown = format!("of unknown version, {}", program.display());
     assert_eq!(rows[1].1.trim(), shown, "this one is no program");
     // The server has gone.
     let again = setup(cache.path(), &url).exits(0);
     assert_eq!(again.text(), ran.text());
+}
+
+#[test]
+fn what_a_guests_network_lacks_is_said() {
+    if no_vm() {
+        return;
+    }
+    let Some(user) = Ordinary::new().map(Ordinary::with_kernel) else {
+        return;
+    };
+    let nobody_there = format!("http://127.0.0.1:1/x#sha256:{}", "0".repeat(64));
+    let setup = ["setup", "--firecracker-url", &nobody_there];
+    let row = |command: &mut std::process::Command| {
+        let ran = Ran::of(command.args(setup).output().unwrap()).exits(0);
+        let row = ran.text().lines().find(|line| line.starts_with("network "));
+        row.unwrap().to_owned()
+    };
+    let refused = row(&mut user.command());
+    assert!(
+        refused.starts_with("network      - (--network needs root, who alone "),
+        "{refused}"
+    );
+    let of_root = row(&mut Runner::new().command());
+    for (path, program, package) in [
+        ("/usr/sbin/nft", "nft", "nftables"),
+        ("/usr/sbin/ip", "ip", "iproute2"),
+    ] {
+        let is_there =
+            Path::new(path).exists() || bencher_runner::paths::find_program(program).is_some();
+        let is_missed = of_root.contains(&format!("apt-get install {package}"));
+        assert_ne!(is_there, is_missed, "{of_root}");
+    }
+    let is_usable = of_root == "network      usable";
+    assert_ne!(is_usable, of_root.contains("--network needs"), "{of_root}");
 }
 
 #[test]

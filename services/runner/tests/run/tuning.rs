@@ -256,7 +256,7 @@ fn an_ordinary_user_runs_untuned() {
     let image = Image::new(&json!({}));
     let run = |words: &[&str]| {
         let words = [&["--sandbox", "none"], words, &["--", "true"]].concat();
-        let mut command = user.command(&image, &words);
+        let mut command = user.run_command(&image, &words);
         command.env_remove("BENCHER_RUNNER_NO_TUNING");
         Ran::of(command.output().unwrap())
     };

@@ -23,11 +23,21 @@ impl Samples {
         }
     }
 
-    fn least(&self) -> f64 {
+    /// The coefficient of variation: the standard deviation of a sample in relation to its mean.
+    /// Nothing is known of a single value, which gives 0.
+    pub(crate) fn variation(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "there are few")]
+        let count = self.0.len() as f64;
+        let mean = self.0.iter().sum::<f64>() / count;
+        let squares: f64 = self.0.iter().map(|value| (value - mean).powi(2)).sum();
+        (squares / (count - 1.0).max(1.0)).sqrt() / mean
+    }
+
+    pub(crate) fn least(&self) -> f64 {
         self.0[0]
     }
 
-    fn greatest(&self) -> f64 {
+    pub(crate) fn greatest(&self) -> f64 {
         self.0[self.0.len() - 1]
     }
 }
@@ -81,6 +91,20 @@ mod tests {
             assert!((of(values).median() - median).abs() < 1e-9, "{values:?}");
         }
         assert_eq!(Samples::new(Vec::new()), None);
+    }
+
+    #[test]
+    fn variation_is_that_of_a_sample() {
+        for (values, variation) in [
+            (&[7.0][..], 0.0),
+            (&[5.0, 5.0, 5.0], 0.0),
+            (&[2.0, 4.0, 6.0], 0.5),
+        ] {
+            assert!(
+                (of(values).variation() - variation).abs() < 1e-9,
+                "{values:?}"
+            );
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use serde_json::{Map, Value, json};
 use crate::check::Counts;
 use crate::table::Table;
 
+/// What the runner says of a guest that did not come to its command.
+const NEVER_BEGAN: &str = "the guest did not start the command within";
+
 /// One entry of a report. What this does not look at is kept as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
@@ -33,6 +36,14 @@ impl Outcome {
             reason,
             more: Map::new(),
         }
+    }
+
+    /// Whether it failed because a guest never came to its command. In a lab that is now and then
+    /// the doing of the emulated processor, of whose guests about one in a hundred freezes while
+    /// its kernel boots. A runner at fault does it again.
+    pub(crate) fn has_frozen_guest(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.word == "failed" && reason.contains(NEVER_BEGAN)
     }
 
     /// Name, backend, what came of it and how long it took; below that, why it failed and the
@@ -191,6 +202,21 @@ fn count<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_guest_that_never_began_is_repeated() {
+        let boot = "exit of the runner: expected Code(0), got Code(125)\nstandard error was \
+                    \"runner: error: the guest did not start the command within 60 s: give it\"";
+        for (word, reason, expected) in [
+            ("failed", boot, true),
+            ("skipped", boot, false),
+            ("failed", "standard output was \"\"", false),
+        ] {
+            let outcome = Outcome::new("name", "firecracker", word, Some(reason.to_owned()));
+            assert_eq!(outcome.has_frozen_guest(), expected, "{word}: {reason}");
+        }
+        assert!(!Outcome::new("name", "firecracker", "passed", None).has_frozen_guest());
+    }
 
     fn samples() -> Outcomes {
         let text = r#"{"total": {}, "scenarios": [{"name": "first", "backend": "qemu-kvm",

@@ -241,6 +241,11 @@ impl Place {
         Ok(finished)
     }
 
+    /// Whether it is an emulated machine.
+    pub(crate) fn is_lab(&self) -> bool {
+        matches!(self.kind, Kind::Lab(_))
+    }
+
     /// How often a lab had to be booted again.
     pub(crate) fn reboots(&self) -> u32 {
         match &self.kind {

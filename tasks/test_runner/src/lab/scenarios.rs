@@ -102,11 +102,26 @@ pub(crate) fn run(
             firecracker,
             more: vec![(images.into(), "scenarios".to_owned())],
         })?;
+        let mut frozen_guests = 0;
         for (number, task) in tasks.iter().enumerate() {
-            let (outcome, xml) = carry_out(&mut place, task)?;
+            let (mut outcome, mut xml) = carry_out(&mut place, task)?;
+            if place.is_lab() && outcome.has_frozen_guest() {
+                frozen_guests += 1;
+                console::warning(&format!(
+                    "a guest in the lab froze in its boot: repeating {} once",
+                    task.scenario
+                ));
+                (outcome, xml) = carry_out(&mut place, task)?;
+            }
             println!("{:>3}/{} {}", number + 1, tasks.len(), outcome.line());
             outcomes.add(outcome);
             junit.extend(xml);
+        }
+        if frozen_guests > 0 {
+            outcomes.remark(format!(
+                "guests in the lab that froze in their boot, whose scenarios were repeated: \
+                 {frozen_guests}×"
+            ));
         }
         if place.reboots() > 0 {
             outcomes.remark(format!(

@@ -90,6 +90,8 @@ pub(crate) enum On {
     Everywhere,
     /// Where the command has a kernel of its own.
     Machines,
+    /// Where QEMU emulates the processor.
+    Emulated,
     /// On the host's own kernel.
     Host,
 }
@@ -100,6 +102,7 @@ impl On {
         match self {
             Self::Everywhere => true,
             Self::Machines => backend.is_machine(),
+            Self::Emulated => backend == Backend::QemuTcg,
             Self::Host => backend == Backend::Host,
         }
     }
@@ -157,6 +160,7 @@ mod tests {
     fn meanings_are_sets() {
         assert_eq!(On::Everywhere.backends().len(), 4);
         assert_eq!(On::Machines.backends().len(), 3);
+        assert_eq!(On::Emulated.backends(), [Backend::QemuTcg]);
         assert_eq!(On::Host.backends(), [Backend::Host]);
     }
 

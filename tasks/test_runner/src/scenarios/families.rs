@@ -1,5 +1,6 @@
 //! Every scenario there is, one file for each family.
 
+mod clock;
 mod command;
 mod content;
 mod environment;
@@ -21,7 +22,7 @@ mod timeouts;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 17] = [
+const FAMILIES: [&[Scenario]; 18] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -39,6 +40,7 @@ const FAMILIES: [&[Scenario]; 17] = [
     hostile::SCENARIOS,
     metrics::SCENARIOS,
     iterations::SCENARIOS,
+    clock::SCENARIOS,
 ];
 
 /// All of them.

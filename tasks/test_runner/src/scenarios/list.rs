@@ -55,6 +55,7 @@ mod tests {
             let place = match scenario.on {
                 On::Everywhere => "",
                 On::Machines => " (machines)",
+                On::Emulated => " (emulated)",
                 On::Host => " (host)",
             };
             let _ = writeln!(wanted, "* `{}`{place}: {}", scenario.name, scenario.about);

@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn choices_reach_the_machine() {
         let told = orders(&FirecrackerOptions {
-            huge_pages: Some(HugePages::default()),
+            huge_pages: Some(HugePages::of_host(Path::new("/state"))),
             cpu_template: Some(CpuTemplate::Named("T2".to_owned())),
             console: true,
             ..options()

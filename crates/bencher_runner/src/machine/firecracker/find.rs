@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::machine::MachineError;
 use crate::paths::find_program;
+use crate::printable::one_line;
 
 const NAME: &str = "firecracker";
 
@@ -31,22 +32,51 @@ pub(super) fn place_in(cache: &Path) -> PathBuf {
 /// The least version: it presents devices through ACPI, and has the API that is used here.
 pub(super) const LEAST: &str = "1.13";
 
-/// Whether Firecracker of this version can be used.
-pub fn is_new_enough(version: &str) -> bool {
-    number(version) >= number(LEAST)
+/// `version`, unless it is one that can not be used.
+pub(super) fn new_enough(version: String) -> Result<String, MachineError> {
+    if number(&version) >= number(LEAST) {
+        return Ok(version);
+    }
+    Err(MachineError::OldFirecracker {
+        found: version,
+        least: LEAST,
+    })
+}
+
+/// Whether `program` is a Firecracker that can be used.
+pub(super) fn check(program: &Path) -> Result<(), MachineError> {
+    ask(program)
+        .map_err(|reason| MachineError::NotFirecracker { reason })
+        .and_then(new_enough)
+        .map(drop)
 }
 
 /// What `program` says of its version, e.g. `1.15.1`; `None` when it is no Firecracker. Starts a
 /// process, so it is asked only where no machine is to be started.
 pub fn version(program: &Path) -> Option<String> {
+    ask(program).ok()
+}
+
+/// Its version, or why it says none.
+fn ask(program: &Path) -> Result<String, String> {
     let output = Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
         .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let version = text.lines().next()?.strip_prefix("Firecracker v")?;
-    Some(version.trim().to_owned())
+        .map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = text.lines().next().unwrap_or_default();
+    if let Some(version) = said.strip_prefix("Firecracker v") {
+        return Ok(version.trim().to_owned());
+    }
+    let complaint = one_line(&String::from_utf8_lossy(&output.stderr));
+    Err(if complaint.is_empty() && output.status.success() {
+        "it does not say which version it is".to_owned()
+    } else if complaint.is_empty() {
+        output.status.to_string()
+    } else {
+        complaint
+    })
 }
 
 /// The first two numbers of `1.13.1`, or of `1.17.0-dev`.
@@ -68,8 +98,14 @@ mod tests {
         assert_eq!(number("v2.0"), Some((2, 0)));
         assert!(number("1.9.0") < number("1.13.0"));
         assert_eq!(number("new"), None);
-        assert!(is_new_enough("1.13.0") && is_new_enough("2.0"));
-        assert!(!is_new_enough("1.12.9") && !is_new_enough("?"));
+        for (version, is_fit) in [
+            ("1.13.0", true),
+            ("2.0", true),
+            ("1.12.9", false),
+            ("?", false),
+        ] {
+            assert_eq!(new_enough(version.to_owned()).is_ok(), is_fit, "{version}");
+        }
     }
 
     #[test]

@@ -23,15 +23,15 @@ use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bencher_output_protocol::Root;
+use bencher_output_protocol::{Orders, Root};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::child::{Connection, JailedLaunch, Machine};
 use super::huge_pages::HugePages;
 use super::kvm::{KvmState, kvm_state};
 use super::{
-    Accelerator, Description, MachineError, RootDevice, RootFilesystem, Sandbox, SandboxKind, Seat,
-    Transport,
+    Accelerator, ClockKind, Description, MachineError, RootDevice, RootFilesystem, Sandbox,
+    SandboxKind, Seat, Transport,
 };
 use crate::initramfs::Initramfs;
 use crate::jail::Jail;
@@ -41,7 +41,7 @@ use crate::units::ByteSize;
 use api::Api;
 pub use config::CpuTemplate;
 use config::{Config, Files};
-pub use find::{is_new_enough, version as firecracker_version};
+pub use find::version as firecracker_version;
 use sockets::Sockets;
 
 /// The vsock port that init connects to.
@@ -127,6 +127,16 @@ impl Firecracker {
         find::find(program, cache)
     }
 
+    /// Whether `program` is a Firecracker that can be used. Starts a process; a machine finds out
+    /// by itself, so it is asked only where there is a choice.
+    ///
+    /// # Errors
+    ///
+    /// [`MachineError::OldFirecracker`] and [`MachineError::NotFirecracker`].
+    pub fn check(program: &Path) -> Result<(), MachineError> {
+        find::check(program)
+    }
+
     /// Where `runner setup` keeps the program, in the folder `cache`.
     pub fn place_in(cache: &Path) -> PathBuf {
         find::place_in(cache)
@@ -166,6 +176,8 @@ impl Sandbox for Firecracker {
             transport: Transport::Vsock,
             root_device: Some(RootDevice::VirtioBlk),
             vmm: Some(self.program.clone()),
+            clock: ClockKind::Wall,
+            virtual_clock: None,
         }
     }
 
@@ -178,16 +190,21 @@ impl Sandbox for Firecracker {
             .then_some("run it again with --serial-console to see the guest's own words")
     }
 
-    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+    fn boot(
+        &self,
+        root: &RootFilesystem,
+        _orders: &Orders,
+        seat: &Seat<'_>,
+    ) -> Result<Machine, MachineError> {
         let RootFilesystem::Copy(disk) = root else {
             return Err(MachineError::RootKind {
                 wanted: "an ext4 image of its own",
             });
         };
-        if let Some(pages) = self.options.huge_pages {
-            pages.check(self.options.memory)?;
-        }
-        let limits = super::cgroup_limits(self.options.memory, self.options.vcpus, 0);
+        let memory = self.options.memory;
+        let huge_pages = self.options.huge_pages.as_ref();
+        let huge_pages = huge_pages.map(|pages| pages.promise(memory)).transpose()?;
+        let limits = super::cgroup_limits(memory, self.options.vcpus, 0);
         let mut cell = self
             .jail
             .cell(seat.folder, seat.name, limits, seat.placement)?;
@@ -223,6 +240,7 @@ impl Sandbox for Firecracker {
             root: Root::Disk {
                 device: "/dev/vda".to_owned(),
             },
+            huge_pages,
         })
     }
 }
@@ -236,12 +254,7 @@ async fn start(
 ) -> Result<UnixStream, MachineError> {
     let mut api = Api::connect(&sockets).await?;
     let found = api.version().await?;
-    if !is_new_enough(&found) {
-        return Err(MachineError::OldFirecracker {
-            found,
-            least: find::LEAST,
-        });
-    }
+    let found = find::new_enough(found)?;
     // Every machine of a run is of the same program.
     let _same = version.set(found);
     for order in config.orders() {

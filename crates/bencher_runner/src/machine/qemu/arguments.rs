@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{Accelerator, PORT, RootDevice};
-use crate::machine::HugePages;
+use super::{Accelerator, PORT, RootDevice, deterministic};
+use crate::machine::{Clock, huge_pages};
 use crate::network::{GUEST_MAC, TAP};
 use crate::units::ByteSize;
 
@@ -17,7 +17,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) root_device: RootDevice,
     pub(crate) vcpus: u8,
     pub(crate) memory: ByteSize,
-    pub(crate) huge_pages: Option<HugePages>,
+    pub(crate) has_huge_pages: bool,
     /// Whether all of the VMM's memory stays in the host's.
     pub(crate) lock_memory: bool,
     pub(crate) disk: &'a Path,
@@ -29,6 +29,7 @@ pub(crate) struct Plan<'a> {
     /// `None` where the guest finds its TSC's rate by itself.
     pub(crate) tsc_kilohertz: Option<u64>,
     pub(crate) has_network: bool,
+    pub(crate) clock: Clock,
 }
 
 pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
@@ -44,43 +45,58 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
         "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
     );
     let memory = plan.memory.mebibytes();
-    let kind = match plan.huge_pages {
-        Some(pages) => format!("memfd,hugetlb=on,hugetlbsize={}", pages.size().bytes()),
-        None => "ram".to_owned(),
+    let kind = if plan.has_huge_pages {
+        let size = huge_pages::SIZE.bytes();
+        Some(format!("memfd,hugetlb=on,hugetlbsize={size}"))
+    } else {
+        // An emulator's first touch of a page is the least of its noise.
+        (plan.accelerator == Accelerator::Kvm).then(|| "ram".to_owned())
     };
-    // All of it at once: the first touch of a page is not the benchmark's to pay for, and an empty
-    // pool of huge pages ends the start, not the guest in the middle.
-    arguments.option(
-        "-object",
-        format!("memory-backend-{kind},id=memory,size={memory}M,prealloc=on"),
-    );
+    let backend = if let Some(kind) = kind {
+        // All of it at once: the first touch of a page is not the benchmark's to pay for, and an
+        // empty pool of huge pages ends the start, not the guest in the middle.
+        arguments.option(
+            "-object",
+            format!("memory-backend-{kind},id=memory,size={memory}M,prealloc=on"),
+        );
+        ",memory-backend=memory"
+    } else {
+        ""
+    };
     if plan.lock_memory {
         arguments.option("-overcommit", "mem-lock=on");
     }
     match plan.root_device {
         RootDevice::VirtioBlk => {
-            arguments.option("-M", "microvm,acpi=on,memory-backend=memory");
+            arguments.option("-M", format!("microvm,acpi=on{backend}"));
             arguments.option("-m", format!("{memory}M"));
         }
         RootDevice::Nvdimm => {
             let most = memory + ByteSize::from_bytes(plan.disk_bytes).mebibytes();
-            arguments.option(
-                "-M",
-                "q35,nvdimm=on,usb=off,smbus=off,sata=off,memory-backend=memory",
-            );
+            let machine = match plan.clock {
+                Clock::Wall => "q35,nvdimm=on,usb=off,smbus=off,sata=off".to_owned(),
+                Clock::Virtual(_) => deterministic::machine(),
+            };
+            arguments.option("-M", format!("{machine}{backend}"));
             arguments.option("-m", format!("{memory}M,slots=1,maxmem={most}M"));
         }
     }
-    let (accelerator, cpu) = match plan.accelerator {
-        Accelerator::Kvm => ("kvm", "host"),
-        Accelerator::Tcg | Accelerator::None => ("tcg", "max"),
+    let (accelerator, cpu) = match (plan.accelerator, plan.clock) {
+        (Accelerator::Kvm, _) => ("kvm", "host"),
+        (_, Clock::Wall) => ("tcg", "max"),
+        (_, Clock::Virtual(_)) => ("tcg", deterministic::cpu()),
     };
     arguments.option("-accel", accelerator);
     arguments.option("-cpu", cpu);
     arguments.option("-smp", plan.vcpus.to_string());
+    if let Clock::Virtual(rate) = plan.clock {
+        for (name, value) in deterministic::options(rate) {
+            arguments.option(name, value);
+        }
+    }
     arguments.option("-kernel", plan.kernel.to_string_lossy());
     arguments.option("-initrd", plan.initramfs.to_string_lossy());
-    arguments.option("-append", kernel_parameters(plan.tsc_kilohertz));
+    arguments.option("-append", kernel_parameters(plan));
     arguments.option("-chardev", "stdio,id=console,signal=off");
     arguments.option("-serial", "chardev:console");
     root(&mut arguments, plan);
@@ -91,7 +107,14 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
     if plan.has_network {
         network(&mut arguments, plan);
     }
-    arguments.option("-device", format!("virtio-serial-{bus},max_ports=2"));
+    let answers = match plan.clock {
+        Clock::Wall => "",
+        Clock::Virtual(_) => deterministic::ANSWERS,
+    };
+    arguments.option(
+        "-device",
+        format!("virtio-serial-{bus},max_ports=2{answers}"),
+    );
     arguments.option("-chardev", format!("socket,id=stream,fd={STREAM_FD}"));
     arguments.option(
         "-device",
@@ -151,7 +174,7 @@ fn network(arguments: &mut Arguments, plan: &Plan<'_>) {
     );
 }
 
-fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
+fn kernel_parameters(plan: &Plan<'_>) -> String {
     let mut parameters = vec![
         "console=ttyS0".to_owned(),
         "quiet".to_owned(),
@@ -163,7 +186,11 @@ fn kernel_parameters(tsc_kilohertz: Option<u64>) -> String {
         "rdinit=/init".to_owned(),
         format!("bencher.stream=virtio-serial:{PORT}"),
     ];
-    parameters.extend(tsc_kilohertz.map(|rate| format!("tsc_early_khz={rate}")));
+    let rate = plan.tsc_kilohertz;
+    parameters.extend(rate.map(|rate| format!("tsc_early_khz={rate}")));
+    if let Clock::Virtual(_) = plan.clock {
+        parameters.push(deterministic::KERNEL_PARAMETERS.to_owned());
+    }
     parameters.join(" ")
 }
 
@@ -184,6 +211,7 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::ClockRate;
 
     fn plan(root_device: RootDevice, accelerator: Accelerator) -> Plan<'static> {
         Plan {
@@ -191,7 +219,7 @@ mod tests {
             root_device,
             vcpus: 2,
             memory: ByteSize::from_mebibytes(512),
-            huge_pages: None,
+            has_huge_pages: false,
             lock_memory: false,
             disk: Path::new("/disk"),
             disk_bytes: 1 << 30,
@@ -200,6 +228,7 @@ mod tests {
             initramfs: Path::new("/cache/initramfs.cpio"),
             tsc_kilohertz: (accelerator == Accelerator::Tcg).then_some(2_596_130),
             has_network: false,
+            clock: Clock::Wall,
         }
     }
 
@@ -215,7 +244,7 @@ mod tests {
     #[test]
     fn huge_pages() {
         let plan = Plan {
-            huge_pages: Some(HugePages::default()),
+            has_huge_pages: true,
             ..plan(RootDevice::VirtioBlk, Accelerator::Kvm)
         };
         let lines = lines(&plan);
@@ -261,6 +290,17 @@ mod tests {
             ..plan(RootDevice::VirtioBlk, Accelerator::Tcg)
         };
         assert!(lines(&plan).contains("filename=/a,,readonly=on/1,file.aio"));
+    }
+
+    #[test]
+    fn virtual_clock() {
+        let plan = Plan {
+            vcpus: 1,
+            clock: Clock::Virtual(ClockRate::default()),
+            tsc_kilohertz: Some(deterministic::TSC_KILOHERTZ),
+            ..plan(RootDevice::Nvdimm, Accelerator::Tcg)
+        };
+        insta::assert_snapshot!(lines(&plan));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod arguments;
 mod data;
+mod deterministic;
 mod locked_memory;
 mod version;
 
@@ -15,7 +16,7 @@ use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bencher_output_protocol::Root;
+use bencher_output_protocol::{Orders, Root};
 use serde::{Deserialize, Serialize};
 
 pub use version::version as qemu_version;
@@ -24,7 +25,8 @@ use super::child::{Connection, JailedLaunch, Machine, stream_pair};
 use super::huge_pages::HugePages;
 use super::kvm::{KvmState, kvm_state};
 use super::{
-    Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat, Transport, TscAnchor,
+    Clock, Description, MachineError, RootFilesystem, Sandbox, SandboxKind, Seat, Transport,
+    TscAnchor,
 };
 use crate::initramfs::Initramfs;
 use crate::jail::{Cell, Jail};
@@ -90,6 +92,8 @@ pub struct QemuOptions {
     pub lock_memory: bool,
     /// The network that each guest is given, if it is given one.
     pub network: Option<Arc<GuestNetwork>>,
+    /// What the guest's time is. A virtual clock needs TCG, an NVDIMM and a single virtual CPU.
+    pub clock: Clock,
     /// When the runner began, for the TSC's rate.
     pub tsc: TscAnchor,
 }
@@ -122,8 +126,8 @@ impl Qemu {
     ///
     /// # Errors
     ///
-    /// When there is no QEMU, KVM was asked for but is not usable, or the architecture is not
-    /// supported.
+    /// When there is no QEMU or it is too old, KVM was asked for but is not usable, or the
+    /// architecture is not supported.
     pub fn new(
         options: QemuOptions,
         kernel: Kernel,
@@ -142,8 +146,14 @@ impl Qemu {
             _ => Accelerator::Tcg,
         };
         // Asking takes as long as a small run, so it is done only where the answer matters.
-        let maps_read_only = options.root_device == RootDevice::Nvdimm
-            && version::version(&program).is_some_and(|version| version::maps_read_only(&version));
+        let version = (options.root_device == RootDevice::Nvdimm)
+            .then(|| version::version(&program))
+            .flatten()
+            .unwrap_or_default();
+        if options.clock != Clock::Wall && !version::counts_instructions(&version) {
+            return Err(MachineError::OldQemu { program, version });
+        }
+        let maps_read_only = version::maps_read_only(&version);
         Ok(Self {
             program,
             accelerator,
@@ -197,16 +207,17 @@ impl Qemu {
     }
 
     fn command_line(&self, places: &Places<'_>) -> Vec<String> {
-        let tsc_kilohertz = match self.accelerator {
-            Accelerator::Tcg => self.options.tsc.kilohertz(),
-            _ => None,
+        let tsc_kilohertz = match (self.options.clock, self.accelerator) {
+            (Clock::Virtual(_), _) => Some(deterministic::TSC_KILOHERTZ),
+            (Clock::Wall, Accelerator::Tcg) => self.options.tsc.kilohertz(),
+            (Clock::Wall, _) => None,
         };
         arguments::arguments(&arguments::Plan {
             accelerator: self.accelerator,
             root_device: self.options.root_device,
             vcpus: self.options.vcpus.get(),
             memory: self.options.memory,
-            huge_pages: self.options.huge_pages,
+            has_huge_pages: self.options.huge_pages.is_some(),
             lock_memory: self.options.lock_memory,
             disk: places.image,
             disk_bytes: places.image_bytes,
@@ -215,6 +226,7 @@ impl Qemu {
             initramfs: places.initramfs,
             tsc_kilohertz,
             has_network: self.options.network.is_some(),
+            clock: self.options.clock,
         })
     }
 }
@@ -227,6 +239,8 @@ impl Sandbox for Qemu {
             transport: Transport::Serial,
             root_device: Some(self.options.root_device),
             vmm: Some(self.program.clone()),
+            clock: self.options.clock.kind(),
+            virtual_clock: self.options.clock.rate().map(deterministic::description),
         }
     }
 
@@ -234,7 +248,12 @@ impl Sandbox for Qemu {
         self.options.root_device == RootDevice::Nvdimm && self.maps_read_only
     }
 
-    fn boot(&self, root: &RootFilesystem, seat: &Seat<'_>) -> Result<Machine, MachineError> {
+    fn boot(
+        &self,
+        root: &RootFilesystem,
+        orders: &Orders,
+        seat: &Seat<'_>,
+    ) -> Result<Machine, MachineError> {
         let (RootFilesystem::Copy(path) | RootFilesystem::Shared(path)) = root else {
             return Err(MachineError::RootKind {
                 wanted: "an ext4 image",
@@ -249,8 +268,23 @@ impl Sandbox for Qemu {
         for file in data::files(&self.program) {
             cell.keep(&file);
         }
+        let device = match self.options.root_device {
+            RootDevice::VirtioBlk => "/dev/vda",
+            RootDevice::Nvdimm => "/dev/pmem0",
+        };
+        let device = Root::Disk {
+            device: device.to_owned(),
+        };
         let kernel = cell.read_only(&self.kernel.image, "/kernel");
-        let initramfs = cell.read_only(&self.initramfs.path, "/initramfs");
+        let initramfs = match self.options.clock {
+            Clock::Wall => cell.read_only(&self.initramfs.path, "/initramfs"),
+            Clock::Virtual(_) => {
+                let mut orders = orders.clone();
+                orders.root = device.clone();
+                let own = deterministic::with_orders(&self.initramfs.path, &orders, seat.folder)?;
+                cell.read_only(&own, "/initramfs")
+            }
+        };
         let is_shared = matches!(root, RootFilesystem::Shared(_));
         let image = if is_shared {
             cell.read_only(path, "/disk")
@@ -263,9 +297,11 @@ impl Sandbox for Qemu {
         if let Some(network) = &self.options.network {
             cell.connect(network, seat.name)?;
         }
-        if let Some(pages) = self.options.huge_pages {
-            pages.check(self.options.memory)?;
-            cell.allow_files_of(self.options.memory.bytes());
+        let memory = self.options.memory;
+        let huge_pages = self.options.huge_pages.as_ref();
+        let huge_pages = huge_pages.map(|pages| pages.promise(memory)).transpose()?;
+        if huge_pages.is_some() {
+            cell.allow_files_of(memory.bytes());
         }
         let arguments = self.command_line(&Places {
             kernel: &kernel,
@@ -275,20 +311,19 @@ impl Sandbox for Qemu {
             is_shared,
         });
         let (ours, theirs) = stream_pair()?;
-        let device = match self.options.root_device {
-            RootDevice::VirtioBlk => "/dev/vda",
-            RootDevice::Nvdimm => "/dev/pmem0",
-        };
-        Machine::spawn_jailed(JailedLaunch {
+        let machine = Machine::spawn_jailed(JailedLaunch {
             cell,
             program: &self.program,
             arguments: arguments.into_iter().map(OsString::from).collect(),
             vcpus: self.options.vcpus.get(),
             descriptors: vec![theirs],
             connection: Connection::Ready(ours),
-            root: Root::Disk {
-                device: device.to_owned(),
-            },
+            root: device,
+            huge_pages,
+        })?;
+        Ok(match self.options.clock {
+            Clock::Wall => machine,
+            Clock::Virtual(_) => machine.with_orders(),
         })
     }
 }

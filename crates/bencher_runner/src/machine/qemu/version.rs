@@ -18,10 +18,20 @@ pub fn version(program: &Path) -> Option<String> {
 /// Whether QEMU of this version can map a file privately that it opened for reading only
 /// (`memory-backend-file,readonly=on,rom=off`, since 8.2).
 pub(super) fn maps_read_only(version: &str) -> bool {
+    is_at_least(version, (8, 2))
+}
+
+/// Whether QEMU of this version emulates all of the processor that virtual clocks are counted on
+/// (AVX2 came with 7.2).
+pub(super) fn counts_instructions(version: &str) -> bool {
+    is_at_least(version, (7, 2))
+}
+
+fn is_at_least(version: &str, least: (u32, u32)) -> bool {
     let mut numbers = version
         .split(|character: char| !character.is_ascii_digit())
         .map(|number| number.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(8), Some(2))
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= least
 }
 
 fn parse(text: &str) -> Option<String> {
@@ -51,6 +61,18 @@ mod tests {
             ("", false),
         ] {
             assert_eq!(super::maps_read_only(version), can, "{version}");
+        }
+    }
+
+    #[test]
+    fn virtual_clocks_need_7_2() {
+        for (version, can) in [
+            ("7.1.0", false),
+            ("7.2.0", true),
+            ("10.0.2", true),
+            ("", false),
+        ] {
+            assert_eq!(super::counts_instructions(version), can, "{version}");
         }
     }
 }

@@ -16,7 +16,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 pub(crate) use handle::Handle;
 pub(crate) use image::Image;
-pub(crate) use neighbour::{Host, ip, traces};
+pub(crate) use neighbour::{Host, forwards, guards, ip, traces};
 pub(crate) use ordinary::Ordinary;
 pub(crate) use server::serve_once;
 pub(crate) use small_disk::SmallDisk;

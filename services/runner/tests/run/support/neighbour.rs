@@ -104,16 +104,27 @@ pub(crate) fn traces() -> String {
             traces.extend(["interface ", &name, "\n"]);
         }
     }
-    let tables = Command::new("nft")
-        .args(["list", "tables"])
-        .output()
-        .unwrap();
-    traces += &String::from_utf8(tables.stdout).unwrap();
-    let forwarding = "/proc/sys/net/ipv4/conf/outside/forwarding";
-    if fs::read_to_string(forwarding).unwrap().trim() != "0" {
+    traces += &nft("list tables");
+    if forwards("outside") {
         traces += "outside forwards\n";
     }
     traces
+}
+
+/// The rules that keep the host from forwarding for others than guests.
+pub(crate) fn guards() -> String {
+    nft("list table inet bencher_runner")
+}
+
+/// Whether the host forwards what comes in on `interface`.
+pub(crate) fn forwards(interface: &str) -> bool {
+    let setting = format!("/proc/sys/net/ipv4/conf/{interface}/forwarding");
+    fs::read_to_string(setting).unwrap().trim() != "0"
+}
+
+fn nft(arguments: &str) -> String {
+    let said = Command::new("nft").args(arguments.split(' ')).output();
+    String::from_utf8(said.unwrap().stdout).unwrap()
 }
 
 /// `ip` in the namespace of this thread.

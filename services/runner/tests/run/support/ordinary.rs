@@ -65,21 +65,28 @@ impl Ordinary {
 
     /// `runner run --image IMAGE …`.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Ran {
-        Ran::of(self.command(image, arguments).output().unwrap())
+        Ran::of(self.run_command(image, arguments).output().unwrap())
     }
 
     /// The same, not started yet.
-    pub(crate) fn command<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Command {
+    pub(crate) fn run_command<S: AsRef<OsStr>>(&self, image: &Image, arguments: &[S]) -> Command {
         readable(image.path());
+        let mut command = self.command();
+        command
+            .args(["run", "--image"])
+            .arg(image.path())
+            .args(arguments);
+        command
+    }
+
+    /// `runner …`.
+    pub(crate) fn command(&self) -> Command {
         let home = self.home.path();
         let mut command = Command::new("setpriv");
         command
             .args([format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")])
             .args(["--clear-groups", "--no-new-privs"])
             .arg(home.join("runner"))
-            .args(["run", "--image"])
-            .arg(image.path())
-            .args(arguments)
             .env("BENCHER_RUNNER_CACHE_DIR", home.join("cache"))
             .env("BENCHER_RUNNER_STATE_DIR", home.join("state"))
             .env("BENCHER_RUNNER_NO_TUNING", "1")

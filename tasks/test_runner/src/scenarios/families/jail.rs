@@ -173,27 +173,41 @@ const HIDDEN: [&str; 6] = [
     "/bin/sh",
 ];
 
+/// Folders of the host's that no VMM may see, under whatever name.
+const FOLDERS: [&str; 6] = ["/", "/etc", "/home", "/root", "/usr", "/var"];
+
 /// A file of the host that belongs to the VMM: its program, libraries, firmware, and what the
 /// runner keeps in its `own` folders, such as kernels.
 fn is_of_vmm(path: &Path, program: &Path, own: [&Path; 2]) -> bool {
     let name = path.file_name().unwrap_or_default();
     let text = name.to_string_lossy();
     Some(name) == program.file_name()
-        || text.contains(".so")
+        || text.ends_with(".so")
+        || text.contains(".so.")
         || text.ends_with(".bin")
         || text.ends_with(".rom")
         || own.iter().any(|folder| path.starts_with(folder))
 }
 
-/// Files below a VMM's root that are the host's at the same place and that it has no use for; the
-/// first few, as without a jail it sees all of them.
+/// Files below a VMM's root that are the host's at the same place and that it has no use for, and
+/// whole folders of the host's at any place; the first few, as without a jail it sees all of them.
 fn strangers(stage: &Stage<'_>, vmm: &Path) -> anyhow::Result<Vec<String>> {
     const ENOUGH: usize = 3;
     let root = vmm.join("root");
     let program = fs::read_link(vmm.join("exe"))?;
     let mut found = Vec::new();
+    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    let of_host: Vec<_> = FOLDERS
+        .iter()
+        .filter_map(|folder| fs::metadata(folder).ok())
+        .map(|metadata| identity(&metadata))
+        .collect();
     let mut folders = vec![root.clone()];
     while let Some(folder) = folders.pop() {
+        if fs::metadata(&folder).is_ok_and(|it| of_host.contains(&identity(&it))) {
+            let inside = Path::new("/").join(folder.strip_prefix(&root)?);
+            found.push(format!("a folder of the host's as {}", inside.display()));
+        }
         // What can not be listed, or goes meanwhile, can not be seen.
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let Ok(metadata) = entry.metadata() else {
@@ -207,7 +221,7 @@ fn strangers(stage: &Stage<'_>, vmm: &Path) -> anyhow::Result<Vec<String>> {
             } else if metadata.is_file() {
                 let here = Path::new("/").join(relative);
                 let is_the_hosts = fs::symlink_metadata(&here)
-                    .is_ok_and(|ours| (ours.dev(), ours.ino()) == (metadata.dev(), metadata.ino()));
+                    .is_ok_and(|ours| identity(&ours) == identity(&metadata));
                 if is_the_hosts
                     && !is_of_vmm(
                         &here,
@@ -218,7 +232,7 @@ fn strangers(stage: &Stage<'_>, vmm: &Path) -> anyhow::Result<Vec<String>> {
                     found.push(here.display().to_string());
                 }
             }
-            if found.len() == ENOUGH {
+            if found.len() >= ENOUGH {
                 return Ok(found);
             }
         }
