@@ -72,6 +72,10 @@ impl Change {
         let current = self.form.value(text);
         if self.form.same(&current, &self.original) {
             Verdict::IsOriginal
+        } else if current.is_empty() {
+            // Nobody's value: a write that was cut off, where a file is not the kernel's own (a
+            // container may have others in their place).
+            Verdict::PutBack
         } else if self.form.same(&current, &self.wanted) || !self.form.is_exact() {
             Verdict::PutBack
         } else {
@@ -116,6 +120,7 @@ mod tests {
             (Form::Plain, "10\n", Verdict::PutBack),
             (Form::Plain, "60\n", Verdict::IsOriginal),
             (Form::Plain, "1\n", Verdict::IsOthers),
+            (Form::Plain, "", Verdict::PutBack),
             (Form::Kilohertz, "1\n", Verdict::PutBack),
             (Form::Kilohertz, "60\n", Verdict::IsOriginal),
         ] {
