@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 
 use bencher_output_protocol::{
-    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Limits, LogLevel, Network,
-    Orders, Resources, Root, Stop,
+    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Layouts, Limits, LogLevel,
+    Network, Orders, Resources, Root, Stop,
 };
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -132,6 +132,7 @@ fn host_messages() -> Vec<HostMessage> {
             gateway: [198, 18, 0, 1].into(),
             name_servers: vec![[192, 0, 2, 53].into()],
         }),
+        layouts: Layouts::Random,
     };
     vec![
         HostMessage::Hello,

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::Read;
 
-use bencher_output_protocol::{ExitStatus, GuestMessage, LogLevel, Orders};
+use bencher_output_protocol::{ExitStatus, GuestMessage, Layouts, LogLevel, Orders};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::personality::{self, Persona};
 
 use crate::cgroup::Cgroup;
 use crate::collect::{Collector, missing_everywhere};
@@ -39,6 +40,9 @@ pub(crate) fn serve(link: &mut Link, orders: &Orders, world: &World) -> Result<(
         );
         link.log(LogLevel::Warning, text)?;
     }
+    if orders.layouts == Layouts::Fixed {
+        fix_layouts(link)?;
+    }
     let command = Command::new(orders, account)?;
     let report = Run::start(link, orders, &command, world)?.supervise(link)?;
     let began = !matches!(
@@ -54,6 +58,21 @@ pub(crate) fn serve(link: &mut Link, orders: &Orders, world: &World) -> Result<(
         missing_everywhere(link, &orders.outputs, "the command never began")?;
     }
     link.send(&GuestMessage::Done)
+}
+
+/// Turns address space layout randomization off for what this process starts from now on. A program
+/// that changes its user as it is executed gets it back (`personality(2)`, `ADDR_NO_RANDOMIZE`).
+fn fix_layouts(link: &mut Link) -> Result<(), InitError> {
+    // What is set already stays.
+    let fixed = personality::get()
+        .and_then(|now| personality::set(now | Persona::ADDR_NO_RANDOMIZE))
+        .map(drop);
+    let Err(errno) = fixed else {
+        return Ok(());
+    };
+    // Container engines allow few personalities.
+    let text = format!("the command's memory layout is random: personality: {errno}");
+    link.log(LogLevel::Warning, text)
 }
 
 /// The largest `/etc/passwd` or `/etc/group` that is read, in bytes.

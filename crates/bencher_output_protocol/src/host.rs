@@ -44,6 +44,17 @@ pub struct Orders {
     pub log_level: LogLevel,
     /// The network beside loopback; `None` for loopback alone.
     pub network: Option<Network>,
+    /// Where the command's memory is laid out.
+    pub layouts: Layouts,
+}
+
+/// Where the parts of a program are in its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layouts {
+    /// At the same places at each start.
+    Fixed,
+    /// At random ones (ASLR).
+    Random,
 }
 
 /// The guest's way out: its one Ethernet interface.

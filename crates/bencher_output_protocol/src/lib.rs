@@ -57,4 +57,4 @@ pub use frame::{
     HEADER_LENGTH, MAX_DATA, MAX_GUEST_PAYLOAD, MAX_HOST_PAYLOAD, PROTOCOL_VERSION, data_header,
 };
 pub use guest::{ExitReport, ExitStatus, FileBegin, GuestMessage, LogLevel, Resources};
-pub use host::{HostMessage, Limits, Network, Orders, Root, Stop};
+pub use host::{HostMessage, Layouts, Limits, Network, Orders, Root, Stop};

@@ -7,7 +7,9 @@
 mod cgroup;
 mod cpio;
 pub mod cpus;
+pub mod doctor;
 mod download;
+mod host_files;
 pub mod initramfs;
 mod interruptible;
 mod interrupts;

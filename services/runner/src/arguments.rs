@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cpus;
+mod doctor;
 mod machine;
 mod network;
 mod run;
@@ -14,6 +15,7 @@ use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cpus::Cpus;
+pub(crate) use doctor::Doctor;
 pub(crate) use machine::{Accelerator, Clock, Isolation, Machine, PageCache, RootDevice, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Kernel(Kernel),
     /// Build root filesystem images
     Rootfs(Rootfs),
+    /// Check whether this host is fit for benchmarks, and measure its noise
+    Doctor(Doctor),
     /// Make this host quiet beyond one run, and put it back
     Tune(Box<Tune>),
 }

@@ -1,6 +1,7 @@
 //! The `runner` command.
 
 mod arguments;
+mod doctor;
 mod kernel;
 mod rootfs;
 mod run;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::Setup(command) => setup::run(command, &arguments.global, terminal),
         Command::Kernel(command) => kernel::run(&command, &arguments.global, terminal),
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
+        Command::Doctor(command) => doctor::run(&command, &arguments.global, &terminal),
         Command::Tune(command) => tune::run(*command, &terminal),
     };
     ExitCode::from(code)

@@ -80,7 +80,7 @@ fn c_strings(items: &[Vec<u8>], what: &str) -> Result<Vec<CString>, InitError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bencher_output_protocol::{Limits, LogLevel, Root};
+    use bencher_output_protocol::{Layouts, Limits, LogLevel, Root};
 
     fn orders(arguments: &[&str], environment: &[&str], folder: &str) -> Orders {
         let bytes = |items: &[&str]| items.iter().map(|item| item.as_bytes().to_vec()).collect();
@@ -103,6 +103,7 @@ mod tests {
             },
             log_level: LogLevel::Info,
             network: None,
+            layouts: Layouts::Fixed,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::process::{Command, Stdio};
 
-use bencher_output_protocol::{Orders, Root};
+use bencher_output_protocol::{Layouts, Orders, Root};
 
 use crate::harness::{Guest, INIT, image_or_skip, run, spawn};
 
@@ -40,6 +40,20 @@ fn the_environment_is_exactly_as_ordered_plus_home() {
     );
     orders.environment = vec![b"PATH=/bin".to_vec(), b"HOME=/h".to_vec()];
     assert_eq!(run(orders).succeeded().stdout, b"PATH=/bin\0HOME=/h\0");
+}
+
+#[test]
+fn memory_layouts_are_fixed_or_random() {
+    let image = image_or_skip!();
+    // ADDR_NO_RANDOMIZE, see personality(2).
+    for (layouts, personality) in [
+        (Layouts::Fixed, "00040000\n"),
+        (Layouts::Random, "00000000\n"),
+    ] {
+        let mut orders = image.orders(&["cat", "/proc/self/personality"]);
+        orders.layouts = layouts;
+        assert_eq!(run(orders).succeeded().stdout(), personality, "{layouts:?}");
+    }
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn a_host_can_send_what_linux_can_execute() {
 }
 
 fn empty_orders() -> bencher_output_protocol::Orders {
-    use bencher_output_protocol::{Limits, LogLevel, Orders, Root};
+    use bencher_output_protocol::{Layouts, Limits, LogLevel, Orders, Root};
     Orders {
         root: Root::Directory { path: Vec::new() },
         hostname: String::new(),
@@ -248,5 +248,6 @@ fn empty_orders() -> bencher_output_protocol::Orders {
         },
         log_level: LogLevel::Info,
         network: None,
+        layouts: Layouts::Fixed,
     }
 }

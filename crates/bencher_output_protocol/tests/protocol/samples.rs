@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use bencher_output_protocol::{
-    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Limits, LogLevel, MAX_DATA,
-    Network, Orders, Resources, Root, Stop,
+    ExitReport, ExitStatus, FileBegin, GuestMessage, HostMessage, Layouts, Limits, LogLevel,
+    MAX_DATA, Network, Orders, Resources, Root, Stop,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -137,7 +137,7 @@ fn orders() -> impl Strategy<Value = Orders> {
         (root, ".{0,10}", ".{0,10}", level()),
         (list(), list(), list()),
         (vec(any::<u8>(), 0..20), any::<u8>(), numbers),
-        option::of(network()),
+        (option::of(network()), layouts()),
     )
         .prop_map(
             |(
@@ -148,7 +148,7 @@ fn orders() -> impl Strategy<Value = Orders> {
                     stop_signal,
                     (output_bytes, file_count, file_bytes, total_file_bytes),
                 ),
-                network,
+                (network, layouts),
             )| Orders {
                 root,
                 hostname,
@@ -166,8 +166,13 @@ fn orders() -> impl Strategy<Value = Orders> {
                 },
                 log_level,
                 network,
+                layouts,
             },
         )
+}
+
+fn layouts() -> impl Strategy<Value = Layouts> {
+    prop_oneof![Just(Layouts::Fixed), Just(Layouts::Random)]
 }
 
 fn network() -> impl Strategy<Value = Network> {

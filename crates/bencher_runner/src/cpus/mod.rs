@@ -9,7 +9,7 @@ mod placement;
 mod set;
 mod topology;
 
-pub(crate) use affinity::set_this_thread;
+pub(crate) use affinity::{permitted, set_this_thread};
 pub use layout::{Compromise, Demand, Layout, LayoutError, decide};
 pub(crate) use memory::bind_this_thread;
 pub use partition::PartitionKind;

@@ -23,7 +23,7 @@ pub fn kvm_state() -> KvmState {
     state(Path::new("/sys/module"), Path::new("/dev/kvm"))
 }
 
-fn state(modules: &Path, device: &Path) -> KvmState {
+pub(crate) fn state(modules: &Path, device: &Path) -> KvmState {
     if let Err(error) = OpenOptions::new().read(true).write(true).open(device) {
         return KvmState::Unusable(format!("failed to open {}: {error}", device.display()));
     }

@@ -37,6 +37,7 @@ pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
 pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version};
 pub use host::Host;
 pub use huge_pages::HugePages;
+pub(crate) use kvm::state as kvm_state_of;
 pub use kvm::{KvmState, kvm_state};
 pub use qemu::{Accelerator, Qemu, QemuOptions, RootDevice, qemu_version};
 pub use tsc::TscAnchor;

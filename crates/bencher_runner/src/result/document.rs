@@ -89,6 +89,18 @@ pub struct Command {
     pub working_directory: String,
     /// `user[:group]` as given by the image or the user; empty for root.
     pub user: String,
+    /// Where its memory was laid out.
+    pub layouts: Layouts,
+}
+
+/// Where the parts of a program are in its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Layouts {
+    /// At the same places at each start.
+    Fixed,
+    /// At random ones (ASLR).
+    Random,
 }
 
 /// Where it ran.

@@ -6,8 +6,8 @@ mod metrics;
 mod spool;
 
 pub use document::{
-    Command, Host, Image, KernelIdentity, Limits, Machine, Outcome, ResultDocument, RunnerIdentity,
-    Setup, Trust, VERSION,
+    Command, Host, Image, KernelIdentity, Layouts, Limits, Machine, Outcome, ResultDocument,
+    RunnerIdentity, Setup, Trust, VERSION,
 };
 pub use iteration::{
     Content, EndedBy, FileOutput, HostCpu, Iteration, MissingOutput, Resources, Spans, StoredText,

@@ -3,10 +3,12 @@
 use bencher_oci::{
     ImageConfig, StopSignal, merge_environment, resolve_command, resolve_working_dir,
 };
-use bencher_output_protocol::{Limits, Orders, Root};
+use bencher_output_protocol::{Layouts, Limits, Orders, Root};
 
 use super::{RunError, RunSpec};
+use crate::machine::Clock;
 use crate::result;
+use crate::tuning::Feature;
 
 /// The host name of every guest: the same, so that no run differs by it.
 const HOSTNAME: &str = "bencher";
@@ -54,7 +56,18 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
         },
         log_level: spec.guest_log_level,
         network: None,
+        layouts: layouts(spec),
     })
+}
+
+/// Where the command's memory is laid out. All that is random for a guest with a virtual clock is
+/// made of one seed, so that its layouts are fixed whatever is asked for.
+fn layouts(spec: &RunSpec) -> Layouts {
+    let is_random = spec.tuning.choices.keep.contains(&Feature::Aslr);
+    match spec.clock {
+        Clock::Wall if is_random => Layouts::Random,
+        Clock::Wall | Clock::Virtual(_) => Layouts::Fixed,
+    }
 }
 
 /// The command as the result shows it.
@@ -73,6 +86,10 @@ pub(crate) fn command(orders: &Orders) -> result::Command {
             .collect(),
         working_directory: text(&orders.working_directory),
         user: orders.user.clone(),
+        layouts: match orders.layouts {
+            Layouts::Fixed => result::Layouts::Fixed,
+            Layouts::Random => result::Layouts::Random,
+        },
     }
 }
 

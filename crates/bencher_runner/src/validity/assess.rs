@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::observation::Observation;
 
 /// Ticks of `/proc/stat` in a second: `USER_HZ`, the same on every architecture that this runs on.
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// The least time that counters in ticks can tell from their own rounding, in seconds.
 const ROUNDING: f64 = 0.05;
@@ -18,7 +18,7 @@ const ROUNDING: f64 = 0.05;
 const STEAL: f64 = 0.01;
 
 /// Of the time of the watched CPUs, what other programs may take.
-const OTHERS: f64 = 0.02;
+pub(crate) const OTHERS: f64 = 0.02;
 
 /// Of the command's time, how long tasks of this host may wait for a CPU.
 const CPU_PRESSURE: f64 = 0.10;
@@ -33,7 +33,7 @@ const SLOWER: f64 = 0.05;
 const INTERRUPTS: f64 = 10_000.0;
 
 /// Clock sources that are slow to read, or too coarse (`kernel/time/clocksource.c` rates them).
-const POOR_CLOCKS: [&str; 5] = ["hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"];
+pub(crate) const POOR_CLOCKS: [&str; 5] = ["hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit"];
 
 /// What there is to be assessed.
 #[derive(Debug, Clone, Copy)]

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 /// What one CPU has spent its time with since the host's start, in ticks (`USER_HZ`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct CpuTime {
+pub(crate) struct CpuTime {
     /// Executing anything, guests included.
-    pub(super) busy: u64,
+    pub(crate) busy: u64,
     /// Wanting to execute, while the hypervisor below this host executed something else.
-    pub(super) steal: u64,
+    pub(crate) steal: u64,
 }
 
 /// The times of each CPU in `/proc/stat`.
-pub(super) fn cpu_times(stat: &str) -> BTreeMap<u32, CpuTime> {
+pub(crate) fn cpu_times(stat: &str) -> BTreeMap<u32, CpuTime> {
     per_cpu(stat, |fields| {
         // user nice system idle iowait irq softirq steal; guests' time is in user and nice.
         let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = fields[..] else {

@@ -17,5 +17,8 @@ mod observation;
 mod sensors;
 
 pub use assess::{Assessment, Suspicion, SuspicionKind, Validity, Verdict};
+pub(crate) use assess::{OTHERS, POOR_CLOCKS, TICKS};
 pub use cool_down::{CoolDown, Cooling};
+pub(crate) use counters::cpu_times;
 pub use observation::{Observation, Observer};
+pub(crate) use sensors::{clock_source, temperature, throttlings};

@@ -31,7 +31,7 @@ pub(super) fn frequencies(host: &Path, cpus: &CpuSet) -> BTreeMap<u32, Frequency
 
 /// How often `cpus`, or the packages that they are in, were slowed down because of their heat
 /// (Intel: `arch/x86/kernel/cpu/mce/therm_throt.c`); absent where no CPU counts that.
-pub(super) fn throttlings(host: &Path, cpus: &CpuSet) -> Option<u64> {
+pub(crate) fn throttlings(host: &Path, cpus: &CpuSet) -> Option<u64> {
     let of = |cpu: u32| {
         let folder = host.join(format!("sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
         let core: Option<u64> = number(&folder.join("core_throttle_count"));
@@ -51,7 +51,7 @@ const HWMON: [&str; 5] = ["coretemp", "k10temp", "zenpower", "k8temp", "cpu_ther
 const ZONES: [&str; 3] = ["x86_pkg_temp", "cpu-thermal", "cpu_thermal"];
 
 /// The temperature of the hottest sensor of a processor, in thousandths of a degree Celsius.
-pub(super) fn temperature(host: &Path) -> Option<i64> {
+pub(crate) fn temperature(host: &Path) -> Option<i64> {
     let zones = folders(&host.join("sys/class/thermal"))
         .into_iter()
         .filter(|zone| named(&zone.join("type"), &ZONES))
@@ -69,7 +69,7 @@ pub(super) fn temperature(host: &Path) -> Option<i64> {
 }
 
 /// What keeps the host's time; absent where the kernel does not tell.
-pub(super) fn clock_source(host: &Path) -> Option<String> {
+pub(crate) fn clock_source(host: &Path) -> Option<String> {
     let path = "sys/devices/system/clocksource/clocksource0/current_clocksource";
     let name = fs::read_to_string(host.join(path)).ok()?;
     Some(name.trim().to_owned())

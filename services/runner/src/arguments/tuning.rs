@@ -35,7 +35,7 @@ pub(crate) struct HostTuning {
     reason = "each one is an option of its own"
 )]
 pub(crate) struct Knobs {
-    /// Keep address space layout randomization, which is turned off else
+    /// Keep address space layout randomization, of the command too; it is turned off else
     #[arg(long, help_heading = "Host tuning")]
     aslr: bool,
     /// Keep the NMI watchdog

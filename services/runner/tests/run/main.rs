@@ -6,6 +6,7 @@ mod bad_guest;
 mod bad_input;
 mod clock;
 mod cpus;
+mod doctor;
 mod host;
 mod jail;
 mod microvm;

@@ -9,7 +9,7 @@ use std::process::{Child, Command};
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use bencher_output_protocol::{Limits, LogLevel, Orders, Root};
+use bencher_output_protocol::{Layouts, Limits, LogLevel, Orders, Root};
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 use tempfile::TempDir;
@@ -102,6 +102,7 @@ impl Image {
             },
             log_level: LogLevel::Debug,
             network: None,
+            layouts: Layouts::Fixed,
         }
     }
 

@@ -3,10 +3,11 @@
 //!
 //! The kernel's `Documentation/core-api/irq/irq-affinity.rst`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::workqueues::NOTHING_APART;
 use crate::cpus::CpuSet;
+use crate::host_files::is_number;
 use crate::tuning::knob::{Form, Knob, Setting, Wish};
 use crate::tuning::place::Place;
 
@@ -34,7 +35,9 @@ impl Knob for Irqs {
             .map(|folder| Setting::of_interrupt(folder, housekeeping));
         Wish::Set {
             settings: std::iter::once(of_new).chain(numbered).collect(),
-            note: irqbalance_runs(place)
+            note: place
+                .files()
+                .is_running("irqbalance")
                 .then(|| "irqbalance runs here and may move them again".to_owned()),
         }
     }
@@ -45,17 +48,4 @@ pub(super) fn folders(place: &Place) -> Vec<PathBuf> {
     let mut folders = place.list("/proc/irq");
     folders.retain(|path| is_number(path));
     folders
-}
-
-fn is_number(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.iter().all(u8::is_ascii_digit)
-}
-
-fn irqbalance_runs(place: &Place) -> bool {
-    place
-        .list("/proc")
-        .into_iter()
-        .filter(|path| is_number(path))
-        .any(|process| place.value(process.join("comm")).as_deref() == Some("irqbalance"))
 }

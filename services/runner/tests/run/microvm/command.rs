@@ -203,6 +203,29 @@ fn a_docker_save_archive_runs_too() {
 }
 
 #[test]
+fn a_program_is_laid_out_the_same_in_each_iteration_unless_it_is_to_be_random() {
+    if no_vm() {
+        return;
+    }
+    for (arguments, layouts) in [(&[][..], "fixed"), (&["--aslr"][..], "random")] {
+        let arguments = [arguments, &["--iter", "2", "--format", "json"]].concat();
+        let result = script(&arguments, "grep stack /proc/self/maps")
+            .exits(0)
+            .json();
+        let stack = |iteration: usize| {
+            let iteration = &result["iterations"][iteration];
+            iteration["stdout"]["content"]["text"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert!(stack(0).contains("[stack]"), "{}", stack(0));
+        assert_eq!(stack(0) == stack(1), layouts == "fixed", "{}", stack(0));
+        assert_eq!(result["command"]["layouts"], layouts);
+    }
+}
+
+#[test]
 fn the_result_follows_its_schema() {
     if no_vm() {
         return;

@@ -1,0 +1,140 @@
+//! What host tuning is about: as it is now, and what a run makes of it.
+
+use crate::doctor::finding::{Check, Outcome};
+use crate::doctor::host::Host;
+use crate::tuning::{KnobOutcome, KnobState, SettingState};
+
+pub(super) const SMT: Check = Check {
+    name: "smt",
+    why: "two threads of a core share its units and caches: what runs on one slows the other",
+    examine: |host| examine(host, "smt"),
+};
+
+pub(super) const TURBO: Check = Check {
+    name: "turbo",
+    why: "how long a frequency above the nominal one lasts depends on heat, power and the other cores",
+    examine: |host| examine(host, "turbo"),
+};
+
+pub(super) const GOVERNOR: Check = Check {
+    name: "governor",
+    why: "other governors than `performance` change the frequency with the load, late",
+    examine: |host| examine(host, "governor"),
+};
+
+pub(super) const CSTATES: Check = Check {
+    name: "cstates",
+    why: "a CPU takes up to a tenth of a millisecond to come out of a deep idle state",
+    examine: |host| examine(host, "cstates"),
+};
+
+pub(super) const THP: Check = Check {
+    name: "thp",
+    why: "whether a program gets transparent huge pages depends on how fragmented memory is just then",
+    examine: |host| examine(host, "thp"),
+};
+
+pub(super) const KSM: Check = Check {
+    name: "ksm",
+    why: "merging equal pages takes CPU time, and makes the next write to each of them slow",
+    examine: |host| examine(host, "ksm"),
+};
+
+pub(super) const NUMA_BALANCING: Check = Check {
+    name: "numa-balancing",
+    why: "the kernel takes pages away to see who uses them, and moves memory and threads",
+    examine: |host| examine(host, "numa-balancing"),
+};
+
+fn examine(host: &Host, name: &str) -> Outcome {
+    match (host.knob(name), &host.tuning) {
+        (Some(knob), _) => outcome(knob, host.is_root),
+        (None, Err(reason)) => Outcome::limited(reason.clone()),
+        (None, Ok(_)) => Outcome::limited("nothing is known of it"),
+    }
+}
+
+fn outcome(knob: &KnobState, is_root: bool) -> Outcome {
+    let reason = || knob.reason.clone().unwrap_or_default();
+    let now = distinct(knob, |setting| setting.value.as_ref());
+    match knob.outcome {
+        KnobOutcome::Absent => Outcome::pass(reason()),
+        KnobOutcome::Unavailable | KnobOutcome::Refused => Outcome::limited(reason()),
+        KnobOutcome::Tuned | KnobOutcome::AsWanted | KnobOutcome::Kept => Outcome::pass(now),
+        KnobOutcome::Untouched => {
+            let wanted = distinct(knob, |setting| setting.wanted.as_ref());
+            let found = format!("{now}; root's runs make it {wanted} while they last");
+            if is_root {
+                Outcome::pass(found)
+            } else {
+                Outcome::warn(found, "run as root, or once as root: runner tune apply")
+            }
+        }
+    }
+}
+
+/// The values of a knob's files, each one once.
+fn distinct(knob: &KnobState, of: fn(&SettingState) -> Option<&String>) -> String {
+    let mut values: Vec<&str> = Vec::new();
+    for value in knob.settings.iter().filter_map(of) {
+        if !values.contains(&value.as_str()) {
+            values.push(value);
+        }
+    }
+    values.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Status;
+    use crate::doctor::host::fake::FakeHost;
+
+    fn knob(outcome: KnobOutcome, reason: Option<&str>) -> KnobState {
+        let setting = |value: &str| SettingState {
+            file: "/sys/x".into(),
+            value: Some(value.to_owned()),
+            wanted: Some("performance".to_owned()),
+            original: None,
+        };
+        KnobState {
+            name: "governor".to_owned(),
+            outcome,
+            reason: reason.map(str::to_owned),
+            settings: vec![setting("schedutil"), setting("schedutil")],
+        }
+    }
+
+    #[test]
+    fn what_a_run_mends_is_no_fault_of_roots_host() {
+        let untouched = knob(KnobOutcome::Untouched, None);
+        let text = "schedutil; root's runs make it performance while they last";
+        assert_eq!(outcome(&untouched, true), Outcome::pass(text));
+        let users = outcome(&untouched, false);
+        assert_eq!((users.status, users.found.as_str()), (Status::Warn, text));
+        let wanted = knob(KnobOutcome::AsWanted, None);
+        assert_eq!(outcome(&wanted, false), Outcome::pass("schedutil"));
+        let without = knob(KnobOutcome::Unavailable, Some("no cpufreq"));
+        assert_eq!(outcome(&without, true), Outcome::limited("no cpufreq"));
+    }
+
+    #[test]
+    fn a_host_that_tells_nothing_is_not_praised() {
+        let mut host = FakeHost::new("0", &[]).host;
+        assert_eq!(examine(&host, "smt").status, Status::Warn);
+        host.tuning = Err("the journal is damaged".to_owned());
+        let outcome = examine(&host, "smt");
+        assert_eq!(outcome, Outcome::limited("the journal is damaged"));
+    }
+
+    #[test]
+    fn every_name_is_one_of_a_knob() {
+        let place = crate::tuning::Place::this_host();
+        let choices = crate::tuning::TuningChoices::default();
+        let state = crate::tuning::status_of_host(&place, &choices, None).unwrap();
+        for check in [SMT, TURBO, GOVERNOR, CSTATES, THP, KSM, NUMA_BALANCING] {
+            let is_it = |knob: &KnobState| knob.name == check.name;
+            assert!(state.knobs.iter().any(is_it), "{}", check.name);
+        }
+    }
+}
