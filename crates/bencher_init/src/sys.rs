@@ -8,11 +8,12 @@
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::unistd::{ForkResult, Pid};
 
 /// Signals are numbered from 1 to this on Linux.
@@ -305,5 +306,36 @@ impl SharedNumber {
 
     pub(crate) fn get(self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Memory that the kernel has given pages to. Given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Populated {
+    start: NonNull<c_void>,
+    length: usize,
+}
+
+impl Populated {
+    /// As many bytes, each page of them written to.
+    pub(crate) fn new(length: usize) -> nix::Result<Self> {
+        let bytes = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
+        // SAFETY: a new anonymous mapping replaces nothing.
+        let start = unsafe {
+            mmap_anonymous(
+                None,
+                bytes,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_PRIVATE | MapFlags::MAP_POPULATE,
+            )
+        }?;
+        Ok(Self { start, length })
+    }
+}
+
+impl Drop for Populated {
+    fn drop(&mut self) {
+        // SAFETY: this is the mapping that was made, whole, and nothing refers to it.
+        let _gone_anyway = unsafe { munmap(self.start, self.length) };
     }
 }

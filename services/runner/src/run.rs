@@ -114,6 +114,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             .machine
             .hugepages
             .then(|| HugePages::of_host(&directories.state)),
+        prefault: arguments.machine.prefault,
         disk: arguments.machine.disk,
         page_cache: match arguments.machine.page_cache {
             None => run::PageCache::AsItIs,

@@ -104,6 +104,7 @@ mod tests {
             log_level: LogLevel::Info,
             network: None,
             layouts: Layouts::Fixed,
+            prefault: false,
         }
     }
 

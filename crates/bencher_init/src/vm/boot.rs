@@ -11,6 +11,7 @@ use super::events::DeviceEvents;
 use super::modules::load_modules;
 use super::parameters::{Parameters, Stream};
 use super::port::open_port;
+use super::prefault::touch_free_memory;
 use super::root::{NEW_ROOT, mount_root, switch_root, wait_for_device};
 use super::vsock::connect_to_host;
 use crate::alarm;
@@ -75,6 +76,18 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
     }
     for note in fill_etc(&root, &orders.hostname, name_servers) {
         link.log(LogLevel::Warning, note)?;
+    }
+    if orders.prefault {
+        match touch_free_memory() {
+            Ok(bytes) => {
+                let text = format!("touched {} MiB of memory", bytes >> 20);
+                link.log(LogLevel::Debug, text)?;
+            }
+            Err(errno) => {
+                let text = format!("not all memory was touched before the command: {errno}");
+                link.log(LogLevel::Warning, text)?;
+            }
+        }
     }
     switch_root()?;
     let world = World {

@@ -22,6 +22,7 @@ mod events;
 mod modules;
 mod parameters;
 mod port;
+mod prefault;
 mod root;
 mod vsock;
 

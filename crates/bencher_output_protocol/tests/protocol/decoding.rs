@@ -249,5 +249,6 @@ fn empty_orders() -> bencher_output_protocol::Orders {
         log_level: LogLevel::Info,
         network: None,
         layouts: Layouts::Fixed,
+        prefault: false,
     }
 }

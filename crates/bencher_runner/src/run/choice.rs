@@ -92,6 +92,9 @@ fn check_memory_and_disk(spec: &RunSpec) -> Result<(), RunError> {
     if let Some(other) = other.filter(|_| spec.qemu.lock_memory) {
         return Err(RunError::NoLockedMemory { other });
     }
+    if spec.prefault && spec.sandbox == SandboxChoice::None {
+        return Err(RunError::NoMemory);
+    }
     let has_disk = spec.sandbox != SandboxChoice::None || Host::can_mount();
     if spec.page_cache != PageCache::AsItIs && !has_disk {
         return Err(RunError::NoDisk);

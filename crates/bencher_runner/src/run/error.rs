@@ -132,6 +132,11 @@ pub enum RunError {
         /// What was asked for.
         other: &'static str,
     },
+    /// A choice for a machine's memory where there is none.
+    #[error(
+        "--prefault is about the memory of a machine, and --sandbox none has none: leave it out"
+    )]
+    NoMemory,
     /// A choice for disks where there is none.
     #[error(
         "--page-cache is about the disk of a run, and a user's --sandbox none has a folder: leave \

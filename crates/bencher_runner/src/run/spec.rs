@@ -42,6 +42,8 @@ pub struct RunSpec {
     pub memory: ByteSize,
     /// Huge pages for it, if it is to have any.
     pub huge_pages: Option<HugePages>,
+    /// Whether the guest touches all of it before the command starts.
+    pub prefault: bool,
     /// The size of the root filesystem.
     pub disk: ByteSize,
     /// What of it is in the host's page cache when a machine boots.

@@ -63,6 +63,10 @@ pub(crate) struct Machine {
     /// Take the guest's memory from the host's pool of huge pages (2 MiB)
     #[arg(long, help_heading = "Machine")]
     pub(crate) hugepages: bool,
+    /// Touch the guest's memory before the command starts, so that its first uses cost nothing more;
+    /// QEMU with KVM, or with huge pages, does that in any case
+    #[arg(long, help_heading = "Machine")]
+    pub(crate) prefault: bool,
     /// Keep all of QEMU's memory, the guest's included, in the host's
     #[arg(long, help_heading = "Machine")]
     pub(crate) lock_memory: bool,

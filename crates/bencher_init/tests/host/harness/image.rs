@@ -103,6 +103,7 @@ impl Image {
             log_level: LogLevel::Debug,
             network: None,
             layouts: Layouts::Fixed,
+            prefault: false,
         }
     }
 
