@@ -129,15 +129,10 @@ fn row(knob: &KnobState) -> [String; 5] {
     ]
 }
 
-/// The values of a knob's files, each one once: there may be one for each CPU.
+/// The values of a knob's files, the first few of them.
 fn distinct(knob: &KnobState, of: fn(&SettingState) -> Option<&String>) -> String {
     const SHOWN: usize = 3;
-    let mut values: Vec<&str> = Vec::new();
-    for value in knob.settings.iter().filter_map(of) {
-        if !values.contains(&value.as_str()) {
-            values.push(value);
-        }
-    }
+    let values = knob.distinct(of);
     match values.len() {
         0 => "-".to_owned(),
         1..=SHOWN => values.join(" | "),

@@ -77,6 +77,19 @@ pub struct SettingState {
     pub original: Option<String>,
 }
 
+impl KnobState {
+    /// The values of its files, each one once: there may be one for each CPU.
+    pub fn distinct(&self, of: fn(&SettingState) -> Option<&String>) -> Vec<&str> {
+        let mut values: Vec<&str> = Vec::new();
+        for value in self.settings.iter().filter_map(of) {
+            if !values.contains(&value.as_str()) {
+                values.push(value);
+            }
+        }
+        values
+    }
+}
+
 impl TuningState {
     /// The knobs that should have been tuned and are not, each with the reason, in one line; `None`
     /// when there are none.

@@ -2,7 +2,7 @@
 
 use crate::doctor::finding::{Check, Outcome};
 use crate::doctor::host::Host;
-use crate::tuning::{KnobOutcome, KnobState, SettingState};
+use crate::tuning::{KnobOutcome, KnobState};
 
 pub(super) const SMT: Check = Check {
     name: "smt",
@@ -56,13 +56,13 @@ fn examine(host: &Host, name: &str) -> Outcome {
 
 fn outcome(knob: &KnobState, is_root: bool) -> Outcome {
     let reason = || knob.reason.clone().unwrap_or_default();
-    let now = distinct(knob, |setting| setting.value.as_ref());
+    let now = knob.distinct(|setting| setting.value.as_ref()).join(", ");
     match knob.outcome {
         KnobOutcome::Absent => Outcome::pass(reason()),
         KnobOutcome::Unavailable | KnobOutcome::Refused => Outcome::limited(reason()),
         KnobOutcome::Tuned | KnobOutcome::AsWanted | KnobOutcome::Kept => Outcome::pass(now),
         KnobOutcome::Untouched => {
-            let wanted = distinct(knob, |setting| setting.wanted.as_ref());
+            let wanted = knob.distinct(|setting| setting.wanted.as_ref()).join(", ");
             let found = format!("{now}; root's runs make it {wanted} while they last");
             if is_root {
                 Outcome::pass(found)
@@ -73,22 +73,12 @@ fn outcome(knob: &KnobState, is_root: bool) -> Outcome {
     }
 }
 
-/// The values of a knob's files, each one once.
-fn distinct(knob: &KnobState, of: fn(&SettingState) -> Option<&String>) -> String {
-    let mut values: Vec<&str> = Vec::new();
-    for value in knob.settings.iter().filter_map(of) {
-        if !values.contains(&value.as_str()) {
-            values.push(value);
-        }
-    }
-    values.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::Status;
     use crate::doctor::host::fake::FakeHost;
+    use crate::tuning::SettingState;
 
     fn knob(outcome: KnobOutcome, reason: Option<&str>) -> KnobState {
         let setting = |value: &str| SettingState {
