@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
-pub(crate) use machine::{Accelerator, Clock, Isolation, Machine, PageCache, RootDevice, Sandbox};
+pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};

@@ -4,18 +4,14 @@ use std::sync::Arc;
 
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
-use bencher_runner::jail::{JailPolicy, Strictness};
 use bencher_runner::kernel::KernelSource;
 use bencher_runner::machine::{self, CpuTemplate, HugePages};
 use bencher_runner::run::{
-    self, FirecrackerChoice, LiveOutput, QemuChoice, RunLimits, RunSpec, SandboxChoice,
-    run as run_image,
+    FirecrackerChoice, LiveOutput, RunLimits, RunSpec, SandboxChoice, run as run_image,
 };
 use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
-use crate::arguments::{
-    Accelerator, Clock, Format, Global, PageCache, RootDevice, Run, Sandbox, SandboxLogLevel,
-};
+use crate::arguments::{Clock, Format, Global, Run, Sandbox, SandboxLogLevel};
 use crate::terminal::Terminal;
 use crate::{FAILED, Start};
 
@@ -83,30 +79,8 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             console: arguments.machine.serial_console,
         },
         network: arguments.network.choice(),
-        jail: JailPolicy {
-            strictness: match (
-                arguments.isolation.require_jail,
-                arguments.isolation.no_jail,
-            ) {
-                (true, _) => Strictness::Complete,
-                (_, true) => Strictness::Off,
-                _ => Strictness::Possible,
-            },
-            uids: arguments.isolation.jail_uids,
-        },
-        qemu: QemuChoice {
-            program: arguments.machine.qemu.clone(),
-            accelerator: match arguments.machine.accelerator {
-                Accelerator::Auto => None,
-                Accelerator::Kvm => Some(machine::Accelerator::Kvm),
-                Accelerator::Tcg => Some(machine::Accelerator::Tcg),
-            },
-            root_device: arguments.machine.root_device.map(|device| match device {
-                RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
-                RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
-            }),
-            lock_memory: arguments.machine.lock_memory,
-        },
+        jail: arguments.isolation.policy(),
+        qemu: arguments.machine.qemu_choice(),
         clock,
         vcpus: arguments.machine.vcpus,
         memory: arguments.machine.memory,
@@ -116,11 +90,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
             .then(|| HugePages::of_host(&directories.state)),
         prefault: arguments.machine.prefault,
         disk: arguments.machine.disk,
-        page_cache: match arguments.machine.page_cache {
-            None => run::PageCache::AsItIs,
-            Some(PageCache::Warm) => run::PageCache::Warm,
-            Some(PageCache::Cold) => run::PageCache::Cold,
-        },
+        page_cache: arguments.machine.page_cache(),
         kernel: kernel_source(arguments)?,
         command: CommandOverrides {
             entrypoint: arguments.entrypoint.clone(),

@@ -3,13 +3,18 @@
 use std::num::NonZeroU8;
 use std::path::PathBuf;
 
-use bencher_runner::jail::UidRange;
-use bencher_runner::machine::ClockRate;
+use bencher_runner::jail::{JailPolicy, Strictness, UidRange};
+use bencher_runner::machine::{self, ClockRate};
+use bencher_runner::run::{self, QemuChoice};
 use bencher_runner::units::ByteSize;
 use clap::{Args, ValueEnum};
 
 /// The machine.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is an option of its own"
+)]
 pub(crate) struct Machine {
     /// The kind of machine: a microVM, or `none` for this host's own kernel
     #[arg(long, value_enum, default_value_t, help_heading = "Machine")]
@@ -94,6 +99,34 @@ pub(crate) struct Machine {
     pub(crate) clock_mips: Option<ClockRate>,
 }
 
+impl Machine {
+    /// What is wanted of QEMU.
+    pub(crate) fn qemu_choice(&self) -> QemuChoice {
+        QemuChoice {
+            program: self.qemu.clone(),
+            accelerator: match self.accelerator {
+                Accelerator::Auto => None,
+                Accelerator::Kvm => Some(machine::Accelerator::Kvm),
+                Accelerator::Tcg => Some(machine::Accelerator::Tcg),
+            },
+            root_device: self.root_device.map(|device| match device {
+                RootDevice::VirtioBlk => machine::RootDevice::VirtioBlk,
+                RootDevice::Nvdimm => machine::RootDevice::Nvdimm,
+            }),
+            lock_memory: self.lock_memory,
+        }
+    }
+
+    /// What of the disk is to be in the host's memory.
+    pub(crate) fn page_cache(&self) -> run::PageCache {
+        match self.page_cache {
+            None => run::PageCache::AsItIs,
+            Some(PageCache::Warm) => run::PageCache::Warm,
+            Some(PageCache::Cold) => run::PageCache::Cold,
+        }
+    }
+}
+
 /// The jail of its VMM.
 #[derive(Debug, Args)]
 pub(crate) struct Isolation {
@@ -112,6 +145,20 @@ pub(crate) struct Isolation {
         help_heading = "Jail"
     )]
     pub(crate) jail_uids: UidRange,
+}
+
+impl Isolation {
+    /// What is wanted of the jail.
+    pub(crate) fn policy(&self) -> JailPolicy {
+        JailPolicy {
+            strictness: match (self.require_jail, self.no_jail) {
+                (true, _) => Strictness::Complete,
+                (_, true) => Strictness::Off,
+                _ => Strictness::Possible,
+            },
+            uids: self.jail_uids,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

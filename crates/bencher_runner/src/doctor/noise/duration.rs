@@ -26,7 +26,7 @@ impl NoiseDuration {
     /// A second.
     pub const LEAST: Self = Self(Duration::from_secs(1));
 
-    const MOST: Duration = Duration::from_secs(3600);
+    const MOST: Duration = Duration::from_hours(1);
 }
 
 impl FromStr for NoiseDuration {
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn durations_have_bounds() {
         assert_eq!("1s".parse(), Ok(NoiseDuration::LEAST));
-        assert_eq!("1h".parse(), Ok(NoiseDuration(Duration::from_secs(3600))));
+        assert_eq!("1h".parse(), Ok(NoiseDuration(Duration::from_hours(1))));
         for bad in ["999ms", "61m", "0"] {
             assert!(bad.parse::<NoiseDuration>().is_err(), "{bad}");
         }

@@ -45,22 +45,22 @@ pub(super) fn on(cpu: u32, duration: Duration) -> io::Result<Record> {
         longest: Duration::ZERO,
     };
     let end = Instant::now() + duration;
-    let mut last = Instant::now();
-    while last < end {
-        let start = last;
+    let mut before = Instant::now();
+    while before < end {
+        let start = before;
         for _ in 0..steps {
             step();
             let now = Instant::now();
-            let took = now - last;
+            let took = now - before;
             if took > long {
-                let lost = took - usual;
+                let lost = took.saturating_sub(usual);
                 record.interruptions = record.interruptions.saturating_add(1);
                 record.interrupted += lost;
                 record.longest = record.longest.max(lost);
             }
-            last = now;
+            before = now;
         }
-        record.samples.push((last - start).as_secs_f64());
+        record.samples.push((before - start).as_secs_f64());
     }
     Ok(record)
 }
@@ -70,12 +70,12 @@ pub(super) fn on(cpu: u32, duration: Duration) -> io::Result<Record> {
 fn usual_step() -> Duration {
     let end = Instant::now() + 10 * SAMPLE;
     let mut times = Vec::new();
-    let mut last = Instant::now();
-    while last < end {
+    let mut before = Instant::now();
+    while before < end {
         step();
         let now = Instant::now();
-        times.push(now - last);
-        last = now;
+        times.push(now - before);
+        before = now;
     }
     times.sort_unstable();
     times[times.len() / 2]
