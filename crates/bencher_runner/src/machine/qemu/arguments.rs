@@ -12,6 +12,10 @@ pub(crate) const STREAM_FD: u8 = 3;
 
 /// Everything that the command line depends on.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is a choice of its own"
+)]
 pub(crate) struct Plan<'a> {
     pub(crate) accelerator: Accelerator,
     pub(crate) root_device: RootDevice,
