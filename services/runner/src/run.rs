@@ -138,6 +138,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
         cpus: arguments.cpus.choice(),
+        perf_counters: arguments.perf_counters,
         on_suspect: arguments.on_suspect,
         cool_down: arguments.cool_down,
         tuning: arguments.tuning.policy(),

@@ -16,6 +16,6 @@ pub use partition::PartitionKind;
 pub(crate) use partition::has_left_over;
 pub(crate) use pinning::{Claim, Pinning, give_back_left_over, this_host};
 pub use pinning::{CpuChoice, CpuLayoutState};
-pub(crate) use placement::{Placement, PlacementError, child_of};
+pub(crate) use placement::{Placement, PlacementError, child_of, vcpu_threads};
 pub use set::{CpuSet, ParseCpuSetError};
 pub use topology::{CoreKind, Cpu, Permitted, Topology};

@@ -1,19 +1,45 @@
 //! Looks at the host and at what the machine costs it, before an iteration's command and after it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use super::RunSpec;
+use crate::Reporter;
 use crate::cgroup::CpuTime;
-use crate::machine::Machine;
-use crate::result::HostCpu;
+use crate::counters::{Counting, Meters};
+use crate::cpus::CpuSet;
+use crate::machine::{Machine, Sandbox};
+use crate::result::{HostCpu, Measure, MeasureSource, PerfCounters, Unit};
 use crate::validity::{Assessment, Observation, Observer, Validity};
+
+/// What the witnesses of all iterations look through.
+#[derive(Debug)]
+pub(crate) struct Instruments {
+    pub(crate) observer: Observer,
+    /// `None` where nobody wants counters.
+    meters: Option<Meters>,
+}
+
+impl Instruments {
+    /// Those for iterations in machines of `sandbox`.
+    pub(crate) fn new(spec: &RunSpec, sandbox: &dyn Sandbox, reporter: &Arc<dyn Reporter>) -> Self {
+        let accelerator = sandbox.description().accelerator;
+        let wants_counters = spec.perf_counters;
+        Self {
+            observer: Observer::new(CpuSet::of_this_process()),
+            meters: wants_counters.then(|| Meters::new(accelerator, reporter)),
+        }
+    }
+}
 
 /// A witness of one iteration.
 #[derive(Debug)]
 pub(crate) struct Witness<'a> {
-    observer: &'a mut Observer,
+    instruments: &'a mut Instruments,
+    counting: Option<Counting>,
     before: Option<Moment>,
 }
 
@@ -22,6 +48,7 @@ pub(crate) struct Witness<'a> {
 struct Moment {
     observation: Observation,
     machine: Option<CpuTime>,
+    exits: Option<u64>,
     /// The CPU time of the runner itself.
     runner: Duration,
 }
@@ -30,15 +57,24 @@ struct Moment {
 #[derive(Debug)]
 pub(crate) struct Witnessed {
     pub(crate) host_cpu: Option<HostCpu>,
+    pub(crate) vm_exits: Option<Measure>,
+    pub(crate) perf_counters: Option<PerfCounters>,
     pub(crate) validity: Validity,
 }
 
 impl<'a> Witness<'a> {
-    pub(crate) fn new(observer: &'a mut Observer) -> Self {
+    pub(crate) fn new(instruments: &'a mut Instruments) -> Self {
         Self {
-            observer,
+            instruments,
+            counting: None,
             before: None,
         }
+    }
+
+    /// To be called when the guest is up, before it has its orders.
+    pub(crate) fn count(&mut self, machine: &Machine) {
+        let meters = self.instruments.meters.as_mut();
+        self.counting = meters.map(|meters| meters.begin(machine));
     }
 
     /// To be called when the guest has its orders.
@@ -49,6 +85,8 @@ impl<'a> Witness<'a> {
     /// To be called when the guest has reported the command's end.
     pub(crate) fn end(&mut self, machine: &Machine) -> Option<Witnessed> {
         let before = self.before.take()?;
+        let counting = self.instruments.meters.as_mut().zip(self.counting.take());
+        let perf_counters = counting.map(|(meters, counting)| meters.end(counting));
         let after = self.look(machine);
         let machine = match (before.machine, after.machine) {
             (Some(before), Some(after)) => Some(after.since(before)),
@@ -62,16 +100,28 @@ impl<'a> Witness<'a> {
         };
         Some(Witnessed {
             host_cpu: machine.map(HostCpu::from),
+            vm_exits: before.exits.zip(after.exits).map(exits),
+            perf_counters,
             validity: assessment.validity(),
         })
     }
 
     fn look(&mut self, machine: &Machine) -> Moment {
         Moment {
-            observation: self.observer.observe(),
+            observation: self.instruments.observer.observe(),
             machine: machine.cpu_time(),
+            exits: machine.vm_exits(),
             runner: own_time(),
         }
+    }
+}
+
+/// The exits between two counts.
+fn exits((before, after): (u64, u64)) -> Measure {
+    Measure {
+        value: after.saturating_sub(before),
+        unit: Unit::Exits,
+        source: MeasureSource::KvmStatistics,
     }
 }
 
