@@ -18,7 +18,7 @@ use super::MachineError;
 use super::console::{Console, Tail};
 use super::huge_pages::Promise;
 use crate::cgroup::{Cgroup, CpuTime};
-use crate::cpus::{PlacementError, child_of};
+use crate::cpus::{Placement, PlacementError, child_of};
 use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
@@ -31,6 +31,8 @@ pub struct Machine {
     root: Root,
     has_orders: bool,
     jail: Option<Jailing>,
+    /// Where it runs if it is in no jail.
+    placement: Option<Placement>,
     /// Removed once everything in it has ended.
     cgroup: Option<Cgroup>,
 }
@@ -62,6 +64,8 @@ pub(crate) struct Launch {
     pub(crate) root: Root,
     /// A cgroup that is the child's to use.
     pub(crate) cgroup: Option<Cgroup>,
+    /// Where the child runs, unless it is a jailer, whose cell knows.
+    pub(crate) placement: Option<Placement>,
 }
 
 /// What a VMM in a jail is started from.
@@ -129,6 +133,7 @@ impl Machine {
             connection,
             root,
             cgroup: None,
+            placement: None,
         })?;
         machine.jail = Some(Jailing {
             cell,
@@ -146,6 +151,7 @@ impl Machine {
             connection,
             root,
             cgroup,
+            placement,
         } = launch;
         let program = Path::new(command.get_program()).to_owned();
         let mappings = (FIRST..)
@@ -184,6 +190,7 @@ impl Machine {
             root,
             has_orders: false,
             jail: None,
+            placement,
             cgroup,
         })
     }
@@ -225,11 +232,16 @@ impl Machine {
 
     /// Moves its threads to where they belong. The vCPUs run by then, and nothing of the command.
     pub(crate) fn place(&self) -> Result<(), PlacementError> {
-        let Some(jail) = &self.jail else {
-            // Init moves the command.
+        let Some(process) = self.child.id() else {
             return Ok(());
         };
-        let (Some(placement), Some(process)) = (jail.cell.placement(), self.child.id()) else {
+        let Some(jail) = &self.jail else {
+            return match &self.placement {
+                Some(placement) => placement.place_init(process),
+                None => Ok(()),
+            };
+        };
+        let Some(placement) = jail.cell.placement() else {
             return Ok(());
         };
         let vmm = if jail.cell.is_watched() {
