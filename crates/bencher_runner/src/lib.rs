@@ -5,6 +5,7 @@
 //! ```
 
 mod cgroup;
+mod counters;
 mod cpio;
 pub mod cpus;
 pub mod doctor;

@@ -60,7 +60,7 @@ fn report(diagnosis: &Diagnosis) -> String {
     }
     let [pass, warn, fail] = [Status::Pass, Status::Warn, Status::Fail].map(|status| {
         let count = diagnosis.count(status);
-        format!("{count} {}", name(status))
+        format!("{count} {}", name(status).to_lowercase())
     });
     // Writing to a string does not fail.
     let _written = writeln!(

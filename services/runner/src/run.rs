@@ -109,20 +109,11 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         iterations: arguments.iter,
         allow_failure: arguments.allow_failure,
         cpus: arguments.cpus.choice(),
+        perf_counters: arguments.perf_counters,
         on_suspect: arguments.on_suspect,
         cool_down: arguments.cool_down,
         tuning: arguments.tuning.policy(),
-        limits: RunLimits {
-            timeout: arguments.timeout,
-            boot_timeout: arguments
-                .boot_timeout
-                .unwrap_or_else(|| RunLimits::default_boot_timeout(clock)),
-            grace_period: arguments.grace_period,
-            output: arguments.max_output_size,
-            file_count: arguments.max_file_count,
-            file: arguments.max_file_size,
-            total_files: arguments.max_total_file_size,
-        },
+        limits: limits(arguments, clock),
         guest_log_level: match arguments.sandbox_log_level {
             SandboxLogLevel::Warning => LogLevel::Warning,
             SandboxLogLevel::Info => LogLevel::Info,
@@ -132,6 +123,20 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         process_start: start.instant,
         tsc: start.tsc,
     })
+}
+
+fn limits(arguments: &Run, clock: machine::Clock) -> RunLimits {
+    RunLimits {
+        timeout: arguments.timeout,
+        boot_timeout: arguments
+            .boot_timeout
+            .unwrap_or_else(|| RunLimits::default_boot_timeout(clock)),
+        grace_period: arguments.grace_period,
+        output: arguments.max_output_size,
+        file_count: arguments.max_file_count,
+        file: arguments.max_file_size,
+        total_files: arguments.max_total_file_size,
+    }
 }
 
 fn clock(arguments: &Run) -> Result<machine::Clock, String> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bencher_runner::Reporter;
-use bencher_runner::result::{EndedBy, Iteration};
+use bencher_runner::result::{EndedBy, Iteration, PerfCounter, PerfCounters};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::arguments::Global;
@@ -118,6 +118,10 @@ impl Reporter for Terminal {
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
         self.say(Level::Normal, "", &summary(iteration));
+        if let Some(counters) = &iteration.perf_counters {
+            let line = format!("iteration {}: {}", iteration.index, counted(counters));
+            self.say(Level::Normal, "", &line);
+        }
         if let Some(reasons) = iteration.suspicions() {
             let what = if iteration.retried {
                 "and will be repeated"
@@ -171,6 +175,24 @@ fn summary(iteration: &Iteration) -> String {
     parts.join(", ")
 }
 
+/// What counters counted. What is estimated is marked.
+fn counted(counters: &PerfCounters) -> String {
+    let part = |(name, counter): (&str, &PerfCounter)| {
+        let sign = if counter.measured_share < 1.0 {
+            "~"
+        } else {
+            ""
+        };
+        format!("{name} {sign}{}", counter.measure.value)
+    };
+    let parts: Vec<_> = counters.named().map(part).collect();
+    if parts.is_empty() {
+        "nothing was counted".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
 fn milliseconds(microseconds: u64) -> String {
     format!("{}.{:03} ms", microseconds / 1000, microseconds % 1000)
 }
@@ -180,5 +202,30 @@ struct ByteCount(u64);
 impl std::fmt::Display for ByteCount {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         bencher_runner::units::ByteSize::from_bytes(self.0).fmt(formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bencher_runner::result::{CountedCode, Measure, MeasureSource, Unit};
+
+    use super::*;
+
+    #[test]
+    fn estimates_are_marked() {
+        let counter = |value, measured_share| PerfCounter {
+            measure: Measure {
+                value,
+                unit: Unit::Cycles,
+                source: MeasureSource::HostPmu,
+            },
+            of: CountedCode::Guest,
+            measured_share,
+        };
+        let mut counters = PerfCounters::default();
+        assert_eq!(counted(&counters), "nothing was counted");
+        counters.cycles = Some(counter(1200, 1.0));
+        counters.cache_misses = Some(counter(34, 0.5));
+        assert_eq!(counted(&counters), "cycles 1200, cache_misses ~34");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
@@ -89,6 +90,14 @@ pub(crate) fn set_this_thread(cpus: &CpuSet) -> io::Result<()> {
     set_mask(None, cpus)
 }
 
+/// The CPU time that the thread `id` has used so far; `None` when it has ended, and where the kernel
+/// was built without `CONFIG_SCHED_INFO`. See the kernel's `Documentation/scheduler/sched-stats.rst`.
+pub(crate) fn thread_time(id: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/schedstat")).ok()?;
+    let nanoseconds = stat.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
 fn of_thread(id: Option<Pid>) -> io::Result<CpuSet> {
     let mask = sched_getaffinity(id)?;
     let is_set = |&cpu: &u32| usize::try_from(cpu).is_ok_and(|cpu| mask.is_set(cpu));
@@ -136,6 +145,32 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!(other.join().unwrap(), (cpus.clone(), cpus.clone()));
         assert_eq!(of_thread(None).unwrap(), cpus);
+    }
+
+    #[test]
+    fn a_threads_time_is_its_own() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let busy = std::thread::spawn(move || {
+            let id = rustix::thread::gettid().as_raw_nonzero().get();
+            tell.send(id.unsigned_abs()).unwrap();
+            let end = std::time::Instant::now() + Duration::from_millis(50);
+            while std::time::Instant::now() < end {}
+            tell.send(0).unwrap();
+            let _gone = wait.recv();
+        });
+        let id = told.recv().unwrap();
+        told.recv().unwrap();
+        let used = thread_time(id).unwrap();
+        assert!(
+            used > Duration::ZERO && used < Duration::from_secs(10),
+            "{used:?}"
+        );
+        // It waits, and so uses nothing.
+        assert!(thread_time(id).unwrap().saturating_sub(used) < Duration::from_millis(5));
+        drop(go);
+        busy.join().unwrap();
+        assert_eq!(thread_time(id), None);
     }
 
     #[test]

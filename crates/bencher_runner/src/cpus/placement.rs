@@ -133,6 +133,30 @@ pub(crate) fn child_of(jailer: u32) -> Result<u32, PlacementError> {
     id.ok_or_else(|| PlacementError::Process(io::ErrorKind::NotFound.into()))
 }
 
+/// The threads of the VMM `process` that execute its guest, in the order of the vCPUs.
+///
+/// # Errors
+///
+/// When the process has ended, and when it has no such threads.
+pub(crate) fn vcpu_threads(process: u32) -> Result<Vec<u32>, PlacementError> {
+    let mut threads = Vec::new();
+    let mut names = Vec::new();
+    each_thread(process, |thread, name| {
+        names.push(format!("{name:?}"));
+        threads.extend(vcpu_of(name).map(|vcpu| (vcpu, thread)));
+        Ok(())
+    })
+    .map_err(PlacementError::Threads)?;
+    if threads.is_empty() {
+        return Err(PlacementError::Vcpu {
+            missing: 0,
+            names: names.join(", "),
+        });
+    }
+    threads.sort_unstable();
+    Ok(threads.into_iter().map(|(_, thread)| thread).collect())
+}
+
 /// The number of the vCPU whose thread is called `name`.
 fn vcpu_of(name: &str) -> Option<usize> {
     if name.starts_with("ALL CPUs/") {
@@ -183,6 +207,25 @@ mod tests {
     }
 
     #[test]
+    fn threads_of_vcpus_are_in_their_order() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut threads = Vec::new();
+        for name in ["CPU 1/KVM", "fc_api", "CPU 0/KVM"] {
+            let tell = tell.clone();
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let builder = std::thread::Builder::new().name(name.to_owned());
+            let thread = builder.spawn(move || {
+                let id = rustix::thread::gettid().as_raw_nonzero().get();
+                tell.send(id.unsigned_abs()).unwrap();
+                let _gone = wait.recv();
+            });
+            threads.push((go, thread.unwrap(), told.recv().unwrap()));
+        }
+        let found = vcpu_threads(std::process::id()).unwrap();
+        assert_eq!(found, [threads[2].2, threads[0].2]);
+    }
+
+    #[test]
     fn only_the_kernels_own_threads_are_its() {
         for (stat, is_its) in [
             ("77 (kvm-pit/1) S 2 0 0 0", true),
@@ -219,9 +262,11 @@ mod tests {
             has_kernel_threads: false,
         };
         let error = placement.place_vmm(child.id()).unwrap_err().to_string();
+        let same = vcpu_threads(child.id()).unwrap_err().to_string();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(error.contains("no thread for vCPU 0: \"sleep\""), "{error}");
+        assert_eq!(error, same);
         assert_eq!(placement.all(), own);
     }
 

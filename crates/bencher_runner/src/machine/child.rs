@@ -18,7 +18,8 @@ use super::MachineError;
 use super::console::{Console, Tail};
 use super::huge_pages::Promise;
 use crate::cgroup::{Cgroup, CpuTime};
-use crate::cpus::{Placement, PlacementError, child_of};
+use crate::counters::kvm_exits;
+use crate::cpus::{Placement, PlacementError, child_of, vcpu_threads};
 use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
@@ -232,26 +233,43 @@ impl Machine {
 
     /// Moves its threads to where they belong. The vCPUs run by then, and nothing of the command.
     pub(crate) fn place(&self) -> Result<(), PlacementError> {
-        let Some(process) = self.child.id() else {
-            return Ok(());
-        };
         let Some(jail) = &self.jail else {
-            return match &self.placement {
-                Some(placement) => placement.place_init(process),
-                None => Ok(()),
+            return match (&self.placement, self.child.id()) {
+                (Some(placement), Some(init)) => placement.place_init(init),
+                _ => Ok(()),
             };
         };
         let Some(placement) = jail.cell.placement() else {
             return Ok(());
         };
-        let vmm = if jail.cell.is_watched() {
-            child_of(process)?
-        } else {
-            process
-        };
-        placement.place_vmm(vmm)?;
-        placement.place_kernel_threads();
+        if let Some(vmm) = self.vmm()? {
+            placement.place_vmm(vmm)?;
+            placement.place_kernel_threads();
+        }
         Ok(())
+    }
+
+    /// The VMM's process; `None` without a VM, and when it has ended.
+    fn vmm(&self) -> Result<Option<u32>, PlacementError> {
+        match (&self.jail, self.child.id()) {
+            (Some(jail), Some(jailer)) if jail.cell.is_watched() => child_of(jailer).map(Some),
+            (Some(_), vmm) => Ok(vmm),
+            (None, _) => Ok(None),
+        }
+    }
+
+    /// The threads that execute the guest; without a VM that of init, who will start the command.
+    pub(crate) fn executing_threads(&self) -> Result<Vec<u32>, PlacementError> {
+        if let Some(vmm) = self.vmm()? {
+            return vcpu_threads(vmm);
+        }
+        let has_ended = || PlacementError::Process(std::io::ErrorKind::NotFound.into());
+        Ok(vec![self.child.id().ok_or_else(has_ended)?])
+    }
+
+    /// How often the vCPUs have left their guest so far, where KVM tells.
+    pub(crate) fn vm_exits(&self) -> Option<u64> {
+        kvm_exits::of(self.vmm().ok()??)
     }
 
     /// The stream to the guest's init, once it is connected.

@@ -2,6 +2,7 @@ use bencher_output_protocol as protocol;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Measure, PerfCounters};
 use crate::cgroup::CpuTime;
 use crate::validity::{Validity, Verdict};
 
@@ -28,6 +29,12 @@ pub struct Iteration {
     /// What the machine itself cost the host while the command ran; absent where the host does not
     /// tell, or the command did not live to its report.
     pub host_cpu: Option<HostCpu>,
+    /// How often the vCPUs left their guest from the orders to the report of the command's end;
+    /// absent without KVM, and where the host does not tell.
+    pub vm_exits: Option<Measure>,
+    /// Counters of the host's processor and kernel; absent unless they were asked for, and when the
+    /// command did not live to its report.
+    pub perf_counters: Option<PerfCounters>,
     /// Whether the numbers can be trusted; absent when the command did not live to its report.
     pub validity: Option<Validity>,
     /// Whether the iteration was suspect and another one took its place.

@@ -95,6 +95,8 @@ mod tests {
             spans: Spans::default(),
             kernel_release: None,
             host_cpu: None,
+            vm_exits: None,
+            perf_counters: None,
             validity: None,
             retried: false,
             resources: Some(Resources {

@@ -2,6 +2,7 @@
 
 mod document;
 mod iteration;
+mod measures;
 mod metrics;
 mod spool;
 
@@ -12,5 +13,6 @@ pub use document::{
 pub use iteration::{
     Content, EndedBy, FileOutput, HostCpu, Iteration, MissingOutput, Resources, Spans, StoredText,
 };
+pub use measures::{CountedCode, Measure, MeasureSource, PerfCounter, PerfCounters, Unit};
 pub use metrics::metrics_line;
 pub use spool::IterationSpool;

@@ -13,10 +13,9 @@ use super::live::{LiveOutput, LiveWriter};
 use super::record::{Finish, Record};
 use super::supervisor::{Action, Cause, Event, Supervisor, Times};
 use super::verdict;
-use super::witness::Witness;
+use super::witness::{Instruments, Witness};
 use crate::machine::{Machine, MachineError};
 use crate::result::Iteration;
-use crate::validity::Observer;
 use crate::{Interrupts, Reporter};
 
 /// What an iteration needs besides its machine.
@@ -54,13 +53,13 @@ pub(crate) async fn drive(
     machine: Machine,
     plan: &IterationPlan<'_>,
     interrupts: &mut Interrupts,
-    observer: &mut Observer,
+    instruments: &mut Instruments,
     mut record: Record<'_>,
 ) -> (Iteration, Option<RunError>) {
     let mut control = Control {
         supervisor: Supervisor::new(plan.times, record.moments.start),
         machine,
-        witness: Witness::new(observer),
+        witness: Witness::new(instruments),
         interrupts,
         outgoing: Vec::new(),
         sent: 0,
@@ -166,6 +165,7 @@ async fn handle(
                     "not all of the machine is where it belongs: {error}"
                 ));
             }
+            control.witness.count(&control.machine);
             if !control.machine.has_orders() {
                 let mut orders = plan.orders.clone();
                 orders.root = control.machine.root().clone();

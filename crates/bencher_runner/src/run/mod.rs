@@ -43,7 +43,6 @@ pub use repetition::OnSuspect;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
-use crate::cpus::CpuSet;
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{EndedBy, Iteration, metrics_line};
 use crate::scratch::Scratch;
@@ -58,6 +57,7 @@ use record::{Keep, Moments, Record};
 use repetition::{Next, Repetition};
 use report::Report;
 use supervisor::Times;
+use witness::Instruments;
 
 /// What became of a run.
 #[derive(Debug)]
@@ -234,23 +234,27 @@ impl Run<'_> {
         report: &mut Report<'_>,
         interrupts: &mut Interrupts,
     ) -> Result<RunOutcome, RunError> {
-        let mut observer = Observer::new(CpuSet::of_this_process());
+        let sandbox = self.prepared.sandbox.sandbox();
+        let placement = self.quiet.placement();
+        let mut instruments = Instruments::new(self.spec, sandbox, placement, self.reporter);
         let cool_down = self
             .spec
             .cool_down
-            .map(|most| CoolDown::begin(&observer, most));
+            .map(|most| CoolDown::begin(&instruments.observer, most));
         let mut repetition = Repetition::new(self.spec.iterations, self.spec.on_suspect);
         while let Some(index) = repetition.begin() {
             if let Some(cool_down) = cool_down.filter(|_| index > 1)
-                && let Err(error) = self.cool_down(cool_down, &observer, interrupts).await
+                && let Err(error) = self
+                    .cool_down(cool_down, &instruments.observer, interrupts)
+                    .await
             {
                 return Ok(RunOutcome::failed(error));
             }
-            let (mut iteration, error) = match self.iterate(index, interrupts, &mut observer).await
-            {
-                Ok(ended) => ended,
-                Err(error) => return Ok(RunOutcome::failed(error)),
-            };
+            let (mut iteration, error) =
+                match self.iterate(index, interrupts, &mut instruments).await {
+                    Ok(ended) => ended,
+                    Err(error) => return Ok(RunOutcome::failed(error)),
+                };
             let stop = match iteration.ended_by {
                 EndedBy::Failure | EndedBy::Interrupt => true,
                 _ => iteration.exit_code != 0 && !self.spec.allow_failure,
@@ -305,7 +309,7 @@ impl Run<'_> {
         &self,
         index: u32,
         interrupts: &mut Interrupts,
-        observer: &mut Observer,
+        instruments: &mut Instruments,
     ) -> Result<(Iteration, Option<RunError>), RunError> {
         let begin = Instant::now();
         let sandbox = self.prepared.sandbox.sandbox();
@@ -348,7 +352,7 @@ impl Run<'_> {
             reporter: self.reporter.as_ref(),
             console_hint: sandbox.console_hint(),
         };
-        let (mut iteration, error) = drive(machine, &plan, interrupts, observer, record).await;
+        let (mut iteration, error) = drive(machine, &plan, interrupts, instruments, record).await;
         folder.remove(self.reporter.as_ref());
         let used = iteration.resources.as_ref();
         iteration.instructions = self

@@ -302,10 +302,13 @@ impl<'a> Record<'a> {
             self.report.as_ref().map(|report| report.stdout_bytes),
             self.report.as_ref().map(|report| report.stderr_bytes),
         );
-        let (host_cpu, validity) = match self.witnessed.take() {
-            Some(witnessed) => (witnessed.host_cpu, Some(witnessed.validity)),
-            None => (None, None),
-        };
+        let witnessed = self.witnessed.take();
+        let (host_cpu, vm_exits) = witnessed
+            .as_ref()
+            .map_or((None, None), |seen| (seen.host_cpu, seen.vm_exits));
+        let (perf_counters, validity) = witnessed
+            .map(|seen| (seen.perf_counters, seen.validity))
+            .unzip();
         let iteration = Iteration {
             index: self.index,
             ended_by,
@@ -323,6 +326,8 @@ impl<'a> Record<'a> {
                 .as_ref()
                 .map(|report| (&report.resources).into()),
             host_cpu,
+            vm_exits,
+            perf_counters: perf_counters.flatten(),
             validity,
             retried: false,
             instructions: None,

@@ -72,6 +72,8 @@ pub struct RunSpec {
     pub allow_failure: bool,
     /// What is wanted of the host's CPUs.
     pub cpus: CpuChoice,
+    /// Whether the host's processor and kernel count what the command does.
+    pub perf_counters: bool,
     /// What becomes of an iteration that is suspect.
     pub on_suspect: OnSuspect,
     /// How long to wait before each iteration but the first until the processor is as cool as it

@@ -127,6 +127,10 @@ pub(crate) struct Run {
     #[arg(long, action = ArgAction::SetTrue, help_heading = "Iterations")]
     pub(crate) allow_failure: bool,
 
+    /// Let this host's processor and kernel count the command's instructions, cycles, branches, cache
+    /// misses and CPU time, as far as they can
+    #[arg(long, help_heading = "Iterations")]
+    pub(crate) perf_counters: bool,
     /// What becomes of an iteration during which the host was not quiet: keep, fail, retry or
     /// retry:N
     #[arg(

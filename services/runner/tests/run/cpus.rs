@@ -122,6 +122,42 @@ fn more_vcpus_than_cpus_take_turns_and_that_is_said() {
 }
 
 #[test]
+fn only_the_benchmarks_cpus_are_judged() {
+    if no_vm() {
+        return;
+    }
+    let Some((_, last)) = two_cpus() else { return };
+    let own = last.to_string();
+    let count = "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done";
+    let arguments = ["--cpus", &own, "--format", "json", "--", "sh", "-c", count];
+    let image = Image::new(&json!({}));
+    let mut busy = Command::new("sh")
+        .args(["-c", "while :; do :; done"])
+        .spawn()
+        .unwrap();
+    let mut cpu = nix::sched::CpuSet::new();
+    cpu.set(last.try_into().unwrap()).unwrap();
+    nix::sched::sched_setaffinity(Pid::from_raw(busy.id().try_into().unwrap()), &cpu).unwrap();
+    let ran = Runner::new().run(&image, &arguments);
+    busy.kill().unwrap();
+    busy.wait().unwrap();
+    let validity = &ran.exits(0).json()["iterations"][0]["validity"];
+    assert_eq!(validity["cpus"], own);
+    let Some(others) = validity["others_ms"].as_f64() else {
+        skip(Some(
+            "the kernel does not tell the time of threads or cgroups",
+        ));
+        return;
+    };
+    // The other program had the CPU half of the time, and the guest the other half.
+    let span = validity["span_ms"].as_f64().unwrap();
+    assert!(others > span / 4.0 && others < span, "{validity:#}");
+    let reasons = validity["reasons"].as_array().unwrap();
+    let is_named = reasons.iter().any(|reason| reason["kind"] == "other_load");
+    assert!(is_named, "{validity:#}");
+}
+
+#[test]
 fn without_a_vm_the_command_has_the_cpus() {
     if no_image() {
         return;

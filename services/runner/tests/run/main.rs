@@ -5,6 +5,7 @@
 mod bad_guest;
 mod bad_input;
 mod clock;
+mod counters;
 mod cpus;
 mod doctor;
 mod host;

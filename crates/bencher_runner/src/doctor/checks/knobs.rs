@@ -63,7 +63,12 @@ fn outcome(knob: &KnobState, is_root: bool) -> Outcome {
         KnobOutcome::Tuned | KnobOutcome::AsWanted | KnobOutcome::Kept => Outcome::pass(now),
         KnobOutcome::Untouched => {
             let wanted = knob.distinct(|setting| setting.wanted.as_ref()).join(", ");
-            let found = format!("{now}; root's runs make it {wanted} while they last");
+            let found = if now.is_empty() {
+                // What is kept open has no value of its own.
+                "root's runs turn it off while they last".to_owned()
+            } else {
+                format!("{now}; root's runs make it {wanted} while they last")
+            };
             if is_root {
                 Outcome::pass(found)
             } else {
@@ -102,6 +107,12 @@ mod tests {
         assert_eq!(outcome(&untouched, true), Outcome::pass(text));
         let users = outcome(&untouched, false);
         assert_eq!((users.status, users.found.as_str()), (Status::Warn, text));
+        let held = KnobState {
+            settings: Vec::new(),
+            ..knob(KnobOutcome::Untouched, None)
+        };
+        let text = "root's runs turn it off while they last";
+        assert_eq!(outcome(&held, true), Outcome::pass(text));
         let wanted = knob(KnobOutcome::AsWanted, None);
         assert_eq!(outcome(&wanted, false), Outcome::pass("schedutil"));
         let without = knob(KnobOutcome::Unavailable, Some("no cpufreq"));

@@ -13,6 +13,7 @@ mod duration;
 mod spread;
 mod work;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU8;
 use std::thread;
@@ -200,14 +201,26 @@ impl fmt::Display for Noise {
             formatter,
             "smallest change that can be told from this noise (95 % confidence, 80 % power)"
         )?;
-        for change in &self.smallest_changes {
-            writeln!(
-                formatter,
-                "  {:<13} {:.2} % with {} runs before and after",
-                format!("{} ms", change.work_ms),
-                change.percent,
-                change.runs
-            )?;
+        let runs: BTreeSet<u32> = self
+            .smallest_changes
+            .iter()
+            .map(|change| change.runs)
+            .collect();
+        write!(formatter, "  {:<12}", "work")?;
+        for runs in &runs {
+            write!(formatter, "  {:>15}", format!("{runs} runs a side"))?;
+        }
+        writeln!(formatter)?;
+        for row in self
+            .smallest_changes
+            .chunk_by(|one, other| one.work_ms == other.work_ms)
+        {
+            let work = row.first().map_or(0, |change| change.work_ms);
+            write!(formatter, "  {:<12}", format!("{work} ms"))?;
+            for change in row {
+                write!(formatter, "  {:>15}", format!("{:.2} %", change.percent))?;
+            }
+            writeln!(formatter)?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub(crate) const STREAM_FD: u8 = 3;
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each one is an independent choice"
+    reason = "each one is a choice of its own"
 )]
 pub(crate) struct Plan<'a> {
     pub(crate) accelerator: Accelerator,
