@@ -54,6 +54,7 @@ mod report;
 mod run;
 mod serve;
 mod stop;
+mod switches;
 mod sys;
 mod text;
 mod user;

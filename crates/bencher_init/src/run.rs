@@ -23,6 +23,7 @@ use crate::poller::Source;
 use crate::report::{Ended, Received, Report, Reports, channel};
 use crate::serve::World;
 use crate::stop::{Action, Stopping};
+use crate::switches::Switches;
 use crate::sys;
 
 /// A command that was started, or is about to be. Dropping it ends everything that it started.
@@ -44,6 +45,8 @@ pub(crate) struct Run<'a> {
     /// Why the command could not be executed.
     refusal: Option<ExitStatus>,
     began: bool,
+    /// Init's own, when the command began.
+    switches: Switches,
     ended: Option<Ended>,
     cgroup: Option<&'a Cgroup>,
 }
@@ -107,6 +110,7 @@ impl<'a> Run<'a> {
             command: None,
             refusal: None,
             began: false,
+            switches: Switches::default(),
             ended: None,
             cgroup: world.cgroup.as_ref(),
         })
@@ -129,6 +133,7 @@ impl<'a> Run<'a> {
                 self.forward_output(link)?;
             }
             if self.is_over(link) {
+                self.tell_switches(link)?;
                 return Ok(self.report());
             }
             let has_output = self.stdout.is_ready(link) || self.stderr.is_ready(link);
@@ -229,6 +234,7 @@ impl<'a> Run<'a> {
         let never_came_to_it = self.ended.is_some_and(|ended| ended.wall_nanoseconds == 0);
         if self.refusal.is_none() && !never_came_to_it {
             self.began = true;
+            self.switches = Switches::now();
             link.queue(&GuestMessage::Started {
                 boot_nanoseconds: clock::since_boot(),
             })?;
@@ -296,6 +302,15 @@ impl<'a> Run<'a> {
         self.grace
             .set(time, TimerSetTimeFlags::empty())
             .map_err(failed("set the timer for the end of the grace"))
+    }
+
+    /// Says what init itself did meanwhile: nothing, while the command does nothing.
+    fn tell_switches(&self, link: &mut Link) -> Result<(), InitError> {
+        if !self.began {
+            return Ok(());
+        }
+        let own = Switches::now().since(self.switches);
+        link.log(LogLevel::Debug, format!("{own} while the command ran"))
     }
 
     fn report(&mut self) -> ExitReport {

@@ -7,11 +7,16 @@ mod bare;
 mod clock;
 mod cold;
 pub(crate) mod ending;
+mod idle;
+mod in_force;
 mod inflate;
 mod peak;
 pub(crate) mod rounds;
+mod spread;
 pub(crate) mod statistics;
 mod stdout;
+mod tuning;
+mod wakeups;
 mod warm;
 
 use std::fmt::Write as _;
@@ -36,8 +41,12 @@ pub(crate) enum Benchmark {
     Warm,
     /// One GiB of standard output
     Stdout,
-    /// How much times under a virtual clock differ; not among those that are run by default
+    /// How much times under a virtual clock differ; not by default
     Clock,
+    /// How much times scatter on a noisy host, tuned and pinned beside neither; not by default
+    Tuning,
+    /// How often the runner and the guest's init wake up while a guest sleeps; not by default
+    Idle,
 }
 
 impl Benchmark {
@@ -48,7 +57,7 @@ impl Benchmark {
     fn image(self) -> Image {
         match self {
             Self::Cold => Image::Large,
-            Self::Warm | Self::Stdout | Self::Clock => Image::Busybox,
+            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => Image::Busybox,
         }
     }
 }
@@ -83,7 +92,9 @@ pub(crate) fn run(
     }
     let mut needed = prerequisites::for_machines();
     needed.extend(prerequisites::for_images(&images));
-    needed.extend(prerequisites::for_comparison());
+    if benchmarks.contains(&Benchmark::Cold) {
+        needed.extend(prerequisites::for_comparison());
+    }
     prerequisites::ensure(&needed)?;
     let runner = Runner::build(workspace)?;
     runner.fetch_kernel()?;
@@ -105,6 +116,8 @@ pub(crate) fn run(
             Benchmark::Warm => warm::run(&arena),
             Benchmark::Stdout => stdout::run(&arena),
             Benchmark::Clock => clock::run(&arena),
+            Benchmark::Tuning => tuning::run(&arena),
+            Benchmark::Idle => idle::run(&arena),
         };
         text.push('\n');
         text.push_str(&section?);

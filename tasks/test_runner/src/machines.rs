@@ -195,6 +195,10 @@ mod tests {
     fn report() -> Report {
         let json = r#"{
             "machine": {"sandbox": "qemu", "accelerator": "tcg"},
+            "host": {
+                "tuning": {"tuned_by": "nobody", "reason": null, "knobs": []},
+                "cpu_layout": {"pinned": false}
+            },
             "iterations": [{
                 "spans": {"before_ms": 1, "copy_ms": 2, "start_ms": 3, "boot_ms": 900.4, "prepare_ms": 99.6},
                 "resources": {"wall_ns": 1234567890, "cpu_us": 1200000, "memory_peak_bytes": null},

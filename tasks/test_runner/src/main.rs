@@ -36,6 +36,7 @@ mod load;
 mod machines;
 mod prerequisites;
 mod process;
+mod random;
 mod report;
 mod runner;
 mod scenarios;

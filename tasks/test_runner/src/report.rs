@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Report {
     pub(crate) machine: Machine,
+    pub(crate) host: Host,
     pub(crate) iterations: Vec<Iteration>,
     pub(crate) trust: Trust,
 }
@@ -20,6 +21,45 @@ pub(crate) struct Report {
 pub(crate) struct Machine {
     pub(crate) sandbox: String,
     pub(crate) accelerator: String,
+    pub(crate) vmm_version: Option<String>,
+}
+
+/// The host around it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Host {
+    pub(crate) tuning: Tuning,
+    pub(crate) cpu_layout: CpuLayout,
+}
+
+/// What was done to the host.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tuning {
+    /// `nobody`, `run`, …
+    pub(crate) tuned_by: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) knobs: Vec<Knob>,
+}
+
+/// One knob of the host.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Knob {
+    pub(crate) name: String,
+    /// `tuned`, `as_wanted`, …
+    pub(crate) outcome: String,
+    pub(crate) reason: Option<String>,
+}
+
+/// Who had which CPUs.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CpuLayout {
+    pub(crate) pinned: bool,
+    pub(crate) reason: Option<String>,
+    pub(crate) benchmark: Option<String>,
+    pub(crate) housekeeping: Option<String>,
+    pub(crate) partition: Option<String>,
+    pub(crate) partition_reason: Option<String>,
+    pub(crate) precedence: Option<u32>,
+    pub(crate) precedence_reason: Option<String>,
 }
 
 /// One run of the command.

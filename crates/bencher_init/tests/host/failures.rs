@@ -113,7 +113,7 @@ fn only_what_is_important_enough_is_logged() {
     orders.outputs = vec![b"/work".to_vec()];
     orders.limits.file_count = 1;
     for (level, expected) in [
-        (LogLevel::Debug, 3),
+        (LogLevel::Debug, 4),
         (LogLevel::Info, 1),
         (LogLevel::Warning, 1),
     ] {

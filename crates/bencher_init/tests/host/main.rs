@@ -9,6 +9,7 @@ mod end;
 mod failures;
 mod files;
 mod harness;
+mod idle;
 mod isolation;
 mod output;
 mod stop;

@@ -108,9 +108,9 @@ pub(crate) fn has_left_over() -> bool {
 
 /// Gives them back, and ends what is left in their cgroups.
 pub(crate) fn remove_left_over() -> io::Result<()> {
-    match cgroup::hierarchy() {
-        Some(top) => cgroup::remove_tree(&cgroup::quiet(&top)),
-        None => Ok(()),
+    match cgroup::hierarchy().map(|top| cgroup::quiet(&top)) {
+        Some(path) if path.exists() => cgroup::remove_tree(&path),
+        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,8 @@
 //! ```text
 //! claim ── turned off, another runner has the host ──► unpinned, and said
 //!   │
-//! layout ─► partition ── refused ──► plain affinity, and said
-//!              └──────────────┬───► the runner's threads on housekeeping ─► machines ─► end: as before
+//! layout ─► partition ── refused ──► precedence ── refused ──► plain affinity, and said
+//!              └─────────────────────────┴─────────────┬───► the runner's threads on housekeeping ─► machines ─► end: as before
 //! ```
 //!
 //! One runner at a time has the host's CPUs: two would give the same CPU to two benchmarks.
@@ -19,8 +19,9 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::affinity::{confine_this_process, permitted};
-use super::partition::{Partition, PartitionKind, has_left_over, remove_left_over};
+use super::partition::{self, Partition, PartitionKind};
 use super::placement::Placement;
+use super::precedence::{self, Precedence};
 use super::{CpuSet, Demand, Layout, LayoutError, Topology, decide, memory};
 use crate::Reporter;
 
@@ -75,6 +76,11 @@ pub struct CpuLayoutState {
     pub partition: Option<PartitionKind>,
     /// Why they were not.
     pub partition_reason: Option<String>,
+    /// How many times as much of its CPUs' time as another cgroup the benchmark could have, where
+    /// the CPUs were not taken away from the host; absent when it had no precedence.
+    pub precedence: Option<u32>,
+    /// Why it had none, where it was tried.
+    pub precedence_reason: Option<String>,
     /// What could not be had on this host, in words.
     pub compromises: Vec<String>,
 }
@@ -88,6 +94,7 @@ pub(crate) struct Pinning {
     /// Where the runner's threads were before.
     before: Option<CpuSet>,
     partition: Option<Partition>,
+    precedence: Option<Precedence>,
     _lock: Option<Flock<File>>,
 }
 
@@ -122,6 +129,7 @@ impl Pinning {
             },
             before: None,
             partition: None,
+            precedence: None,
             _lock: None,
         };
         let without = |reason: String| {
@@ -144,7 +152,14 @@ impl Pinning {
         };
         let topology = Topology::read(Path::new("/sys"), &allowed);
         let layout = decide(&topology, demand, choice.cpus.as_ref())?;
-        let partition = partition(choice, demand, claim, &layout);
+        let may_take = may_take(choice, claim);
+        let partition = may_take
+            .clone()
+            .and_then(|()| Partition::make(&wanted(demand, &layout)?));
+        let precedence = match (&partition, may_take) {
+            (Err(_), Ok(())) => Some(leaves_a_cpu(&layout).and_then(|()| Precedence::make())),
+            _ => None,
+        };
         let emulator = layout.emulator.filter(|_| partition.is_ok());
         let emulator = CpuSet::from_iter(emulator);
         let housekeeping = layout.housekeeping.without(&emulator);
@@ -159,6 +174,12 @@ impl Pinning {
             )));
         }
         let mut state = state(&layout, &housekeeping, &others, &partition);
+        match &precedence {
+            Some(Ok(made)) => state.precedence = Some(made.times),
+            Some(Err(reason)) => state.precedence_reason = Some(reason.clone()),
+            None => {}
+        }
+        let precedence = precedence.and_then(Result::ok);
         let memory_node = layout.node.filter(|_| topology.has_several_nodes());
         let memory_node = memory_node.filter(|_| !layout.vcpus.is_empty());
         let obstacle = memory_node.and_then(memory::obstacle);
@@ -177,11 +198,21 @@ impl Pinning {
                 benchmark: layout.benchmark,
                 others,
                 vcpus: layout.vcpus,
-                cgroup: partition.as_ref().ok().map(|own| own.path().to_owned()),
+                cgroup: partition
+                    .as_ref()
+                    .ok()
+                    .map(Partition::path)
+                    .or_else(|| precedence.as_ref()?.parent())
+                    .map(Path::to_owned),
+                precedence: precedence
+                    .as_ref()
+                    .and_then(Precedence::members)
+                    .map(Path::to_owned),
                 memory_node: memory_node.filter(|_| obstacle.is_none()),
                 has_kernel_threads: has_kvm && nix::unistd::geteuid().is_root(),
             }),
             partition: partition.ok(),
+            precedence,
             _lock: lock,
         })
     }
@@ -201,6 +232,7 @@ impl Drop for Pinning {
     fn drop(&mut self) {
         // First the CPUs, so that the runner's threads may use them again.
         self.partition = None;
+        self.precedence = None;
         let Some(before) = self.before.take() else {
             return;
         };
@@ -221,10 +253,15 @@ impl CpuLayoutState {
             (None, Some(reason)) => format!("no partition: {reason}"),
             (None, None) => "no partition".to_owned(),
         };
+        let precedence = match (self.precedence, &self.precedence_reason) {
+            (Some(times), _) => format!("; {times} times the weight of others"),
+            (None, Some(reason)) => format!("; no precedence: {reason}"),
+            (None, None) => String::new(),
+        };
         let compromises = self.compromises.iter();
         compromises.fold(
             format!(
-                "CPUs: benchmark {}, housekeeping {} ({partition})",
+                "CPUs: benchmark {}, housekeeping {} ({partition}{precedence})",
                 of(&self.benchmark),
                 of(&self.housekeeping)
             ),
@@ -253,35 +290,39 @@ fn state(
         memory_bound: None,
         partition: partition.as_ref().ok().map(|partition| partition.kind),
         partition_reason: partition.as_ref().err().cloned(),
+        precedence: None,
+        precedence_reason: None,
         compromises: compromises.map(ToString::to_string).collect(),
     }
 }
 
-/// Takes the benchmark's CPUs away from the host, or says why not.
-fn partition(
-    choice: &CpuChoice,
-    demand: Demand,
-    claim: &Claim<'_>,
-    layout: &Layout,
-) -> Result<Partition, String> {
+/// Whether this runner may take CPUs away from the host, or why not.
+fn may_take(choice: &CpuChoice, claim: &Claim<'_>) -> Result<(), String> {
     if !choice.partition {
         return Err("it was turned off".to_owned());
     }
     match claim {
-        Claim::Host => {}
-        Claim::User(_) => return Err("only root takes CPUs away from the host".to_owned()),
-        Claim::Off => return Err("host tuning was turned off".to_owned()),
-        Claim::Taken(reason) => return Err(reason.clone()),
+        Claim::Host => Ok(()),
+        Claim::User(_) => Err("only root takes CPUs away from the host".to_owned()),
+        Claim::Off => Err("host tuning was turned off".to_owned()),
+        Claim::Taken(reason) => Err(reason.clone()),
     }
-    Partition::make(&wanted(demand, layout)?)
+}
+
+/// Whether the host has a CPU that is not the benchmark's.
+fn leaves_a_cpu(layout: &Layout) -> Result<(), String> {
+    let own = layout.benchmark.or(&layout.idle);
+    if own.and(&layout.housekeeping).is_empty() {
+        Ok(())
+    } else {
+        Err("the host would have no CPU left".to_owned())
+    }
 }
 
 /// The CPUs of a partition.
 fn wanted(demand: Demand, layout: &Layout) -> Result<CpuSet, String> {
+    leaves_a_cpu(layout)?;
     let own = layout.benchmark.or(&layout.idle);
-    if !own.and(&layout.housekeeping).is_empty() {
-        return Err("the host would have no CPU left".to_owned());
-    }
     match (demand, layout.emulator) {
         // The runner and its init stay outside.
         (Demand::AsMany, _) => Ok(own),
@@ -293,12 +334,18 @@ fn wanted(demand: Demand, layout: &Layout) -> Result<CpuSet, String> {
     }
 }
 
+/// Whether CPUs are taken away from the rest of this host, or come before it, for a runner that
+/// lives or did not end as it should have.
+pub(crate) fn has_left_over() -> bool {
+    partition::has_left_over() || precedence::has_left_over()
+}
+
 /// Gives back the CPUs that a runner took which is no more. Only for who has the host's lock.
 pub(crate) fn give_back_left_over(reporter: &dyn Reporter) {
     if !has_left_over() {
         return;
     }
-    match remove_left_over() {
+    match partition::remove_left_over().and_then(|()| precedence::remove_left_over()) {
         Ok(()) => reporter.info("gave back the CPUs of a runner that was ended before it could"),
         Err(error) => reporter.warning(&format!(
             "failed to give back the CPUs of a runner that is no more: {error}"

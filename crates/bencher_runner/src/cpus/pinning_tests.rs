@@ -91,6 +91,7 @@ fn what_a_partition_takes() {
     };
     let taken = |demand, layout| wanted(demand, &layout).map(|cpus| cpus.to_string());
     let many = layout("3", "7", "0-2,4-6", Some(6));
+    assert_eq!(leaves_a_cpu(&many), Ok(()));
     assert_eq!(taken(ONE, many.clone()), Ok("3,6-7".to_owned()));
     assert_eq!(taken(Demand::AsMany, many), Ok("3,7".to_owned()));
     let two = layout("1", "", "0", None);
@@ -102,4 +103,40 @@ fn what_a_partition_takes() {
             .unwrap_err()
             .contains("no CPU left")
     );
+}
+
+#[test]
+fn what_was_had_instead_of_a_partition_is_said() {
+    let mut state = CpuLayoutState {
+        benchmark: Some("1".to_owned()),
+        housekeeping: Some("0".to_owned()),
+        partition_reason: Some("no controller".to_owned()),
+        ..CpuLayoutState::default()
+    };
+    let said = |state: &CpuLayoutState, expected: &str| {
+        let said = state.summary();
+        assert_eq!(
+            said,
+            format!("CPUs: benchmark 1, housekeeping 0 ({expected})")
+        );
+    };
+    said(&state, "no partition: no controller");
+    state.precedence_reason = Some("no cgroups".to_owned());
+    said(
+        &state,
+        "no partition: no controller; no precedence: no cgroups",
+    );
+    state.precedence = Some(100);
+    said(
+        &state,
+        "no partition: no controller; 100 times the weight of others",
+    );
+    state = CpuLayoutState {
+        partition: Some(PartitionKind::Isolated),
+        partition_reason: None,
+        precedence: None,
+        precedence_reason: None,
+        ..state
+    };
+    said(&state, "an isolated partition");
 }

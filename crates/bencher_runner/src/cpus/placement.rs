@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use super::CpuSet;
 use super::affinity::{each_thread, set_thread};
+use super::precedence::{put_process, put_thread};
 
 /// Where the parts of one machine run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Placement {
     pub(crate) vcpus: Vec<u32>,
     /// The cgroup below which the machine's own is made, if it has to be in that one.
     pub(crate) cgroup: Option<PathBuf>,
+    /// A cgroup of v1 that comes before others, for what runs on the benchmark's CPUs.
+    pub(crate) precedence: Option<PathBuf>,
     /// The NUMA node that the VMM's memory comes from; `None` for the nearest one.
     pub(crate) memory_node: Option<u32>,
     /// Whether threads of the kernel's work for it that this process may move.
@@ -45,6 +48,8 @@ pub(crate) enum PlacementError {
     Process(io::Error),
     #[error("failed to place the VMM's threads: {0}")]
     Threads(io::Error),
+    #[error("failed to let the command come before other programs: {0}")]
+    Precedence(io::Error),
     #[error("the VMM has no thread for vCPU {missing}: {names}")]
     Vcpu { missing: usize, names: String },
 }
@@ -65,7 +70,12 @@ impl Placement {
             let own = vcpu.and_then(|vcpu| self.vcpus.get(vcpu));
             placed.extend(vcpu.filter(|_| own.is_some()));
             match own {
-                Some(&cpu) => set_thread(thread, &CpuSet::from_iter([cpu])),
+                Some(&cpu) => {
+                    if let Some(members) = &self.precedence {
+                        put_thread(members, thread)?;
+                    }
+                    set_thread(thread, &CpuSet::from_iter([cpu]))
+                }
                 None => set_thread(thread, &self.others),
             }
         })
@@ -78,6 +88,15 @@ impl Placement {
                 missing,
                 names: names.join(", "),
             }),
+            None => Ok(()),
+        }
+    }
+
+    /// Places the init that runs the command on this host itself, all but its CPUs: it moves the
+    /// command there.
+    pub(crate) fn place_init(&self, process: u32) -> Result<(), PlacementError> {
+        match &self.precedence {
+            Some(members) => put_process(members, process).map_err(PlacementError::Precedence),
             None => Ok(()),
         }
     }
@@ -238,6 +257,7 @@ mod tests {
             others: own.clone(),
             vcpus: cpu.into_iter().collect(),
             cgroup: None,
+            precedence: None,
             memory_node: None,
             has_kernel_threads: false,
         };
@@ -248,5 +268,50 @@ mod tests {
         assert!(error.contains("no thread for vCPU 0: \"sleep\""), "{error}");
         assert_eq!(error, same);
         assert_eq!(placement.all(), own);
+    }
+
+    #[test]
+    fn vcpus_and_init_come_before_other_programs_but_a_vmms_other_threads_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let sleep = crate::paths::find_program("sleep").unwrap();
+        let put = |name: &str| fs::read_to_string(folder.path().join(name)).ok();
+        let cpu = super::super::affinity::permitted()
+            .unwrap()
+            .affinity
+            .iter()
+            .next();
+        let own = CpuSet::from_iter(cpu);
+        let placement = Placement {
+            benchmark: own.clone(),
+            others: own,
+            vcpus: cpu.into_iter().collect(),
+            cgroup: None,
+            precedence: Some(folder.path().to_owned()),
+            memory_node: None,
+            has_kernel_threads: false,
+        };
+        for (name, is_vcpu) in [("fc_api", false), ("fc_vcpu 0", true)] {
+            let program = folder.path().join(name);
+            std::os::unix::fs::symlink(&sleep, &program).unwrap();
+            let mut child = std::process::Command::new(program)
+                .arg("1000")
+                .spawn()
+                .unwrap();
+            let placed = placement.place_vmm(child.id());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(placed.is_ok(), is_vcpu, "{name}");
+            let expected = is_vcpu.then(|| child.id().to_string());
+            assert_eq!(put("tasks"), expected, "{name}");
+        }
+        assert_eq!(put("cgroup.procs"), None);
+        placement.place_init(7).unwrap();
+        assert_eq!(put("cgroup.procs").as_deref(), Some("7"));
+        let gone = Placement {
+            precedence: Some(folder.path().join("gone")),
+            ..placement
+        };
+        let error = gone.place_init(7).unwrap_err().to_string();
+        assert!(error.contains("come before other programs"), "{error}");
     }
 }

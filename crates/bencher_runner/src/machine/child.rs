@@ -19,7 +19,7 @@ use super::console::{Console, Tail};
 use super::huge_pages::Promise;
 use crate::cgroup::{Cgroup, CpuTime};
 use crate::counters::kvm_exits;
-use crate::cpus::{PlacementError, child_of, vcpu_threads};
+use crate::cpus::{Placement, PlacementError, child_of, vcpu_threads};
 use crate::jail::{Cell, JailError, Report};
 
 /// A running machine. Dropped, it is killed.
@@ -32,6 +32,8 @@ pub struct Machine {
     root: Root,
     has_orders: bool,
     jail: Option<Jailing>,
+    /// Where it runs if it is in no jail.
+    placement: Option<Placement>,
     /// Removed once everything in it has ended.
     cgroup: Option<Cgroup>,
 }
@@ -63,6 +65,8 @@ pub(crate) struct Launch {
     pub(crate) root: Root,
     /// A cgroup that is the child's to use.
     pub(crate) cgroup: Option<Cgroup>,
+    /// Where the child runs, unless it is a jailer, whose cell knows.
+    pub(crate) placement: Option<Placement>,
 }
 
 /// What a VMM in a jail is started from.
@@ -130,6 +134,7 @@ impl Machine {
             connection,
             root,
             cgroup: None,
+            placement: None,
         })?;
         machine.jail = Some(Jailing {
             cell,
@@ -147,6 +152,7 @@ impl Machine {
             connection,
             root,
             cgroup,
+            placement,
         } = launch;
         let program = Path::new(command.get_program()).to_owned();
         let mappings = (FIRST..)
@@ -185,6 +191,7 @@ impl Machine {
             root,
             has_orders: false,
             jail: None,
+            placement,
             cgroup,
         })
     }
@@ -226,9 +233,13 @@ impl Machine {
 
     /// Moves its threads to where they belong. The vCPUs run by then, and nothing of the command.
     pub(crate) fn place(&self) -> Result<(), PlacementError> {
-        let placement = self.jail.as_ref().and_then(|jail| jail.cell.placement());
-        let Some(placement) = placement else {
-            // Without a VM init moves the command.
+        let Some(jail) = &self.jail else {
+            return match (&self.placement, self.child.id()) {
+                (Some(placement), Some(init)) => placement.place_init(init),
+                _ => Ok(()),
+            };
+        };
+        let Some(placement) = jail.cell.placement() else {
             return Ok(());
         };
         if let Some(vmm) = self.vmm()? {

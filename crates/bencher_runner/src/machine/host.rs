@@ -117,6 +117,7 @@ impl Sandbox for Host {
             connection: Connection::Ready(ours),
             root,
             cgroup,
+            placement: seat.placement.cloned(),
         })
     }
 }

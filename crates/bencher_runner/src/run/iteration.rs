@@ -161,7 +161,9 @@ async fn handle(
             record.moments.hello = Some(now);
             record.kernel_release(kernel_release);
             if let Err(error) = control.machine.place() {
-                record.warn(format!("not all threads are on their CPUs: {error}"));
+                record.warn(format!(
+                    "not all of the machine is where it belongs: {error}"
+                ));
             }
             control.witness.count(&control.machine);
             if !control.machine.has_orders() {

@@ -9,7 +9,7 @@ pub(crate) struct Cpus {
     /// The benchmark's CPUs, such as 2-3,8 [default: those that disturb it least]
     #[arg(long, value_name = "LIST", help_heading = "CPUs")]
     cpus: Option<CpuSet>,
-    /// Do not take the benchmark's CPUs away from the rest of this host
+    /// Neither take the benchmark's CPUs away from the rest of this host, nor let it come first there
     #[arg(long, help_heading = "CPUs")]
     no_cpuset_partition: bool,
 }

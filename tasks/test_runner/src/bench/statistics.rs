@@ -23,6 +23,21 @@ impl Samples {
         }
     }
 
+    /// The value below which the part `part` of them lies, from 0 to 1; between two of them it is
+    /// interpolated.
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "there are few")]
+        let place = part.clamp(0.0, 1.0) * (self.0.len() - 1) as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "an index of one of them"
+        )]
+        let below = place as usize;
+        let above = (below + 1).min(self.0.len() - 1);
+        self.0[below] + (self.0[above] - self.0[below]) * place.fract()
+    }
+
     /// The coefficient of variation: the standard deviation of a sample in relation to its mean.
     /// Nothing is known of a single value, which gives 0.
     pub(crate) fn variation(&self) -> f64 {
@@ -91,6 +106,15 @@ mod tests {
             assert!((of(values).median() - median).abs() < 1e-9, "{values:?}");
         }
         assert_eq!(Samples::new(Vec::new()), None);
+    }
+
+    #[test]
+    fn quantiles_lie_between_the_values() {
+        let samples = of(&[4.0, 1.0, 2.0, 3.0]);
+        for (part, value) in [(0.0, 1.0), (0.25, 1.75), (0.5, 2.5), (1.0, 4.0), (7.0, 4.0)] {
+            assert!((samples.quantile(part) - value).abs() < 1e-9, "{part}");
+        }
+        assert!((of(&[7.0]).quantile(0.3) - 7.0).abs() < 1e-9);
     }
 
     #[test]
