@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use bencher_runner::Reporter as _;
+use bencher_runner::run::give_back_left_over;
 use bencher_runner::tuning::{
     KnobOutcome, KnobState, Place, SettingState, TunedBy, TuningPolicy, TuningState,
     TuningStrictness, apply_to_host, restore_host, status_of_host,
@@ -62,6 +63,7 @@ fn attempt(command: TuneCommand, terminal: &Terminal) -> Result<u8, String> {
         }
         TuneCommand::Restore => {
             let restored = restore_host(&place).map_err(|error| error.to_string())?;
+            give_back_left_over(terminal);
             let Some(restored) = restored else {
                 terminal.info("this host is not tuned: there is nothing to put back");
                 return Ok(0);

@@ -123,7 +123,7 @@ mod tests {
         let (command, _) = run(&["--", "sh", "-c", "exit 3"]).expect("it is right");
         assert_eq!(command, ["sh", "-c", "exit 3"]);
         assert!(run(&[]).is_none());
-        assert!(parse(&["lab", "scenarios", "--backend", "host"]).is_err());
+        assert!(parse(&["lab", "scenarios", "--backend", "qemu-tcg"]).is_err());
     }
 
     #[test]

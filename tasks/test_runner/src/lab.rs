@@ -70,19 +70,20 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
         LabAction::Agent => agent::serve().map(|()| ExitCode::SUCCESS),
         LabAction::Run {
             tools,
+            cpus,
             with,
             results,
             command,
         } => {
-            let mut place = prepare(&Workspace::locate()?, &tools, with)?;
+            let mut place = prepare(&Workspace::locate()?, &tools, with, cpus)?;
             let finished = place.run(&place.job(command), Output::Shown)?;
             if let Some(folder) = results {
                 unpack(&finished, &folder)?;
             }
             Ok(ExitCode::from(finished.ended.code()))
         }
-        LabAction::Shell { tools, with } => {
-            let mut place = prepare(&Workspace::locate()?, &tools, with)?;
+        LabAction::Shell { tools, cpus, with } => {
+            let mut place = prepare(&Workspace::locate()?, &tools, with, cpus)?;
             shell::run(&mut place)
         }
         LabAction::Scenarios {
@@ -91,6 +92,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
             scenarios,
             report,
             junit,
+            record,
         } => {
             let workspace = Workspace::locate()?;
             let runner = Runner::build(&workspace)?;
@@ -101,6 +103,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
                 scenarios,
                 report,
                 junit,
+                record,
             };
             let outcomes = scenarios::run(&workspace, &runner, &request)?;
             Ok(if outcomes.counts().failed == 0 {
@@ -118,7 +121,12 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
 }
 
 /// A place with everything that a person may want to try there.
-fn prepare(workspace: &Workspace, tools: &Tools, with: Vec<PathBuf>) -> anyhow::Result<Place> {
+fn prepare(
+    workspace: &Workspace,
+    tools: &Tools,
+    with: Vec<PathBuf>,
+    cpus: usize,
+) -> anyhow::Result<Place> {
     console::leave_stdout_free();
     let firecracker = place::firecracker(tools)?;
     let runner = Runner::build(workspace)?;
@@ -137,6 +145,7 @@ fn prepare(workspace: &Workspace, tools: &Tools, with: Vec<PathBuf>) -> anyhow::
         runner: &runner,
         firecracker,
         more,
+        cpus,
     })
 }
 
@@ -174,6 +183,7 @@ fn bench(workspace: &Workspace, tools: &Tools, rounds: u32) -> anyhow::Result<Ex
         runner: &runner,
         firecracker: Some(firecracker),
         more: vec![(image, at.clone()), (ending, NAME.to_owned())],
+        cpus: 0,
     })?;
     let paths = place.paths();
     let mut words = vec![paths.harness.display().to_string()];

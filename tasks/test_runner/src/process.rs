@@ -33,6 +33,21 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// `outer` with the command line and the environment of `inner` as its last arguments.
+pub(crate) fn within(mut outer: Command, inner: &Command) -> Command {
+    outer
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
 /// This very program. Its file may be gone: a build of the workspace replaces it, also one that it
 /// started itself.
 pub(crate) const OWN_PROGRAM: &str = "/proc/self/exe";

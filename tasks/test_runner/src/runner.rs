@@ -14,6 +14,9 @@ use crate::workspace::Workspace;
 const PACKAGE: &str = "bencher_runner_cli";
 const BINARY: &str = "runner";
 
+/// The runner's variable that has it leave the host as it is.
+pub(crate) const NO_TUNING: &str = "BENCHER_RUNNER_NO_TUNING";
+
 /// A built `runner` with folders of its own, so that nothing of the user's is used or changed.
 #[derive(Debug, Clone)]
 pub(crate) struct Runner {
@@ -106,7 +109,7 @@ impl Runner {
             .env("BENCHER_RUNNER_CACHE_DIR", &self.cache)
             .env("BENCHER_RUNNER_STATE_DIR", &self.state)
             // Runs are side by side, and the host is one.
-            .env("BENCHER_RUNNER_NO_TUNING", "1");
+            .env(NO_TUNING, "1");
         command
     }
 

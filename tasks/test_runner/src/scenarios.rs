@@ -11,6 +11,7 @@
 mod agreement;
 mod backend;
 mod bytes;
+mod cpus;
 mod expect;
 mod families;
 mod features;
@@ -18,6 +19,7 @@ mod hand_made;
 mod image;
 mod invocation;
 mod junit;
+mod knobs;
 mod list;
 mod options;
 mod outcome;
@@ -47,6 +49,7 @@ use places::Places;
 pub(crate) use report::{counts, reasons};
 use scenario::Scenario;
 use suite::Suite;
+use surroundings::Need;
 
 use crate::console;
 use crate::runner::Runner;
@@ -98,6 +101,24 @@ fn carry_out(suite: &Suite<'_>, chosen: &[&'static Scenario]) -> anyhow::Result<
     let finished = suite.run(chosen)?;
     println!("\n{}", report::summary(&finished));
     Ok(finished)
+}
+
+/// What a scenario needs of the place that it is sent to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// So many CPUs.
+    pub(crate) cpus: usize,
+    /// A host whose knobs may be turned.
+    pub(crate) tunable_host: bool,
+}
+
+/// What the scenario `name` needs; nothing where there is none.
+pub(crate) fn needs(name: &str) -> Needs {
+    let found = families::all().find(|scenario| scenario.name == name);
+    found.map_or_else(Needs::default, |scenario| Needs {
+        cpus: scenario.cpus(),
+        tunable_host: scenario.needs.contains(&Need::TunableHost),
+    })
 }
 
 /// The scenarios with these names, or all.

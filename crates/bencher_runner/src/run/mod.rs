@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
 pub use page_cache::PageCache;
+pub use quiet::give_back_left_over;
 pub use repetition::OnSuspect;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};

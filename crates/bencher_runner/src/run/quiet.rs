@@ -79,9 +79,15 @@ impl Quiet {
 
 /// Puts back what runners left that are no more.
 pub(crate) fn put_back_left_over(reporter: &dyn Reporter) {
-    let place = Place::this_host();
-    tuning::put_back_left_over(&place, reporter);
+    tuning::put_back_left_over(&Place::this_host(), reporter);
+    give_back_left_over(reporter);
+}
+
+/// Gives CPUs back to the host that a runner took which is no more, unless another runner has the
+/// host. What can not be done is a warning.
+pub fn give_back_left_over(reporter: &dyn Reporter) {
     if cpus::has_left_over() {
+        let place = Place::this_host();
         tuning::if_host_is_free(&place, || cpus::give_back_left_over(reporter));
     }
 }

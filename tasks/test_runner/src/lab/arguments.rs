@@ -13,6 +13,9 @@ pub(crate) enum LabAction {
     Run {
         #[command(flatten)]
         tools: Tools,
+        /// How many processors the lab has [default: this machine's, 2 to 4]
+        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
+        cpus: usize,
         /// Put a file or folder into the lab, at /lab/with/NAME
         #[arg(long, value_name = "PATH")]
         with: Vec<PathBuf>,
@@ -27,15 +30,20 @@ pub(crate) enum LabAction {
     Shell {
         #[command(flatten)]
         tools: Tools,
+        /// How many processors the lab has [default: this machine's, 2 to 4]
+        #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
+        cpus: usize,
         /// Put a file or folder into the lab, at /lab/with/NAME
         #[arg(long, value_name = "PATH")]
         with: Vec<PathBuf>,
     },
-    /// Run scenarios on the backends that need KVM
+    /// Run scenarios on the backends that need KVM, and those that turn the host's knobs
     Scenarios {
         #[command(flatten)]
         tools: Tools,
-        /// Run them here; may be given several times [default: firecracker and qemu-kvm]
+        /// Run them here; may be given several times [default: all]
+        ///
+        /// On the host, which is the lab itself, only scenarios run that turn its knobs.
         #[arg(long = "backend", value_name = "BACKEND", value_parser = BACKENDS)]
         backends: Vec<String>,
         /// Run only this scenario; may be given several times [default: all]
@@ -50,6 +58,9 @@ pub(crate) enum LabAction {
             help = "Write every outcome to this file, as JUnit has it"
         )]
         junit: Option<PathBuf>,
+        /// Keep the record of each scenario that passed in this folder, for the suite's own tests
+        #[arg(long, value_name = "DIR")]
+        record: Option<PathBuf>,
     },
     /// Compare a run in Firecracker with a bare Firecracker and print the ratio as Markdown
     ///

@@ -17,6 +17,7 @@ use crate::bench::ending;
 use crate::bench::rounds::{Contestant, take_turns};
 use crate::bench::statistics::{Samples, ratio, table};
 use crate::process::{capture, command};
+use crate::runner::NO_TUNING;
 
 /// The machine that the runner makes unless it is told otherwise.
 const VIRTUAL_CPUS: u32 = 1;
@@ -47,7 +48,7 @@ pub(crate) fn run(contest: &Contest) -> anyhow::Result<String> {
             .env("BENCHER_RUNNER_CACHE_DIR", &cache)
             .env("BENCHER_RUNNER_STATE_DIR", contest.work.join("state"))
             // The bare Firecracker runs on the same host.
-            .env("BENCHER_RUNNER_NO_TUNING", "1");
+            .env(NO_TUNING, "1");
         runner
     };
     let run = |words: &[&str]| {

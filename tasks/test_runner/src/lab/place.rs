@@ -31,7 +31,8 @@ use crate::workspace::Workspace;
 /// The lab's memory: some guests of the usual size, and the page cache of the disks.
 const MEMORY_MEBIBYTES: u32 = 4096;
 
-/// The most virtual processors; emulating more than there are makes all of them slower.
+/// The most virtual processors, unless more are asked for: emulating more than there are makes all of
+/// them slower.
 const MOST_CPUS: usize = 4;
 
 /// The search path in the lab, after its folder of programs.
@@ -46,6 +47,8 @@ pub(crate) struct Contents<'a> {
     pub(crate) firecracker: Option<PathBuf>,
     /// More files and folders, by their places below [`Paths::root`].
     pub(crate) more: Vec<(PathBuf, String)>,
+    /// How many processors a lab has, at least.
+    pub(crate) cpus: usize,
 }
 
 /// Where things are, as a command at the place sees them.
@@ -166,14 +169,13 @@ impl Place {
             initramfs::build(&kernel, &images::static_busybox(workspace)?)?,
         )
         .with_context(|| format!("cannot write {}", initramfs.display()))?;
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let plan = Plan {
             kernel: kernel.image,
             initramfs,
             root,
             input: input.disk()?,
             console: at("console"),
-            virtual_cpus: u32::try_from(cpus.clamp(2, MOST_CPUS))?,
+            virtual_cpus: u32::try_from(contents.cpus.max(usual_cpus()))?,
             memory_mebibytes: MEMORY_MEBIBYTES,
             tsc_kilohertz: tsc::kilohertz(),
         };
@@ -285,6 +287,12 @@ fn run_here(job: &Job, output: Output) -> anyhow::Result<Finished> {
         printed,
         results: agent::pack(results)?,
     })
+}
+
+/// How many processors a lab has when nobody asks for more: this machine's.
+pub(crate) fn usual_cpus() -> usize {
+    let own = std::thread::available_parallelism().map_or(1, usize::from);
+    own.clamp(2, MOST_CPUS)
 }
 
 /// The Firecracker to test with: the one asked for, else the one in the search path.

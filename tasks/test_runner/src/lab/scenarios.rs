@@ -22,26 +22,36 @@ use crate::workspace::Workspace;
 /// Firecracker, as backends are named.
 pub(crate) const FIRECRACKER: &str = "firecracker";
 
-/// The backends that need KVM.
-pub(crate) const BACKENDS: [&str; 2] = [FIRECRACKER, "qemu-kvm"];
+/// The place itself, as backends are named. Everything but what turns its knobs can be tried
+/// anywhere.
+const HOST: &str = "host";
 
-/// What `all` runs: each part of the way from the image to the result once, and the jail. One machine
-/// at a time: of two that booted at once in an emulated processor one was seen to hang.
-pub(crate) const SELECTED: [&str; 9] = [
+/// The backends that need KVM, and the place itself.
+pub(crate) const BACKENDS: [&str; 3] = [FIRECRACKER, "qemu-kvm", HOST];
+
+/// What `all` runs: each part of the way from the image to the result once, the jail, and what makes
+/// the host quiet. One machine boots at a time: of two that booted at once in an emulated processor one
+/// was seen to hang.
+pub(crate) const SELECTED: [&str; 13] = [
     "basic_execution",
     "exit_code",
     "multi_cpu",
     "file_output",
     "timeout_handling",
     "jail_namespaces",
+    "jail_uid",
     "jail_no_caps",
     "jail_filesystem_view",
     "jail_dev_kvm_only_when_used",
+    "vcpus_pinned",
+    "tuning_applied",
+    "cpuset_partition_of_command",
 ];
 
-/// The files that the suite writes at the place.
+/// What the suite writes at the place.
 const REPORT: &str = "report.json";
 const JUNIT: &str = "junit.xml";
+const RECORDS: &str = "records";
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +63,8 @@ pub(crate) struct Request {
     pub(crate) scenarios: Vec<String>,
     pub(crate) report: Option<PathBuf>,
     pub(crate) junit: Option<PathBuf>,
+    /// Where records are kept.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// One scenario on one backend.
@@ -60,6 +72,8 @@ pub(crate) struct Request {
 struct Task {
     backend: String,
     scenario: String,
+    /// How many processors the place must have.
+    cpus: usize,
 }
 
 /// Runs the scenarios and prints what came of them.
@@ -96,26 +110,35 @@ pub(crate) fn run(
             .lines()
             .last()
             .context("the suite named no folder")?;
-        let mut place = Place::prepare(&Contents {
+        let mut contents = Contents {
             workspace,
             runner,
             firecracker,
             more: vec![(images.into(), "scenarios".to_owned())],
-        })?;
-        let mut frozen_guests = 0;
-        for (number, task) in tasks.iter().enumerate() {
-            let (mut outcome, mut xml) = carry_out(&mut place, task)?;
-            if place.is_lab() && outcome.has_frozen_guest() {
-                frozen_guests += 1;
-                console::warning(&format!(
-                    "a guest in the lab froze in its boot: repeating {} once",
-                    task.scenario
-                ));
-                (outcome, xml) = carry_out(&mut place, task)?;
+            cpus: 0,
+        };
+        // As few processors as possible: each one makes all of them slower.
+        tasks.sort_by_key(|task| task.cpus);
+        let (mut frozen_guests, mut reboots, mut done) = (0, 0, 0);
+        for alike in tasks.chunk_by(|one, other| one.cpus == other.cpus) {
+            contents.cpus = alike.first().map_or(0, |task| task.cpus);
+            let mut place = Place::prepare(&contents)?;
+            for task in alike {
+                let mut carried = carry_out(&mut place, task, request)?;
+                if place.is_lab() && carried.0.has_frozen_guest() {
+                    frozen_guests += 1;
+                    console::warning(&format!(
+                        "a guest in the lab froze in its boot: repeating {} once",
+                        task.scenario
+                    ));
+                    carried = carry_out(&mut place, task, request)?;
+                }
+                done += 1;
+                println!("{done:>3}/{} {}", tasks.len(), carried.0.line());
+                outcomes.add(carried.0);
+                junit.extend(carried.1);
             }
-            println!("{:>3}/{} {}", number + 1, tasks.len(), outcome.line());
-            outcomes.add(outcome);
-            junit.extend(xml);
+            reboots += place.reboots();
         }
         if frozen_guests > 0 {
             outcomes.remark(format!(
@@ -123,11 +146,8 @@ pub(crate) fn run(
                  {frozen_guests}×"
             ));
         }
-        if place.reboots() > 0 {
-            outcomes.remark(format!(
-                "the lab had to be booted again: {}×",
-                place.reboots()
-            ));
+        if reboots > 0 {
+            outcomes.remark(format!("the lab had to be booted again: {reboots}×"));
         }
     }
     println!("\n{}", outcomes.render());
@@ -160,10 +180,14 @@ fn tasks_of(list: &str, backends: &[String]) -> Vec<Task> {
                 continue;
             };
             if on.split(',').any(|name| name == backend) {
-                tasks.push(Task {
-                    backend: backend.clone(),
-                    scenario: scenario.to_owned(),
-                });
+                let needs = crate::scenarios::needs(scenario);
+                if backend != HOST || needs.tunable_host {
+                    tasks.push(Task {
+                        backend: backend.clone(),
+                        scenario: scenario.to_owned(),
+                        cpus: needs.cpus.max(place::usual_cpus()),
+                    });
+                }
             }
         }
     }
@@ -181,10 +205,14 @@ fn skipped(task: &Task, reason: &str) -> Outcome {
 
 /// Runs one scenario. A lab that ends or freezes again and again is the scenario's failure; one
 /// that does not even come up is everybody's.
-fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<String>)> {
+fn carry_out(
+    place: &mut Place,
+    task: &Task,
+    request: &Request,
+) -> anyhow::Result<(Outcome, Option<String>)> {
     let failed =
         |reason: String| Outcome::new(&task.scenario, &task.backend, "failed", Some(reason));
-    let job = place.job(words(place, task));
+    let job = place.job(words(place, task, request));
     let finished = match place.run(&job, Output::Kept) {
         Ok(finished) => finished,
         Err(error) => {
@@ -206,10 +234,24 @@ fn carry_out(place: &mut Place, task: &Task) -> anyhow::Result<(Outcome, Option<
             String::from_utf8_lossy(&finished.printed).trim_end()
         )),
     };
+    if let Some(folder) = &request.record {
+        for (path, text) in &files {
+            if let Some(name) = path.strip_prefix(RECORDS) {
+                keep(&folder.join(name.trim_start_matches('/')), text)?;
+            }
+        }
+    }
     Ok((outcome, files.remove(JUNIT)))
 }
 
-fn words(place: &Place, task: &Task) -> Vec<String> {
+fn keep(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().context("a record is in a folder")?;
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn words(place: &Place, task: &Task, request: &Request) -> Vec<String> {
     let paths = place.paths();
     let text = |path: &Path| path.display().to_string();
     let mut words = vec![text(&paths.harness), "scenarios".to_owned()];
@@ -226,6 +268,13 @@ fn words(place: &Place, task: &Task) -> Vec<String> {
     option("--jobs", "1".to_owned());
     option("--report", text(&paths.results.join(REPORT)));
     option("--junit", text(&paths.results.join(JUNIT)));
+    if request.record.is_some() {
+        option("--record", text(&paths.results.join(RECORDS)));
+    }
+    if place.is_lab() {
+        // Nobody else is there, and nothing of it stays.
+        words.push("--may-tune".to_owned());
+    }
     words
 }
 
@@ -279,6 +328,7 @@ scenario         backends                              what is promised
 basic_execution  firecracker,qemu-kvm,qemu-tcg,host    a command runs
 jail_uid         firecracker,qemu-kvm,qemu-tcg         nobody
 only_host        host                                  firecracker is not meant
+tuning_applied   firecracker,host                      the host's knobs
 ";
 
     #[test]
@@ -293,8 +343,10 @@ only_host        host                                  firecracker is not meant
             [
                 "firecracker basic_execution",
                 "firecracker jail_uid",
+                "firecracker tuning_applied",
                 "qemu-kvm basic_execution",
                 "qemu-kvm jail_uid",
+                "host tuning_applied",
             ]
         );
     }

@@ -2,7 +2,8 @@
 //! pass, and on the same record as a broken runner would have left it, which must not.
 //!
 //! The records are in `scenarios/records`, by backend and name. After a change of what a scenario
-//! does they are made anew with `cargo test-runner scenarios --record DIR`.
+//! does they are made anew with `cargo test-runner scenarios --record DIR`, and those of scenarios
+//! that tune the host with `cargo test-runner lab scenarios --record DIR`.
 
 mod breaks;
 
@@ -15,10 +16,24 @@ use super::bytes::Bytes;
 use super::families;
 use super::record::Record;
 use super::scenario::Scenario;
+use super::surroundings::Need;
 use breaks::{BREAKS, Broken};
 
-/// The backends of which there are records: one with a kernel of its own, one without.
-const RECORDED: [Backend; 2] = [Backend::QemuTcg, Backend::Host];
+/// The backends of which there are records: two with a kernel of its own, one without.
+const RECORDED: [Backend; 3] = [Backend::Firecracker, Backend::QemuTcg, Backend::Host];
+
+/// Whether there is a record of `scenario` on `backend`. With a kernel of its own one is enough: that
+/// of the machine that every host has, and for what tunes the host that of the lab.
+fn is_recorded(scenario: &Scenario, backend: Backend) -> bool {
+    let in_lab = scenario.needs.contains(&Need::TunableHost);
+    scenario.on.includes(backend)
+        && match backend {
+            Backend::Firecracker => in_lab,
+            Backend::QemuTcg => !in_lab,
+            Backend::QemuKvm => false,
+            Backend::Host => true,
+        }
+}
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/records")
@@ -32,7 +47,7 @@ fn path(backend: Backend, name: &str) -> PathBuf {
 fn recorded() -> Vec<(&'static Scenario, Record)> {
     let mut all = Vec::new();
     for backend in RECORDED {
-        for scenario in families::all().filter(|scenario| scenario.on.includes(backend)) {
+        for scenario in families::all().filter(|scenario| is_recorded(scenario, backend)) {
             let path = path(backend, scenario.name);
             let text = fs::read_to_string(&path);
             let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -48,7 +63,7 @@ fn recorded() -> Vec<(&'static Scenario, Record)> {
 fn every_record_belongs_to_a_scenario() {
     for backend in RECORDED {
         let known: BTreeSet<_> = families::all()
-            .filter(|scenario| scenario.on.includes(backend))
+            .filter(|scenario| is_recorded(scenario, backend))
             .map(|scenario| path(backend, scenario.name))
             .collect();
         let records = fs::read_dir(folder().join(backend.name())).expect("records are there");
@@ -114,6 +129,44 @@ fn a_guest_that_is_the_host_is_detected() {
     for broken in [parameters, boot] {
         assert!((scenario.check)(&broken).is_err());
     }
+}
+
+#[test]
+fn a_knob_that_is_not_as_it_should_be_is_detected() {
+    /// Only what each host has is looked at in a host that is still tuned.
+    const STILL_TUNED: [&str; 2] = ["after the kill", "after the second"];
+    let mut tried = 0;
+    for (scenario, record) in recorded() {
+        let moments = record.observed.iter();
+        let moments = moments.filter(|(name, _)| !STILL_TUNED.contains(&name.as_str()));
+        for (moment, state) in moments.filter(|(_, state)| state["values"].is_object()) {
+            let files = state["values"].as_object().expect("it is one");
+            let files = files.keys().map(|file| ("values", file.as_str()));
+            let all = files.chain([("journal", ""), ("partition", ""), ("latency", "")]);
+            for (name, file) in all {
+                let mut broken = record.clone();
+                let state = broken.observed.get_mut(moment).expect("it was seen");
+                state[name] = match (name, &state[name]) {
+                    ("values", values) => {
+                        let mut values = values.clone();
+                        values[file] = "other".into();
+                        values
+                    }
+                    ("latency", limit) => (if limit == 2 { 3 } else { 2 }).into(),
+                    (_, flag) => (flag != true).into(),
+                };
+                tried += 1;
+                let checked = (scenario.check)(&broken);
+                assert!(
+                    checked.is_err(),
+                    "{} on {:?}: {moment}: {name} {file}",
+                    scenario.name,
+                    record.backend
+                );
+            }
+        }
+    }
+    assert!(tried > 200, "only {tried} were tried");
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub(crate) struct Expect {
     pub(crate) stderr: Bytes,
     /// The runner's own error; "…" stands for anything.
     error: Option<String>,
+    /// A word, and the lines with it in what a talking runner says.
+    log: Option<(&'static str, Vec<String>)>,
     files: BTreeMap<String, Bytes>,
     /// Guest path and reason.
     missing: Vec<(String, String)>,
@@ -153,6 +155,7 @@ impl Expect {
             stdout: Bytes::default(),
             stderr: Bytes::default(),
             error: None,
+            log: None,
             files: BTreeMap::new(),
             missing: Vec::new(),
             warnings: Vec::new(),
@@ -170,6 +173,14 @@ impl Expect {
     /// The command's standard error; without this it must be empty.
     pub(crate) fn stderr(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stderr = Bytes::of(bytes);
+        self
+    }
+
+    /// Of a runner that talks: the lines in which `word` is, and no others; what it says beside is
+    /// not looked at.
+    pub(crate) fn says(mut self, word: &'static str, lines: &[&str]) -> Self {
+        let lines = lines.iter().map(|&line| line.to_owned());
+        self.log = Some((word, lines.collect()));
         self
     }
 
@@ -233,7 +244,12 @@ impl Expect {
     fn compare(&self, run: &Run, record: &Record, index: usize) -> Checked {
         same("exit of the runner", &self.exit, &run.exit)?;
         same("standard output", &self.stdout, &run.stdout)?;
-        let said = run.said();
+        let mut said = run.said();
+        if let Some((word, expected)) = &self.log {
+            let mut log = said.take_log();
+            log.retain(|line| line.contains(word));
+            same(&format!("what the runner says of {word}"), expected, &log)?;
+        }
         let mut stderr = self.stderr.short().unwrap_or_default();
         if !said.metrics.is_empty() && !stderr.is_empty() && !stderr.ends_with(b"\n") {
             // The runner's metrics begin on a line of their own.

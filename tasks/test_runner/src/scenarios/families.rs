@@ -3,6 +3,7 @@
 mod clock;
 mod command;
 mod content;
+mod cpus;
 mod environment;
 mod execution;
 mod files;
@@ -12,17 +13,19 @@ mod interrupts;
 mod isolation;
 mod iterations;
 mod jail;
+mod kills;
 mod life;
 mod metrics;
 mod network;
 mod output;
 mod resources;
 mod timeouts;
+mod tuning;
 
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 18] = [
+const FAMILIES: [&[Scenario]; 21] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -41,6 +44,9 @@ const FAMILIES: [&[Scenario]; 18] = [
     metrics::SCENARIOS,
     iterations::SCENARIOS,
     clock::SCENARIOS,
+    cpus::SCENARIOS,
+    tuning::SCENARIOS,
+    kills::SCENARIOS,
 ];
 
 /// All of them.

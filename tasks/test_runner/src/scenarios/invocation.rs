@@ -6,6 +6,17 @@ use std::process::Command;
 
 use super::backend::Backend;
 use super::surroundings::Surroundings;
+use crate::runner::NO_TUNING;
+
+/// How much the runner says of what it does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Voice {
+    /// Nothing.
+    #[default]
+    Quiet,
+    /// As much as it does by itself.
+    Talking,
+}
 
 /// What a scenario adds to `runner run --image IMAGE`.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +24,10 @@ pub(crate) struct Invocation {
     options: Vec<OsString>,
     command: Vec<OsString>,
     environment: Vec<(String, String)>,
+    /// Whether the host is tuned for it, where that may be.
+    tunes: bool,
+    /// What the runner says.
+    voice: Voice,
     /// Whether the files of the output folder are looked at.
     pub(crate) collects: bool,
     /// Whether the result document is written to a file.
@@ -60,6 +75,19 @@ impl Invocation {
         self
     }
 
+    /// The host is tuned for it, as for a user's runs. Only for scenarios that need
+    /// [`Need::TunableHost`](super::surroundings::Need::TunableHost).
+    pub(crate) fn tuned(&mut self) -> &mut Self {
+        self.tunes = true;
+        self
+    }
+
+    /// The runner says what it does, on standard error.
+    pub(crate) fn talking(&mut self) -> &mut Self {
+        self.voice = Voice::Talking;
+        self
+    }
+
     /// Adds everything to `runner`: backend, image, places in `folder`.
     pub(crate) fn complete(
         &self,
@@ -69,7 +97,11 @@ impl Invocation {
         image: &Path,
         folder: &Path,
     ) {
-        runner.args(["run", "--quiet", "--sandbox", backend.sandbox()]);
+        runner.arg("run");
+        if self.voice == Voice::Quiet {
+            runner.arg("--quiet");
+        }
+        runner.args(["--sandbox", backend.sandbox()]);
         if let Some(accelerator) = backend.chosen_accelerator() {
             runner.args(["--accelerator", accelerator]);
         }
@@ -90,6 +122,10 @@ impl Invocation {
             runner.arg("--").args(&self.command);
         }
         runner.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        // Whatever a scenario asks for: a host that is not to be tuned is not.
+        if self.tunes && surroundings.may_be_tuned() {
+            runner.env_remove(NO_TUNING);
+        }
     }
 }
 
@@ -103,14 +139,42 @@ pub(crate) const OUTPUT: &str = "output";
 mod tests {
     use super::*;
     use crate::scenarios::features::Features;
+    use crate::scenarios::surroundings::Knobs;
 
     fn line(invocation: &Invocation, backend: Backend) -> String {
-        let surroundings = Surroundings::look(Some("/fc".into()), Features::of(""));
-        let mut runner = Command::new("runner");
-        let (image, folder) = (Path::new("/image"), Path::new("/folder"));
-        invocation.complete(&mut runner, backend, &surroundings, image, folder);
+        let runner = completed(invocation, backend, Knobs::Kept);
         let words = runner.get_args().map(|word| word.to_string_lossy());
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    fn completed(invocation: &Invocation, backend: Backend, knobs: Knobs) -> Command {
+        let surroundings = Surroundings::look(Some("/fc".into()), Features::of(""), knobs);
+        let mut runner = Command::new("runner");
+        runner.env(NO_TUNING, "1");
+        let (image, folder) = (Path::new("/image"), Path::new("/folder"));
+        invocation.complete(&mut runner, backend, &surroundings, image, folder);
+        runner
+    }
+
+    #[test]
+    fn a_host_is_tuned_where_the_scenario_wants_it_and_the_user_allows_it() {
+        let is_tuned_for = |invocation: &Invocation, knobs| {
+            let runner = completed(invocation, Backend::Host, knobs);
+            let mut variables = runner.get_envs();
+            !variables.any(|(name, value)| name == NO_TUNING && value.is_some())
+        };
+        let mut asks = Invocation::new();
+        asks.tuned();
+        assert!(is_tuned_for(&asks, Knobs::MayBeTurned));
+        assert!(!is_tuned_for(&asks, Knobs::Kept), "the user comes first");
+        assert!(!is_tuned_for(&Invocation::new(), Knobs::MayBeTurned));
+    }
+
+    #[test]
+    fn only_who_is_to_talk_is_not_quiet() {
+        let mut invocation = Invocation::new();
+        invocation.talking();
+        assert!(line(&invocation, Backend::Host).starts_with("run --sandbox none"));
     }
 
     #[test]

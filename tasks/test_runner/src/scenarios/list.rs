@@ -34,6 +34,7 @@ mod tests {
     use super::*;
     use crate::scenarios::backend::On;
     use crate::scenarios::families;
+    use crate::scenarios::surroundings::Need;
 
     #[test]
     fn a_line_says_where_and_what() {
@@ -52,11 +53,17 @@ mod tests {
         let (list, after) = rest.split_once(MARKS.1).expect("the list ends");
         let mut wanted = String::new();
         for scenario in families::all() {
-            let place = match scenario.on {
-                On::Everywhere => "",
-                On::Machines => " (machines)",
-                On::Emulated => " (emulated)",
-                On::Host => " (host)",
+            let on = match scenario.on {
+                On::Everywhere => None,
+                On::Machines => Some("machines"),
+                On::Emulated => Some("emulated"),
+                On::Host => Some("host"),
+            };
+            let tunes = scenario.needs.contains(&Need::TunableHost);
+            let places: Vec<_> = on.into_iter().chain(tunes.then_some("lab")).collect();
+            let place = match places.as_slice() {
+                [] => String::new(),
+                places => format!(" ({})", places.join(", ")),
             };
             let _ = writeln!(wanted, "* `{}`{place}: {}", scenario.name, scenario.about);
         }

@@ -50,6 +50,12 @@ pub(crate) struct Options {
     /// With --runner, --images, --cache and --work neither cargo nor the workspace is needed.
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
+    /// Let scenarios turn this host's knobs, as root; they put them back
+    ///
+    /// Such scenarios run one at a time after all others. For hosts that are there for it: everything
+    /// else on this host runs with these values meanwhile, and a scenario that fails may leave some.
+    #[arg(long)]
+    pub(crate) may_tune: bool,
     /// Build the images and print their folder instead of running anything
     #[arg(long)]
     pub(crate) build_only: bool,
@@ -73,6 +79,7 @@ impl Default for Options {
             images: None,
             cache: None,
             work: None,
+            may_tune: false,
             build_only: false,
             record: None,
         }

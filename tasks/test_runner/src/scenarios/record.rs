@@ -18,6 +18,9 @@ const METRICS: (&str, &str) = ("---BENCHER_METRICS:", "---");
 /// Before the runner's own error.
 const ERROR: &str = "runner: error: ";
 
+/// Before a line of what the runner says it does.
+const LOG: &str = "runner: ";
+
 /// Before a line of a console below such an error.
 const CONSOLE: &str = "    | ";
 
@@ -132,6 +135,23 @@ impl Said {
     }
 }
 
+impl Said {
+    /// Takes the lines of a runner that talks out of what else is the command's.
+    pub(crate) fn take_log(&mut self) -> Vec<String> {
+        let mut log = Vec::new();
+        let mut command = Vec::new();
+        for line in self.command.split_inclusive(|&byte| byte == b'\n') {
+            let text = std::str::from_utf8(line).unwrap_or_default();
+            match text.strip_prefix(LOG) {
+                Some(said) => log.push(said.trim_end().to_owned()),
+                None => command.extend_from_slice(line),
+            }
+        }
+        self.command = command;
+        log
+    }
+}
+
 fn metrics_of(line: &str) -> Option<Value> {
     let json = line.strip_prefix(METRICS.0)?.strip_suffix(METRICS.1)?;
     serde_json::from_str(json).ok()
@@ -230,6 +250,9 @@ mod tests {
         assert_eq!(said.metrics, [json!({"a": 1})]);
         assert_eq!(said.error.as_deref(), Some("no\n    | last"));
         assert_eq!(Said::of(b""), Said::default());
+        let mut said = Said::of(b"runner: one\nmine\nrunner: error: no\n");
+        assert_eq!(said.take_log(), ["one"]);
+        assert_eq!(said.command, b"mine\n");
     }
 
     #[test]

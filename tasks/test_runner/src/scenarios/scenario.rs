@@ -1,5 +1,7 @@
 //! A scenario as a value.
 
+use std::time::Duration;
+
 use super::backend::On;
 use super::expect::Checked;
 use super::image::Image;
@@ -7,6 +9,7 @@ use super::invocation::Invocation;
 use super::record::Record;
 use super::stage::Stage;
 use super::surroundings::Need;
+use super::watchdog::PATIENCE;
 
 /// One thing that the runner promises, tried as a user would.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Scenario {
     pub(crate) image: Image,
     /// What not every host or runner has.
     pub(crate) needs: &'static [Need],
+    /// How long it may take.
+    pub(crate) patience: Duration,
     /// How it is tried.
     pub(crate) act: Act,
     /// Whether what came of it is what was promised. Pure, so that it can be tried itself.
@@ -50,6 +55,7 @@ impl Scenario {
             on: On::Everywhere,
             image: Image::Shell,
             needs: &[],
+            patience: PATIENCE,
             act: Act::Run(act),
             check,
         }
@@ -68,6 +74,7 @@ impl Scenario {
             on: On::Everywhere,
             image: Image::Shell,
             needs: &[],
+            patience: PATIENCE,
             act: Act::Drive(act),
             check,
         }
@@ -89,5 +96,20 @@ impl Scenario {
     pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Self {
         self.needs = needs;
         self
+    }
+
+    /// The same for what takes longer than others.
+    pub(crate) const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// How many CPUs it needs.
+    pub(crate) fn cpus(&self) -> usize {
+        let needed = self.needs.iter().map(|need| match need {
+            Need::Cpus(count) => *count,
+            _ => 1,
+        });
+        needed.max().unwrap_or(1)
     }
 }

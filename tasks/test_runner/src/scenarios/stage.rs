@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -119,6 +119,43 @@ impl<'a> Stage<'a> {
         Ok(running)
     }
 
+    /// The command of an invocation that is no part of the record.
+    pub(crate) fn apart(&self, invocation: &Invocation) -> Command {
+        let mut runner = self.runner.command();
+        let (surroundings, image) = (self.surroundings, self.image);
+        invocation.complete(&mut runner, self.backend, surroundings, image, &self.folder);
+        runner
+    }
+
+    /// Runs a command that is no part of the record. It is killed after `delay`, if there is one.
+    pub(crate) fn carry_out(
+        &self,
+        mut command: Command,
+        delay: Option<Duration>,
+    ) -> anyhow::Result<ExitStatus> {
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("{} can not be started", describe(&command)))?;
+        let id = i32::try_from(child.id()).unwrap_or_default();
+        self.watchdog.watch(id);
+        if let Some(delay) = delay {
+            thread::sleep(delay);
+            // One that has ended is not waited for yet, so nobody else is hit.
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        self.watchdog.release(id);
+        Ok(status)
+    }
+
+    /// Says something in the report, beside the command lines.
+    pub(crate) fn remark(&mut self, text: &str) {
+        self.commands.push(format!("# {text}"));
+    }
+
     /// Waits for the end of `running` and records it. Returns how long it ran.
     pub(crate) fn finish(&mut self, running: Running) -> anyhow::Result<Duration> {
         let (id, index) = (running.id(), running.index);
@@ -173,6 +210,11 @@ impl<'a> Stage<'a> {
         let prefix = self.backend.vmm().context("this backend has no VMM")?;
         processes::descendant(running.id(), prefix)
             .with_context(|| format!("the runner has no descendant {prefix}…"))
+    }
+
+    /// Everything of the scenario's own.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     fn run_folder(&self, index: usize) -> PathBuf {

@@ -21,8 +21,8 @@ use super::places::Places;
 use super::record::Record;
 use super::scenario::{Act, Scenario};
 use super::stage::Stage;
-use super::surroundings::Surroundings;
-use super::watchdog::{PATIENCE, Watchdog};
+use super::surroundings::{Knobs, Need, Surroundings};
+use super::watchdog::Watchdog;
 use crate::console;
 use crate::images::remove_if_there;
 use crate::runner::Runner;
@@ -61,7 +61,12 @@ impl<'a> Suite<'a> {
         let features = Features::ask(&mut runner.command())?;
         let firecracker = options.firecracker.as_ref();
         let firecracker = firecracker.map(std::path::absolute).transpose()?;
-        let surroundings = Surroundings::look(firecracker, features);
+        let knobs = if options.may_tune {
+            Knobs::MayBeTurned
+        } else {
+            Knobs::Kept
+        };
+        let surroundings = Surroundings::look(firecracker, features, knobs);
         let best = surroundings.best_machine();
         let mut backends: Vec<Backend> = options
             .backends
@@ -110,24 +115,38 @@ impl<'a> Suite<'a> {
             "scenarios to run: {}, {workers} at a time",
             jobs.len()
         ));
-        let queue: Mutex<VecDeque<(usize, Job)>> =
-            Mutex::new(jobs.iter().copied().enumerate().collect());
+        let (alone, beside): (VecDeque<_>, VecDeque<_>) = jobs
+            .into_iter()
+            .enumerate()
+            .partition(|(_, job)| job.scenario.needs.contains(&Need::TunableHost));
+        let mut finished = self.work_off(beside, workers, &images);
+        finished.extend(self.work_off(alone, NonZeroUsize::MIN, &images));
+        Ok(finished.into_values().collect())
+    }
+
+    /// Carries out what is in `queue`, by the numbers there.
+    fn work_off(
+        &self,
+        queue: VecDeque<(usize, Job)>,
+        workers: NonZeroUsize,
+        images: &Images,
+    ) -> BTreeMap<usize, Finished> {
+        let queue = Mutex::new(queue);
         let finished = Mutex::new(BTreeMap::new());
         thread::scope(|scope| {
             for _ in 0..workers.get() {
                 scope.spawn(|| {
                     while let Some((number, job)) = lock(&queue).pop_front() {
-                        let one = self.carry_out(job, &images);
+                        let one = self.carry_out(job, images);
                         tell(&one);
                         lock(&finished).insert(number, one);
                     }
                 });
             }
         });
-        let finished = finished
+        finished
             .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
-        Ok(finished.into_values().collect())
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn workers(&self) -> NonZeroUsize {
@@ -197,7 +216,7 @@ impl<'a> Suite<'a> {
             &self.runner,
             image,
             folder.clone(),
-            Watchdog::new(PATIENCE),
+            Watchdog::new(scenario.patience),
         )?;
         let acted = match scenario.act {
             Act::Run(arrange) => {
@@ -212,7 +231,7 @@ impl<'a> Suite<'a> {
         if took_too_long {
             return Ok(Outcome::Failed(format!(
                 "it took longer than {} s and was killed",
-                PATIENCE.as_secs()
+                scenario.patience.as_secs()
             )));
         }
         acted?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::backend::Backend;
+use super::cpus;
 use super::features::Features;
 use crate::prerequisites;
 
@@ -18,8 +19,23 @@ pub(crate) struct Surroundings {
     qemu: bool,
     /// Whether this process may own files of others and make namespaces.
     root: bool,
+    /// What the user allows.
+    knobs: Knobs,
+    /// How many CPUs this process may use.
+    cpus: usize,
+    /// Whether CPUs can be taken away from the rest of the host.
+    cpusets: bool,
     /// What the runner can do.
     pub(crate) features: Features,
+}
+
+/// What may be done with this host's knobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Knobs {
+    /// Nothing: the host is somebody's.
+    Kept,
+    /// Scenarios may turn them.
+    MayBeTurned,
 }
 
 /// What a scenario needs that not every host or runner has.
@@ -35,18 +51,32 @@ pub(crate) enum Need {
     Program(&'static str),
     /// A builder that keeps all extended attributes of files.
     Xattrs,
+    /// Root, on a host whose knobs may be turned. Nothing else runs beside such a scenario.
+    TunableHost,
+    /// So many CPUs.
+    Cpus(usize),
+    /// The cpuset controller of cgroup v2.
+    Cpusets,
 }
 
 impl Surroundings {
-    /// Looks around. `firecracker` is what the user named.
-    pub(crate) fn look(firecracker: Option<PathBuf>, features: Features) -> Self {
+    /// Looks around. `firecracker` is what the user named, and `knobs` what the user allows.
+    pub(crate) fn look(firecracker: Option<PathBuf>, features: Features, knobs: Knobs) -> Self {
         Self {
             kvm: kvm(),
             firecracker: firecracker.or_else(|| prerequisites::find("firecracker")),
             qemu: prerequisites::qemu().is_ok(),
             root: prerequisites::is_root(),
+            knobs,
+            cpus: cpus::own().len(),
+            cpusets: cpus::cpuset_hierarchy().is_some(),
             features,
         }
+    }
+
+    /// Whether the user says that this host's knobs may be turned.
+    pub(crate) fn may_be_tuned(&self) -> bool {
+        self.knobs == Knobs::MayBeTurned
     }
 
     /// The best machine that this host has, whether or not the runner can use it.
@@ -100,6 +130,14 @@ impl Surroundings {
             Need::Xattrs if crate::images::builder() == Ok(crate::images::Builder::Docker) => {
                 Some("Docker's builder leaves user.* attributes out".to_owned())
             }
+            Need::TunableHost if !self.may_be_tuned() => {
+                Some("this host is not to be tuned (see --may-tune)".to_owned())
+            }
+            Need::TunableHost if !self.root => Some("not root".to_owned()),
+            Need::Cpus(count) if self.cpus < count => Some(format!("fewer than {count} CPUs")),
+            Need::Cpusets if !self.cpusets => {
+                Some("the cgroups (v2) of this host have no cpuset controller".to_owned())
+            }
             _ => None,
         }
     }
@@ -137,6 +175,9 @@ mod tests {
             firecracker: firecracker.then(|| "/opt/firecracker".into()),
             qemu: true,
             root: false,
+            knobs: Knobs::Kept,
+            cpus: 2,
+            cpusets: false,
             features: Features::of(help),
         }
     }
@@ -190,5 +231,23 @@ mod tests {
                 .as_deref(),
             Some("no program `no-such-program`")
         );
+    }
+
+    #[test]
+    fn a_host_is_only_tuned_by_root_and_when_the_user_says_so() {
+        let mut here = host(Ok(()), true, HELP);
+        let lacks = |here: &Surroundings, need| here.lacks(need, Backend::Host);
+        let reason = lacks(&here, Need::TunableHost).expect("nobody said so");
+        assert!(reason.contains("--may-tune"), "{reason}");
+        here.knobs = Knobs::MayBeTurned;
+        assert_eq!(lacks(&here, Need::TunableHost).as_deref(), Some("not root"));
+        here.root = true;
+        assert_eq!(lacks(&here, Need::TunableHost), None);
+        assert_eq!(lacks(&here, Need::Cpus(2)), None);
+        let reason = lacks(&here, Need::Cpus(3));
+        assert_eq!(reason.as_deref(), Some("fewer than 3 CPUs"));
+        assert!(lacks(&here, Need::Cpusets).is_some());
+        here.cpusets = true;
+        assert_eq!(lacks(&here, Need::Cpusets), None);
     }
 }

@@ -48,6 +48,21 @@ pub(super) const BREAKS: &[Broken] = &[
         },
     },
     Broken {
+        name: "a talking runner says nothing of host tuning",
+        make: |record| {
+            each_run(record, |run| {
+                with_stderr(run, |text| {
+                    let lines = text.split_inclusive('\n');
+                    let others = lines.filter(|line| {
+                        !(line.starts_with("runner: ") && line.contains("tuning"))
+                            || line.starts_with("runner: error: ")
+                    });
+                    others.collect()
+                });
+            })
+        },
+    },
+    Broken {
         name: "standard error loses a byte of the command's",
         make: |record| {
             each_run(record, |run| {

@@ -11,6 +11,7 @@
 
 use std::process::Command;
 
+use crate::process::within;
 use crate::scenarios::backend::On;
 use crate::scenarios::expect::Expect;
 use crate::scenarios::invocation::Invocation;
@@ -103,20 +104,11 @@ fn fetch(stage: &mut Stage<'_>, options: &[&str], servers: &[&str]) -> anyhow::R
     ));
     let folder = stage.companions()?;
     let running = stage.start_with(&invocation, |runner| {
-        let mut wrapped = Command::new("unshare");
-        wrapped
+        let mut unshare = Command::new("unshare");
+        unshare
             .args(["--net", "sh", "-c", SCRIPT, "sh"])
-            .arg(&folder)
-            .arg(runner.get_program())
-            .args(runner.get_args())
-            .stdin(std::process::Stdio::null());
-        for (name, value) in runner.get_envs() {
-            match value {
-                Some(value) => wrapped.env(name, value),
-                None => wrapped.env_remove(name),
-            };
-        }
-        wrapped
+            .arg(&folder);
+        within(unshare, &runner)
     })?;
     stage.finish(running).map(|_| ())
 }

@@ -1,0 +1,148 @@
+//! A runner that tunes the host is killed at any moment.
+
+use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::ensure;
+use serde_json::json;
+
+use super::tuning::tuned;
+use crate::scenarios::backend::On;
+use crate::scenarios::expect::Expect;
+use crate::scenarios::invocation::Invocation;
+use crate::scenarios::knobs::{HostState, Unusual};
+use crate::scenarios::scenario::Scenario;
+use crate::scenarios::stage::Stage;
+use crate::scenarios::surroundings::Need;
+
+/// How often a runner is killed.
+const MOMENTS: usize = 50;
+
+/// How long all of it may take. In a machine that is emulated by an idle one it is under a minute.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
+    "tuning_survives_kills",
+    "whenever a runner is killed, 50 times, the next start puts every knob of the host back",
+    |stage| {
+        let _unusual = Unusual::set()?;
+        kill_again_and_again(stage)?;
+        stage
+            .run(Invocation::new().tuned().command(["true"]))
+            .map(|_| ())
+    },
+    |record| {
+        record.saw("kills", MOMENTS)?;
+        record.saw("some found the host tuned, some not yet or no more", true)?;
+        record.saw("not as before the kill", json!([]))?;
+        record.is(tuned(Expect::exit(0)))
+    },
+)
+.on(On::Host)
+.patience(PATIENCE)
+.needs(&[Need::TunableHost, Need::Cpus(2)])];
+
+fn kill_again_and_again(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let before = HostState::here();
+    ensure!(!before.journal && !before.partition, "this host is tuned");
+    let mut invocation = Invocation::new();
+    invocation.tuned().script("sleep 0.2");
+    // The first one prepares the image for all others.
+    let first = stage.carry_out(stage.apart(&invocation), None)?;
+    ensure!(first.success(), "a run that nobody kills ends with {first}");
+    let begin = Instant::now();
+    stage.carry_out(stage.apart(&invocation), None)?;
+    let whole = begin.elapsed();
+    let mut random = Random::seeded();
+    stage.remark(&format!(
+        "kill -9 after up to {} ms, from the seed {}",
+        whole.as_millis(),
+        random.0
+    ));
+    let (mut kills, mut tuned, mut wrong) = (0, 0, Vec::new());
+    for moment in 0..MOMENTS {
+        let delay = whole.mul_f64(random.next());
+        stage.carry_out(stage.apart(&invocation), Some(delay))?;
+        kills += 1;
+        tuned += usize::from(HostState::here().values != before.values);
+        let (name, next) = next_start(stage, moment);
+        let status = stage.carry_out(next, None)?;
+        let after = HostState::here();
+        if !status.success() || after != before {
+            wrong.push(format!(
+                "killed after {} ms, then {name} ({status}): {:?}",
+                delay.as_millis(),
+                before.changes(&after)
+            ));
+        }
+    }
+    stage.remark(&format!("{tuned} of {kills} left a tuned host"));
+    stage.observe("kills", kills);
+    stage.observe(
+        "some found the host tuned, some not yet or no more",
+        (1..kills).contains(&tuned),
+    );
+    stage.observe("not as before the kill", wrong);
+    Ok(())
+}
+
+/// What puts the host back: each way in turn.
+fn next_start(stage: &Stage<'_>, moment: usize) -> (&'static str, Command) {
+    let mut run = Invocation::new();
+    run.command(["true"]);
+    match moment % 3 {
+        0 => {
+            run.tuned();
+            ("a run", stage.apart(&run))
+        }
+        // The variable that keeps this host untuned is set.
+        1 => ("a run without tuning", stage.apart(&run)),
+        _ => {
+            let mut restore = stage.runner.command();
+            restore.args(["tune", "restore"]);
+            ("tune restore", restore)
+        }
+    }
+}
+
+/// Sebastiano Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
+struct Random(u64);
+
+impl Random {
+    /// Other numbers each time: what they were is in the report.
+    fn seeded() -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let nanoseconds = now.unwrap_or_default().as_nanos() & u128::from(u64::MAX);
+        Self(u64::try_from(nanoseconds).unwrap_or_default())
+    }
+
+    /// At least 0, less than 1.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let high = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or_default();
+        f64::from(high) / (f64::from(u32::MAX) + 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_spread_and_known_by_their_seed() {
+        let take = || {
+            let mut random = Random(7);
+            std::iter::repeat_with(|| random.next())
+                .take(1000)
+                .collect::<Vec<_>>()
+        };
+        let numbers = take();
+        assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
+        let below = numbers.iter().filter(|&&number| number < 0.25).count();
+        assert!((200..300).contains(&below), "{below}");
+        assert_eq!(take(), numbers);
+    }
+}
