@@ -58,7 +58,7 @@ pub(crate) struct HostState {
     pub(crate) latency: Option<i32>,
     /// Whether there is a journal.
     pub(crate) journal: bool,
-    /// Whether CPUs are taken away from the host.
+    /// Whether there is the cgroup in which a benchmark has CPUs of its own, or comes first on them.
     pub(crate) partition: bool,
 }
 

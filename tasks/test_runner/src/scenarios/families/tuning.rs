@@ -363,8 +363,9 @@ fn turned(record: &Record, run: &Run) -> Checked {
     told.sort_unstable();
     same("files that were changed", &told, &before.changes(&then))?;
     let layout = at("/host/cpu_layout");
-    let has_partition = layout["partition"].is_string();
-    same("a partition meanwhile", &has_partition, &then.partition)?;
+    // Precedence has the cgroup of a partition.
+    let has_cgroup = layout["partition"].is_string() || layout["precedence"].is_number();
+    same("a partition or precedence meanwhile", &has_cgroup, &then.partition)?;
     steered(&layout, &then)
 }
 
