@@ -365,7 +365,11 @@ fn turned(record: &Record, run: &Run) -> Checked {
     let layout = at("/host/cpu_layout");
     // Precedence has the cgroup of a partition.
     let has_cgroup = layout["partition"].is_string() || layout["precedence"].is_number();
-    same("a partition or precedence meanwhile", &has_cgroup, &then.partition)?;
+    same(
+        "a partition or precedence meanwhile",
+        &has_cgroup,
+        &then.partition,
+    )?;
     steered(&layout, &then)
 }
 
