@@ -133,7 +133,6 @@ fn host_messages() -> Vec<HostMessage> {
             name_servers: vec![[192, 0, 2, 53].into()],
         }),
         layouts: Layouts::Random,
-        prefault: true,
     };
     vec![
         HostMessage::Hello,

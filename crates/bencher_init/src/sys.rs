@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 use nix::unistd::{ForkResult, Pid};
 
 /// Signals are numbered from 1 to this on Linux.
@@ -318,6 +318,8 @@ pub(crate) struct Populated {
 
 impl Populated {
     /// As many bytes, each page of them written to.
+    ///
+    /// `MAP_POPULATE` would do it too, and not say when it could not.
     pub(crate) fn new(length: usize) -> nix::Result<Self> {
         let bytes = NonZeroUsize::new(length).ok_or(Errno::EINVAL)?;
         // SAFETY: a new anonymous mapping replaces nothing.
@@ -326,10 +328,14 @@ impl Populated {
                 None,
                 bytes,
                 ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
-                MapFlags::MAP_PRIVATE | MapFlags::MAP_POPULATE,
+                MapFlags::MAP_PRIVATE,
             )
         }?;
-        Ok(Self { start, length })
+        // From here on it is given back if anything fails.
+        let populated = Self { start, length };
+        // SAFETY: this changes no content of the mapping, which is all of it and new.
+        unsafe { madvise(start, length, MmapAdvise::MADV_POPULATE_WRITE) }?;
+        Ok(populated)
     }
 }
 

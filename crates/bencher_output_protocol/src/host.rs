@@ -46,8 +46,6 @@ pub struct Orders {
     pub network: Option<Network>,
     /// Where the command's memory is laid out.
     pub layouts: Layouts,
-    /// Whether a machine's free memory is touched before the command starts.
-    pub prefault: bool,
 }
 
 /// Where the parts of a program are in its memory.

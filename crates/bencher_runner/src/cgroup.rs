@@ -28,6 +28,9 @@ const QUIET: &str = "bencher-runner.quiet";
 /// The controllers that limit and count.
 const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
 
+/// Those that limit a machine.
+const LIMITED: [&str; 2] = ["memory", "pids"];
+
 /// Why a machine has no cgroup although there is a hierarchy for it.
 #[derive(Debug, Error)]
 #[error("failed to {action} the cgroup {}: {source}", path.display())]
@@ -116,13 +119,34 @@ impl Cgroup {
             Err(reason) => vec![Obstacle::None(reason)],
             Ok(parent) => {
                 parent.enable_controllers();
-                ["memory", "pids"]
+                LIMITED
                     .into_iter()
                     .filter(|name| !parent.controls(name))
                     .map(Obstacle::Controller)
                     .collect()
             }
         }
+    }
+
+    /// The same, as far as it can be told without making or changing anything.
+    pub(crate) fn foreseeable_obstacles() -> Vec<Obstacle> {
+        let Some(top) = hierarchy() else {
+            return vec![Obstacle::None(
+                "no cgroup v2 hierarchy is mounted".to_owned(),
+            )];
+        };
+        let folder = if nix::unistd::geteuid().is_root() {
+            top
+        } else {
+            match Parent::find() {
+                Err(reason) => return vec![Obstacle::None(reason)],
+                Ok(parent) => parent.path,
+            }
+        };
+        let given = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
+        let lacks = |name: &&str| !given.split_whitespace().any(|given| given == *name);
+        let missing = LIMITED.into_iter().filter(lacks);
+        missing.map(Obstacle::Controller).collect()
     }
 
     /// Makes the cgroup `name`, if this host has a place for it, with those limits that the host
@@ -210,7 +234,7 @@ impl Cgroup {
                     .as_encoded_bytes()
                     .starts_with(prefix.as_os_str().as_encoded_bytes())
                 {
-                    remove(&path)?;
+                    remove_tree(&path)?;
                 }
             }
         }
@@ -239,12 +263,15 @@ pub(crate) fn pass_controllers_on(top: &Path, path: &Path) {
     .enable_controllers();
 }
 
-/// Ends what is in a cgroup, and in those directly below it, and removes them all.
+/// Ends what is in a cgroup, and in those below it, and removes them all. A command of root's may
+/// have made any number of them, within one another; the kernel bounds their depth.
 pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    // First everything is ended at once, so that nothing makes another one meanwhile.
+    let _before_5_14 = fs::write(path.join("cgroup.kill"), "1");
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            remove(&entry.path())?;
+            remove_tree(&entry.path())?;
         }
     }
     remove(path)
@@ -253,7 +280,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // One that can not be removed now is removed with the left-over run.
-        let _removed_later = remove(&self.path);
+        let _removed_later = remove_tree(&self.path);
     }
 }
 
@@ -426,6 +453,7 @@ mod tests {
         };
         let path = cgroup.path().to_owned();
         assert!(path.join("cgroup.procs").is_file());
+        assert_eq!(Cgroup::foreseeable_obstacles(), Cgroup::obstacles());
         if Cgroup::obstacles().is_empty() {
             let limit = fs::read_to_string(path.join("pids.max")).unwrap();
             assert_eq!(limit, "10\n");
@@ -450,6 +478,7 @@ mod tests {
         let inner = Cgroup::create("inner", limits, Some(outer.path()));
         let inner = inner.unwrap().unwrap();
         assert_eq!(inner.path(), outer.path().join("inner"));
+        fs::create_dir_all(inner.path().join("a/command/made")).unwrap();
         std::mem::forget(inner);
         remove_tree(outer.path()).unwrap();
         assert!(!outer.path().exists());

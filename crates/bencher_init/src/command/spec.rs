@@ -104,7 +104,6 @@ mod tests {
             log_level: LogLevel::Info,
             network: None,
             layouts: Layouts::Fixed,
-            prefault: false,
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
     let parameters = std::fs::read_to_string("/proc/cmdline")
         .map_err(InitError::ReadCommandLine)
         .and_then(|text| Parameters::parse(&text))?;
+    // Before the host hears anything of this guest, so that it is in no measure of the command's.
+    let touched = parameters.prefault.then(touch_free_memory);
     let mut poller = Poller::new()?;
     let events = DeviceEvents::listen(&mut poller)?;
     let stream = match &parameters.stream {
@@ -48,6 +50,17 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
     link.take_in(&take_early_words()?);
     let release = uname().map(|name| name.release().to_string_lossy().into_owned());
     let orders = link.greet(&release.unwrap_or_default())?;
+    match touched {
+        Some(Ok(bytes)) => {
+            let text = format!("touched {} MiB of memory", bytes >> 20);
+            link.log(LogLevel::Debug, text)?;
+        }
+        Some(Err(errno)) => {
+            let text = format!("not all memory was touched before the command: {errno}");
+            link.log(LogLevel::Warning, text)?;
+        }
+        None => {}
+    }
     let Root::Disk { device } = &orders.root else {
         return Err(InitError::Root(Reason::new(
             "a folder was ordered, which a virtual machine can not reach: order a disk",
@@ -76,18 +89,6 @@ pub(crate) fn prepare(link: &mut Option<Link>) -> Result<(Orders, World), InitEr
     }
     for note in fill_etc(&root, &orders.hostname, name_servers) {
         link.log(LogLevel::Warning, note)?;
-    }
-    if orders.prefault {
-        match touch_free_memory() {
-            Ok(bytes) => {
-                let text = format!("touched {} MiB of memory", bytes >> 20);
-                link.log(LogLevel::Debug, text)?;
-            }
-            Err(errno) => {
-                let text = format!("not all memory was touched before the command: {errno}");
-                link.log(LogLevel::Warning, text)?;
-            }
-        }
     }
     switch_root()?;
     let world = World {

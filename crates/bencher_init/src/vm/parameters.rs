@@ -7,10 +7,15 @@ const STREAM: &str = "bencher.stream";
 const VIRTIO_SERIAL: &str = "virtio-serial:";
 const VSOCK: &str = "vsock:";
 
+/// The parameter that asks for all memory to be touched.
+const PREFAULT: &str = "bencher.prefault";
+
 /// What the command line tells init.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) stream: Stream,
+    /// Whether all free memory is to be touched before anything else is done.
+    pub(super) prefault: bool,
 }
 
 /// What the stream to the host is.
@@ -37,7 +42,10 @@ impl Parameters {
             return refuse(format!("it lacks {STREAM}={VIRTIO_SERIAL}NAME"));
         };
         match Stream::parse(&stream) {
-            Some(stream) => Ok(Self { stream }),
+            Some(stream) => Ok(Self {
+                stream,
+                prefault: words(line).any(|word| word == PREFAULT),
+            }),
             None => refuse(format!(
                 "{STREAM} is {stream:?} where {VIRTIO_SERIAL}NAME or {VSOCK}PORT is understood"
             )),
@@ -89,8 +97,17 @@ mod tests {
         ] {
             let parameters = Parameters::parse(line).map_err(|error| error.reason());
             let stream = Stream::VirtioSerial("s".into());
-            assert_eq!(parameters, Ok(Parameters { stream }), "{line:?}");
+            let prefault = false;
+            assert_eq!(parameters, Ok(Parameters { stream, prefault }), "{line:?}");
         }
+    }
+
+    #[test]
+    fn memory_is_touched_when_that_is_asked_for() {
+        let line = "quiet bencher.prefault bencher.stream=vsock:52";
+        assert!(Parameters::parse(line).unwrap().prefault);
+        let other = "bencher.prefaulted bencher.stream=vsock:52";
+        assert!(!Parameters::parse(other).unwrap().prefault);
     }
 
     #[test]

@@ -10,29 +10,43 @@ use crate::sys::Populated;
 /// Bytes that are taken at a time.
 const PIECE: u64 = 64 << 20;
 
-/// Bytes that stay free: the kernel keeps some for itself, and ends processes rather than give them
-/// away.
-const RESERVE: u64 = 24 << 20;
+/// Bytes that stay free at least.
+const LEAST_RESERVE: u64 = 24 << 20;
 
-/// Takes all free memory, and gives it back. Returns how many bytes that was.
+/// How many times what the kernel keeps for itself stays free: where less is, it looks for processes to
+/// end, and there is none but this one.
+const MARGIN: u64 = 3;
+
+/// Takes all free memory but a reserve, and gives it back. Returns how many bytes that was.
 ///
 /// # Errors
 ///
-/// When the kernel gives no more; what was taken is given back.
+/// When the kernel gives no more, or can not do this (Linux 5.14 and newer can). What was taken is
+/// given back.
 pub(super) fn touch_free_memory() -> Result<u64, Errno> {
+    let kept = fs::read_to_string("/proc/sys/vm/min_free_kbytes").unwrap_or_default();
+    let reserve = reserve(&kept);
     let mut taken = Vec::new();
     let mut bytes = 0;
+    let mut before = u64::MAX;
     loop {
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let piece = free(&meminfo).saturating_sub(RESERVE).min(PIECE);
-        // The last bit is not worth a look at it, and there may be no less than this.
-        if piece < RESERVE / 4 {
+        let free = free(&fs::read_to_string("/proc/meminfo").unwrap_or_default());
+        let piece = free.saturating_sub(reserve).min(PIECE);
+        // The last bit is not worth a look. What does not become less can not be taken.
+        if piece < LEAST_RESERVE / 4 || free >= before {
             return Ok(bytes);
         }
+        before = free;
         let length = usize::try_from(piece).map_err(|_| Errno::ENOMEM)?;
         taken.push(Populated::new(length)?);
         bytes += piece;
     }
+}
+
+/// How many bytes stay free, by what `min_free_kbytes` says.
+fn reserve(min_free: &str) -> u64 {
+    let kibibytes: u64 = min_free.trim().parse().unwrap_or(0);
+    LEAST_RESERVE.max(kibibytes.saturating_mul(1024 * MARGIN))
 }
 
 /// Bytes that nothing is in, from `/proc/meminfo`.
@@ -49,10 +63,19 @@ fn free(meminfo: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     fn free_memory_is_told_in_kibibytes() {
         let meminfo = "MemTotal:         495364 kB\nMemFree:          400000 kB\nBuffers: 1 kB\n";
-        assert_eq!(super::free(meminfo), 400_000 << 10);
-        assert_eq!(super::free(""), 0);
+        assert_eq!(free(meminfo), 400_000 << 10);
+        assert_eq!(free(""), 0);
+    }
+
+    #[test]
+    fn what_the_kernel_keeps_for_itself_is_left_to_it() {
+        assert_eq!(reserve("2816\n"), LEAST_RESERVE);
+        assert_eq!(reserve("67584\n"), (67_584 << 10) * MARGIN);
+        assert_eq!(reserve(""), LEAST_RESERVE);
     }
 }

@@ -249,6 +249,5 @@ fn empty_orders() -> bencher_output_protocol::Orders {
         log_level: LogLevel::Info,
         network: None,
         layouts: Layouts::Fixed,
-        prefault: false,
     }
 }

@@ -137,7 +137,7 @@ fn orders() -> impl Strategy<Value = Orders> {
         (root, ".{0,10}", ".{0,10}", level()),
         (list(), list(), list()),
         (vec(any::<u8>(), 0..20), any::<u8>(), numbers),
-        (option::of(network()), layouts(), any::<bool>()),
+        (option::of(network()), layouts()),
     )
         .prop_map(
             |(
@@ -148,7 +148,7 @@ fn orders() -> impl Strategy<Value = Orders> {
                     stop_signal,
                     (output_bytes, file_count, file_bytes, total_file_bytes),
                 ),
-                (network, layouts, prefault),
+                (network, layouts),
             )| Orders {
                 root,
                 hostname,
@@ -167,7 +167,6 @@ fn orders() -> impl Strategy<Value = Orders> {
                 log_level,
                 network,
                 layouts,
-                prefault,
             },
         )
 }

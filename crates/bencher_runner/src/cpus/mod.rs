@@ -14,7 +14,7 @@ pub(crate) use affinity::{permitted, set_this_thread, thread_time};
 pub use layout::{Compromise, Demand, Layout, LayoutError, decide};
 pub(crate) use memory::bind_this_thread;
 pub use partition::PartitionKind;
-pub(crate) use pinning::{Claim, Pinning, give_back_left_over, has_left_over, this_host};
+pub(crate) use pinning::{Claim, Machines, Pinning, give_back_left_over, has_left_over, this_host};
 pub use pinning::{CpuChoice, CpuLayoutState};
 pub(crate) use placement::{Placement, PlacementError, child_of, vcpu_threads};
 pub use set::{CpuSet, ParseCpuSetError};

@@ -93,10 +93,21 @@ impl Partition {
     }
 }
 
+impl Partition {
+    /// Gives the CPUs back.
+    ///
+    /// # Errors
+    ///
+    /// When something in it does not end. The next runner of root's tries again.
+    pub(crate) fn give_back(&self) -> io::Result<()> {
+        cgroup::remove_tree(&self.path)
+    }
+}
+
 impl Drop for Partition {
     fn drop(&mut self) {
-        // One that can not be removed now is by the next runner.
-        let _removed_later = cgroup::remove_tree(&self.path);
+        // What was given back is not there any more. One that can not be removed is by the next runner.
+        let _removed_later = self.give_back();
     }
 }
 

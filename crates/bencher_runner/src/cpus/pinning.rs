@@ -34,6 +34,18 @@ pub struct CpuChoice {
     pub partition: bool,
 }
 
+/// What the machines are like that are to be placed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machines {
+    /// Whether the kernel works for them.
+    pub(crate) have_kvm: bool,
+    /// Whether they are born in a cgroup, and with the memory, that they are to have: it is the jail that
+    /// does that, and init without a VM.
+    pub(crate) have_jail: bool,
+}
+
+const WITHOUT_JAIL: &str = "without a jail the VMM is put in no cgroup";
+
 /// Whether this runner has the host's CPUs.
 #[derive(Debug)]
 pub(crate) enum Claim<'a> {
@@ -105,7 +117,7 @@ pub(crate) fn this_host() -> io::Result<Topology> {
 
 impl Pinning {
     /// Takes the CPUs, moves this process to the housekeeping ones, and says so in one line.
-    /// Blocks. `has_kvm` says whether the kernel works for the machines.
+    /// Blocks. `machines` says what they are like.
     ///
     /// # Errors
     ///
@@ -113,7 +125,7 @@ impl Pinning {
     pub(crate) fn begin(
         choice: &CpuChoice,
         demand: Demand,
-        has_kvm: bool,
+        machines: Machines,
         claim: &Claim<'_>,
         reporter: &Arc<dyn Reporter>,
     ) -> Result<Self, LayoutError> {
@@ -152,7 +164,7 @@ impl Pinning {
         };
         let topology = Topology::read(Path::new("/sys"), &allowed);
         let layout = decide(&topology, demand, choice.cpus.as_ref())?;
-        let may_take = may_take(choice, claim);
+        let may_take = may_take(choice, claim, machines);
         let partition = may_take
             .clone()
             .and_then(|()| Partition::make(&wanted(demand, &layout)?));
@@ -182,7 +194,10 @@ impl Pinning {
         let precedence = precedence.and_then(Result::ok);
         let memory_node = layout.node.filter(|_| topology.has_several_nodes());
         let memory_node = memory_node.filter(|_| !layout.vcpus.is_empty());
-        let obstacle = memory_node.and_then(memory::obstacle);
+        let obstacle = memory_node.and_then(|node| {
+            let without = (!machines.have_jail).then(|| WITHOUT_JAIL.to_owned());
+            without.or_else(|| memory::obstacle(node))
+        });
         state.memory_bound = memory_node.map(|_| obstacle.is_none());
         if let (Some(node), Some(reason)) = (memory_node, &obstacle) {
             reporter.info(&format!(
@@ -209,7 +224,7 @@ impl Pinning {
                     .and_then(Precedence::members)
                     .map(Path::to_owned),
                 memory_node: memory_node.filter(|_| obstacle.is_none()),
-                has_kernel_threads: has_kvm && nix::unistd::geteuid().is_root(),
+                has_kernel_threads: machines.have_kvm && nix::unistd::geteuid().is_root(),
             }),
             partition: partition.ok(),
             precedence,
@@ -231,8 +246,19 @@ impl Pinning {
 impl Drop for Pinning {
     fn drop(&mut self) {
         // First the CPUs, so that the runner's threads may use them again.
-        self.partition = None;
-        self.precedence = None;
+        let partition = self.partition.take();
+        let precedence = self.precedence.take();
+        for given_back in [
+            partition.as_ref().map(Partition::give_back),
+            precedence.as_ref().map(Precedence::give_back),
+        ] {
+            if let Some(Err(error)) = given_back {
+                self.reporter.warning(&format!(
+                    "failed to give back the benchmark's CPUs: {error}; `runner tune restore` tries \
+                     again"
+                ));
+            }
+        }
         let Some(before) = self.before.take() else {
             return;
         };
@@ -297,11 +323,12 @@ fn state(
 }
 
 /// Whether this runner may take CPUs away from the host, or why not.
-fn may_take(choice: &CpuChoice, claim: &Claim<'_>) -> Result<(), String> {
+fn may_take(choice: &CpuChoice, claim: &Claim<'_>, machines: Machines) -> Result<(), String> {
     if !choice.partition {
         return Err("it was turned off".to_owned());
     }
     match claim {
+        Claim::Host if !machines.have_jail => Err(WITHOUT_JAIL.to_owned()),
         Claim::Host => Ok(()),
         Claim::User(_) => Err("only root takes CPUs away from the host".to_owned()),
         Claim::Off => Err("host tuning was turned off".to_owned()),

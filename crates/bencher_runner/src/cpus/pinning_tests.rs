@@ -30,7 +30,11 @@ fn begin(cpus: Option<&str>, claim: &Claim<'_>) -> (Result<Pinning, LayoutError>
     };
     let told = Arc::new(Told::default());
     let reporter: Arc<dyn Reporter> = told.clone();
-    let pinning = Pinning::begin(&choice, ONE, false, claim, &reporter);
+    let machines = Machines {
+        have_kvm: false,
+        have_jail: true,
+    };
+    let pinning = Pinning::begin(&choice, ONE, machines, claim, &reporter);
     let said = told.0.lock().unwrap().clone();
     (pinning, said)
 }
@@ -139,4 +143,21 @@ fn what_was_had_instead_of_a_partition_is_said() {
         ..state
     };
     said(&state, "an isolated partition");
+}
+
+#[test]
+fn nothing_is_taken_for_what_would_not_be_put_there() {
+    let choice = CpuChoice {
+        cpus: None,
+        partition: true,
+    };
+    let may = |have_jail| {
+        let machines = Machines {
+            have_kvm: true,
+            have_jail,
+        };
+        may_take(&choice, &Claim::Host, machines)
+    };
+    assert_eq!(may(true), Ok(()));
+    assert_eq!(may(false), Err(WITHOUT_JAIL.to_owned()));
 }

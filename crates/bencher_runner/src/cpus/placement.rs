@@ -101,13 +101,17 @@ impl Placement {
         }
     }
 
-    /// Places the kernel's threads that work for VMs. Their names tell a process id of a VMM's own
-    /// namespace at most, so those of every VM on the host are placed: no VM has a better place for
-    /// them. What can not be placed is left.
-    pub(crate) fn place_kernel_threads(&self) {
+    /// Places the kernel's threads that work for the VM of `vmm`. Their names tell a process id of a
+    /// VMM's own namespace at most, so they are those that were born since the VMM was: they end with
+    /// it. What can not be placed is left.
+    pub(crate) fn place_kernel_threads(&self, vmm: u32) {
         if !self.has_kernel_threads {
             return;
         }
+        let stat = fs::read_to_string(format!("/proc/{vmm}/stat")).unwrap_or_default();
+        let Some(birth) = birth(&stat) else {
+            return;
+        };
         let Ok(processes) = fs::read_dir("/proc") else {
             return;
         };
@@ -116,7 +120,7 @@ impl Placement {
                 continue;
             };
             let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-            if is_vm_work(&stat) {
+            if is_vm_work(&stat, birth) {
                 // Some are bound to a CPU for good.
                 let _left = set_thread(id, &self.others);
             }
@@ -170,7 +174,7 @@ fn vcpu_of(name: &str) -> Option<usize> {
 }
 
 /// Whether a process is a thread of the kernel's that does a VM's work, by its `/proc/PID/stat`.
-fn is_vm_work(stat: &str) -> bool {
+fn is_vm_work(stat: &str, since: u64) -> bool {
     /// The parent of all of the kernel's threads.
     const KTHREADD: &str = "2";
     let Some((before, after)) = stat.rsplit_once(") ") else {
@@ -179,9 +183,17 @@ fn is_vm_work(stat: &str) -> bool {
     let name = before.split_once(" (").map_or("", |(_, name)| name);
     let is_kernels = after.split(' ').nth(1) == Some(KTHREADD);
     is_kernels
+        && birth(stat) >= Some(since)
         && ["kvm-pit/", "kvm-nx-lpage-re", "vhost-"]
             .iter()
             .any(|prefix| name.starts_with(prefix))
+}
+
+/// When the process with this `stat` was born, in ticks since the host's start: field 22 of
+/// `proc_pid_stat(5)`.
+fn birth(stat: &str) -> Option<u64> {
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.split(' ').nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -227,17 +239,21 @@ mod tests {
 
     #[test]
     fn only_the_kernels_own_threads_are_its() {
-        for (stat, is_its) in [
-            ("77 (kvm-pit/1) S 2 0 0 0", true),
-            ("78 (vhost-77) S 2 0 0 0", true),
-            ("78 (kvm-nx-lpage-re) S 2 0 0 0", true),
-            ("79 (vhost-77) S 1 0 0 0", false),
-            ("80 (kworker/0:1) I 2 0 0 0", false),
-            ("81 (a) S 2 (vhost-1) S 1 0", false),
-            ("", false),
+        for (stat, birth, is_its) in [
+            ("77 (kvm-pit/1) S 2", 500, true),
+            ("78 (vhost-77) S 2", 501, true),
+            ("78 (kvm-nx-lpage-re) S 2", 500, true),
+            // Another VM's, which was there before.
+            ("78 (kvm-pit/1) S 2", 499, false),
+            ("79 (vhost-77) S 1", 500, false),
+            ("80 (kworker/0:1) I 2", 500, false),
+            ("81 (a) S 2 (vhost-1) S 1", 500, false),
+            ("", 500, false),
         ] {
-            assert_eq!(is_vm_work(stat), is_its, "{stat}");
+            let stat = format!("{stat} 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 {birth} 0 0");
+            assert_eq!(is_vm_work(&stat, 500), is_its, "{stat}");
         }
+        assert!(!is_vm_work("", 0));
     }
 
     #[test]

@@ -86,14 +86,25 @@ impl Precedence {
     }
 }
 
-impl Drop for Precedence {
-    fn drop(&mut self) {
-        // One that can not be removed now is by the next runner.
-        let _removed_later = if self.is_unified {
+impl Precedence {
+    /// Removes the cgroup.
+    ///
+    /// # Errors
+    ///
+    /// When something in it does not end. The next runner of root's tries again.
+    pub(crate) fn give_back(&self) -> io::Result<()> {
+        if self.is_unified {
             cgroup::remove_tree(&self.path)
         } else {
             fs::remove_dir(&self.path)
-        };
+        }
+    }
+}
+
+impl Drop for Precedence {
+    fn drop(&mut self) {
+        // What was given back is not there any more. One that can not be removed is by the next runner.
+        let _removed_later = self.give_back();
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Host {
     pub(super) permitted: Result<Permitted, String>,
     /// What a machine's cgroup would lack.
     pub(super) cgroup: Vec<String>,
+    /// Whether CPUs of it are set apart, or have precedence, for a runner.
+    pub(super) has_taken_cpus: bool,
     /// Its knobs, or why they are not known.
     pub(super) tuning: Result<TuningState, String>,
 }
@@ -33,10 +35,11 @@ impl Host {
             is_root: nix::unistd::geteuid().is_root(),
             cache: cache.to_owned(),
             permitted: cpus::permitted().map_err(|error| error.to_string()),
-            cgroup: Cgroup::obstacles()
+            cgroup: Cgroup::foreseeable_obstacles()
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            has_taken_cpus: cpus::has_left_over(),
             tuning: tuning.map_err(|error| error.to_string()),
         }
     }
@@ -92,6 +95,7 @@ pub(super) mod fake {
                         cpuset: cpus.clone(),
                     }),
                     cgroup: Vec::new(),
+                    has_taken_cpus: false,
                     tuning: Ok(TuningState {
                         tuned_by: TunedBy::Nobody,
                         reason: None,

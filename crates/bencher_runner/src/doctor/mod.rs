@@ -19,7 +19,7 @@ pub use noise::{
 };
 
 /// Looks at everything that is checked. Blocks for about a second, in which the host's load is
-/// measured. Changes nothing but files in the cache, which it removes.
+/// measured. Changes nothing but the cache, whose folder it makes.
 pub fn examine(host: &Host) -> Vec<Finding> {
     checks::all().iter().map(|check| check.on(host)).collect()
 }

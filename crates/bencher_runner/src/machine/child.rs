@@ -244,7 +244,7 @@ impl Machine {
         };
         if let Some(vmm) = self.vmm()? {
             placement.place_vmm(vmm)?;
-            placement.place_kernel_threads();
+            placement.place_kernel_threads(vmm);
         }
         Ok(())
     }

@@ -48,6 +48,9 @@ use crate::cgroup::CgroupLimits;
 use crate::cpus::Placement;
 use crate::units::ByteSize;
 
+/// The kernel parameter that makes init touch all of the guest's memory.
+const PREFAULT: &str = "bencher.prefault";
+
 /// What a VMM of its own memory and threads may take: the guest's memory, `more` for what kind of
 /// VMM it is, and some for itself and for the files that it reads and writes.
 pub(crate) fn cgroup_limits(memory: ByteSize, vcpus: NonZeroU8, more: u64) -> CgroupLimits {

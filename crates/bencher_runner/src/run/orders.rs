@@ -57,7 +57,6 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
         log_level: spec.guest_log_level,
         network: None,
         layouts: layouts(spec),
-        prefault: spec.prefault,
     })
 }
 

@@ -9,9 +9,10 @@ use super::prepare::Machinery;
 use super::{RunError, RunSpec, SandboxChoice};
 use crate::Reporter;
 use crate::cpus::{
-    self, Claim, Compromise, CpuLayoutState, CpuSet, Demand, LayoutError, Pinning, Placement,
-    Topology, decide,
+    self, Claim, Compromise, CpuLayoutState, CpuSet, Demand, LayoutError, Machines, Pinning,
+    Placement, Topology, decide,
 };
+use crate::jail::Strictness;
 use crate::machine::Accelerator;
 use crate::tuning::{self, Feature, Place, Tuning, TuningState, TuningStrictness};
 
@@ -54,8 +55,11 @@ impl Quiet {
         } else {
             Claim::User(&spec.directories.state)
         };
-        let has_kvm = sandbox.sandbox().description().accelerator == Accelerator::Kvm;
-        let pinning = Pinning::begin(&spec.cpus, demand, has_kvm, &claim, reporter)?;
+        let machines = Machines {
+            have_kvm: sandbox.sandbox().description().accelerator == Accelerator::Kvm,
+            have_jail: demand == Demand::AsMany || spec.jail.strictness != Strictness::Off,
+        };
+        let pinning = Pinning::begin(&spec.cpus, demand, machines, &claim, reporter)?;
         Ok(Self { pinning, tuning })
     }
 

@@ -103,7 +103,6 @@ impl Image {
             log_level: LogLevel::Debug,
             network: None,
             layouts: Layouts::Fixed,
-            prefault: false,
         }
     }
 

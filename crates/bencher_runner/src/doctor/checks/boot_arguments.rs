@@ -2,7 +2,7 @@
 //!
 //! The kernel's `Documentation/admin-guide/kernel-parameters.txt`.
 
-use crate::cpus::{Demand, decide};
+use crate::cpus::{CpuSet, Demand, decide};
 use crate::doctor::finding::{Check, Outcome};
 use crate::doctor::host::Host;
 
@@ -45,20 +45,23 @@ fn examine(host: &Host) -> Outcome {
         Ok(topology) => topology,
         Err(reason) => return Outcome::limited(reason),
     };
-    let quiet = topology.quiet();
-    if !quiet.is_empty() {
-        return Outcome::pass(format!("CPUs {quiet} are kept free"));
+    // `isolcpus` keeps other tasks away, and not the tick.
+    let without_tick = host
+        .files
+        .parsed::<CpuSet>("/sys/devices/system/cpu/nohz_full");
+    if let Some(cpus) = without_tick.filter(|cpus| !cpus.is_empty()) {
+        return Outcome::pass(format!("CPUs {cpus} have no tick while one task runs"));
     }
     let online = topology.online().len();
     let layout = decide(&topology, Demand::AsMany, None).ok();
     let Some(layout) = layout.filter(|_| online >= ENOUGH) else {
         return Outcome::pass(format!(
-            "no CPU is kept free, with {online} there are too few"
+            "no CPU is free of the tick, with {online} there are too few"
         ));
     };
     let cpus = layout.benchmark.or(&layout.idle);
     Outcome::warn(
-        "no CPU is kept free",
+        "no CPU is free of the tick",
         format!("add nohz_full={cpus} rcu_nocbs={cpus} to the kernel's boot arguments"),
     )
 }
@@ -78,18 +81,25 @@ mod tests {
         let few = FakeHost::new("0-1", &[("proc/cmdline", "root=/dev/vda quiet\n")]);
         assert_eq!(
             examine(&few.host),
-            Outcome::pass("no CPU is kept free, with 2 there are too few")
+            Outcome::pass("no CPU is free of the tick, with 2 there are too few")
         );
         let many = FakeHost::new("0-3", &[]);
         assert_eq!(
             examine(&many.host),
             Outcome::warn(
-                "no CPU is kept free",
+                "no CPU is free of the tick",
                 "add nohz_full=1-3 rcu_nocbs=1-3 to the kernel's boot arguments"
             )
         );
         many.put("sys/devices/system/cpu/nohz_full", "2-3\n");
-        assert_eq!(examine(&many.host), Outcome::pass("CPUs 2-3 are kept free"));
+        assert_eq!(
+            examine(&many.host),
+            Outcome::pass("CPUs 2-3 have no tick while one task runs")
+        );
+        // What is isolated has a tick all the same.
+        many.put("sys/devices/system/cpu/nohz_full", "(null)\n");
+        many.put("sys/devices/system/cpu/isolated", "2-3\n");
+        assert!(examine(&many.host).fix.is_some());
     }
 
     #[test]

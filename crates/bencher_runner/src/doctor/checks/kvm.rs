@@ -22,7 +22,13 @@ fn examine(host: &Host) -> Outcome {
             "load the module of this processor: modprobe kvm_intel, or modprobe kvm_amd",
         ),
         KvmState::Unusable(reason) if host.files.exists(DEVICE) => {
-            Outcome::fail(reason, "usermod -aG kvm $USER, and log in again")
+            let fix = if host.is_root {
+                "see what keeps root from it: the device filter of a container, or a module that is \
+                 not loaded (modprobe kvm_intel, or modprobe kvm_amd)"
+            } else {
+                "usermod -aG kvm $USER, and log in again"
+            };
+            Outcome::fail(reason, fix)
         }
         KvmState::Unusable(_) => Outcome::fail(
             format!("there is no {DEVICE}"),
@@ -40,12 +46,14 @@ mod tests {
 
     #[test]
     fn what_is_to_be_done_depends_on_what_lacks() {
-        let host = FakeHost::new("0", &[]);
+        let mut host = FakeHost::new("0", &[]);
         let none = examine(&host.host);
         assert_eq!(none.status, Status::Fail);
         assert_eq!(none.found, "there is no /dev/kvm");
         // A folder can not be opened for writing, whoever asks.
         std::fs::create_dir_all(host.folder.path().join("dev/kvm")).unwrap();
+        assert!(examine(&host.host).fix.unwrap().starts_with("see what"));
+        host.host.is_root = false;
         let closed = examine(&host.host);
         assert!(closed.fix.unwrap().starts_with("usermod -aG kvm"));
         std::fs::remove_dir(host.folder.path().join("dev/kvm")).unwrap();

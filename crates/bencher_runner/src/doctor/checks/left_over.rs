@@ -16,6 +16,15 @@ fn examine(host: &Host) -> Outcome {
             "the tuning of a runner that was killed is still in force",
             "runner tune restore",
         ),
+        // Whoever takes CPUs has tuned the host before, and root sees that.
+        (Some(TunedBy::Nobody | TunedBy::TuneApply), Ok(_))
+            if host.has_taken_cpus && host.is_root =>
+        {
+            Outcome::warn(
+                "CPUs are still set apart for a runner that was killed",
+                "runner tune restore",
+            )
+        }
         (Some(TunedBy::Run), _) => Outcome::pass("a run has the host tuned just now"),
         (Some(TunedBy::TuneApply), _) => Outcome::pass("`runner tune apply` tuned it, to stay"),
         (Some(TunedBy::Nobody), Ok(state)) => {
@@ -43,5 +52,8 @@ mod tests {
             host.tuning.as_mut().unwrap().tuned_by = who;
             assert_eq!(examine(&host).fix.as_deref(), fix, "{who:?}");
         }
+        host.tuning.as_mut().unwrap().tuned_by = TunedBy::Nobody;
+        host.has_taken_cpus = true;
+        assert!(examine(&host).found.contains("still set apart"));
     }
 }

@@ -190,6 +190,9 @@ impl fmt::Display for Noise {
                 "  stolen        {steal:.0} ms by a hypervisor below"
             )?;
         }
+        for reason in &self.validity.reasons {
+            writeln!(formatter, "  suspect       {}", reason.text)?;
+        }
         writeln!(formatter)?;
         if self.smallest_changes.is_empty() {
             return writeln!(
@@ -199,7 +202,7 @@ impl fmt::Display for Noise {
         }
         writeln!(
             formatter,
-            "smallest change that can be told from this noise (95 % confidence, 80 % power)"
+            "smallest change that can be told from this noise, at best (95 % confidence, 80 % power)"
         )?;
         let runs: BTreeSet<u32> = self
             .smallest_changes

@@ -8,11 +8,12 @@
 //! `c`, is seen with 95 % confidence in 80 % of all cases if it is at least
 //!
 //! ```text
-//! (1.960 + 0.842) · c · √(2 / n)
+//! d(n) · c · √(2 / n)        d(10) = 2.963, d(30) = 2.849
 //! ```
 //!
-//! by the normal approximation of the two-sample test, see Cohen, Statistical Power Analysis for the
-//! Behavioral Sciences (1988), section 2.4.
+//! where `d` is the noncentrality at which a two-sample t-test has that power, see Cohen, Statistical
+//! Power Analysis for the Behavioral Sciences (1988), chapter 2. It is a bound: all times are of one
+//! measurement, and so without what differs from one day to the next.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,11 +51,10 @@ const SAMPLE_MS: u32 = 10;
 /// Times that a spread takes.
 const FEWEST: usize = 10;
 
-/// Runs of a side of a comparison.
-const RUNS: [u32; 2] = [10, 30];
-
-/// Quantiles of the normal distribution: 97.5 % and 80 %.
-const QUANTILES: f64 = 1.959_964 + 0.841_621;
+/// Runs of a side of a comparison, with the distance of the means, in standard errors, that a t-test
+/// of two such groups sees in 80 % of all cases with 95 % confidence: the noncentrality of Student's
+/// distribution with 18 and with 58 degrees of freedom.
+const RUNS: [(u32, f64); 2] = [(10, 2.963), (30, 2.849)];
 
 /// The spread of work of each length that there are enough times of.
 pub(super) fn spreads(samples: &[f64]) -> Vec<Spread> {
@@ -80,10 +80,10 @@ pub(super) fn smallest_changes(cpus: &[CpuNoise]) -> Vec<SmallestChange> {
         let Some(worst) = of_length.map(|spread| spread.percent).reduce(f64::max) else {
             continue;
         };
-        changes.extend(RUNS.map(|runs| SmallestChange {
+        changes.extend(RUNS.map(|(runs, distance)| SmallestChange {
             work_ms,
             runs,
-            percent: QUANTILES * worst * (2.0 / f64::from(runs)).sqrt(),
+            percent: distance * worst * (2.0 / f64::from(runs)).sqrt(),
         }));
     }
     changes
@@ -140,8 +140,8 @@ mod tests {
             panic!("{changes:?}");
         };
         assert_eq!((ten.work_ms, ten.runs, thirty.runs), (10, 10, 30));
-        assert!((ten.percent - 2.0 * 1.2529).abs() < 0.001, "{ten:?}");
-        assert!((thirty.percent - 2.0 * 0.7234).abs() < 0.001, "{thirty:?}");
+        assert!((ten.percent - 2.0 * 1.3251).abs() < 0.001, "{ten:?}");
+        assert!((thirty.percent - 2.0 * 0.7356).abs() < 0.001, "{thirty:?}");
         assert!(smallest_changes(&[]).is_empty());
     }
 }

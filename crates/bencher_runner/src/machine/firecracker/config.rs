@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{FirecrackerOptions, PORT};
 use crate::machine::MachineError;
+use crate::machine::PREFAULT;
 use crate::network::{GUEST_MAC, TAP};
 
 /// What the guest sees of the processor.
@@ -108,7 +109,7 @@ impl Config {
             json!({
                 "kernel_image_path": text(&files.kernel),
                 "initrd_path": text(&files.initramfs),
-                "boot_args": boot_arguments(options.console),
+                "boot_args": boot_arguments(options),
             }),
         );
         order(
@@ -154,14 +155,15 @@ fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn boot_arguments(console: bool) -> String {
-    let console = if console {
+fn boot_arguments(options: &FirecrackerOptions) -> String {
+    let stream = format!("bencher.stream=vsock:{PORT}");
+    let console = if options.console {
         "console=ttyS0"
     } else {
         // Not even a driver: each look at the port leaves the guest.
         "8250.nr_uarts=0"
     };
-    [
+    let mut arguments = vec![
         console,
         "quiet",
         // A panic, like a power-off, ends the machine at once: Firecracker ends at a reset by the
@@ -174,9 +176,12 @@ fn boot_arguments(console: bool) -> String {
         "i8042.dumbkbd",
         "swiotlb=noforce",
         "rdinit=/init",
-        &format!("bencher.stream=vsock:{PORT}"),
-    ]
-    .join(" ")
+        &stream,
+    ];
+    if options.prefault {
+        arguments.push(PREFAULT);
+    }
+    arguments.join(" ")
 }
 
 #[cfg(test)]
@@ -190,6 +195,7 @@ mod tests {
             vcpus: std::num::NonZeroU8::new(2).unwrap(),
             memory: ByteSize::from_mebibytes(512),
             huge_pages: None,
+            prefault: false,
             cpu_template: None,
             console: false,
             network: None,
@@ -219,6 +225,7 @@ mod tests {
     fn choices_reach_the_machine() {
         let told = orders(&FirecrackerOptions {
             huge_pages: Some(HugePages::of_host(Path::new("/state"))),
+            prefault: true,
             cpu_template: Some(CpuTemplate::Named("T2".to_owned())),
             console: true,
             ..options()
@@ -229,6 +236,7 @@ mod tests {
         let arguments = told[1].body["boot_args"].as_str().unwrap();
         assert!(arguments.starts_with("console=ttyS0 "), "{arguments}");
         assert!(!arguments.contains("nr_uarts"), "{arguments}");
+        assert!(arguments.ends_with(" bencher.prefault"), "{arguments}");
         let custom = orders(&FirecrackerOptions {
             cpu_template: Some(CpuTemplate::Custom(json!({"cpuid_modifiers": []}))),
             ..options()

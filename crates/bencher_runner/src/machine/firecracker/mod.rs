@@ -64,6 +64,8 @@ pub struct FirecrackerOptions {
     pub memory: ByteSize,
     /// Huge pages for it, if it is to have any.
     pub huge_pages: Option<HugePages>,
+    /// Whether the guest touches all of it before the command starts.
+    pub prefault: bool,
     /// What the guest sees of the processor; `None` for all of it.
     pub cpu_template: Option<CpuTemplate>,
     /// Whether the guest's kernel has a serial console, whose last lines errors show. It costs

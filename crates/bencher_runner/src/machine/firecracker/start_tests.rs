@@ -27,6 +27,7 @@ fn start_with(answers: &[(&str, &str)]) -> (Result<(), MachineError>, Option<Str
         vcpus: NonZeroU8::MIN,
         memory: ByteSize::from_mebibytes(128),
         huge_pages: None,
+        prefault: false,
         cpu_template: None,
         console: false,
         network: None,

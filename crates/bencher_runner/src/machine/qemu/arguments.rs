@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Accelerator, PORT, RootDevice, deterministic};
+use crate::machine::PREFAULT;
 use crate::machine::{Clock, huge_pages};
 use crate::network::{GUEST_MAC, TAP};
 use crate::units::ByteSize;
@@ -22,6 +23,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) vcpus: u8,
     pub(crate) memory: ByteSize,
     pub(crate) has_huge_pages: bool,
+    /// Whether init touches all of it.
+    pub(crate) prefault: bool,
     /// Whether all of the VMM's memory stays in the host's.
     pub(crate) lock_memory: bool,
     pub(crate) disk: &'a Path,
@@ -190,6 +193,9 @@ fn kernel_parameters(plan: &Plan<'_>) -> String {
         "rdinit=/init".to_owned(),
         format!("bencher.stream=virtio-serial:{PORT}"),
     ];
+    if plan.prefault {
+        parameters.push(PREFAULT.to_owned());
+    }
     let rate = plan.tsc_kilohertz;
     parameters.extend(rate.map(|rate| format!("tsc_early_khz={rate}")));
     if let Clock::Virtual(_) = plan.clock {
@@ -224,6 +230,7 @@ mod tests {
             vcpus: 2,
             memory: ByteSize::from_mebibytes(512),
             has_huge_pages: false,
+            prefault: false,
             lock_memory: false,
             disk: Path::new("/disk"),
             disk_bytes: 1 << 30,
@@ -255,6 +262,15 @@ mod tests {
         assert!(lines.contains(",memory-backend=memory\n"), "{lines}");
         let pages = "memfd,hugetlb=on,hugetlbsize=2097152,id=memory,size=512M,prealloc=on";
         assert!(lines.contains(pages), "{lines}");
+    }
+
+    #[test]
+    fn init_is_told_to_touch_all_memory() {
+        let plan = Plan {
+            prefault: true,
+            ..plan(RootDevice::VirtioBlk, Accelerator::Tcg)
+        };
+        assert!(kernel_parameters(&plan).contains(" bencher.prefault"));
     }
 
     #[test]

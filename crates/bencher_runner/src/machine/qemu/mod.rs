@@ -88,6 +88,8 @@ pub struct QemuOptions {
     pub memory: ByteSize,
     /// Huge pages for it, if it is to have any.
     pub huge_pages: Option<HugePages>,
+    /// Whether the guest touches all of it before the command starts.
+    pub prefault: bool,
     /// Whether all of the VMM's memory stays in the host's: none of it is swapped.
     pub lock_memory: bool,
     /// The network that each guest is given, if it is given one.
@@ -218,6 +220,7 @@ impl Qemu {
             vcpus: self.options.vcpus.get(),
             memory: self.options.memory,
             has_huge_pages: self.options.huge_pages.is_some(),
+            prefault: self.options.prefault,
             lock_memory: self.options.lock_memory,
             disk: places.image,
             disk_bytes: places.image_bytes,
