@@ -81,6 +81,22 @@ pub(crate) fn cpuset_hierarchy() -> Option<PathBuf> {
     has_cpusets.then_some(hierarchy)
 }
 
+/// Where cgroups of any version are mounted.
+pub(crate) fn hierarchies() -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    all_mounted(&mounts)
+}
+
+fn all_mounted(mountinfo: &str) -> Vec<PathBuf> {
+    let place = |line: &str| {
+        let (place, filesystem) = line.split_once(" - ")?;
+        let kind = filesystem.split(' ').next()?;
+        ["cgroup", "cgroup2"].contains(&kind).then_some(())?;
+        place.split(' ').nth(4).map(PathBuf::from)
+    };
+    mountinfo.lines().filter_map(place).collect()
+}
+
 /// The place of cgroup v2 in a `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`).
 fn mounted(mountinfo: &str) -> Option<PathBuf> {
     mountinfo.lines().find_map(|line| {
@@ -93,6 +109,16 @@ fn mounted(mountinfo: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cgroups_of_both_versions_are_found() {
+        let mounts = "\
+31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
+41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let expected = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"].map(PathBuf::from);
+        assert_eq!(all_mounted(mounts), expected);
+    }
 
     #[test]
     fn lists_are_sets() {

@@ -75,7 +75,9 @@ impl HostState {
             values: values.collect(),
             latency: latency(),
             journal: Path::new(JOURNAL).exists(),
-            partition: partition().is_some_and(|path| path.exists()),
+            partition: cpus::hierarchies()
+                .iter()
+                .any(|top| top.join(PARTITION).exists()),
         }
     }
 
