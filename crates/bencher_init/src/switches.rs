@@ -47,16 +47,30 @@ impl fmt::Display for Switches {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
     fn who_waits_is_counted() {
         let before = Switches::now();
-        for _ in 0..20 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let other = std::thread::spawn(move || {
+            let mut byte = [0];
+            while theirs.read_exact(&mut byte).is_ok() {
+                theirs.write_all(&byte).unwrap();
+            }
+        });
+        // Either waits for the other each time, unless that happens to be faster.
+        for _ in 0..100 {
+            ours.write_all(b".").unwrap();
+            ours.read_exact(&mut [0]).unwrap();
         }
         let waited = Switches::now().since(before);
-        assert!(waited.voluntary >= 20, "{waited}");
+        drop(ours);
+        other.join().unwrap();
+        assert!(waited.voluntary >= 10, "{waited}");
         assert_eq!(before.since(Switches::now()).voluntary, 0);
     }
 }

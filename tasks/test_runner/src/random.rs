@@ -1,4 +1,4 @@
-//! Random numbers that are the same each time.
+//! Random numbers that are the same each time for the same seed.
 
 /// `SplitMix64` by Guy Steele, Doug Lea and Christine Flood ("Fast splittable pseudorandom number
 /// generators", OOPSLA 2014).

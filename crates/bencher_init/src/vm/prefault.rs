@@ -5,6 +5,7 @@ use std::fs;
 
 use nix::errno::Errno;
 
+use crate::error::errno;
 use crate::sys::Populated;
 
 /// Bytes that are taken at a time.
@@ -24,8 +25,9 @@ const MARGIN: u64 = 3;
 /// When the kernel gives no more, or can not do this (Linux 5.14 and newer can). What was taken is
 /// given back.
 pub(super) fn touch_free_memory() -> Result<u64, Errno> {
-    let kept = fs::read_to_string("/proc/sys/vm/min_free_kbytes").unwrap_or_default();
-    let reserve = reserve(&kept);
+    let kept = fs::read_to_string("/proc/sys/vm/min_free_kbytes").map_err(|error| errno(&error))?;
+    // Without knowing what the kernel keeps, any reserve may be too small.
+    let reserve = reserve(&kept).ok_or(Errno::EINVAL)?;
     let mut taken = Vec::new();
     let mut bytes = 0;
     let mut before = u64::MAX;
@@ -44,9 +46,9 @@ pub(super) fn touch_free_memory() -> Result<u64, Errno> {
 }
 
 /// How many bytes stay free, by what `min_free_kbytes` says.
-fn reserve(min_free: &str) -> u64 {
-    let kibibytes: u64 = min_free.trim().parse().unwrap_or(0);
-    LEAST_RESERVE.max(kibibytes.saturating_mul(1024 * MARGIN))
+fn reserve(min_free: &str) -> Option<u64> {
+    let kibibytes: u64 = min_free.trim().parse().ok()?;
+    Some(LEAST_RESERVE.max(kibibytes.saturating_mul(1024 * MARGIN)))
 }
 
 /// Bytes that nothing is in, from `/proc/meminfo`.
@@ -74,8 +76,8 @@ mod tests {
 
     #[test]
     fn what_the_kernel_keeps_for_itself_is_left_to_it() {
-        assert_eq!(reserve("2816\n"), LEAST_RESERVE);
-        assert_eq!(reserve("67584\n"), (67_584 << 10) * MARGIN);
-        assert_eq!(reserve(""), LEAST_RESERVE);
+        assert_eq!(reserve("2816\n"), Some(LEAST_RESERVE));
+        assert_eq!(reserve("67584\n"), Some((67_584 << 10) * MARGIN));
+        assert_eq!(reserve(""), None);
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 
 use super::{CpuSet, Permitted};
+use crate::Reporter;
 
 /// CPUs that the system call's mask has room for.
 const MOST: u32 = 1024;
@@ -31,6 +33,44 @@ pub(crate) fn permitted() -> io::Result<Permitted> {
     asked
         .join()
         .unwrap_or_else(|_| Err(io::Error::other("a thread of the runner failed")))
+}
+
+/// Where this process runs. It does again when this is dropped.
+///
+/// CPUs that go offline meanwhile leave its threads' masks for good, so whatever takes them offline is
+/// put back before.
+#[derive(Debug)]
+pub(crate) struct KeptAffinity {
+    /// `None` when the kernel did not tell.
+    cpus: Option<CpuSet>,
+    reporter: Arc<dyn Reporter>,
+}
+
+impl KeptAffinity {
+    /// As it is now.
+    pub(crate) fn now(reporter: &Arc<dyn Reporter>) -> Self {
+        Self {
+            // Who asks for CPUs hears of the failure then.
+            cpus: permitted().ok().map(|permitted| permitted.affinity),
+            reporter: Arc::clone(reporter),
+        }
+    }
+}
+
+impl Drop for KeptAffinity {
+    fn drop(&mut self) {
+        let Some(cpus) = &self.cpus else {
+            return;
+        };
+        if permitted().is_ok_and(|now| now.affinity == *cpus) {
+            return;
+        }
+        if let Err(error) = confine_this_process(cpus) {
+            self.reporter.warning(&format!(
+                "failed to let the runner use the CPUs {cpus} again: {error}"
+            ));
+        }
+    }
 }
 
 /// Lets this process alone run on `cpus`, with every thread that it has, and will have.
@@ -118,8 +158,17 @@ fn has_ended(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+    use crate::reporter::Silent;
+
+    /// Where tests are threads of one process, those that move it take turns.
+    pub(in super::super) fn alone() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     #[test]
     fn what_is_permitted_is_online_and_holds_the_affinity() {
@@ -132,6 +181,10 @@ mod tests {
 
     #[test]
     fn every_thread_is_placed_and_so_is_what_it_starts() {
+        let _alone = alone();
+        let reporter: Arc<dyn Reporter> = Arc::new(Silent);
+        let kept = KeptAffinity::now(&reporter);
+        let before = of_thread(None).unwrap();
         let last = permitted().unwrap().affinity.iter().last().unwrap();
         let cpus = CpuSet::from_iter([last]);
         let (go, wait) = std::sync::mpsc::channel::<()>();
@@ -145,6 +198,8 @@ mod tests {
         go.send(()).unwrap();
         assert_eq!(other.join().unwrap(), (cpus.clone(), cpus.clone()));
         assert_eq!(of_thread(None).unwrap(), cpus);
+        drop(kept);
+        assert_eq!(of_thread(None).unwrap(), before);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod precedence;
 mod set;
 mod topology;
 
-pub(crate) use affinity::{permitted, set_this_thread, thread_time};
+pub(crate) use affinity::{KeptAffinity, permitted, set_this_thread, thread_time};
 pub use layout::{Compromise, Demand, Layout, LayoutError, decide};
 pub(crate) use memory::bind_this_thread;
 pub use partition::PartitionKind;

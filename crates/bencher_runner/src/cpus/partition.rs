@@ -44,24 +44,20 @@ pub(crate) struct Partition {
 impl Partition {
     /// Takes `cpus` away from the rest of the host, or says why not, as a clause.
     pub(crate) fn make(cpus: &CpuSet) -> Result<Self, String> {
-        let top = cgroup::hierarchy().ok_or("no cgroup v2 hierarchy is mounted")?;
-        Self::make_in(&top, cpus)
+        Self::make_in(&cgroup::unified()?, cpus)
     }
 
     fn make_in(top: &Path, cpus: &CpuSet) -> Result<Self, String> {
-        let controllers = fs::read_to_string(top.join("cgroup.controllers")).unwrap_or_default();
-        if !controllers.split_whitespace().any(|name| name == "cpuset") {
+        if !cgroup::has_controller(top, "cpuset") {
             return Err("the cgroups (v2) of this host have no cpuset controller".to_owned());
         }
-        write(&top.join("cgroup.subtree_control"), "+cpuset")?;
-        let path = cgroup::quiet(top);
-        fs::create_dir(&path).map_err(|error| said("make", &path, &error))?;
+        cgroup::set(&top.join("cgroup.subtree_control"), "+cpuset")?;
         // From here on it is removed if anything fails.
         let mut partition = Self {
-            path,
+            path: cgroup::make_quiet(top)?,
             kind: PartitionKind::Isolated,
         };
-        write(&partition.path.join("cpuset.cpus"), &cpus.to_string())?;
+        cgroup::set(&partition.path.join("cpuset.cpus"), &cpus.to_string())?;
         partition.kind = partition.become_one()?;
         cgroup::pass_controllers_on(top, &partition.path);
         Ok(partition)
@@ -76,11 +72,12 @@ impl Partition {
             (PartitionKind::Root, "root"),
         ] {
             // One that is not valid is no error of the write: reading tells.
-            let now = fs::write(&file, name).and_then(|()| fs::read_to_string(&file));
+            let now =
+                cgroup::set(&file, name).map(|()| fs::read_to_string(&file).unwrap_or_default());
             match now {
                 Ok(now) if now.trim() == name => return Ok(kind),
                 Ok(now) => refusal = format!("the kernel says: {}", now.trim()),
-                Err(error) if refusal.is_empty() => refusal = said("write", &file, &error),
+                Err(reason) if refusal.is_empty() => refusal = reason,
                 Err(_) => {}
             }
         }
@@ -114,23 +111,15 @@ impl Drop for Partition {
 /// Whether CPUs are taken away from the rest of this host, by a runner that lives or did not end as
 /// it should have.
 pub(crate) fn has_left_over() -> bool {
-    cgroup::hierarchy().is_some_and(|top| cgroup::quiet(&top).exists())
+    cgroup::unified().is_ok_and(|top| cgroup::quiet(&top).exists())
 }
 
 /// Gives them back, and ends what is left in their cgroups.
 pub(crate) fn remove_left_over() -> io::Result<()> {
-    match cgroup::hierarchy().map(|top| cgroup::quiet(&top)) {
-        Some(path) if path.exists() => cgroup::remove_tree(&path),
+    match cgroup::unified().map(|top| cgroup::quiet(&top)) {
+        Ok(path) if path.exists() => cgroup::remove_tree(&path),
         _ => Ok(()),
     }
-}
-
-fn write(path: &Path, value: &str) -> Result<(), String> {
-    fs::write(path, value).map_err(|error| said("write", path, &error))
-}
-
-fn said(action: &str, path: &Path, error: &io::Error) -> String {
-    format!("failed to {action} {}: {error}", path.display())
 }
 
 #[cfg(test)]

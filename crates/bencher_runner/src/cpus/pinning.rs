@@ -4,7 +4,7 @@
 //! claim ── turned off, another runner has the host ──► unpinned, and said
 //!   │
 //! layout ─► partition ── refused ──► precedence ── refused ──► plain affinity, and said
-//!              └─────────────────────────┴─────────────┬───► the runner's threads on housekeeping ─► machines ─► end: as before
+//!              └─────────────────────────┴─────────────┬───► the runner's threads on housekeeping ─► machines ─► end: given back
 //! ```
 //!
 //! One runner at a time has the host's CPUs: two would give the same CPU to two benchmarks.
@@ -97,14 +97,13 @@ pub struct CpuLayoutState {
     pub compromises: Vec<String>,
 }
 
-/// The host's CPUs while something runs. Given back when it is dropped.
+/// The host's CPUs while something runs. Given back when it is dropped; the runner's own threads stay
+/// where they are until their [`KeptAffinity`](super::KeptAffinity) is.
 #[derive(Debug)]
 pub(crate) struct Pinning {
     reporter: Arc<dyn Reporter>,
     placement: Option<Placement>,
     state: CpuLayoutState,
-    /// Where the runner's threads were before.
-    before: Option<CpuSet>,
     partition: Option<Partition>,
     precedence: Option<Precedence>,
     _lock: Option<Flock<File>>,
@@ -139,7 +138,6 @@ impl Pinning {
                 reason: Some(reason),
                 ..CpuLayoutState::default()
             },
-            before: None,
             partition: None,
             precedence: None,
             _lock: None,
@@ -207,7 +205,6 @@ impl Pinning {
         reporter.info(&state.summary());
         Ok(Self {
             reporter: Arc::clone(reporter),
-            before: Some(allowed.affinity),
             state,
             placement: Some(Placement {
                 benchmark: layout.benchmark,
@@ -245,7 +242,6 @@ impl Pinning {
 
 impl Drop for Pinning {
     fn drop(&mut self) {
-        // First the CPUs, so that the runner's threads may use them again.
         let partition = self.partition.take();
         let precedence = self.precedence.take();
         for given_back in [
@@ -258,14 +254,6 @@ impl Drop for Pinning {
                      again"
                 ));
             }
-        }
-        let Some(before) = self.before.take() else {
-            return;
-        };
-        if let Err(error) = confine_this_process(&before) {
-            self.reporter.warning(&format!(
-                "failed to let the runner use the CPUs {before} again: {error}"
-            ));
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::cpus::affinity::{KeptAffinity, tests::alone};
 use crate::result::Iteration;
 
 /// Keeps what it is told.
@@ -42,7 +43,10 @@ fn begin(cpus: Option<&str>, claim: &Claim<'_>) -> (Result<Pinning, LayoutError>
 #[test]
 fn a_users_runs_are_pinned_one_at_a_time_and_put_back() {
     let folder = tempfile::tempdir().unwrap();
+    let _alone = alone();
     let before = permitted().unwrap();
+    let reporter: Arc<dyn Reporter> = Arc::new(crate::reporter::Silent);
+    let kept = KeptAffinity::now(&reporter);
     let claim = Claim::User(folder.path());
     let (first, said) = begin(None, &claim);
     let first = first.unwrap();
@@ -59,12 +63,15 @@ fn a_users_runs_are_pinned_one_at_a_time_and_put_back() {
     assert!(!second.state().pinned);
     assert!(said[0].contains("another runner of this user"), "{said:?}");
     drop((first, second));
-    assert_eq!(permitted().unwrap(), before);
     assert!(begin(None, &claim).0.unwrap().state().pinned);
+    drop(kept);
+    assert_eq!(permitted().unwrap(), before);
 }
 
 #[test]
 fn who_has_not_the_host_is_unpinned_unless_cpus_are_named() {
+    let _alone = alone();
+    let reporter: Arc<dyn Reporter> = Arc::new(crate::reporter::Silent);
     let taken = Claim::Taken("another runner has it".to_owned());
     for (claim, reason, lines) in [
         (&Claim::Off, "it was turned off", 0),
@@ -75,6 +82,7 @@ fn who_has_not_the_host_is_unpinned_unless_cpus_are_named() {
         assert_eq!(pinning.state().reason.as_deref(), Some(reason));
         assert_eq!((pinning.placement(), said.len()), (None, lines));
         let first = permitted().unwrap().cpuset.iter().next().unwrap();
+        let _kept = KeptAffinity::now(&reporter);
         let (pinning, _) = begin(Some(&first.to_string()), claim);
         assert_eq!(pinning.unwrap().placement().unwrap().vcpus, [first]);
     }

@@ -23,6 +23,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cgroup;
 
+/// What divides a CPU's time.
+const CONTROLLER: &str = "cpu";
+
 /// The greatest weight in cgroup v2, where 100 is the usual.
 const GREATEST_WEIGHT: &str = "10000";
 /// The greatest in cgroup v1, where 1024 is.
@@ -40,23 +43,23 @@ pub(crate) struct Precedence {
 impl Precedence {
     /// Makes the cgroup, or says why not, as a clause.
     pub(crate) fn make() -> Result<Self, String> {
-        match cgroup::hierarchy().filter(|top| has_controller(top)) {
-            Some(top) => Self::make_unified(&top),
-            None => Self::make_legacy(&legacy().ok_or("the cgroups have no cpu controller")?),
+        match cgroup::unified() {
+            Ok(top) if cgroup::has_controller(&top, CONTROLLER) => Self::make_unified(&top),
+            _ => Self::make_legacy(&legacy().ok_or("the cgroups have no cpu controller")?),
         }
     }
 
     fn make_unified(top: &Path) -> Result<Self, String> {
-        write(&top.join("cgroup.subtree_control"), "+cpu")?;
+        cgroup::set(&top.join("cgroup.subtree_control"), "+cpu")?;
         let precedence = Self::make_in(top, true, 100)?;
-        write(&precedence.path.join("cpu.weight"), GREATEST_WEIGHT)?;
+        cgroup::set(&precedence.path.join("cpu.weight"), GREATEST_WEIGHT)?;
         cgroup::pass_controllers_on(top, &precedence.path);
         Ok(precedence)
     }
 
     fn make_legacy(top: &Path) -> Result<Self, String> {
         let precedence = Self::make_in(top, false, 256)?;
-        write(&precedence.path.join("cpu.shares"), GREATEST_SHARES)?;
+        cgroup::set(&precedence.path.join("cpu.shares"), GREATEST_SHARES)?;
         // A command may want real-time priority, which takes a part of the time set aside for
         // that, on kernels that divide it. Without, it is refused to the command.
         let all = fs::read_to_string(top.join("cpu.rt_runtime_us")).unwrap_or_default();
@@ -65,11 +68,9 @@ impl Precedence {
     }
 
     fn make_in(top: &Path, is_unified: bool, times: u32) -> Result<Self, String> {
-        let path = cgroup::quiet(top);
-        fs::create_dir(&path).map_err(|error| said("make", &path, &error))?;
         // From here on it is removed if anything fails.
         Ok(Self {
-            path,
+            path: cgroup::make_quiet(top)?,
             is_unified,
             times,
         })
@@ -132,32 +133,8 @@ pub(super) fn remove_left_over() -> io::Result<()> {
     }
 }
 
-/// Where the cpu controller of cgroup v1 is mounted.
 fn legacy() -> Option<PathBuf> {
-    mounted(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
-}
-
-/// Where `/proc/self/mountinfo` (see `proc(5)`) says that it is.
-fn mounted(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (place, filesystem) = line.split_once(" - ")?;
-        let options = filesystem.strip_prefix("cgroup ")?.split(' ').nth(1)?;
-        options.split(',').find(|option| *option == "cpu")?;
-        place.split(' ').nth(4).map(PathBuf::from)
-    })
-}
-
-fn has_controller(top: &Path) -> bool {
-    fs::read_to_string(top.join("cgroup.controllers"))
-        .is_ok_and(|controllers| controllers.split_whitespace().any(|name| name == "cpu"))
-}
-
-fn write(path: &Path, value: &str) -> Result<(), String> {
-    fs::write(path, value).map_err(|error| said("write", path, &error))
-}
-
-fn said(action: &str, path: &Path, error: &io::Error) -> String {
-    format!("failed to {action} {}: {error}", path.display())
+    cgroup::legacy(CONTROLLER)
 }
 
 #[cfg(test)]
@@ -165,23 +142,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_controller_is_found_among_those_of_v1() {
-        let mountinfo = "\
-31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
-33 31 0:30 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset
-32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
-41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
-        let expected = PathBuf::from("/sys/fs/cgroup/cpu,cpuacct");
-        assert_eq!(mounted(mountinfo), Some(expected));
-        assert_eq!(mounted("1 2 0:1 / / rw - ext4 /dev/sda rw,cpu\n"), None);
-    }
-
-    #[test]
     fn machines_are_below_the_cgroup_of_v2() {
         let top = tempfile::tempdir().unwrap();
-        assert!(!has_controller(top.path()));
-        fs::write(top.path().join("cgroup.controllers"), "cpuset cpu\n").unwrap();
-        assert!(has_controller(top.path()));
         let precedence = Precedence::make_unified(top.path()).unwrap();
         let parent = precedence.parent().unwrap();
         let weight = fs::read_to_string(parent.join("cpu.weight")).unwrap();

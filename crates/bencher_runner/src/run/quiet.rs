@@ -9,8 +9,8 @@ use super::prepare::Machinery;
 use super::{RunError, RunSpec, SandboxChoice};
 use crate::Reporter;
 use crate::cpus::{
-    self, Claim, Compromise, CpuLayoutState, CpuSet, Demand, LayoutError, Machines, Pinning,
-    Placement, Topology, decide,
+    self, Claim, Compromise, CpuLayoutState, CpuSet, Demand, KeptAffinity, LayoutError, Machines,
+    Pinning, Placement, Topology, decide,
 };
 use crate::jail::Strictness;
 use crate::machine::Accelerator;
@@ -29,6 +29,8 @@ pub(crate) struct Quiet {
     /// Dropped before the tuning.
     pinning: Pinning,
     tuning: Tuning,
+    /// Dropped last: the tuning may have taken CPUs offline.
+    affinity: KeptAffinity,
 }
 
 impl Quiet {
@@ -44,6 +46,7 @@ impl Quiet {
         };
         let housekeeping = housekeeping(spec, demand)?;
         let place = Place::this_host();
+        let affinity = KeptAffinity::now(reporter);
         let tuning = Tuning::begin(&place, &spec.tuning, housekeeping.as_ref(), reporter)?;
         let claim = if tuning.has_host() {
             Claim::Host
@@ -60,7 +63,11 @@ impl Quiet {
             have_jail: demand == Demand::AsMany || spec.jail.strictness != Strictness::Off,
         };
         let pinning = Pinning::begin(&spec.cpus, demand, machines, &claim, reporter)?;
-        Ok(Self { pinning, tuning })
+        Ok(Self {
+            pinning,
+            tuning,
+            affinity,
+        })
     }
 
     /// Where machines run.
@@ -70,13 +77,18 @@ impl Quiet {
 
     /// Puts everything back, and returns what was in force. Blocks.
     pub(crate) fn end(self) -> HostState {
-        let Self { pinning, tuning } = self;
+        let Self {
+            pinning,
+            tuning,
+            affinity,
+        } = self;
         let state = HostState {
             tuning: tuning.state().clone(),
             cpus: pinning.state().clone(),
         };
         drop(pinning);
         tuning.end();
+        drop(affinity);
         state
     }
 }

@@ -43,6 +43,8 @@ const COMMANDS: [(&str, &str); 3] = [
 struct Side {
     name: &'static str,
     is_tuned: bool,
+    /// Whether other programs have to make room for it.
+    comes_first: bool,
     options: &'static [&'static str],
 }
 
@@ -51,16 +53,19 @@ const SIDES: [Side; 3] = [
     Side {
         name: "untuned, unpinned",
         is_tuned: false,
+        comes_first: false,
         options: &["--aslr"],
     },
     Side {
         name: "tuned, pinned by affinity alone",
         is_tuned: true,
+        comes_first: false,
         options: &["--no-cpuset-partition"],
     },
     Side {
         name: "tuned, pinned",
         is_tuned: true,
+        comes_first: true,
         options: &[],
     },
 ];
@@ -129,17 +134,43 @@ fn once(arena: &Arena<'_>, script: &str, side: &Side) -> anyhow::Result<(f64, Ho
         .args(["--", "sh", "-c", script]);
     process::capture(&mut runner)?;
     let report = Report::read(&result)?;
-    let layout = &report.host.cpu_layout;
-    ensure!(
-        layout.pinned == side.is_tuned,
-        "the CPUs are not as they should be: {}",
-        layout.reason.as_deref().unwrap_or("it was pinned")
-    );
+    side.check(&report.host)?;
     let resources = report.only()?.resources.as_ref();
     let nanoseconds = resources.context("nothing was measured")?.wall_ns;
     #[expect(clippy::cast_precision_loss, reason = "exact up to 104 days")]
     let milliseconds = nanoseconds as f64 / 1e6;
     Ok((milliseconds, report.host))
+}
+
+impl Side {
+    /// Whether the host was what the side is called.
+    fn check(&self, host: &Host) -> anyhow::Result<()> {
+        let (tuning, layout) = (&host.tuning, &host.cpu_layout);
+        let tuned_by = if self.is_tuned { "run" } else { "nobody" };
+        ensure!(
+            tuning.tuned_by == tuned_by,
+            "the host was to be tuned by {tuned_by}, and was by {}: {}",
+            tuning.tuned_by,
+            tuning.reason.as_deref().unwrap_or("no reason was given")
+        );
+        ensure!(
+            layout.pinned == self.is_tuned,
+            "the CPUs are not as they should be: {}",
+            layout.reason.as_deref().unwrap_or("it was pinned")
+        );
+        let comes_first = layout.partition.is_some() || layout.precedence.is_some();
+        ensure!(
+            comes_first == self.comes_first,
+            "the command {} come before other programs: {}",
+            if comes_first { "did" } else { "did not" },
+            layout
+                .precedence_reason
+                .as_ref()
+                .or(layout.partition_reason.as_ref())
+                .map_or("no reason was given", String::as_str)
+        );
+        Ok(())
+    }
 }
 
 fn render(
@@ -161,9 +192,11 @@ fn render(
                 .iter()
                 .map(|round| (round[index], round[0]))
                 .collect();
-            let ratio = |spread: Spread| match spread.ratio(&beside) {
-                Some(ratio) if index > 0 => ratio.to_string(),
-                _ => "1".to_owned(),
+            let ratio = |spread: Spread| match index {
+                0 => "1".to_owned(),
+                _ => spread
+                    .ratio(&beside)
+                    .map_or_else(|| "–".to_owned(), |ratio| ratio.to_string()),
             };
             let _ = writeln!(
                 text,
@@ -193,6 +226,40 @@ mod tests {
     fn every_second_round_goes_the_other_way() {
         let of = |round| order(round).collect::<Vec<_>>();
         assert_eq!((of(0), of(1), of(2)), (vec![0, 1, 2], vec![2, 1, 0], of(0)));
+    }
+
+    #[test]
+    fn a_side_that_is_not_what_it_is_called_is_not_measured() {
+        let mut host = in_force::tests::host();
+        let [untuned, affinity, first] = &SIDES;
+        assert!(first.check(&host).is_ok());
+        let error = affinity.check(&host).expect_err("it has precedence");
+        assert!(error.to_string().contains("did come before"), "{error}");
+        let error = untuned.check(&host).expect_err("it is tuned");
+        assert!(error.to_string().contains("by run"), "{error}");
+        host.cpu_layout.precedence = None;
+        assert!(affinity.check(&host).is_ok());
+        let error = first.check(&host).expect_err("it has no precedence");
+        assert!(
+            error.to_string().contains("no cpuset controller"),
+            "{error}"
+        );
+        host.cpu_layout.pinned = false;
+        assert!(affinity.check(&host).is_err());
+    }
+
+    #[test]
+    fn one_round_has_no_ratio() {
+        let measured = vec![vec![[3.0, 2.0, 1.0]]; COMMANDS.len()];
+        let text = render(1, 4, &measured, &in_force::tests::host()).expect("complete");
+        assert!(
+            text.contains("| CPU-bound: untuned, unpinned | 3.0 | 0.00 % | 1 |"),
+            "{text}"
+        );
+        assert!(
+            text.contains("| CPU-bound: tuned, pinned | 1.0 | 0.00 % | – |"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use nix::errno::Errno;
 
 /// Whose processes they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,7 +29,7 @@ pub(crate) type Switches = BTreeMap<(Whose, u32), u64>;
 ///
 /// # Errors
 ///
-/// When the runner is not there.
+/// When the runner is not there, and when the kernel does not tell of a thread that is.
 pub(crate) fn count(process: u32, program: &Path) -> anyhow::Result<Switches> {
     let own = identity(program).with_context(|| format!("cannot see {}", program.display()))?;
     let mut switches = Switches::new();
@@ -39,16 +41,18 @@ pub(crate) fn count(process: u32, program: &Path) -> anyhow::Result<Switches> {
             // One that is guarded from being looked at is none of the runner's.
             _ => Whose::Other,
         };
-        for thread in threads(&folder) {
-            let read = |name: &str| fs::read_to_string(thread.join(name)).unwrap_or_default();
+        for thread in threads(&folder)? {
+            let (Some(status), Some(children)) =
+                (read(&thread, "status")?, read(&thread, "children")?)
+            else {
+                continue;
+            };
             let id = thread
                 .file_name()
                 .and_then(|name| name.to_str()?.parse().ok());
-            // A thread may end while it is looked at: then it is not there.
-            if let (Some(id), Some(count)) = (id, of_status(&read("status"))) {
+            if let (Some(id), Some(count)) = (id, of_status(&status)) {
                 switches.insert((whose, id), count);
             }
-            let children = read("children");
             waiting.extend(
                 children
                     .split_whitespace()
@@ -71,11 +75,33 @@ pub(crate) fn between(before: &Switches, after: &Switches, whose: Whose) -> u64 
         .sum()
 }
 
-fn threads(process: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(process.join("task")) else {
-        return Vec::new();
+/// A file of a thread's; `None` when it has ended.
+fn read(thread: &Path, name: &str) -> anyhow::Result<Option<String>> {
+    let path = thread.join(name);
+    unless_ended(fs::read_to_string(&path), &path)
+}
+
+/// The folders of a process's threads; none when it has ended.
+fn threads(process: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let path = process.join("task");
+    let Some(entries) = unless_ended(fs::read_dir(&path), &path)? else {
+        return Ok(Vec::new());
     };
-    entries.flatten().map(|entry| entry.path()).collect()
+    Ok(entries.flatten().map(|entry| entry.path()).collect())
+}
+
+/// What was read, or `None` when its process ended meanwhile.
+fn unless_ended<T>(read: io::Result<T>, path: &Path) -> anyhow::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(Errno::ESRCH as i32) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
 }
 
 /// What tells a file from all others.
@@ -104,6 +130,15 @@ mod tests {
                       nonvoluntary_ctxt_switches:\t2\n";
         assert_eq!(of_status(status), Some(42));
         assert_eq!(of_status("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_not_taken_for_what_has_ended() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(read(folder.path(), "status").expect("it has ended"), None);
+        fs::create_dir(folder.path().join("children")).expect("it can be made");
+        let error = read(folder.path(), "children").expect_err("it is no file");
+        assert!(error.to_string().starts_with("cannot read /"), "{error}");
     }
 
     #[test]
@@ -138,7 +173,7 @@ mod tests {
             .expect("it can be started");
         let mut line = [0];
         let stdout = child.stdout.as_mut().expect("it is a pipe");
-        std::io::Read::read_exact(stdout, &mut line).expect("it is up");
+        io::Read::read_exact(stdout, &mut line).expect("it is up");
         let switches = loop {
             let switches = count(child.id(), &shell).expect("it is there");
             let own = switches.keys().filter(|(whose, _)| *whose == Whose::Runner);

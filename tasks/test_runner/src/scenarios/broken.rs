@@ -23,9 +23,10 @@ use breaks::{BREAKS, Broken};
 const RECORDED: [Backend; 3] = [Backend::Firecracker, Backend::QemuTcg, Backend::Host];
 
 /// Whether there is a record of `scenario` on `backend`. With a kernel of its own one is enough: that
-/// of the machine that every host has, and for what tunes the host that of the lab.
+/// of the machine that every host has, and that of the lab for what tunes the host or needs more CPUs
+/// than many a host has.
 fn is_recorded(scenario: &Scenario, backend: Backend) -> bool {
-    let in_lab = scenario.needs.contains(&Need::TunableHost);
+    let in_lab = scenario.needs.contains(&Need::TunableHost) || scenario.cpus() > 2;
     scenario.on.includes(backend)
         && match backend {
             Backend::Firecracker => in_lab,

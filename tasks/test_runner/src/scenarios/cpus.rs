@@ -74,8 +74,7 @@ pub(crate) fn threads(process: i32) -> anyhow::Result<Vec<Thread>> {
 
 /// Where cgroup v2 is mounted, if CPUs can be given out there.
 pub(crate) fn cpuset_hierarchy() -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let hierarchy = mounted(&mounts)?;
+    let hierarchy = mounted(&mounts(), &["cgroup2"]).into_iter().next()?;
     let controllers = fs::read_to_string(hierarchy.join("cgroup.controllers")).ok()?;
     let has_cpusets = controllers.split_whitespace().any(|name| name == "cpuset");
     has_cpusets.then_some(hierarchy)
@@ -83,27 +82,22 @@ pub(crate) fn cpuset_hierarchy() -> Option<PathBuf> {
 
 /// Where cgroups of any version are mounted.
 pub(crate) fn hierarchies() -> Vec<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    all_mounted(&mounts)
+    mounted(&mounts(), &["cgroup", "cgroup2"])
 }
 
-fn all_mounted(mountinfo: &str) -> Vec<PathBuf> {
+fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()
+}
+
+/// Where file systems of these kinds are in a `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`).
+fn mounted(mountinfo: &str, kinds: &[&str]) -> Vec<PathBuf> {
     let place = |line: &str| {
         let (place, filesystem) = line.split_once(" - ")?;
         let kind = filesystem.split(' ').next()?;
-        ["cgroup", "cgroup2"].contains(&kind).then_some(())?;
+        kinds.contains(&kind).then_some(())?;
         place.split(' ').nth(4).map(PathBuf::from)
     };
     mountinfo.lines().filter_map(place).collect()
-}
-
-/// The place of cgroup v2 in a `/proc/PID/mountinfo` (`proc_pid_mountinfo(5)`).
-fn mounted(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (place, filesystem) = line.split_once(" - ")?;
-        filesystem.starts_with("cgroup2 ").then_some(())?;
-        place.split(' ').nth(4).map(PathBuf::from)
-    })
 }
 
 #[cfg(test)]
@@ -117,7 +111,9 @@ mod tests {
 32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu
 41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         let expected = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"].map(PathBuf::from);
-        assert_eq!(all_mounted(mounts), expected);
+        assert_eq!(mounted(mounts, &["cgroup", "cgroup2"]), expected);
+        assert_eq!(mounted(mounts, &["cgroup2"]), expected[1..]);
+        assert!(mounted("31 24 0:26 / / rw - ext4 /dev/vda rw\n", &["cgroup2"]).is_empty());
     }
 
     #[test]
@@ -148,13 +144,5 @@ mod tests {
             threads.iter().any(|thread| thread.name == name),
             "{threads:?}"
         );
-    }
-
-    #[test]
-    fn the_hierarchy_is_found_among_those_of_v1() {
-        let mountinfo = "31 24 0:26 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
-                         32 24 0:27 / /sys/fs/cgroup/unified rw shared:9 - cgroup2 cgroup2 rw\n";
-        assert_eq!(mounted(mountinfo), Some("/sys/fs/cgroup/unified".into()));
-        assert_eq!(mounted("31 24 0:26 / / rw - ext4 /dev/vda rw\n"), None);
     }
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
+
 /// A process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -40,6 +42,21 @@ fn all() -> Vec<Process> {
             })
         })
         .collect()
+}
+
+/// Mebibytes of memory that a process has right now, those included that it shares.
+pub(crate) fn resident_mib(id: i32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(folder(id).join("status"))?;
+    resident(&status).context("the kernel does not tell a process's memory")
+}
+
+/// From a `/proc/PID/status` (`proc_pid_status(5)`).
+fn resident(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kibibytes >> 10)
 }
 
 /// The parent in a `/proc/PID/stat` (proc(5)): the second number after the name in parentheses,
@@ -107,6 +124,17 @@ pub(crate) fn is_alive(id: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_what_the_kernel_says() {
+        assert_eq!(
+            resident("Name:\tx\nVmRSS:\t  524288 kB\nRssAnon: 1 kB\n"),
+            Some(512)
+        );
+        assert_eq!(resident("Name:\tkthreadd\n"), None);
+        let own = i32::try_from(std::process::id()).expect("ids are small");
+        assert!(resident_mib(own).expect("it is there") > 0);
+    }
     use std::process::{Command, Stdio};
 
     #[test]

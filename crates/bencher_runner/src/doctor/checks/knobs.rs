@@ -4,47 +4,58 @@ use crate::doctor::finding::{Check, Outcome};
 use crate::doctor::host::Host;
 use crate::tuning::{KnobOutcome, KnobState};
 
-pub(super) const SMT: Check = Check {
-    name: "smt",
-    why: "two threads of a core share its units and caches: what runs on one slows the other",
-    examine: |host| examine(host, "smt"),
-};
+/// A check of the knob of that name.
+macro_rules! check {
+    ($constant:ident, $name:literal, $why:literal) => {
+        pub(super) const $constant: Check = Check {
+            name: $name,
+            why: $why,
+            examine: |host| examine(host, $name),
+        };
+    };
+}
 
-pub(super) const TURBO: Check = Check {
-    name: "turbo",
-    why: "how long a frequency above the nominal one lasts depends on heat, power and the other cores",
-    examine: |host| examine(host, "turbo"),
-};
+check!(
+    SMT,
+    "smt",
+    "two threads of a core share its units and caches: what runs on one slows the other"
+);
 
-pub(super) const GOVERNOR: Check = Check {
-    name: "governor",
-    why: "other governors than `performance` change the frequency with the load, late",
-    examine: |host| examine(host, "governor"),
-};
+check!(
+    TURBO,
+    "turbo",
+    "how long a frequency above the nominal one lasts depends on heat, power and the other cores"
+);
 
-pub(super) const CSTATES: Check = Check {
-    name: "cstates",
-    why: "a CPU takes up to a tenth of a millisecond to come out of a deep idle state",
-    examine: |host| examine(host, "cstates"),
-};
+check!(
+    GOVERNOR,
+    "governor",
+    "other governors than `performance` change the frequency with the load, late"
+);
 
-pub(super) const THP: Check = Check {
-    name: "thp",
-    why: "whether a program gets transparent huge pages depends on how fragmented memory is just then",
-    examine: |host| examine(host, "thp"),
-};
+check!(
+    CSTATES,
+    "cstates",
+    "a CPU takes up to a tenth of a millisecond to come out of a deep idle state"
+);
 
-pub(super) const KSM: Check = Check {
-    name: "ksm",
-    why: "merging equal pages takes CPU time, and makes the next write to each of them slow",
-    examine: |host| examine(host, "ksm"),
-};
+check!(
+    THP,
+    "thp",
+    "whether a program gets transparent huge pages depends on how fragmented memory is just then"
+);
 
-pub(super) const NUMA_BALANCING: Check = Check {
-    name: "numa-balancing",
-    why: "the kernel takes pages away to see who uses them, and moves memory and threads",
-    examine: |host| examine(host, "numa-balancing"),
-};
+check!(
+    KSM,
+    "ksm",
+    "merging equal pages takes CPU time, and makes the next write to each of them slow"
+);
+
+check!(
+    NUMA_BALANCING,
+    "numa-balancing",
+    "the kernel takes pages away to see who uses them, and moves memory and threads"
+);
 
 fn examine(host: &Host, name: &str) -> Outcome {
     match (host.knob(name), &host.tuning) {

@@ -42,25 +42,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::driven(
         "vcpus_pinned",
         "each vCPU has the CPU that the result says, alone; all other threads of VMM and runner have others",
-        |stage| {
-            let own = cpus::own();
-            let last = own.last().context("no CPU")?.to_string();
-            stage.observe("the CPU asked for", last.clone());
-            let mut invocation = Invocation::new();
-            invocation.options(["--cpus", last.as_str()]);
-            let running = started(stage, invocation)?;
-            look_at_threads(stage, &running)?;
-            end(stage, running)
-        },
-        |record| {
-            record.is(pinned(record, ended()))?;
-            let cpu = record.observed.get("the CPU asked for");
-            let cpu = cpu.and_then(Value::as_str).unwrap_or_default();
-            record.saw(BENCHMARK, json!([cpu]))
-        },
+        |stage| pin(stage, 1),
+        pinned_as_asked,
     )
     .on(On::Machines)
     .needs(&[Need::Option("--cpus"), Need::Cpus(2)]),
+    Scenario::driven(
+        "two_vcpus_pinned",
+        "of two vCPUs each has a CPU of its own; all other threads of VMM and runner have others",
+        |stage| pin(stage, 2),
+        pinned_as_asked,
+    )
+    .on(On::Machines)
+    .needs(&[Need::Option("--cpus"), Need::Cpus(3)]),
     Scenario::driven(
         "cpuset_partition",
         "the vCPU's CPU is taken away from the host while a machine runs, and given back however it ends",
@@ -78,6 +72,28 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     .on(On::Host)
     .needs(NEEDS_COMMAND),
 ];
+
+/// What is remembered of the user's choice.
+const ASKED: &str = "CPUs asked for";
+
+/// Runs a machine of `vcpus` vCPUs on the last CPUs of this host.
+fn pin(stage: &mut Stage<'_>, vcpus: usize) -> anyhow::Result<()> {
+    let own = cpus::own();
+    let asked = own.iter().skip(own.len().saturating_sub(vcpus));
+    let asked: Vec<_> = asked.map(ToString::to_string).collect();
+    stage.observe(ASKED, asked.clone());
+    let mut invocation = Invocation::new();
+    invocation.options(["--vcpus", &vcpus.to_string(), "--cpus", &asked.join(",")]);
+    let running = started(stage, invocation)?;
+    look_at_threads(stage, &running)?;
+    end(stage, running)
+}
+
+fn pinned_as_asked(record: &Record) -> Checked {
+    record.is(pinned(record, ended()))?;
+    let asked = record.observed.get(ASKED).cloned().unwrap_or_default();
+    record.saw(BENCHMARK, asked)
+}
 
 /// A run that ends, one that is killed, and one that is to have no partition.
 fn partitions_come_and_go(stage: &mut Stage<'_>) -> anyhow::Result<()> {
@@ -169,18 +185,27 @@ fn look_at_threads(stage: &mut Stage<'_>, running: &Running) -> anyhow::Result<(
     Ok(())
 }
 
-/// The only thread of the benchmark, the VMM and the runner were where the result says, and apart.
+/// The threads of the benchmark, the VMM and the runner were where the result says, and apart.
 fn pinned(record: &Record, expect: Expect) -> Expect {
     let seen = |name: &str| record.observed.get(name).cloned().unwrap_or_default();
     let (own, others, runner) = (seen(BENCHMARK), seen(VMM), seen(RUNNER));
     let is_machine = record.backend.is_machine();
-    let set = |lists: &Value| cpus::parse(lists[0].as_str().unwrap_or_default());
-    let is_apart = seen("threads of the benchmark") == 1
-        && (!is_machine || set(&own).len() == 1)
+    let set = |lists: &Value| -> BTreeSet<u32> {
+        let lists = lists.as_array().into_iter().flatten();
+        lists
+            .filter_map(Value::as_str)
+            .flat_map(cpus::parse)
+            .collect()
+    };
+    // Each thread has a list of its own, and each of a machine's has one CPU of its own.
+    let lists = own.as_array().map_or(0, Vec::len);
+    let is_apart = seen("threads of the benchmark") == lists
+        && (!is_machine || set(&own).len() == lists)
         && [&runner, &others]
             .into_iter()
             .all(|it| set(&own).is_disjoint(&set(it)));
-    let vcpus: Vec<u32> = set(&own).into_iter().filter(|_| is_machine).collect();
+    let benchmark = set(&own);
+    let vcpus: Vec<u32> = benchmark.iter().copied().filter(|_| is_machine).collect();
     let is = |lists: &Value| format!("the only one of {lists}");
     let is_the_only = |lists: Value| {
         move |got: &Value| match got {
@@ -195,8 +220,8 @@ fn pinned(record: &Record, expect: Expect) -> Expect {
         .field("/host/cpu_layout/vcpus", vcpus)
         .field_that(
             "/host/cpu_layout/benchmark",
-            &format!("{}, apart from {others} and {runner}", is(&own)),
-            move |got| is_apart && json!([got]) == own,
+            &format!("the CPUs of {own}, apart from {others} and {runner}"),
+            move |got| is_apart && cpus::parse(got.as_str().unwrap_or_default()) == benchmark,
         )
         .field_that(
             "/host/cpu_layout/vmm",

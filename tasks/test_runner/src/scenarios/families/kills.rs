@@ -1,12 +1,13 @@
 //! A runner that tunes the host is killed at any moment.
 
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
 use serde_json::json;
 
 use super::tuning::tuned;
+use crate::random::Random;
 use crate::scenarios::backend::On;
 use crate::scenarios::expect::Expect;
 use crate::scenarios::invocation::Invocation;
@@ -53,15 +54,15 @@ fn kill_again_and_again(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let begin = Instant::now();
     stage.carry_out(stage.apart(&invocation), None)?;
     let whole = begin.elapsed();
-    let mut random = Random::seeded();
+    let seed = seed();
     stage.remark(&format!(
-        "kill -9 after up to {} ms, from the seed {}",
+        "kill -9 after up to {} ms, from the seed {seed}",
         whole.as_millis(),
-        random.0
     ));
+    let mut random = Random::new(seed);
     let (mut kills, mut tuned, mut wrong) = (0, 0, Vec::new());
     for moment in 0..MOMENTS {
-        let delay = whole.mul_f64(random.next());
+        let delay = whole.mul_f64(random.unit());
         stage.carry_out(stage.apart(&invocation), Some(delay))?;
         kills += 1;
         tuned += usize::from(HostState::here().values != before.values);
@@ -105,44 +106,9 @@ fn next_start(stage: &Stage<'_>, moment: usize) -> (&'static str, Command) {
     }
 }
 
-/// Sebastiano Vigna's `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
-struct Random(u64);
-
-impl Random {
-    /// Other numbers each time: what they were is in the report.
-    fn seeded() -> Self {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let nanoseconds = now.unwrap_or_default().as_nanos() & u128::from(u64::MAX);
-        Self(u64::try_from(nanoseconds).unwrap_or_default())
-    }
-
-    /// At least 0, less than 1.
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let high = u32::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or_default();
-        f64::from(high) / (f64::from(u32::MAX) + 1.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_spread_and_known_by_their_seed() {
-        let take = || {
-            let mut random = Random(7);
-            std::iter::repeat_with(|| random.next())
-                .take(1000)
-                .collect::<Vec<_>>()
-        };
-        let numbers = take();
-        assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));
-        let below = numbers.iter().filter(|&&number| number < 0.25).count();
-        assert!((200..300).contains(&below), "{below}");
-        assert_eq!(take(), numbers);
-    }
+/// Another one each time: what it was is in the report.
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanoseconds = now.unwrap_or_default().as_nanos() & u128::from(u64::MAX);
+    u64::try_from(nanoseconds).unwrap_or_default()
 }

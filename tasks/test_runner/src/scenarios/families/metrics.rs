@@ -6,6 +6,7 @@ use crate::scenarios::expect::{Checked, Expect, Mismatch};
 use crate::scenarios::invocation::Invocation;
 use crate::scenarios::record::Record;
 use crate::scenarios::scenario::Scenario;
+use crate::scenarios::surroundings::Need;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new(
@@ -88,6 +89,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     ),
     Scenario::new(
+        "performance_counters",
+        "each event that was asked for is counted, or the result says why it could not be",
+        |run| {
+            run.options(["--perf-counters", "--memory", "384"])
+                .script("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done");
+        },
+        counted,
+    )
+    .needs(&[Need::Option("--perf-counters"), Need::Root]),
+    Scenario::new(
         "result_matches_schema",
         "a result with files, missing outputs, binary and cut output follows its schema",
         |run| {
@@ -112,6 +123,69 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     ),
 ];
+
+/// Events of the processor, which virtual machines and emulators have none of.
+const PROCESSOR: [&str; 6] = [
+    "instructions",
+    "cycles",
+    "branches",
+    "branch_misses",
+    "cache_references",
+    "cache_misses",
+];
+
+/// Events of the kernel, which it has everywhere.
+const KERNEL: [&str; 3] = ["task_clock_ns", "context_switches", "cpu_migrations"];
+
+/// How many instructions the counting shell executes at the very least.
+const LEAST_INSTRUCTIONS: u64 = 20_000 * 20;
+
+fn counted(record: &Record) -> Checked {
+    let is_machine = record.backend.is_machine();
+    let whose = if is_machine { "guest" } else { "command" };
+    let mut expect = Expect::exit(0);
+    expect = expect.field_that(
+        "/iterations/0/perf_counters",
+        "each event of the processor counted, or named with the reason",
+        move |counters| {
+            let reasons = counters["compromises"].as_array();
+            let reasons: Vec<_> = reasons
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            PROCESSOR.iter().all(|&event| match &counters[event] {
+                Value::Null => reasons.iter().any(|reason| reason.contains(event)),
+                count => {
+                    let least = if event == "instructions" {
+                        LEAST_INSTRUCTIONS
+                    } else {
+                        0
+                    };
+                    count["source"] == "host_pmu"
+                        && count["of"] == whose
+                        && count["value"].as_u64() >= Some(least)
+                }
+            })
+        },
+    );
+    let threads = if is_machine {
+        "vcpu_threads"
+    } else {
+        "command"
+    };
+    expect = expect.field_that(
+        "/iterations/0/perf_counters",
+        "each event of the kernel counted, and time on a CPU",
+        move |counters| {
+            KERNEL.iter().all(|&event| {
+                let count = &counters[event];
+                count["source"] == "host_kernel" && count["of"] == threads
+            }) && counters["task_clock_ns"]["value"].as_u64() > Some(0)
+        },
+    );
+    record.is(expect)
+}
 
 fn only(record: &Record) -> Result<Value, Mismatch> {
     let metrics = record.runs.first().map(|run| run.said().metrics);

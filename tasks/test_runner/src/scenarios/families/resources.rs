@@ -1,8 +1,23 @@
 //! The machine is as large as was asked for.
 
+use std::ops::RangeInclusive;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
 use crate::scenarios::backend::On;
-use crate::scenarios::expect::Expect;
+use crate::scenarios::expect::{Expect, Mismatch};
+use crate::scenarios::invocation::Invocation;
+use crate::scenarios::processes;
 use crate::scenarios::scenario::Scenario;
+use crate::scenarios::surroundings::Need;
+
+/// Memory of the guest that is to be touched.
+const PREFAULTED_MIB: u64 = 512;
+
+/// What is seen of the VMM.
+const WITH: &str = "resident MiB, with --prefault";
+const WITHOUT: &str = "resident MiB, without";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::new(
@@ -22,6 +37,46 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .on(On::Machines),
+    Scenario::driven(
+        "memory_prefaulted",
+        "with --prefault the guest's memory is the host's before the command starts, and else it is not",
+        |stage| {
+            for (name, options) in [(WITH, &["--prefault"][..]), (WITHOUT, &[])] {
+                let mut invocation = Invocation::new();
+                invocation
+                    .options(["--memory", &PREFAULTED_MIB.to_string()])
+                    .options(options)
+                    .script("echo ready; exec sleep 1000");
+                let running = stage.start(&invocation)?;
+                running.wait_for("ready\n")?;
+                let vmm = stage.vmm(&running)?;
+                stage.observe(name, processes::resident_mib(vmm.id)?);
+                running.signal(Signal::SIGTERM)?;
+                stage.finish(running)?;
+            }
+            Ok(())
+        },
+        |record| {
+            let ended = || Expect::interrupt(15, Some(15)).stdout("ready\n");
+            record.are(&[ended(), ended()])?;
+            let within = |name: &str, expected: &str, bounds: RangeInclusive<u64>| {
+                let resident = record.observed.get(name).and_then(Value::as_u64);
+                let is_it = resident.is_some_and(|resident| bounds.contains(&resident));
+                let got = || Mismatch::new(name, expected, format!("{resident:?} MiB"));
+                is_it.then_some(()).ok_or_else(got)
+            };
+            // The guest's kernel keeps a part to itself that it never touches, and the VMM has memory
+            // of its own.
+            within(
+                WITH,
+                "at least 80 % of the guest's memory",
+                PREFAULTED_MIB * 8 / 10..=PREFAULTED_MIB * 2,
+            )?;
+            within(WITHOUT, "at most 60 % of it", 1..=PREFAULTED_MIB * 6 / 10)
+        },
+    )
+    .on(On::Machines)
+    .needs(&[Need::Option("--prefault")]),
     Scenario::new(
         "guest_oom_reported",
         "a command that uses up the memory is killed, and the result says why",

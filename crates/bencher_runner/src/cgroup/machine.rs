@@ -1,32 +1,14 @@
-//! A cgroup (v2) for each machine: what runs in it is counted, limited, and ended as one.
-//!
-//! ```text
-//! <cgroup2>/bencher-runner/<run>.<iteration>     as root
-//! <cgroup2>/bencher-runner.quiet/<run>.<iteration>   as root, with CPUs of its own
-//! <cgroup2>/<own>/bencher-runner.<run>.<iteration>   as a user, where the own cgroup is the user's
-//! ```
-//!
-//! Hosts differ: some have no cgroup v2, some only a hierarchy without controllers beside v1, some
-//! give users none. So nothing here is taken for granted, and what is missing is said.
+//! The cgroup of one machine.
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Read as _, Seek as _};
-use std::os::fd::AsFd as _;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use thiserror::Error;
 
-/// What the runner calls its part of the hierarchy.
-const NAME: &str = "bencher-runner";
-
-/// What it calls the part that has CPUs of its own.
-const QUIET: &str = "bencher-runner.quiet";
-
-/// The controllers that limit and count.
-const CONTROLLERS: [&str; 4] = ["cpu", "io", "memory", "pids"];
+use super::parent::Parent;
+use super::{hierarchy, quiet, remove_tree};
 
 /// Those that limit a machine.
 const LIMITED: [&str; 2] = ["memory", "pids"];
@@ -96,10 +78,6 @@ pub(crate) enum Obstacle {
     Controller(&'static str),
 }
 
-/// How long what is in a cgroup may take to end once it was killed: a guest's memory has to be
-/// given back.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 impl fmt::Display for Obstacle {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,10 +108,9 @@ impl Cgroup {
 
     /// The same, as far as it can be told without making or changing anything.
     pub(crate) fn foreseeable_obstacles() -> Vec<Obstacle> {
-        let Some(top) = hierarchy() else {
-            return vec![Obstacle::None(
-                "no cgroup v2 hierarchy is mounted".to_owned(),
-            )];
+        let top = match hierarchy::unified() {
+            Err(reason) => return vec![Obstacle::None(reason.to_owned())],
+            Ok(top) => top,
         };
         let folder = if nix::unistd::geteuid().is_root() {
             top
@@ -143,10 +120,11 @@ impl Cgroup {
                 Ok(parent) => parent.path,
             }
         };
-        let given = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
-        let lacks = |name: &&str| !given.split_whitespace().any(|given| given == *name);
-        let missing = LIMITED.into_iter().filter(lacks);
-        missing.map(Obstacle::Controller).collect()
+        let missing = LIMITED.into_iter();
+        missing
+            .filter(|name| !hierarchy::has_controller(&folder, name))
+            .map(Obstacle::Controller)
+            .collect()
     }
 
     /// Makes the cgroup `name`, if this host has a place for it, with those limits that the host
@@ -242,41 +220,6 @@ impl Cgroup {
     }
 }
 
-/// The root of this host's hierarchy, where one is mounted.
-pub(crate) fn hierarchy() -> Option<PathBuf> {
-    mounted(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
-}
-
-/// The cgroup that has CPUs of its own, in the hierarchy whose root is `top`.
-pub(crate) fn quiet(top: &Path) -> PathBuf {
-    top.join(QUIET)
-}
-
-/// Lets what is made below `path`, which is below the hierarchy's root `top`, be counted and
-/// limited.
-pub(crate) fn pass_controllers_on(top: &Path, path: &Path) {
-    Parent {
-        path: path.to_owned(),
-        prefix: "",
-        top: Some(top.to_owned()),
-    }
-    .enable_controllers();
-}
-
-/// Ends what is in a cgroup, and in those below it, and removes them all. A command of root's may
-/// have made any number of them, within one another; the kernel bounds their depth.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    // First everything is ended at once, so that nothing makes another one meanwhile.
-    let _before_5_14 = fs::write(path.join("cgroup.kill"), "1");
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_tree(&entry.path())?;
-        }
-    }
-    remove(path)
-}
-
 impl Drop for Cgroup {
     fn drop(&mut self) {
         // One that can not be removed now is removed with the left-over run.
@@ -284,161 +227,9 @@ impl Drop for Cgroup {
     }
 }
 
-/// Ends what is in the cgroup and removes it.
-fn remove(path: &Path) -> io::Result<()> {
-    // What was in it has ended already, unless something went wrong. Kernels before 5.14 lack the
-    // file.
-    let _nothing_there = fs::write(path.join("cgroup.kill"), "1");
-    wait_until_empty(path)?;
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
-/// Waits until no process is in it any more: the kernel announces that.
-fn wait_until_empty(path: &Path) -> io::Result<()> {
-    let mut events = match fs::File::open(path.join("cgroup.events")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        opened => opened?,
-    };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut text = String::new();
-        events.rewind()?;
-        events.read_to_string(&mut text)?;
-        if text.lines().any(|line| line == "populated 0") {
-            return Ok(());
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut changed = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
-        if poll(&mut changed, timeout)? == 0 {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-    }
-}
-
-/// Where cgroups are made.
-#[derive(Debug)]
-struct Parent {
-    path: PathBuf,
-    /// What comes before the names of cgroups.
-    prefix: &'static str,
-    /// The hierarchy's own root, whose controllers root may pass on.
-    top: Option<PathBuf>,
-}
-
-impl Parent {
-    /// The cgroup `path`, which this process has made.
-    fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            prefix: "",
-            top: None,
-        }
-    }
-
-    fn find() -> Result<Self, String> {
-        let top = hierarchy().ok_or("no cgroup v2 hierarchy is mounted")?;
-        let parent = if nix::unistd::geteuid().is_root() {
-            let path = top.join(NAME);
-            match fs::create_dir(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(format!("failed to make {}: {error}", path.display()));
-                }
-                _ => {}
-            }
-            Self {
-                path,
-                prefix: "",
-                top: Some(top),
-            }
-        } else {
-            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-            let own = own_path(&own).ok_or("this process is in no cgroup v2")?;
-            let path = top.join(own.trim_start_matches('/'));
-            // Whether a child can be made is up to the folder's owner.
-            nix::unistd::access(&path, nix::unistd::AccessFlags::W_OK)
-                .map_err(|_| format!("{} belongs to another user", path.display()))?;
-            Self {
-                path,
-                prefix: "bencher-runner.",
-                top: None,
-            }
-        };
-        // Below a threaded cgroup there are threads only. The hierarchy's root has no such file.
-        let kind = fs::read_to_string(parent.path.join("cgroup.type"));
-        match kind.as_deref().map(str::trim_end) {
-            Ok("domain") | Err(_) => Ok(parent),
-            Ok(kind) => Err(format!("{} is {kind}", parent.path.display())),
-        }
-    }
-
-    fn child(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{}{name}", self.prefix))
-    }
-
-    /// Gives children the controllers, one by one: a list with one that is not there is refused as
-    /// a whole. What can not be given is an obstacle, and told as such.
-    ///
-    /// A cgroup that has processes of its own is left alone, unless it is the hierarchy's root: it
-    /// would take some controllers, and become one of threads by that.
-    fn enable_controllers(&self) {
-        for folder in self.top.iter().chain([&self.path]) {
-            let is_root = !folder.join("cgroup.type").exists();
-            let has_processes = fs::read_to_string(folder.join("cgroup.procs"))
-                .is_ok_and(|processes| !processes.is_empty());
-            if has_processes && !is_root {
-                continue;
-            }
-            for controller in CONTROLLERS {
-                let control = folder.join("cgroup.subtree_control");
-                let _is_an_obstacle = fs::write(control, format!("+{controller}"));
-            }
-        }
-    }
-
-    /// Whether children have the controller.
-    fn controls(&self, controller: &str) -> bool {
-        fs::read_to_string(self.path.join("cgroup.subtree_control"))
-            .is_ok_and(|enabled| enabled.split_whitespace().any(|name| name == controller))
-    }
-}
-
-/// Where a cgroup v2 hierarchy is mounted, from `/proc/self/mountinfo` (see `proc(5)`).
-fn mounted(mountinfo: &str) -> Option<PathBuf> {
-    mountinfo.lines().find_map(|line| {
-        let (place, filesystem) = line.split_once(" - ")?;
-        filesystem.starts_with("cgroup2 ").then_some(())?;
-        place.split(' ').nth(4).map(PathBuf::from)
-    })
-}
-
-/// This process's cgroup, from `/proc/self/cgroup` (see `cgroups(7)`).
-fn own_path(cgroups: &str) -> Option<&str> {
-    cgroups.lines().find_map(|line| line.strip_prefix("0::"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hierarchy_is_found_among_those_of_v1() {
-        let mountinfo = "\
-31 24 0:26 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755
-32 31 0:27 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-33 31 0:28 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
-        assert_eq!(
-            mounted(mountinfo),
-            Some(PathBuf::from("/sys/fs/cgroup/unified"))
-        );
-        assert_eq!(mounted("1 2 0:1 / / rw - ext4 /dev/sda rw\n"), None);
-        let own = "4:memory:/x\n1:cpu:/\n0::/user.slice/user-1.slice\n";
-        assert_eq!(own_path(own), Some("/user.slice/user-1.slice"));
-        assert_eq!(own_path("1:cpu:/\n"), None);
-    }
 
     #[test]
     fn one_is_made_and_removed_where_there_is_a_place_for_it() {
