@@ -9,9 +9,10 @@
 
 mod docker_archive;
 mod error;
+pub(crate) mod index_reader;
 mod name;
 mod oci_layout;
-mod select;
+pub(crate) mod select;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,7 +111,7 @@ fn open(
 }
 
 /// The checks that every image has to pass, wherever it comes from.
-fn check_config(
+pub(crate) fn check_config(
     config: &ImageConfig,
     layers: usize,
     wanted: &Platform,
