@@ -1,4 +1,4 @@
-//! OCI and Docker images: references, local formats, configuration, verified layers.
+//! OCI and Docker images: references, registries, local formats, configuration, verified layers.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,6 +13,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Images in registries are fetched by [`registry`], into whatever keeps blobs.
 //!
 //! An image is hostile: nothing that it says makes this crate read outside the layout or the
 //! archive, trust bytes that were not verified, or use memory without a bound ([`Limits`]).
@@ -34,6 +36,7 @@ mod limits;
 mod platform;
 mod process;
 mod reference;
+pub mod registry;
 
 pub use archive::{ArchiveError, OpenArchiveError, list_archive};
 pub use decompress::DecompressError;
