@@ -1,4 +1,4 @@
-//! OCI and Docker images: references, local formats, configuration, verified layers.
+//! OCI and Docker images: references, local formats, configuration, verified layers, and a store.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,6 +34,8 @@ mod limits;
 mod platform;
 mod process;
 mod reference;
+mod save;
+mod store;
 
 pub use archive::{ArchiveError, OpenArchiveError, list_archive};
 pub use decompress::DecompressError;
@@ -44,7 +46,7 @@ pub use document::{
     parse_manifest,
 };
 pub use excerpt::{Excerpt, Listing};
-pub use image::{Image, ImageError, ImageErrorReason, ImageOptions};
+pub use image::{Document, Image, ImageError, ImageErrorReason, ImageOptions};
 pub use layer::{Layer, LayerError, LayerErrorReason, LayerReader};
 pub use layout_dir::LayoutFileError;
 pub use limits::Limits;
@@ -55,3 +57,8 @@ pub use process::{
     resolve_working_dir,
 };
 pub use reference::{ImageReference, ImageSource, PathKind, ReferenceError, Selector};
+pub use save::{SaveError, save};
+pub use store::{
+    BlobLease, Damage, ImageLease, Ingest, Ingestion, PartialBlob, Removal, Store, StoreError,
+    StoredBlob, StoredImage,
+};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::select::{self, Leaf};
-use super::{Image, ImageErrorReason, ImageOptions, check_config};
+use super::{Document, Image, ImageErrorReason, ImageOptions, check_config};
 use crate::archive::Archive;
 use crate::blob::BlobFile;
 use crate::digest::Hasher;
@@ -64,11 +64,11 @@ fn read_image(
     options: &ImageOptions,
 ) -> Result<Image> {
     let what = || format!("manifest {}", leaf.manifest.digest);
-    let bytes = blobs.document(&leaf.manifest, &what())?;
-    let manifest = parse_manifest(&bytes).map_err(|error| document(what(), error))?;
+    let manifest_bytes = blobs.document(&leaf.manifest, &what())?;
+    let manifest = parse_manifest(&manifest_bytes).map_err(|error| document(what(), error))?;
     let what = || format!("configuration {}", manifest.config.digest);
-    let bytes = blobs.document(&manifest.config, &what())?;
-    let config = parse_config(&bytes).map_err(|error| document(what(), error))?;
+    let config_bytes = blobs.document(&manifest.config, &what())?;
+    let config = parse_config(&config_bytes).map_err(|error| document(what(), error))?;
     check_config(&config, manifest.layers.len(), &options.platform)?;
     let layers = manifest
         .layers
@@ -79,11 +79,14 @@ fn read_image(
     let platform = config.platform.as_ref().or(leaf.platform.as_ref());
     Ok(Image {
         manifest_digest: Some(leaf.manifest.digest.clone()),
-        config_digest: manifest.config.digest,
+        config_digest: manifest.config.digest.clone(),
         platform: platform.unwrap_or(&options.platform).clone(),
         config,
         layers,
         name,
+        manifest: Some(Document::new(&leaf.manifest, manifest_bytes)),
+        config_document: Document::new(&manifest.config, config_bytes),
+        lease: None,
     })
 }
 
@@ -301,7 +304,7 @@ impl Blobs {
             }
         };
         layer.blob().map_err(ImageErrorReason::Layer)?;
-        Ok(layer)
+        Ok(layer.with_media_type(&descriptor.media_type))
     }
 }
 
