@@ -1,4 +1,5 @@
-//! OCI and Docker images: references, local formats, configuration, verified layers.
+//! OCI and Docker images: references, registries, local formats, configuration, verified layers, and a
+//! store.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,6 +14,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Images in registries are fetched by [`registry`], into whatever keeps blobs.
 //!
 //! An image is hostile: nothing that it says makes this crate read outside the layout or the
 //! archive, trust bytes that were not verified, or use memory without a bound ([`Limits`]).
@@ -34,6 +37,9 @@ mod limits;
 mod platform;
 mod process;
 mod reference;
+pub mod registry;
+mod save;
+mod store;
 
 pub use archive::{ArchiveError, OpenArchiveError, list_archive};
 pub use decompress::DecompressError;
@@ -44,7 +50,7 @@ pub use document::{
     parse_manifest,
 };
 pub use excerpt::{Excerpt, Listing};
-pub use image::{Image, ImageError, ImageErrorReason, ImageOptions};
+pub use image::{Document, Image, ImageError, ImageErrorReason, ImageOptions};
 pub use layer::{Layer, LayerError, LayerErrorReason, LayerReader};
 pub use layout_dir::LayoutFileError;
 pub use limits::Limits;
@@ -55,3 +61,8 @@ pub use process::{
     resolve_working_dir,
 };
 pub use reference::{ImageReference, ImageSource, PathKind, ReferenceError, Selector};
+pub use save::{SaveError, save};
+pub use store::{
+    BlobLease, Damage, ImageLease, Ingest, Ingestion, PartialBlob, Removal, Store, StoreError,
+    StoredBlob, StoredImage,
+};

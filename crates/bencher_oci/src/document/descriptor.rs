@@ -35,6 +35,17 @@ struct RawPlatform {
 }
 
 impl Descriptor {
+    /// A descriptor that says nothing but the necessary.
+    pub fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
     /// What the media type stands for.
     pub fn kind(&self) -> MediaKind {
         MediaKind::of(&self.media_type)

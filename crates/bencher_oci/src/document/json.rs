@@ -58,7 +58,7 @@ fn invalid(error: &serde_json::Error) -> DocumentError {
 
 /// `null` is as good as an absent field: Go's encoder, which writes most image documents, writes
 /// an empty list or map that way.
-pub(super) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + Deserialize<'de>,

@@ -25,8 +25,11 @@ pub enum MediaKind {
     Other,
 }
 
-pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub(crate) const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 
 impl MediaKind {
     /// What `media_type` stands for. Parameters (`; charset=…`) are not part of any of these
@@ -35,9 +38,8 @@ impl MediaKind {
         match media_type {
             OCI_MANIFEST | "application/vnd.docker.distribution.manifest.v2+json" => Self::Manifest,
             OCI_INDEX | "application/vnd.docker.distribution.manifest.list.v2+json" => Self::Index,
-            "application/vnd.oci.image.config.v1+json"
-            | "application/vnd.docker.container.image.v1+json" => Self::Config,
-            "application/vnd.oci.image.layer.v1.tar"
+            OCI_CONFIG | DOCKER_CONFIG => Self::Config,
+            OCI_LAYER
             | "application/vnd.oci.image.layer.v1.tar+gzip"
             | "application/vnd.oci.image.layer.v1.tar+zstd"
             | "application/vnd.docker.image.rootfs.diff.tar"

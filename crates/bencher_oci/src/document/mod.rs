@@ -21,6 +21,7 @@ pub use error::DocumentError;
 pub use index::{ImageIndex, parse_index};
 pub use manifest::{ImageManifest, MAX_LAYERS, parse_manifest};
 pub use media_type::MediaKind;
+pub(crate) use media_type::{DOCKER_CONFIG, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST};
 
 /// The most bytes of one JSON document: the limit that registries put on a manifest.
 pub const MAX_DOCUMENT_BYTES: u64 = 4 << 20;

@@ -5,8 +5,9 @@
 //! format has no digests but those in the configuration, and the configuration's own as its name.
 
 use super::oci_layout::read_document;
-use super::{Image, ImageErrorReason, ImageOptions, check_config, name};
+use super::{Document, Image, ImageErrorReason, ImageOptions, check_config, name};
 use crate::archive::Archive;
+use crate::document::DOCKER_CONFIG;
 use crate::reference::Selector;
 use crate::{Digest, Excerpt, Layer, Listing, SavedImage, parse_config, parse_docker_save};
 
@@ -63,7 +64,7 @@ pub(super) fn open(
         .collect::<Result<_>>()?;
     Ok(Image {
         manifest_digest: None,
-        config_digest: actual,
+        config_digest: actual.clone(),
         platform: config
             .platform
             .as_ref()
@@ -72,6 +73,13 @@ pub(super) fn open(
         config,
         layers,
         name: chosen_name(image, selector),
+        manifest: None,
+        config_document: Document {
+            media_type: DOCKER_CONFIG.to_owned(),
+            digest: actual,
+            bytes: bytes.into(),
+        },
+        lease: None,
     })
 }
 

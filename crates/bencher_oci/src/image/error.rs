@@ -5,7 +5,7 @@ use std::io;
 
 use crate::archive::OpenArchiveError;
 use crate::layout_dir::LayoutFileError;
-use crate::{Digest, DocumentError, Excerpt, ImageReference, LayerError, Listing, Platform};
+use crate::{Digest, DocumentError, Excerpt, LayerError, Listing, Platform};
 
 /// Why an image cannot be opened: one line, complete in itself, that names the image.
 #[derive(Debug)]
@@ -15,9 +15,10 @@ pub struct ImageError {
 }
 
 impl ImageError {
-    pub(super) fn new(reference: &ImageReference, reason: Box<ImageErrorReason>) -> Self {
+    /// `image` is shown as it is, and must be fit for a terminal.
+    pub(super) fn new(image: impl fmt::Display, reason: Box<ImageErrorReason>) -> Self {
         Self {
-            image: reference.to_string(),
+            image: image.to_string(),
             reason,
         }
     }

@@ -8,19 +8,26 @@
 //! verified while they are read.
 
 mod docker_archive;
+mod document;
 mod error;
+pub(crate) mod index_reader;
 mod name;
 mod oci_layout;
-mod select;
+mod parts;
+pub(crate) mod select;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use document::Document;
 pub use error::{ImageError, ImageErrorReason};
+pub(crate) use name::is_same as is_same_name;
+pub(crate) use parts::Parts;
 
 use crate::archive::Archive;
 use crate::layout_dir::LayoutDir;
-use crate::reference::ImageSource;
+use crate::reference::{ImageSource, Selector};
+use crate::store::ImageLease;
 use crate::{Digest, ImageConfig, ImageReference, Layer, Limits, Platform};
 use oci_layout::Blobs;
 
@@ -40,6 +47,12 @@ pub struct Image {
     pub platform: Platform,
     /// The name or the tag that the layout or the archive gives to the image.
     pub name: Option<String>,
+    /// The manifest as it was found; a `docker save` archive has none.
+    pub manifest: Option<Document>,
+    /// The configuration as it was found.
+    pub config_document: Document,
+    /// Keeps the image in the store for as long as anything of it is used.
+    pub(crate) lease: Option<Arc<ImageLease>>,
 }
 
 /// How to open images.
@@ -71,6 +84,22 @@ impl Image {
     /// An [`ImageError`]: one line that names the image and what is wrong with it.
     pub fn open(reference: &ImageReference, options: &ImageOptions) -> Result<Self, ImageError> {
         open(reference, options).map_err(|reason| ImageError::new(reference, reason))
+    }
+
+    /// Opens the image of the manifest or index `digest` in the layout folder `path`, which the
+    /// user knows as `name`.
+    pub(crate) fn open_in_layout(
+        path: &Path,
+        digest: &Digest,
+        name: &str,
+        options: &ImageOptions,
+    ) -> Result<Self, ImageError> {
+        let open = || {
+            let folder = LayoutDir::open(path).map_err(ImageErrorReason::Open)?;
+            let selector = Selector::Manifest(digest.clone());
+            oci_layout::open(&Blobs::Folder(Arc::new(folder)), &selector, options)
+        };
+        open().map_err(|reason| ImageError::new(name, reason))
     }
 }
 
@@ -110,7 +139,7 @@ fn open(
 }
 
 /// The checks that every image has to pass, wherever it comes from.
-fn check_config(
+pub(crate) fn check_config(
     config: &ImageConfig,
     layers: usize,
     wanted: &Platform,

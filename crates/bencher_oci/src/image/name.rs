@@ -1,7 +1,7 @@
 //! Comparing the names of images as people write them.
 
 /// Whether two names mean the same image: `busybox` is `docker.io/library/busybox:latest`.
-pub(super) fn is_same(left: &str, right: &str) -> bool {
+pub(crate) fn is_same(left: &str, right: &str) -> bool {
     let (left, right) = (Parts::of(left), Parts::of(right));
     left.name == right.name && left.tag == right.tag
 }

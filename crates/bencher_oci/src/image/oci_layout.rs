@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::index_reader::{IndexReader, document};
 use super::select::{self, Leaf};
-use super::{Image, ImageErrorReason, ImageOptions, check_config};
+use super::{Document, Image, ImageErrorReason, ImageOptions, check_config};
 use crate::archive::Archive;
 use crate::blob::BlobFile;
 use crate::digest::Hasher;
@@ -13,14 +14,9 @@ use crate::document::json;
 use crate::layout_dir::{LayoutDir, LayoutFileError};
 use crate::reference::Selector;
 use crate::{
-    Descriptor, Digest, DocumentError, Excerpt, ImageIndex, Layer, Limits, Listing,
-    MAX_DOCUMENT_BYTES, MediaKind, parse_config, parse_index, parse_manifest,
+    Descriptor, Digest, DocumentError, Excerpt, ImageIndex, Layer, Limits, MAX_DOCUMENT_BYTES,
+    parse_config, parse_index, parse_manifest,
 };
-
-/// How deep indexes may be nested below `index.json`. Builders use one level.
-const MAX_DEPTH: usize = 4;
-/// How many nested indexes are read.
-const MAX_INDEXES: usize = 64;
 
 type Result<T> = std::result::Result<T, Box<ImageErrorReason>>;
 
@@ -35,12 +31,7 @@ pub(super) enum Blobs {
 pub(super) fn open(blobs: &Blobs, selector: &Selector, options: &ImageOptions) -> Result<Image> {
     blobs.check_version()?;
     let index = blobs.index()?;
-    let mut reader = IndexReader {
-        blobs,
-        leaves: Vec::new(),
-        others: Vec::new(),
-        read: 0,
-    };
+    let mut reader = IndexReader::new(|entry, what| blobs.document(entry, what));
     let (leaf, name) = match selector {
         Selector::Manifest(digest) if !index.manifests.iter().any(|e| e.digest == *digest) => {
             reader.collect(&index.manifests, 0)?;
@@ -51,7 +42,7 @@ pub(super) fn open(blobs: &Blobs, selector: &Selector, options: &ImageOptions) -
             let name = entries.first().copied().and_then(select::name_of);
             reader.collect(entries, 0)?;
             reader.has_leaves()?;
-            (select::best(&reader.leaves, &options.platform)?, name)
+            (select::best(reader.leaves(), &options.platform)?, name)
         }
     };
     read_image(blobs, leaf, name.map(str::to_owned), options)
@@ -64,11 +55,11 @@ fn read_image(
     options: &ImageOptions,
 ) -> Result<Image> {
     let what = || format!("manifest {}", leaf.manifest.digest);
-    let bytes = blobs.document(&leaf.manifest, &what())?;
-    let manifest = parse_manifest(&bytes).map_err(|error| document(what(), error))?;
+    let manifest_bytes = blobs.document(&leaf.manifest, &what())?;
+    let manifest = parse_manifest(&manifest_bytes).map_err(|error| document(what(), error))?;
     let what = || format!("configuration {}", manifest.config.digest);
-    let bytes = blobs.document(&manifest.config, &what())?;
-    let config = parse_config(&bytes).map_err(|error| document(what(), error))?;
+    let config_bytes = blobs.document(&manifest.config, &what())?;
+    let config = parse_config(&config_bytes).map_err(|error| document(what(), error))?;
     check_config(&config, manifest.layers.len(), &options.platform)?;
     let layers = manifest
         .layers
@@ -79,98 +70,15 @@ fn read_image(
     let platform = config.platform.as_ref().or(leaf.platform.as_ref());
     Ok(Image {
         manifest_digest: Some(leaf.manifest.digest.clone()),
-        config_digest: manifest.config.digest,
+        config_digest: manifest.config.digest.clone(),
         platform: platform.unwrap_or(&options.platform).clone(),
         config,
         layers,
         name,
+        manifest: Some(Document::new(&leaf.manifest, manifest_bytes)),
+        config_document: Document::new(&manifest.config, config_bytes),
+        lease: None,
     })
-}
-
-/// Gathers the manifests of an index and of those nested in it.
-struct IndexReader<'a> {
-    blobs: &'a Blobs,
-    leaves: Vec<Leaf>,
-    /// Media types of entries that are neither a manifest nor an index.
-    others: Vec<String>,
-    read: usize,
-}
-
-impl IndexReader<'_> {
-    fn collect<'d>(
-        &mut self,
-        entries: impl IntoIterator<Item = &'d Descriptor>,
-        depth: usize,
-    ) -> Result<()> {
-        for entry in entries.into_iter().filter(|entry| !entry.is_attestation()) {
-            match entry.kind() {
-                MediaKind::Manifest => self.leaves.push(Leaf {
-                    manifest: entry.clone(),
-                    platform: entry.platform(),
-                }),
-                MediaKind::Index => self.collect_nested(entry, depth + 1)?,
-                MediaKind::SchemaOne => {
-                    let what = format!("manifest {}", entry.digest);
-                    return Err(document(what, DocumentError::SchemaOne).into());
-                }
-                // The specification wants unknown entries to be passed over.
-                _ => self.others.push(entry.media_type.clone()),
-            }
-        }
-        Ok(())
-    }
-
-    fn collect_nested(&mut self, entry: &Descriptor, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH {
-            return Err(ImageErrorReason::TooDeep { limit: MAX_DEPTH }.into());
-        }
-        self.read += 1;
-        if self.read > MAX_INDEXES {
-            return Err(ImageErrorReason::TooManyIndexes { limit: MAX_INDEXES }.into());
-        }
-        let what = format!("index {}", entry.digest);
-        let bytes = self.blobs.document(entry, &what)?;
-        let index = parse_index(&bytes).map_err(|error| document(what, error))?;
-        self.collect(&index.manifests, depth)
-    }
-
-    fn has_leaves(&self) -> Result<()> {
-        if self.leaves.is_empty() {
-            return Err(self.no_manifest().into());
-        }
-        Ok(())
-    }
-
-    fn no_manifest(&self) -> ImageErrorReason {
-        ImageErrorReason::NoManifest {
-            found: Listing::new(&self.others),
-        }
-    }
-
-    fn leaf(&self, digest: &Digest) -> Result<&Leaf> {
-        self.leaves
-            .iter()
-            .find(|leaf| leaf.manifest.digest == *digest)
-            .ok_or_else(|| {
-                let digests = self
-                    .leaves
-                    .iter()
-                    .map(|leaf| leaf.manifest.digest.to_string());
-                let digests = Listing::new(digests);
-                ImageErrorReason::NoSuchManifest {
-                    digest: digest.clone(),
-                    digests,
-                }
-                .into()
-            })
-    }
-}
-
-fn document(what: impl Into<String>, error: DocumentError) -> ImageErrorReason {
-    ImageErrorReason::Document {
-        what: what.into(),
-        error,
-    }
 }
 
 #[derive(Deserialize)]
@@ -301,7 +209,7 @@ impl Blobs {
             }
         };
         layer.blob().map_err(ImageErrorReason::Layer)?;
-        Ok(layer)
+        Ok(layer.with_media_type(&descriptor.media_type))
     }
 }
 

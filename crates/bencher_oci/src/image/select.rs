@@ -84,13 +84,13 @@ fn listing(images: &[&Descriptor]) -> Listing {
 
 /// A manifest that an index lists, and what its image runs on where the index says so.
 #[derive(Clone, Debug)]
-pub(super) struct Leaf {
-    pub(super) manifest: Descriptor,
-    pub(super) platform: Option<Platform>,
+pub(crate) struct Leaf {
+    pub(crate) manifest: Descriptor,
+    pub(crate) platform: Option<Platform>,
 }
 
 /// The manifest that runs best on `wanted`; one of an unknown platform only if no other does.
-pub(super) fn best<'a>(
+pub(crate) fn best<'a>(
     leaves: &'a [Leaf],
     wanted: &Platform,
 ) -> Result<&'a Leaf, ImageErrorReason> {

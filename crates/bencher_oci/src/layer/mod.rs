@@ -22,6 +22,7 @@ use crate::limits::{Limits, show_bytes};
 /// descriptor and some buffers, so layers can be read in parallel and more than once.
 #[derive(Clone, Debug)]
 pub struct Layer {
+    media_type: Option<String>,
     digest: Digest,
     diff_id: Digest,
     size: u64,
@@ -140,6 +141,7 @@ impl Layer {
         limits: Limits,
     ) -> Self {
         Self {
+            media_type: None,
             digest,
             diff_id,
             size,
@@ -157,6 +159,7 @@ impl Layer {
         limits: Limits,
     ) -> Self {
         Self {
+            media_type: None,
             digest,
             diff_id,
             size,
@@ -168,12 +171,26 @@ impl Layer {
     /// The layer of a `docker save` archive whose file is `blob`.
     pub(crate) fn in_docker_archive(blob: BlobFile, diff_id: Digest, limits: Limits) -> Self {
         Self {
+            media_type: None,
             digest: diff_id.clone(),
             diff_id,
             size: blob.len(),
             source: Source::DockerArchive(blob),
             limits,
         }
+    }
+
+    /// The same layer with the media type that the image's manifest gives to it.
+    pub(crate) fn with_media_type(self, media_type: &str) -> Self {
+        Self {
+            media_type: Some(media_type.to_owned()),
+            ..self
+        }
+    }
+
+    /// What the image's manifest says that the blob is; a `docker save` archive has no manifest.
+    pub fn media_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
     }
 
     /// The blob's digest; in a `docker save` archive, which knows no blobs, the diff ID.
@@ -255,7 +272,7 @@ impl Layer {
         Ok(blob)
     }
 
-    fn error(&self, reason: LayerErrorReason) -> LayerError {
+    pub(crate) fn error(&self, reason: LayerErrorReason) -> LayerError {
         LayerError::new(&self.digest, reason)
     }
 }

@@ -3,35 +3,63 @@
 //! The grammar is the one of the distribution project's `reference` package, which Docker and
 //! containerd use: `[HOST[:PORT]/]NAME[/NAME…][:TAG][@DIGEST]`.
 
+use std::net::Ipv6Addr;
+
 use crate::Digest;
 
 /// The longest name, host included, that the reference implementation accepts.
 const MAX_NAME: usize = 255;
 
+/// The parts of an image's name, each well-formed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NameParts<'a> {
+    /// `HOST[:PORT]`.
+    pub(crate) host: Option<&'a str>,
+    /// The name in the registry, without a host.
+    pub(crate) path: &'a str,
+    pub(crate) tag: Option<&'a str>,
+    pub(crate) digest: Option<Digest>,
+}
+
 /// Whether `text` is a well-formed image name.
 pub(super) fn is_reference(text: &str) -> bool {
+    split(text).is_some()
+}
+
+/// Splits a well-formed image name.
+pub(crate) fn split(text: &str) -> Option<NameParts<'_>> {
     let (text, digest) = match text.split_once('@') {
-        Some((text, digest)) => (text, Some(digest)),
+        Some((text, digest)) => (text, Some(digest.parse().ok()?)),
         None => (text, None),
     };
-    if digest.is_some_and(|digest| digest.parse::<Digest>().is_err()) {
-        return false;
-    }
     // A colon behind the last slash begins a tag; one before it begins a port.
     let last = text.rfind('/').map_or(0, |slash| slash + 1);
     let (name, tag) = match text[last..].split_once(':') {
         Some((component, tag)) => (&text[..last + component.len()], Some(tag)),
         None => (text, None),
     };
-    let mut components = name.split('/').peekable();
-    if name.contains('/') && components.peek().is_some_and(|first| is_host(first)) {
-        components.next();
-    }
-    name.len() <= MAX_NAME && components.all(is_component) && tag.is_none_or(is_tag)
+    let (host, path) = match name.split_once('/') {
+        Some((first, path)) if is_host(first) => (Some(first), path),
+        _ => (None, name),
+    };
+    let is_name = name.len() <= MAX_NAME && path.split('/').all(is_component);
+    (is_name && tag.is_none_or(is_tag)).then_some(NameParts {
+        host,
+        path,
+        tag,
+        digest,
+    })
 }
 
 /// The first component is a host if it could not be part of a name on Docker Hub.
 fn is_host(text: &str) -> bool {
+    if let Some((address, port)) = text.strip_prefix('[').and_then(|text| text.split_once(']')) {
+        let is_port = |port: &str| {
+            port.strip_prefix(':')
+                .is_some_and(|port| port.parse::<u16>().is_ok())
+        };
+        return address.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || is_port(port));
+    }
     let (host, port) = match text.split_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
@@ -106,6 +134,8 @@ mod tests {
             "ghcr.io/o/r-x_y__z:V1.2-3",
             "a--b/c.d",
             "MYHOST/a",
+            "[::1]:5000/a",
+            "[2001:db8::1]/a:b",
         ] {
             assert!(is_reference(name), "{name}");
             assert!(is_reference(&format!("{name}{digest}")), "{name}");
@@ -131,6 +161,9 @@ mod tests {
             &long,
             "host.x:99999/a",
             "a:b/c",
+            "[::1]5000/a",
+            "[::1]:99999/a",
+            "[localhost]/a",
         ] {
             assert!(!is_reference(name), "{name}");
         }

@@ -1,0 +1,187 @@
+//! Docker's credential helpers: programs that keep passwords elsewhere.
+//!
+//! The protocol is the one of the project docker-credential-helpers: `docker-credential-NAME get`
+//! reads the server's name from stdin and writes JSON to stdout.
+
+use std::io::{self, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::Credentials;
+use crate::Excerpt;
+use crate::registry::Secret;
+
+/// The most that a helper may say.
+const MAX_OUTPUT: u64 = 1 << 20;
+/// The user name with which a helper says that the secret is an identity token.
+const IS_TOKEN: &str = "<token>";
+/// What a helper that knows nothing of a server says, and exits with a failure.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+
+/// Why a credential helper gave nothing. The messages follow the program's name.
+#[derive(Debug, thiserror::Error)]
+pub enum HelperError {
+    /// A name that would be a path, or nothing at all.
+    #[error("{0} is not the name of a credential helper")]
+    Name(Excerpt),
+    /// It cannot be started.
+    #[error("docker-credential-{name} cannot be started: {error}: install it or log in again")]
+    Start {
+        /// The helper's name.
+        name: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// It does not end.
+    #[error("docker-credential-{name} did not answer within {} s", limit.as_secs())]
+    TimedOut {
+        /// The helper's name.
+        name: String,
+        /// How long it was given.
+        limit: Duration,
+    },
+    /// It failed. What it said is not shown, as it might be a secret.
+    #[error("docker-credential-{name} failed ({status}): log in again")]
+    Failed {
+        /// The helper's name.
+        name: String,
+        /// How it ended.
+        status: String,
+    },
+    /// It said something else than credentials.
+    #[error("docker-credential-{name} did not answer with credentials")]
+    Answer {
+        /// The helper's name.
+        name: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "Username")]
+    username: String,
+    #[serde(rename = "Secret")]
+    secret: Secret,
+}
+
+/// Asks the helper `name` for the credentials of `server`; `None` if it has none.
+pub(super) fn ask(
+    name: &str,
+    server: &str,
+    limit: Duration,
+) -> Result<Option<Credentials>, HelperError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(HelperError::Name(Excerpt::new(name)));
+    }
+    let start_error = |error| HelperError::Start {
+        name: name.to_owned(),
+        error,
+    };
+    let mut child = Command::new(format!("docker-credential-{name}"))
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(start_error)?;
+    let result = converse(&mut child, server, limit);
+    // A helper that closed its output and stays is not waited for.
+    if result.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(start_error)?;
+    let Some(output) = result else {
+        let name = name.to_owned();
+        return Err(HelperError::TimedOut { name, limit });
+    };
+    if !status.success() {
+        if output.trim_ascii() == NOT_FOUND.as_bytes() {
+            return Ok(None);
+        }
+        return Err(HelperError::Failed {
+            name: name.to_owned(),
+            status: status.to_string(),
+        });
+    }
+    read_answer(&output).ok_or_else(|| HelperError::Answer {
+        name: name.to_owned(),
+    })
+}
+
+/// Everything that the helper writes; `None` if it takes too long.
+fn converse(child: &mut Child, server: &str, limit: Duration) -> Option<Zeroizing<Vec<u8>>> {
+    let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
+    // One that does not read its input tells so by what it answers.
+    let _ = stdin.write_all(server.as_bytes());
+    drop(stdin);
+    let (send, receive) = channel();
+    thread::spawn(move || {
+        let mut output = Zeroizing::new(Vec::new());
+        let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut output);
+        // Nobody listens any more after the time-out.
+        let _ = send.send(output);
+    });
+    match receive.recv_timeout(limit) {
+        Ok(output) => Some(output),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+fn read_answer(output: &[u8]) -> Option<Option<Credentials>> {
+    let answer: Answer = serde_json::from_slice(output).ok()?;
+    let (username, secret) = (answer.username, answer.secret);
+    Some(match username.as_str() {
+        _ if secret.is_empty() => None,
+        IS_TOKEN => Some(Credentials::IdentityToken(secret)),
+        _ => Some(Credentials::Password {
+            username,
+            password: secret,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        let read = |text: &str| read_answer(text.as_bytes());
+        assert_eq!(
+            read(r#"{"ServerURL":"x","Username":"u","Secret":"p"}"#),
+            Some(Some(Credentials::Password {
+                username: "u".to_owned(),
+                password: Secret::new("p"),
+            })),
+        );
+        assert_eq!(
+            read(r#"{"Username":"<token>","Secret":"t"}"#),
+            Some(Some(Credentials::IdentityToken(Secret::new("t")))),
+        );
+        assert_eq!(read(r#"{"Username":"","Secret":""}"#), Some(None));
+        assert_eq!(read("secret"), None);
+        assert_eq!(read(r#"{"Username":"u"}"#), None);
+    }
+
+    #[test]
+    fn a_helper_has_a_plain_name_and_has_to_be_there() {
+        let ask = |name| {
+            ask(name, "x", Duration::from_secs(1))
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            ask("../evil"),
+            "`../evil` is not the name of a credential helper"
+        );
+        assert!(ask("of-no-one-at-all").starts_with(
+            "docker-credential-of-no-one-at-all cannot be started: No such file or directory",
+        ));
+    }
+}

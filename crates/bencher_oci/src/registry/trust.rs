@@ -1,0 +1,85 @@
+//! Which certificates are trusted.
+
+use std::fs;
+use std::path::Path;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::RegistryErrorReason;
+
+/// The largest file of certificates that is read.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// What is trusted: what the host trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR` or the distribution's
+/// store; where it has none, Mozilla's list as of this program's build), and the certificates in
+/// `ca_file`.
+pub(super) fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason> {
+    let found = rustls_native_certs::load_native_certs();
+    let own = ca_file.map(read).transpose()?.unwrap_or_default();
+    let roots = if found.certs.is_empty() && own.is_empty() {
+        RootCerts::WebPki
+    } else {
+        let of_host = found
+            .certs
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned());
+        RootCerts::from(of_host.chain(own).collect::<Vec<_>>().into_iter())
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
+/// Everything is trusted: for registries that the user calls insecure.
+pub(super) fn unverified() -> TlsConfig {
+    TlsConfig::builder().disable_verification(true).build()
+}
+
+fn read(path: &Path) -> Result<Vec<Certificate<'static>>, RegistryErrorReason> {
+    let unusable = |reason: String| RegistryErrorReason::Ca {
+        path: path.to_owned(),
+        reason,
+    };
+    let size = fs::metadata(path)
+        .map_err(|error| unusable(error.to_string()))?
+        .len();
+    if size > MAX_BYTES {
+        return Err(unusable("it is too large".to_owned()));
+    }
+    let bytes = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&bytes) {
+        match item.map_err(|error| unusable(error.to_string()))? {
+            PemItem::Certificate(certificate) => certificates.push(certificate),
+            _ => {
+                return Err(unusable(
+                    "it holds something else than certificates".to_owned(),
+                ));
+            }
+        }
+    }
+    if certificates.is_empty() {
+        return Err(unusable(
+            "it holds no certificate: give a PEM file (`-----BEGIN CERTIFICATE-----`)".to_owned(),
+        ));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"not a certificate").unwrap();
+        let error = verified(Some(file.path())).unwrap_err().to_string();
+        assert!(
+            error.contains("it holds no certificate: give a PEM file"),
+            "{error}"
+        );
+        let error = verified(Some(Path::new("/nonexistent.pem"))).unwrap_err();
+        assert!(error.to_string().contains("No such file"), "{error}");
+    }
+}
