@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::Digest;
 use crate::digest::Hasher;
 use crate::hashed_buffer::HashedBuffer;
+use crate::pull::Arrival;
 
 /// A part of an open file. Reading it never moves the file's position, so that any number of
 /// readers can share the file.
@@ -16,6 +17,8 @@ pub(crate) struct BlobFile {
     file: Arc<File>,
     offset: u64,
     len: u64,
+    /// How far it has come, if it still comes.
+    arrival: Option<Arc<Arrival>>,
 }
 
 impl BlobFile {
@@ -26,12 +29,29 @@ impl BlobFile {
             file: Arc::new(file),
             offset: 0,
             len,
+            arrival: None,
+        })
+    }
+
+    /// A file that will have `len` bytes. Waits until there is one, and reading waits for what is
+    /// read.
+    pub(crate) fn arriving(arrival: &Arc<Arrival>, len: u64) -> io::Result<Self> {
+        Ok(Self {
+            file: arrival.file()?,
+            offset: 0,
+            len,
+            arrival: Some(Arc::clone(arrival)),
         })
     }
 
     /// `len` bytes of `file` from `offset` on; the caller knows that they are there.
     pub(crate) fn range(file: Arc<File>, offset: u64, len: u64) -> Self {
-        Self { file, offset, len }
+        Self {
+            file,
+            offset,
+            len,
+            arrival: None,
+        }
     }
 
     /// The file that this is a part of.
@@ -46,8 +66,11 @@ impl BlobFile {
     /// Fills `buffer` from `position`, counted from the blob's beginning.
     pub(crate) fn read_exact_at(&self, buffer: &mut [u8], position: u64) -> io::Result<()> {
         let end = position.checked_add(buffer.len() as u64);
-        if end.is_none_or(|end| end > self.len) {
+        let Some(end) = end.filter(|&end| end <= self.len) else {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        if let Some(arrival) = &self.arrival {
+            arrival.wait_for(end)?;
         }
         self.file
             .read_exact_at(buffer, self.offset + position)

@@ -36,6 +36,7 @@ mod layout_dir;
 mod limits;
 mod platform;
 mod process;
+mod pull;
 mod reference;
 pub mod registry;
 mod save;
@@ -60,6 +61,7 @@ pub use process::{
     StopSignalError, UserSpec, UserSpecError, WorkingDirError, merge_environment, resolve_command,
     resolve_working_dir,
 };
+pub use pull::{Pull, PullError};
 pub use reference::{ImageReference, ImageSource, PathKind, ReferenceError, Selector};
 pub use save::{SaveError, save};
 pub use store::{

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use reader::Checks;
 pub use reader::LayerReader;
 
-use crate::Digest;
 use crate::blob::BlobFile;
 use crate::decompress::{
     Compression, DecompressError, gzip_size_hint, zstd_size_hint, zstd_window_limit,
 };
 use crate::layout_dir::{LayoutDir, LayoutFileError};
 use crate::limits::{Limits, show_bytes};
+use crate::pull::Arrival;
+use crate::{Descriptor, Digest};
 
 /// One layer of an image: where its bytes are and what they must be. Opening it costs a file
 /// descriptor and some buffers, so layers can be read in parallel and more than once.
@@ -30,6 +31,10 @@ pub struct Layer {
     limits: Limits,
 }
 
+/// The window that every zstd layer may have: what the format recommends that decoders support (RFC
+/// 8878, section 3.1.1.1.2).
+const LEAST_WINDOW: u32 = 8 << 20;
+
 /// Where a layer's bytes are.
 #[derive(Clone, Debug)]
 enum Source {
@@ -40,6 +45,8 @@ enum Source {
     Archive(BlobFile),
     /// In a `docker save` archive, which knows the uncompressed content's digest only.
     DockerArchive(BlobFile),
+    /// On its way from a registry; who fetches it verifies the blob.
+    Arriving(Arc<Arrival>),
 }
 
 /// Why a layer cannot be read.
@@ -168,6 +175,23 @@ impl Layer {
         }
     }
 
+    /// The layer `blob` of which some may have arrived.
+    pub(crate) fn arriving(
+        arrival: Arc<Arrival>,
+        blob: &Descriptor,
+        diff_id: Digest,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            media_type: Some(blob.media_type.clone()),
+            digest: blob.digest.clone(),
+            diff_id,
+            size: blob.size,
+            source: Source::Arriving(arrival),
+            limits,
+        }
+    }
+
     /// The layer of a `docker save` archive whose file is `blob`.
     pub(crate) fn in_docker_archive(blob: BlobFile, diff_id: Digest, limits: Limits) -> Self {
         Self {
@@ -212,6 +236,10 @@ impl Layer {
     /// layer, else a guess that an image can make as wrong as it likes. Good for progress bars
     /// and for what to start first; never for how much to allocate.
     pub fn uncompressed_size_hint(&self) -> Option<u64> {
+        if matches!(self.source, Source::Arriving(_)) {
+            // Its end tells, and comes last.
+            return None;
+        }
         let blob = self.blob().ok()?;
         match compression(&blob)? {
             Compression::None => Some(blob.len()),
@@ -224,6 +252,10 @@ impl Layer {
     /// layer has: for zstd the window that its blob asks for, at least 8 MiB. 0 for a layer that
     /// can not be opened.
     pub fn window_bytes(&self) -> u64 {
+        if matches!(self.source, Source::Arriving(_)) {
+            let is_zstd = self.is_called_zstd();
+            return is_zstd.then_some(self.limits.zstd_window_bytes.into()).unwrap_or(0);
+        }
         self.blob().map_or(0, |blob| match compression(&blob) {
             Some(Compression::Zstd) => self.zstd_window(&blob).into(),
             _ => 0,
@@ -231,7 +263,16 @@ impl Layer {
     }
 
     fn zstd_window(&self, blob: &BlobFile) -> u32 {
-        zstd_window_limit(blob, self.limits.zstd_window_bytes)
+        let limit = match self.source {
+            // Nobody has reckoned with more: it could not be looked at beforehand.
+            Source::Arriving(_) if !self.is_called_zstd() => LEAST_WINDOW,
+            _ => self.limits.zstd_window_bytes,
+        };
+        zstd_window_limit(blob, limit)
+    }
+
+    fn is_called_zstd(&self) -> bool {
+        self.media_type().is_some_and(|name| name.ends_with("zstd"))
     }
 
     /// Opens the layer for reading.
@@ -253,7 +294,7 @@ impl Layer {
     }
 
     fn open_with(&self, diff_id: bool) -> Result<LayerReader, LayerError> {
-        let blob = !matches!(self.source, Source::DockerArchive(_));
+        let blob = !matches!(self.source, Source::DockerArchive(_) | Source::Arriving(_));
         LayerReader::new(self, self.blob()?, Checks { blob, diff_id })
     }
 
@@ -261,6 +302,8 @@ impl Layer {
     pub(crate) fn blob(&self) -> Result<BlobFile, LayerError> {
         let blob = match &self.source {
             Source::Archive(blob) | Source::DockerArchive(blob) => blob.clone(),
+            Source::Arriving(arrival) => BlobFile::arriving(arrival, self.size)
+                .map_err(|error| self.error(LayerErrorReason::Read(error)))?,
             Source::Layout(folder) => folder
                 .file(&self.digest.blob_path())
                 .map_err(|error| self.error(LayerErrorReason::Blob(error)))?,

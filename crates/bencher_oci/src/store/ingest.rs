@@ -1,8 +1,8 @@
 //! Writing a blob: verified, whole or not there, and resumed where the last writer stopped.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use super::error::{file_error, remove_file};
 use super::lock::{Lock, Mode};
@@ -30,7 +30,8 @@ pub struct Ingest {
     digest: Digest,
     size: u64,
     offset: u64,
-    hasher: Hasher,
+    /// `None` where somebody else verifies the bytes.
+    hasher: Option<Hasher>,
     /// The partial file. `None` once it is a blob, or thrown away.
     partial: Option<Lock>,
     lease: Option<Lock>,
@@ -46,6 +47,25 @@ impl Store {
     /// # Errors
     /// [`StoreError::Size`] if the blob is there with another length; other [`StoreError`]s.
     pub fn ingest(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
+        self.ingest_with(digest, size, true)
+    }
+
+    /// [`Store::ingest`] for who verifies the blob's digest over the same bytes before the commit:
+    /// hashing them twice would take as long as their way from a near registry.
+    pub(crate) fn ingest_verified(
+        &self,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Ingestion, StoreError> {
+        self.ingest_with(digest, size, false)
+    }
+
+    fn ingest_with(
+        &self,
+        digest: &Digest,
+        size: u64,
+        is_hashed: bool,
+    ) -> Result<Ingestion, StoreError> {
         let lease = self.lease(digest)?;
         if self.has(digest, size)? {
             return Ok(Ingestion::Present(BlobLease::new(digest, lease)));
@@ -62,7 +82,7 @@ impl Store {
             digest: digest.clone(),
             size,
             offset: 0,
-            hasher: Hasher::like(digest),
+            hasher: is_hashed.then(|| Hasher::like(digest)),
             partial: Some(partial),
             lease: Some(lease),
         };
@@ -119,7 +139,9 @@ impl Ingest {
             self.cut_off()?;
             return Err(self.write_error(cause));
         }
-        self.hasher.update(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -129,7 +151,9 @@ impl Ingest {
     /// # Errors
     /// [`StoreError::File`].
     pub fn restart(&mut self) -> Result<(), StoreError> {
-        self.hasher = Hasher::like(&self.digest);
+        if let Some(hasher) = &mut self.hasher {
+            *hasher = Hasher::like(&self.digest);
+        }
         self.offset = 0;
         self.cut_off()
     }
@@ -158,8 +182,8 @@ impl Ingest {
                 actual: self.offset,
             });
         }
-        let actual = self.hasher.clone().finish();
-        if actual != self.digest {
+        let actual = self.hasher.take().map(Hasher::finish);
+        if let Some(actual) = actual.filter(|actual| *actual != self.digest) {
             self.discard()?;
             return Err(StoreError::Digest {
                 expected: self.digest.clone(),
@@ -198,21 +222,36 @@ impl Ingest {
         if file.metadata().map_err(failed)?.len() > self.size {
             return self.restart();
         }
-        let mut buffer = vec![0; CHUNK];
-        let (mut offset, mut hasher) = (0, Hasher::like(&self.digest));
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(len) => {
-                    hasher.update(&buffer[..len]);
-                    offset += len as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
-            }
+        self.offset = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        if let Some(mut hasher) = self.hasher.take() {
+            self.read_kept(&mut |bytes| hasher.update(bytes))?;
+            self.hasher = Some(hasher);
         }
-        (self.offset, self.hasher) = (offset, hasher);
         Ok(())
+    }
+
+    /// Gives what an earlier writer left to `kept`, in pieces.
+    pub(crate) fn read_kept(&self, kept: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        let path = self.store.partial_path(&self.digest);
+        let mut buffer = vec![0; CHUNK];
+        let mut position = 0;
+        while position < self.offset {
+            let left = usize::try_from(self.offset - position).unwrap_or(CHUNK);
+            let piece = &mut buffer[..left.min(CHUNK)];
+            self.file()?
+                .read_exact_at(piece, position)
+                .map_err(|cause| file_error("read", &path, cause))?;
+            kept(piece);
+            position += piece.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The file, for whoever reads what has come while more comes. It stays the blob's when that is
+    /// whole.
+    pub(crate) fn reader(&self) -> Result<File, StoreError> {
+        let path = self.store.partial_path(&self.digest);
+        File::open(&path).map_err(|cause| file_error("open", &path, cause))
     }
 
     fn discard(&mut self) -> Result<(), StoreError> {

@@ -191,6 +191,12 @@ impl Store {
         Lock::is_held(&self.lease_path(digest))
     }
 
+    /// Opens a whole blob. Hold a lease of it.
+    pub(crate) fn open_blob(&self, digest: &Digest) -> Result<File, StoreError> {
+        let path = self.blob_path(digest);
+        File::open(&path).map_err(|cause| file_error("open", &path, cause))
+    }
+
     fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(digest.blob_path())
     }

@@ -1,0 +1,119 @@
+//! Where a registry's blobs go: into the store, past whoever waits for them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Arrival;
+use crate::registry::{BlobSink, BlobStore};
+use crate::{BlobLease, Descriptor, Digest, Ingest, Ingestion, Store, StoreError};
+
+/// The store, with a lease of every blob that came into it.
+#[derive(Debug)]
+pub(super) struct Keeper<'a> {
+    store: &'a Store,
+    arrivals: &'a BTreeMap<Digest, Arc<Arrival>>,
+    leases: Mutex<Vec<BlobLease>>,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(store: &'a Store, arrivals: &'a BTreeMap<Digest, Arc<Arrival>>) -> Self {
+        Self {
+            store,
+            arrivals,
+            leases: Mutex::default(),
+        }
+    }
+
+    pub(super) fn into_leases(self) -> Vec<BlobLease> {
+        self.leases
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, lease: BlobLease) {
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.push(lease);
+    }
+}
+
+impl BlobStore for Keeper<'_> {
+    fn sink(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
+        let arrival = self.arrivals.get(&blob.digest).cloned().unwrap_or_default();
+        match self.store.ingest_verified(&blob.digest, blob.size)? {
+            Ingestion::Present(lease) => {
+                arrival.begin(self.store.open_blob(&blob.digest)?, blob.size);
+                self.keep(lease);
+                Ok(None)
+            }
+            Ingestion::Missing(ingest) => {
+                arrival.begin(ingest.reader()?, ingest.offset());
+                Ok(Some(Box::new(Sink {
+                    keeper: self,
+                    ingest: Some(ingest),
+                    arrival,
+                })))
+            }
+        }
+    }
+}
+
+/// Where one blob goes.
+struct Sink<'a> {
+    keeper: &'a Keeper<'a>,
+    /// `None` once it is whole.
+    ingest: Option<Box<Ingest>>,
+    arrival: Arc<Arrival>,
+}
+
+impl Sink<'_> {
+    fn ingest(&mut self) -> io::Result<&mut Ingest> {
+        let ended = || io::Error::other("the blob has ended");
+        self.ingest.as_deref_mut().ok_or_else(ended)
+    }
+}
+
+impl BlobSink for Sink<'_> {
+    fn resume(&mut self, kept: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+        Ok(self.ingest()?.read_kept(kept)?)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.ingest()?.write(bytes)?;
+        self.arrival.grow(bytes.len() as u64);
+        Ok(())
+    }
+
+    fn restart(&mut self) -> io::Result<()> {
+        // Somebody may have read what was wrong.
+        self.arrival.fail();
+        Ok(self.ingest()?.restart()?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if let Some(ingest) = self.ingest.take() {
+            self.keeper.keep(ingest.commit()?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sink<'_> {
+    fn drop(&mut self) {
+        if self.ingest.is_some() {
+            self.arrival.fail();
+        }
+    }
+}
+
+/// The error is inside; its kind is what a registry's client looks at.
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::NoSpace { .. } => io::ErrorKind::StorageFull,
+            StoreError::File { cause, .. } | StoreError::Folder { cause, .. } => cause.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
