@@ -12,7 +12,7 @@
 //! of skopeo and mean the same.
 
 mod error;
-mod registry;
+pub(crate) mod registry;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,7 @@ use crate::Digest;
 const MAX_NAME: usize = 255;
 
 /// Whether `text` is a well-formed image name.
-pub(super) fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     let (text, digest) = match text.split_once('@') {
         Some((text, digest)) => (text, Some(digest)),
         None => (text, None),

@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::bzimage::{self, BzImage, UnpackError};
+use super::lease::{self, Lease};
 use super::{Kernel, KernelError, Module, modules};
 use crate::Reporter;
 use crate::scratch::Scratch;
@@ -59,6 +61,11 @@ impl KernelStore {
         }
     }
 
+    /// The folder that the kernels are in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// A folder on the filesystem of the cache for what is being fetched.
     pub(crate) fn scratch(&self, reporter: &dyn Reporter) -> Result<Scratch, KernelError> {
         Scratch::create(&self.scratch, "kernel-", reporter, |_| Ok(())).map_err(|error| {
@@ -81,11 +88,14 @@ impl KernelStore {
                 kernel
                     .origin
                     .starts_with(origin)
-                    .then_some((modified, kernel))
+                    .then_some((modified, path))
             })
             .collect();
         kernels.sort_by_key(|(modified, _)| *modified);
-        kernels.pop().map(|(_, kernel)| kernel)
+        kernels
+            .into_iter()
+            .rev()
+            .find_map(|(_, path)| load_leased(&path))
     }
 
     /// Keeps the kernel `image` and what a guest needs of the modules in `modules_folder`, unless
@@ -161,7 +171,7 @@ impl KernelStore {
             .ok()?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.to_string_lossy().ends_with(identity))
-            .find_map(|path| load(&path))
+            .find_map(|path| load_leased(&path))
     }
 
     /// Renames the finished folder to its final name. Two processes may fetch the same kernel at
@@ -189,7 +199,7 @@ impl KernelStore {
                 _ => {}
             }
         }
-        load(&target).ok_or_else(|| KernelError::Cache {
+        load_leased(&target).ok_or_else(|| KernelError::Cache {
             path: target,
             source: std::io::Error::other("the kernel is not whole after it was written"),
         })
@@ -216,7 +226,7 @@ fn identity(sha256: &str, origin: &str, modules: &[Module]) -> Result<String, Ke
 }
 
 /// SHA-256 of the file, in hexadecimal.
-fn digest(image: &Path) -> Result<String, KernelError> {
+pub(super) fn digest(image: &Path) -> Result<String, KernelError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     let mut reader = open(image)?;
@@ -290,7 +300,31 @@ fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
     })
 }
 
-fn load(folder: &Path) -> Option<Kernel> {
+/// The image of a kernel as it was distributed, whose digest is known.
+pub(super) fn distributed(kernel: &Kernel) -> PathBuf {
+    let bzimage = kernel.image.with_file_name(BZIMAGE);
+    if bzimage.exists() {
+        bzimage
+    } else {
+        kernel.image.clone()
+    }
+}
+
+/// The kernel in `folder`, which stays there for as long as it is used. What is in use is found
+/// only after it can not be removed any more.
+fn load_leased(folder: &Path) -> Option<Kernel> {
+    let lease = match lease::take(folder) {
+        Lease::Taken(lease) => Some(Arc::new(lease)),
+        Lease::ReadOnly => None,
+        Lease::Gone => return None,
+    };
+    Some(Kernel {
+        lease,
+        ..load(folder)?
+    })
+}
+
+pub(super) fn load(folder: &Path) -> Option<Kernel> {
     let manifest = fs::read(folder.join(MANIFEST)).ok()?;
     let manifest: Manifest = serde_json::from_slice(&manifest).ok()?;
     let image = folder.join(&manifest.image);
@@ -304,6 +338,7 @@ fn load(folder: &Path) -> Option<Kernel> {
         release: manifest.release,
         sha256: manifest.sha256,
         origin: manifest.origin,
+        lease: None,
         modules: manifest
             .modules
             .into_iter()
