@@ -35,29 +35,40 @@ impl Cache {
         item: &CacheItem,
         reporter: &dyn Reporter,
     ) -> Result<bool, CacheError> {
-        let is_removed = match item.kind {
-            ItemKind::Kernel => self.kernels.remove(&item.id, reporter)?,
+        self.remove_one(item.kind, &item.id, reporter)
+    }
+
+    /// Removes the thing of this kind and id; `false` says that a runner uses it. What is gone
+    /// already is as good as removed.
+    pub(super) fn remove_one(
+        &self,
+        kind: ItemKind,
+        id: &str,
+        reporter: &dyn Reporter,
+    ) -> Result<bool, CacheError> {
+        let is_removed = match kind {
+            ItemKind::Kernel => self.kernels.remove(id, reporter)?,
             ItemKind::Rootfs => match &self.rootfs {
                 None => true,
                 Some(rootfs) => {
                     let entries = rootfs.entries()?;
-                    let entry = entries.iter().find(|entry| entry.name == item.id);
+                    let entry = entries.iter().find(|entry| entry.name == id);
                     entry.map_or(Ok(true), |entry| rootfs.remove(entry))?
                 }
             },
-            ItemKind::Image | ItemKind::Blob | ItemKind::Partial => self.remove_stored(item)?,
+            ItemKind::Image | ItemKind::Blob | ItemKind::Partial => self.remove_stored(kind, id)?,
         };
         if is_removed {
-            reporter.debug(&format!("removed the {} {}", item.kind.name(), item.id));
+            reporter.debug(&format!("removed the {} {id}", kind.name()));
         }
         Ok(is_removed)
     }
 
-    fn remove_stored(&self, item: &CacheItem) -> Result<bool, CacheError> {
-        let (Some(store), Ok(digest)) = (&self.store, item.id.parse::<Digest>()) else {
+    fn remove_stored(&self, kind: ItemKind, id: &str) -> Result<bool, CacheError> {
+        let (Some(store), Ok(digest)) = (&self.store, id.parse::<Digest>()) else {
             return Ok(true);
         };
-        let removal = match item.kind {
+        let removal = match kind {
             ItemKind::Partial => store.remove_partial(&digest),
             ItemKind::Blob => store.remove_blob(&digest),
             _ => store.remove_image(&digest),

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bencher_oci::{Damage, StoreError};
+use bencher_oci::{Damage, Removal, StoreError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, CacheError, CacheItem, ItemKind};
+use super::{Cache, CacheError, ItemKind};
 use crate::Reporter;
 
 /// What was looked at, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerifyReport {
-    /// How many things were looked at.
+    /// How many blobs, kernels and root filesystem images were looked at.
     pub checked: usize,
     /// How many bytes were read and hashed.
     pub hashed_bytes: u64,
@@ -47,12 +47,14 @@ impl Cache {
         reporter: &dyn Reporter,
         cancel: &AtomicBool,
     ) -> Result<VerifyReport, CacheError> {
-        let items = self.items()?;
         let hashed = AtomicU64::new(0);
+        let mut checked = 0;
         let mut damages = Vec::new();
         if let Some(store) = &self.store {
-            let total = store.blobs()?.iter().map(|blob| blob.bytes).sum();
-            reporter.begin("verifying the images", Some(total));
+            let blobs = store.blobs()?;
+            checked += blobs.len();
+            let total = blobs.iter().map(|blob| blob.bytes).sum();
+            reporter.begin("verifying the blobs of images", Some(total));
             let advance = |bytes| {
                 let done = hashed.fetch_add(bytes, Ordering::Relaxed) + bytes;
                 reporter.advance(done);
@@ -68,6 +70,7 @@ impl Cache {
         }
         let mut hashed = hashed.into_inner();
         for kernel in self.kernels.kept()? {
+            checked += 1;
             if !kernel.is_whole()? {
                 let reason = match &kernel.kernel {
                     None => "it is no kernel that this version can use",
@@ -79,6 +82,7 @@ impl Cache {
         }
         if let Some(rootfs) = &self.rootfs {
             for entry in rootfs.entries()? {
+                checked += 1;
                 if !rootfs.is_whole(&entry)? {
                     damages.push(damage(ItemKind::Rootfs, entry.name, "it is not complete"));
                 }
@@ -86,11 +90,11 @@ impl Cache {
         }
         if repair {
             for damage in &mut damages {
-                damage.removed = self.remove_damaged(damage, &items, reporter)?;
+                damage.removed = self.remove_damaged(damage, reporter)?;
             }
         }
         Ok(VerifyReport {
-            checked: items.len(),
+            checked,
             hashed_bytes: hashed,
             damages,
         })
@@ -101,7 +105,6 @@ impl Cache {
     fn remove_damaged(
         &self,
         damage: &DamageReport,
-        items: &[CacheItem],
         reporter: &dyn Reporter,
     ) -> Result<bool, CacheError> {
         let (Some(kind), Some(id)) = (damage.kind, &damage.id) else {
@@ -111,13 +114,10 @@ impl Cache {
             let (Some(store), Ok(digest)) = (&self.store, id.parse()) else {
                 return Ok(false);
             };
-            // An image that a runner uses has it open, or will say that it is missing.
-            return Ok(store.remove_damaged(&digest)? != bencher_oci::Removal::InUse);
+            // A runner whose image has it can not read it either.
+            return Ok(store.remove_damaged(&digest)? != Removal::InUse);
         }
-        let item = items
-            .iter()
-            .find(|item| item.kind == kind && item.id == *id);
-        item.map_or(Ok(false), |item| self.remove_item(item, reporter))
+        self.remove_one(kind, id, reporter)
     }
 }
 

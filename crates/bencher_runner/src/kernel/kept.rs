@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::folder::{distributed, load};
 use super::lease::{self, Seizure};
-use super::store::{KernelStore, digest, distributed, load};
+use super::store::{KernelStore, digest};
 use super::{Kernel, KernelError};
 use crate::Reporter;
 use crate::disk_usage::disk_usage;

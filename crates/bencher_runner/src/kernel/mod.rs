@@ -22,6 +22,7 @@
 mod bzimage;
 mod debian;
 mod error;
+mod folder;
 mod kept;
 mod lease;
 mod modules;

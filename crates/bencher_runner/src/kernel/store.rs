@@ -4,19 +4,14 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::bzimage::{self, BzImage, UnpackError};
-use super::lease::{self, Lease};
+use super::folder::{BZIMAGE, ELF, FORMAT, MANIFEST, Manifest, ModuleEntry, load, load_leased};
 use super::{Kernel, KernelError, Module, modules};
 use crate::Reporter;
 use crate::scratch::Scratch;
-
-/// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 6;
 
 /// The largest kernel that is taken, in bytes, as it is distributed and once unpacked.
 pub(crate) const MAX_KERNEL: u64 = 512 << 20;
@@ -28,29 +23,6 @@ pub struct KernelStore {
     /// Where kernels are until they are whole.
     scratch: PathBuf,
 }
-
-/// What `kernel.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
-struct Manifest {
-    format: u32,
-    /// The file to boot, relative to the folder.
-    image: String,
-    release: Option<String>,
-    sha256: String,
-    origin: String,
-    /// In load order; each is `modules/<name>.ko`.
-    modules: Vec<ModuleEntry>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ModuleEntry {
-    name: String,
-    needs: Vec<String>,
-}
-
-const MANIFEST: &str = "kernel.json";
-const ELF: &str = "vmlinux";
-const BZIMAGE: &str = "bzImage";
 
 impl KernelStore {
     /// The store in the folder `cache`, which need not exist.
@@ -297,57 +269,6 @@ fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
     Ok(BootFile {
         name: if boots_directly { ELF } else { BZIMAGE },
         release: parsed.release().map(str::to_owned),
-    })
-}
-
-/// The image of a kernel as it was distributed, whose digest is known.
-pub(super) fn distributed(kernel: &Kernel) -> PathBuf {
-    let bzimage = kernel.image.with_file_name(BZIMAGE);
-    if bzimage.exists() {
-        bzimage
-    } else {
-        kernel.image.clone()
-    }
-}
-
-/// The kernel in `folder`, which stays there for as long as it is used. What is in use is found
-/// only after it can not be removed any more.
-fn load_leased(folder: &Path) -> Option<Kernel> {
-    let lease = match lease::take(folder) {
-        Lease::Taken(lease) => Some(Arc::new(lease)),
-        Lease::ReadOnly => None,
-        Lease::Gone => return None,
-    };
-    Some(Kernel {
-        lease,
-        ..load(folder)?
-    })
-}
-
-pub(super) fn load(folder: &Path) -> Option<Kernel> {
-    let manifest = fs::read(folder.join(MANIFEST)).ok()?;
-    let manifest: Manifest = serde_json::from_slice(&manifest).ok()?;
-    let image = folder.join(&manifest.image);
-    if manifest.format != FORMAT || !image.is_file() {
-        return None;
-    }
-    let elf = folder.join(ELF);
-    Some(Kernel {
-        image,
-        elf: elf.is_file().then_some(elf),
-        release: manifest.release,
-        sha256: manifest.sha256,
-        origin: manifest.origin,
-        lease: None,
-        modules: manifest
-            .modules
-            .into_iter()
-            .map(|entry| Module {
-                path: folder.join("modules").join(format!("{}.ko", entry.name)),
-                name: entry.name,
-                needs: entry.needs,
-            })
-            .collect(),
     })
 }
 

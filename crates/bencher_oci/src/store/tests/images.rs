@@ -203,18 +203,15 @@ proptest! {
             let name = format!("name{name}");
             let lock = fixture.store.lock_index().unwrap();
             let mut index = index::read(&fixture.store).unwrap();
-            match image {
-                Some(image) => {
-                    let digest = digests[usize::from(image)].clone();
-                    added.insert(digest.clone());
-                    expected.insert(name.clone(), digest.clone());
-                    let media_type = OCI_MANIFEST.to_owned();
-                    index.set_name(&name, index::Root { media_type, digest, size: 1 }).unwrap();
-                }
-                None => {
-                    expected.remove(&name);
-                    index.remove_name(&name);
-                }
+            if let Some(image) = image {
+                let digest = digests[usize::from(image)].clone();
+                added.insert(digest.clone());
+                expected.insert(name.clone(), digest.clone());
+                let media_type = OCI_MANIFEST.to_owned();
+                index.set_name(&name, index::Root { media_type, digest, size: 1 }).unwrap();
+            } else {
+                expected.remove(&name);
+                index.remove_name(&name);
             }
             index.write(&fixture.store, &lock).unwrap();
         }

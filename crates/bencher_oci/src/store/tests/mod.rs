@@ -51,9 +51,12 @@ impl Fixture {
         let images = self.store.images().unwrap();
         let mut names: Vec<_> = images
             .into_iter()
-            .map(|image| match image.names.is_empty() {
-                true => "-".to_owned(),
-                false => image.names.join(" "),
+            .map(|image| {
+                if image.names.is_empty() {
+                    "-".to_owned()
+                } else {
+                    image.names.join(" ")
+                }
             })
             .collect();
         names.sort();
