@@ -21,13 +21,19 @@ use crate::{Digest, Document, Image, Layer, LayerError, LayerErrorReason};
 pub enum SaveError {
     /// A layer can not be read, or is damaged.
     #[error("{0}")]
-    Layer(LayerError),
+    Layer(Box<LayerError>),
     /// The archive can not be written.
     #[error("{0}")]
     Write(io::Error),
     /// It was told to end.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<LayerError> for SaveError {
+    fn from(error: LayerError) -> Self {
+        Self::Layer(Box::new(error))
+    }
 }
 
 /// A blob to write.
@@ -43,7 +49,7 @@ enum Blob<'a> {
 /// # Errors
 /// A [`SaveError`]; what was written then is of no use.
 pub fn save(image: &Image, out: impl Write, cancel: &AtomicBool) -> Result<(), SaveError> {
-    let parts = Parts::of(image).map_err(SaveError::Layer)?;
+    let parts = Parts::of(image)?;
     let mut blobs: BTreeMap<&Digest, Blob<'_>> = BTreeMap::new();
     for document in [&parts.manifest, &parts.config] {
         blobs.insert(&document.digest, Blob::Document(document));
@@ -118,14 +124,14 @@ fn copy<W: Write>(
     layer: &Layer,
     cancel: &AtomicBool,
 ) -> Result<(), SaveError> {
-    let blob = layer.blob().map_err(SaveError::Layer)?;
+    let blob = layer.blob()?;
     let mut header = header(0o644, blob.len());
     let mut source = Source {
         stream: BlobStream::new(blob, Some(Hasher::like(digest))),
         cancel,
         failure: None,
     };
-    let failed = |error| SaveError::Layer(layer.error(LayerErrorReason::Read(error)));
+    let failed = |error| SaveError::from(layer.error(LayerErrorReason::Read(error)));
     let copied = tar.append_data(&mut header, digest.blob_path(), &mut source);
     if let Some(error) = source.failure.take() {
         return Err(failed(error));
@@ -137,7 +143,7 @@ fn copy<W: Write>(
     match source.stream.finish().map_err(failed)? {
         Some(actual) if actual != *digest => {
             let damage = LayerErrorReason::BlobDigest { actual };
-            Err(SaveError::Layer(layer.error(damage)))
+            Err(layer.error(damage).into())
         }
         _ => Ok(()),
     }

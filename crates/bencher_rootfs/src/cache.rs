@@ -187,6 +187,24 @@ impl ImageCache {
         Ok(entries)
     }
 
+    /// Whether somebody uses an image, or builds it.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub fn is_in_use(&self, entry: &CacheEntry) -> Result<bool, CacheError> {
+        Lock::is_held(&self.path(&entry.name, LOCK))
+    }
+
+    /// Whether an image has what is written last. What it holds has no digest.
+    ///
+    /// # Errors
+    /// [`CacheError`] if it can not be read.
+    pub fn is_whole(&self, entry: &CacheEntry) -> Result<bool, CacheError> {
+        // What was removed meanwhile is not damaged.
+        let is_gone = || !self.path(&entry.name, IMAGE).exists();
+        Ok(self.open_image(&entry.name, entry.disk_bytes)?.is_some() || is_gone())
+    }
+
     /// Removes an image, unless it is in use: then `false` is given.
     ///
     /// # Errors

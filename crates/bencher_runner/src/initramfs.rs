@@ -133,6 +133,7 @@ mod tests {
             release: None,
             sha256: "00".repeat(32),
             origin: "test".to_owned(),
+            lease: None,
             modules: vec![Module {
                 name: "virtio".to_owned(),
                 path: folder.join("virtio.ko"),

@@ -4,13 +4,16 @@
 //! image (bencher_oci) -> root filesystem (bencher_rootfs) -> machine -> guest (bencher_init) -> result
 //! ```
 
+pub mod cache;
 mod cgroup;
 mod counters;
 mod cpio;
 pub mod cpus;
+mod disk_usage;
 pub mod doctor;
 mod download;
 mod host_files;
+pub mod images;
 pub mod initramfs;
 mod interruptible;
 mod interrupts;

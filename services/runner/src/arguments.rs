@@ -1,7 +1,9 @@
 //! The command line.
 
+mod cache;
 mod cpus;
 mod doctor;
+mod images;
 mod machine;
 mod network;
 mod run;
@@ -14,8 +16,10 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
+pub(crate) use images::{Inspect, Save};
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use run::{Format, Run, SandboxLogLevel};
@@ -66,6 +70,12 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run an image's command here, now
     Run(Box<Run>),
+    /// Say what an image is
+    Inspect(Inspect),
+    /// Write an image to a file
+    Save(Save),
+    /// Look into the cache of images, root filesystems and kernels, and remove things
+    Cache(Cache),
     /// Fetch what this host lacks, and say what it can do
     Setup(Setup),
     /// Find or fetch the guest's kernel
@@ -137,6 +147,22 @@ mod tests {
         let mut command = Arguments::command().term_width(100);
         let run = command.find_subcommand_mut("run").unwrap();
         insta::assert_snapshot!(run.render_help());
+    }
+
+    #[test]
+    fn help_for_cache_inspect_and_save() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let help = |command: &mut clap::Command, name: &str| {
+            let found = command.find_subcommand_mut(name).unwrap();
+            found.render_help().to_string()
+        };
+        let mut texts = ["inspect", "save", "cache"]
+            .map(|name| help(&mut command, name))
+            .to_vec();
+        let cache = command.find_subcommand_mut("cache").unwrap();
+        texts.extend(["ls", "add", "rm", "prune", "verify", "df"].map(|name| help(cache, name)));
+        insta::assert_snapshot!(texts.join("\n"));
     }
 
     #[test]

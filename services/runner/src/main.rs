@@ -1,10 +1,14 @@
 //! The `runner` command.
 
 mod arguments;
+mod cache;
 mod doctor;
+mod inspect;
 mod kernel;
+mod output;
 mod rootfs;
 mod run;
+mod save;
 mod setup;
 mod terminal;
 mod tune;
@@ -53,6 +57,9 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
+        Command::Save(command) => save::run(command, &arguments.global, terminal),
+        Command::Cache(command) => cache::run(command, &arguments.global, terminal),
         Command::Setup(command) => setup::run(command, &arguments.global, terminal),
         Command::Kernel(command) => kernel::run(&command, &arguments.global, terminal),
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),

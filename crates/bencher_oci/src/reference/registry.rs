@@ -22,7 +22,7 @@ pub(crate) struct NameParts<'a> {
 }
 
 /// Whether `text` is a well-formed image name.
-pub(super) fn is_reference(text: &str) -> bool {
+pub(crate) fn is_reference(text: &str) -> bool {
     split(text).is_some()
 }
 

@@ -62,14 +62,13 @@ impl Store {
         name: &str,
         cancel: &AtomicBool,
     ) -> Result<ImageLease, StoreError> {
-        let parts = Parts::of(image).map_err(StoreError::Layer)?;
+        let parts = Parts::of(image)?;
         let mut leases = Vec::new();
         for part in &parts.layers {
-            let blob = part.blob().map_err(StoreError::Layer)?;
+            let blob = part.blob()?;
             let read = |buffer: &mut [u8], position| {
-                blob.read_exact_at(buffer, position).map_err(|error| {
-                    StoreError::Layer(part.layer.error(LayerErrorReason::Read(error)))
-                })
+                blob.read_exact_at(buffer, position)
+                    .map_err(|error| part.layer.error(LayerErrorReason::Read(error)).into())
             };
             leases.push(self.copy(&part.digest, blob.len(), read, cancel)?);
         }

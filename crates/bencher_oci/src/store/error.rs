@@ -120,18 +120,21 @@ pub enum StoreError {
         /// What there is.
         digests: Listing,
     },
-    /// Somebody uses it.
-    #[error("{0} is in use by another runner: try again when that has ended")]
-    InUse(Excerpt),
     /// The image can not be used.
     #[error("{0}")]
     Image(ImageError),
     /// A layer can not be read.
     #[error("{0}")]
-    Layer(LayerError),
+    Layer(Box<LayerError>),
     /// It was told to end.
     #[error("cancelled")]
     Cancelled,
+}
+
+impl From<LayerError> for StoreError {
+    fn from(error: LayerError) -> Self {
+        Self::Layer(Box::new(error))
+    }
 }
 
 pub(super) fn file_error(action: &'static str, path: &Path, cause: io::Error) -> StoreError {

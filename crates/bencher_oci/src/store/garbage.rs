@@ -72,6 +72,19 @@ impl Store {
         self.sweep(&index::read(self)?, &lock)
     }
 
+    /// Removes a blob, unless an image has it, or somebody uses it or adds an image that has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove_blob(&self, digest: &Digest) -> Result<Removal, StoreError> {
+        let _lock = self.lock_index()?;
+        let needed = self.reached(&index::read(self)?)?;
+        if needed.contains(digest) {
+            return Ok(Removal::InUse);
+        }
+        self.remove_file_of(digest)
+    }
+
     /// Removes what has come of a blob, unless somebody is writing it.
     ///
     /// # Errors
@@ -92,23 +105,18 @@ impl Store {
     /// [`StoreError`].
     pub fn remove_damaged(&self, digest: &Digest) -> Result<Removal, StoreError> {
         let _lock = self.lock_index()?;
-        self.remove_blob(digest).map(|bytes| match bytes {
-            Some(bytes) => Removal::Done { bytes },
-            None => Removal::InUse,
-        })
+        self.remove_file_of(digest)
     }
 
     /// Removes everything that no image reaches. The lock of the index is held.
     fn sweep(&self, index: &Index, _lock: &Lock) -> Result<u64, StoreError> {
-        let mut needed = BTreeSet::new();
-        for root in index.roots() {
-            let reached = reach(self, root)?.present;
-            needed.extend(reached.into_iter().map(|blob| blob.digest));
-        }
+        let needed = self.reached(index)?;
         let mut removed = 0;
         for blob in self.blobs()? {
-            if !needed.contains(&blob.digest) {
-                removed += self.remove_blob(&blob.digest)?.unwrap_or_default();
+            if !needed.contains(&blob.digest)
+                && let Removal::Done { bytes } = self.remove_file_of(&blob.digest)?
+            {
+                removed += bytes;
             }
         }
         // Leases of blobs that never came.
@@ -123,14 +131,24 @@ impl Store {
         Ok(removed)
     }
 
-    /// Removes a blob and returns its bytes; `None` if somebody uses it.
-    fn remove_blob(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+    /// The blobs that images have.
+    fn reached(&self, index: &Index) -> Result<BTreeSet<Digest>, StoreError> {
+        let mut reached = BTreeSet::new();
+        for root in index.roots() {
+            let present = reach(self, root)?.present;
+            reached.extend(present.into_iter().map(|blob| blob.digest));
+        }
+        Ok(reached)
+    }
+
+    /// Removes a blob, whoever has it, unless somebody uses it.
+    fn remove_file_of(&self, digest: &Digest) -> Result<Removal, StoreError> {
         let Some(seized) = self.try_seize(digest)? else {
-            return Ok(None);
+            return Ok(Removal::InUse);
         };
         let bytes = self.blob_len(digest)?.unwrap_or_default();
         remove_file(&self.blob_path(digest))?;
         self.end_lease(digest, seized)?;
-        Ok(Some(bytes))
+        Ok(Removal::Done { bytes })
     }
 }

@@ -12,6 +12,7 @@ use super::reach::reach;
 use super::{Store, StoreError, StoredImage};
 use crate::document::OCI_INDEX;
 use crate::image::is_same_name;
+use crate::reference::registry::is_reference;
 use crate::{Digest, Excerpt, Listing, MAX_DOCUMENT_BYTES, parse_index};
 
 /// The longest name, in bytes.
@@ -145,10 +146,8 @@ impl Index {
 
     /// Gives `name` to an image. The image that had it stays, without it.
     pub(super) fn set_name(&mut self, name: &str, root: Root) -> Result<(), StoreError> {
-        let is_shown_as_it_is = !name
-            .chars()
-            .any(|character| character.is_control() || character.is_whitespace());
-        if name.is_empty() || name.len() > MAX_NAME || !is_shown_as_it_is {
+        // What is no name of an image could not be asked for.
+        if name.len() > MAX_NAME || !is_reference(name) {
             return Err(StoreError::Name(Excerpt::new(name)));
         }
         self.remove_name(name);

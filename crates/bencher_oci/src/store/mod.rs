@@ -183,6 +183,14 @@ impl Store {
             .collect())
     }
 
+    /// Whether somebody writes the blob.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_being_written(&self, digest: &Digest) -> Result<bool, StoreError> {
+        Lock::is_held(&self.partial_path(digest))
+    }
+
     /// Whether somebody uses the blob, or the image with this manifest, or is about to write it.
     ///
     /// # Errors
@@ -220,7 +228,7 @@ impl Store {
     }
 
     /// When the blob, or the image with this manifest, was last used.
-    fn last_used(&self, digest: &Digest) -> SystemTime {
+    pub fn last_used(&self, digest: &Digest) -> SystemTime {
         [self.lease_path(digest), self.blob_path(digest)]
             .iter()
             .find_map(|path| path.metadata().and_then(|found| found.modified()).ok())

@@ -51,6 +51,19 @@ impl Lock {
         }
     }
 
+    /// Whether somebody holds the lock. No file is made.
+    pub(super) fn is_held(path: &Path) -> Result<bool, CacheError> {
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            other => other.map_err(|source| file_error("open", path, source))?,
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(file_error("lock", path, error.into())),
+        }
+    }
+
     /// Locks as soon as the locks of others allow it. Signals interrupt it for a look at whether
     /// to give up.
     pub(super) fn wait(

@@ -16,22 +16,29 @@
 //!   vmlinux      its payload, the ELF image (boots without a decompression in the guest)
 //!   modules/     the modules a guest may need, decompressed
 //!   kernel.json  release, origin, digest, module load order
+//!   .lock        locked, shared, by every runner that uses the kernel; its time: the last use
 //! ```
 
 mod bzimage;
 mod debian;
 mod error;
+mod folder;
+mod kept;
+mod lease;
 mod modules;
 mod pinned;
 mod provider;
 mod store;
 
 pub use error::KernelError;
+pub use kept::KeptKernel;
+pub use lease::KernelLease;
 pub use modules::Module;
 pub use provider::{KernelSource, find};
 pub use store::KernelStore;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) use modules::closure;
 
@@ -51,4 +58,7 @@ pub struct Kernel {
     /// The modules that any guest may need, in an order in which they can be loaded. Empty when
     /// the kernel has everything built in.
     pub modules: Vec<Module>,
+    /// Keeps the kernel in the cache for as long as anybody has it, where the cache can be
+    /// written.
+    pub lease: Option<Arc<KernelLease>>,
 }

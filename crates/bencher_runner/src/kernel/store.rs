@@ -5,16 +5,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::bzimage::{self, BzImage, UnpackError};
+use super::folder::{BZIMAGE, ELF, FORMAT, MANIFEST, Manifest, ModuleEntry, load, load_leased};
 use super::{Kernel, KernelError, Module, modules};
 use crate::Reporter;
 use crate::scratch::Scratch;
-
-/// Raised when the layout of a cached kernel changes; older folders are then ignored.
-const FORMAT: u32 = 6;
 
 /// The largest kernel that is taken, in bytes, as it is distributed and once unpacked.
 pub(crate) const MAX_KERNEL: u64 = 512 << 20;
@@ -27,29 +24,6 @@ pub struct KernelStore {
     scratch: PathBuf,
 }
 
-/// What `kernel.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
-struct Manifest {
-    format: u32,
-    /// The file to boot, relative to the folder.
-    image: String,
-    release: Option<String>,
-    sha256: String,
-    origin: String,
-    /// In load order; each is `modules/<name>.ko`.
-    modules: Vec<ModuleEntry>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ModuleEntry {
-    name: String,
-    needs: Vec<String>,
-}
-
-const MANIFEST: &str = "kernel.json";
-const ELF: &str = "vmlinux";
-const BZIMAGE: &str = "bzImage";
-
 impl KernelStore {
     /// The store in the folder `cache`, which need not exist.
     pub fn new(cache: &Path) -> Self {
@@ -57,6 +31,11 @@ impl KernelStore {
             folder: cache.join("kernels"),
             scratch: cache.join("tmp"),
         }
+    }
+
+    /// The folder that the kernels are in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A folder on the filesystem of the cache for what is being fetched.
@@ -81,11 +60,14 @@ impl KernelStore {
                 kernel
                     .origin
                     .starts_with(origin)
-                    .then_some((modified, kernel))
+                    .then_some((modified, path))
             })
             .collect();
         kernels.sort_by_key(|(modified, _)| *modified);
-        kernels.pop().map(|(_, kernel)| kernel)
+        kernels
+            .into_iter()
+            .rev()
+            .find_map(|(_, path)| load_leased(&path))
     }
 
     /// Keeps the kernel `image` and what a guest needs of the modules in `modules_folder`, unless
@@ -161,7 +143,7 @@ impl KernelStore {
             .ok()?
             .filter_map(|entry| Some(entry.ok()?.path()))
             .filter(|path| path.to_string_lossy().ends_with(identity))
-            .find_map(|path| load(&path))
+            .find_map(|path| load_leased(&path))
     }
 
     /// Renames the finished folder to its final name. Two processes may fetch the same kernel at
@@ -189,7 +171,7 @@ impl KernelStore {
                 _ => {}
             }
         }
-        load(&target).ok_or_else(|| KernelError::Cache {
+        load_leased(&target).ok_or_else(|| KernelError::Cache {
             path: target,
             source: std::io::Error::other("the kernel is not whole after it was written"),
         })
@@ -216,7 +198,7 @@ fn identity(sha256: &str, origin: &str, modules: &[Module]) -> Result<String, Ke
 }
 
 /// SHA-256 of the file, in hexadecimal.
-fn digest(image: &Path) -> Result<String, KernelError> {
+pub(super) fn digest(image: &Path) -> Result<String, KernelError> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
     let mut reader = open(image)?;
@@ -287,32 +269,6 @@ fn unpack(image: &Path, folder: &Path) -> Result<BootFile, KernelError> {
     Ok(BootFile {
         name: if boots_directly { ELF } else { BZIMAGE },
         release: parsed.release().map(str::to_owned),
-    })
-}
-
-fn load(folder: &Path) -> Option<Kernel> {
-    let manifest = fs::read(folder.join(MANIFEST)).ok()?;
-    let manifest: Manifest = serde_json::from_slice(&manifest).ok()?;
-    let image = folder.join(&manifest.image);
-    if manifest.format != FORMAT || !image.is_file() {
-        return None;
-    }
-    let elf = folder.join(ELF);
-    Some(Kernel {
-        image,
-        elf: elf.is_file().then_some(elf),
-        release: manifest.release,
-        sha256: manifest.sha256,
-        origin: manifest.origin,
-        modules: manifest
-            .modules
-            .into_iter()
-            .map(|entry| Module {
-                path: folder.join("modules").join(format!("{}.ko", entry.name)),
-                name: entry.name,
-                needs: entry.needs,
-            })
-            .collect(),
     })
 }
 

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::text;
 use crate::Unfinished;
 use crate::cpus::LayoutError;
+use crate::images::OpenImageError;
 use crate::initramfs::InitramfsError;
 use crate::kernel::KernelError;
 use crate::machine::MachineError;
@@ -16,12 +17,9 @@ use crate::tuning::TuningError;
 /// Why a run failed: nothing that the command did, so the exit code is 125.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// The image can not be used.
+    /// The image can not be opened.
     #[error(transparent)]
-    Image(#[from] bencher_oci::ImageError),
-    /// The image's name can not be understood.
-    #[error(transparent)]
-    Reference(#[from] bencher_oci::ReferenceError),
+    Image(#[from] OpenImageError),
     /// The image's configuration and the given options make no command.
     #[error(transparent)]
     Command(#[from] bencher_oci::CommandError),
@@ -195,17 +193,6 @@ pub enum RunError {
     #[error("failed to write the result to {}: {source}", path.display())]
     Result {
         /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The cache is not usable.
-    #[error(
-        "failed to use the cache {}: {source}; make it writable or choose another with --cache-dir",
-        path.display()
-    )]
-    Cache {
-        /// The file or folder.
         path: PathBuf,
         /// Why.
         source: io::Error,

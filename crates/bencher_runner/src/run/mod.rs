@@ -27,7 +27,7 @@ mod root;
 mod rootfs;
 mod spec;
 mod supervisor;
-mod text;
+pub(crate) mod text;
 mod verdict;
 mod witness;
 
@@ -208,7 +208,7 @@ async fn blocking<T: Send + 'static>(
 }
 
 /// A file in the folder of `path`, to become `path` when it is whole.
-fn beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
+pub(crate) fn beside(path: &Path, prefix: &str) -> io::Result<tempfile::NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bencher_oci::{Image, ImageReference};
+use bencher_oci::Image;
 use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
 use super::choice::{self, Choice};
 use super::{RunError, RunSpec, orders, rootfs};
+use crate::images::open_image;
 use crate::initramfs::{self, Initramfs};
 use crate::jail::Jail;
 use crate::kernel::Kernel;
@@ -86,8 +87,7 @@ fn prepare_blocking(
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
     let choice = choice::choose(spec, reporter.as_ref())?;
-    let reference = ImageReference::parse(&spec.image)?;
-    let image = rootfs::open_image(&reference, &spec.directories)?;
+    let image = open_image(&spec.image, &spec.directories)?;
     let mut orders = orders::orders(spec, &image.config)?;
     let sandbox = match choice {
         Choice::Host => Machinery::Host(Host),

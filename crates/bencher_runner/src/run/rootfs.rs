@@ -1,31 +1,19 @@
 //! From an image to its root filesystem: built once, kept in the cache.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bencher_oci::{Image, ImageOptions, ImageReference};
+use bencher_oci::Image;
 use bencher_rootfs::identity::ImageIdentity;
 use bencher_rootfs::{BuildOptions, CachedImage, ImageCache, LayerSource, Progress, Step};
 
 use super::layers::{SourceLayer, layers};
 use super::{RunError, RunSpec};
+use crate::images::open_image;
 use crate::units::ByteSize;
 use crate::{Directories, Reporter};
-
-/// Opens the image that the user named.
-pub(crate) fn open_image(
-    reference: &ImageReference,
-    directories: &Directories,
-) -> Result<Image, RunError> {
-    let scratch = directories.cache.join("tmp");
-    fs::create_dir_all(&scratch).map_err(|source| RunError::Cache {
-        path: scratch.clone(),
-        source,
-    })?;
-    Ok(Image::open(reference, &ImageOptions::new(scratch))?)
-}
 
 /// The image's root filesystem out of the cache, built unless it is there.
 pub(crate) fn cached(
@@ -127,7 +115,7 @@ pub fn build_to_file(
     if path.symlink_metadata().is_ok() {
         return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
     }
-    let image = open_image(&ImageReference::parse(image)?, directories)?;
+    let image = open_image(image, directories)?;
     let sources = layers(&image)?;
     let file = super::beside(path, ".rootfs-").map_err(failed)?;
     let progress = BuildProgress::new(reporter, cancel);

@@ -25,8 +25,8 @@ pub(crate) struct Run {
     #[arg(
         long,
         value_name = "IMAGE",
-        help = "The image: an OCI layout folder (oci:DIR[:TAG] or a path), an OCI layout tar, or a \
-                `docker save` tar"
+        help = "The image: an OCI layout folder (oci:DIR[:TAG] or a path), an OCI layout tar, a \
+                `docker save` tar, or a name or digest of the store"
     )]
     pub(crate) image: OsString,
 

@@ -1,5 +1,6 @@
 //! What the integration tests share: small real images, and the real `runner` as a user runs it.
 
+mod cache;
 mod handle;
 mod image;
 mod neighbour;
@@ -14,8 +15,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+pub(crate) use cache::Cache;
 pub(crate) use handle::Handle;
-pub(crate) use image::Image;
+pub(crate) use image::{Image, digest};
 pub(crate) use neighbour::{Host, forwards, guards, ip, traces};
 pub(crate) use ordinary::Ordinary;
 pub(crate) use server::serve_once;

@@ -1,0 +1,108 @@
+//! Images as users name them: local ones, and those in the store.
+
+mod report;
+mod save;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use bencher_oci::{
+    Image, ImageError, ImageOptions, ImageReference, ReferenceError, Store, StoreError,
+};
+use thiserror::Error;
+
+pub use report::{BlobReport, ConfigReport, ImageReport, LayerReport};
+pub use save::{SaveImageError, save_image};
+
+use crate::Directories;
+
+/// Why an image can not be opened.
+#[derive(Debug, Error)]
+pub enum OpenImageError {
+    /// Its name can not be understood, or nothing has it.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// It can not be used.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The store can not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cache can not be written.
+    #[error(
+        "failed to write {}: {source}; make it writable or choose another cache with --cache-dir",
+        path.display()
+    )]
+    Cache {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Where the store is in the folder `cache`.
+pub(crate) fn store_folder(cache: &Path) -> PathBuf {
+    cache.join("store")
+}
+
+/// Opens the image that `name` means: what is there in the file system, else what is in the store.
+/// An image of the store stays there for as long as the result, or a copy of it, lives.
+///
+/// # Errors
+///
+/// [`OpenImageError`]: nothing has the name, or what has it can not be used.
+pub fn open_image(name: &OsStr, directories: &Directories) -> Result<Image, OpenImageError> {
+    match ImageReference::parse(name) {
+        Ok(reference) => Ok(Image::open(&reference, &options(directories)?)?),
+        // It could be the name of an image, and no file has it.
+        Err(unknown @ ReferenceError::Registry { .. }) => {
+            let name = name.to_string_lossy();
+            let name = name.strip_prefix("docker://").unwrap_or(&name);
+            open_stored(name, directories)?.ok_or_else(|| unknown.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The image of the store that has the name, if there is one.
+fn open_stored(name: &str, directories: &Directories) -> Result<Option<Image>, OpenImageError> {
+    let Some(store) = Store::open_existing(&store_folder(&directories.cache))? else {
+        return Ok(None);
+    };
+    match store.open_image(name, &options(directories)?) {
+        Ok(image) => Ok(Some(image)),
+        Err(StoreError::Unknown { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compressed archives are unpacked in the cache.
+fn options(directories: &Directories) -> Result<ImageOptions, OpenImageError> {
+    let scratch = directories.cache.join("tmp");
+    fs::create_dir_all(&scratch).map_err(|source| OpenImageError::Cache {
+        path: scratch.clone(),
+        source,
+    })?;
+    Ok(ImageOptions::new(scratch))
+}
+
+/// Copies the image that `name` means, as [`open_image`] understands it, into the store under the
+/// name `store_name`. Ends when `cancel` becomes true.
+///
+/// # Errors
+///
+/// [`OpenImageError`]; blobs that were copied until then stay, without an image that has them.
+pub fn add_image(
+    name: &OsStr,
+    store_name: &str,
+    directories: &Directories,
+    cancel: &AtomicBool,
+) -> Result<(), OpenImageError> {
+    let image = open_image(name, directories)?;
+    let store = Store::open(&store_folder(&directories.cache))?;
+    store.copy_image(&image, store_name, cancel)?;
+    Ok(())
+}
