@@ -18,8 +18,38 @@ pub trait Reporter: Debug + Send + Sync {
     fn advance(&self, done: u64);
     /// The long step is over.
     fn end(&self);
+    /// One of several things that come at the same time, which it calls `name`: so many bytes of it
+    /// are there.
+    fn part(&self, _name: &str, _done: u64, _total: u64) {}
+    /// None of them comes any more.
+    fn end_parts(&self) {}
     /// An iteration is over; `metrics_line` is the line that tooling looks for on standard error.
     fn iteration(&self, iteration: &Iteration, metrics_line: &str);
+}
+
+/// Passes on what is worth a line, from work that is done beside other work of which the user sees
+/// how far it is.
+#[derive(Debug)]
+pub(crate) struct Beside<'a>(pub(crate) &'a dyn Reporter);
+
+impl Reporter for Beside<'_> {
+    fn debug(&self, message: &str) {
+        self.0.debug(message);
+    }
+    fn info(&self, message: &str) {
+        self.0.info(message);
+    }
+    fn warning(&self, message: &str) {
+        self.0.warning(message);
+    }
+    fn begin(&self, step: &str, _total: Option<u64>) {
+        self.0.info(step);
+    }
+    fn advance(&self, _done: u64) {}
+    fn end(&self) {}
+    fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
+        self.0.iteration(iteration, metrics_line);
+    }
 }
 
 /// Says nothing.

@@ -6,6 +6,7 @@ mod doctor;
 mod images;
 mod machine;
 mod network;
+mod registry;
 mod run;
 mod tuning;
 
@@ -19,9 +20,10 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
-pub(crate) use images::{Inspect, Save};
+pub(crate) use images::{Inspect, Pull, Save};
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
+pub(crate) use registry::{Registry, When};
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
 
@@ -70,6 +72,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run an image's command here, now
     Run(Box<Run>),
+    /// Fetch an image from its registry into the store
+    Pull(Box<Pull>),
     /// Say what an image is
     Inspect(Inspect),
     /// Write an image to a file
@@ -122,6 +126,16 @@ pub(crate) enum RootfsCommand {
         /// The image, as for `runner run`
         #[arg(long, value_name = "IMAGE")]
         image: OsString,
+        /// When a registry is asked for the image
+        #[arg(
+            long,
+            value_name = "WHEN",
+            default_value = "missing",
+            help_heading = "Registry"
+        )]
+        pull: When,
+        #[command(flatten)]
+        registry: Box<Registry>,
         /// The size of the filesystem
         #[arg(long, value_name = "SIZE", default_value = "1GiB")]
         disk: ByteSize,

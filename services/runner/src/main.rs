@@ -6,6 +6,7 @@ mod doctor;
 mod inspect;
 mod kernel;
 mod output;
+mod pull;
 mod rootfs;
 mod run;
 mod save;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Pull(command) => pull::run(&command, &arguments.global, terminal),
         Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
         Command::Save(command) => save::run(command, &arguments.global, terminal),
         Command::Cache(command) => cache::run(command, &arguments.global, terminal),

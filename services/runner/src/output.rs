@@ -15,6 +15,15 @@ pub(crate) fn print<T: Serialize>(
     } else {
         for_people(document)
     };
+    write(&text)
+}
+
+/// Prints one line.
+pub(crate) fn line(text: &str) -> Result<(), String> {
+    write(&format!("{text}\n"))
+}
+
+fn write(text: &str) -> Result<(), String> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| format!("failed to print the result: {error}"))

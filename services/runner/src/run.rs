@@ -60,7 +60,9 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
     let directories = directories(global);
     let clock = clock(arguments)?;
     Ok(RunSpec {
-        image: arguments.image.clone(),
+        image: arguments
+            .registry
+            .choice(&arguments.image, arguments.pull)?,
         sandbox: match arguments.machine.sandbox {
             Sandbox::Auto => SandboxChoice::Auto,
             Sandbox::Firecracker => SandboxChoice::Firecracker,

@@ -1,12 +1,13 @@
 //! The runner's own log and progress, on standard error.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bencher_runner::Reporter;
 use bencher_runner::result::{EndedBy, Iteration, PerfCounter, PerfCounters};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::arguments::Global;
 
@@ -23,7 +24,18 @@ enum Level {
 pub(crate) struct Terminal {
     level: Level,
     shows_progress: bool,
-    progress: Mutex<Option<ProgressBar>>,
+    progress: Mutex<Progress>,
+}
+
+/// What is shown of work that takes its time.
+#[derive(Debug, Default)]
+enum Progress {
+    #[default]
+    Nothing,
+    /// One thing after the other.
+    One(ProgressBar),
+    /// Several at the same time, by their names. What is done is not there any more.
+    Parts(MultiProgress, BTreeMap<String, ProgressBar>),
 }
 
 /// A step shorter than this shows no progress bar: it would only flicker.
@@ -39,7 +51,7 @@ impl Terminal {
         Self {
             level,
             shows_progress: level > Level::Quiet && std::io::stderr().is_terminal(),
-            progress: Mutex::new(None),
+            progress: Mutex::default(),
         }
     }
 
@@ -63,13 +75,14 @@ impl Terminal {
             // Nobody reads the log any more: there is nowhere to say so.
             let _closed = writeln!(std::io::stderr().lock(), "{line}");
         };
-        match &*self.bar() {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+        match &*self.progress() {
+            Progress::One(bar) => bar.suspend(print),
+            Progress::Parts(all, _) => all.suspend(print),
+            Progress::Nothing => print(),
         }
     }
 
-    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -97,22 +110,64 @@ impl Reporter for Terminal {
             Some(_) => "{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
             None => "{spinner} {bytes} {bytes_per_sec}",
         };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        style(&bar, template);
         bar.enable_steady_tick(PATIENCE);
-        *self.bar() = Some(bar);
+        *self.progress() = Progress::One(bar);
     }
 
     fn advance(&self, done: u64) {
-        if let Some(bar) = &*self.bar() {
+        if let Progress::One(bar) = &*self.progress() {
             bar.set_position(done);
         }
     }
 
     fn end(&self) {
-        if let Some(bar) = self.bar().take() {
+        let mut progress = self.progress();
+        if let Progress::One(bar) = &*progress {
             bar.finish_and_clear();
+            *progress = Progress::Nothing;
+        }
+    }
+
+    fn part(&self, name: &str, done: u64, total: u64) {
+        if !self.shows_progress {
+            return;
+        }
+        let mut progress = self.progress();
+        if !matches!(*progress, Progress::Parts(..)) {
+            let target = ProgressDrawTarget::stderr();
+            *progress = Progress::Parts(MultiProgress::with_draw_target(target), BTreeMap::new());
+        }
+        let Progress::Parts(all, bars) = &mut *progress else {
+            return;
+        };
+        if done >= total {
+            if let Some(bar) = bars.remove(name) {
+                bar.finish_and_clear();
+                all.remove(&bar);
+            }
+            return;
+        }
+        let bar = bars.entry(name.to_owned()).or_insert_with(|| {
+            let bar = all.add(ProgressBar::new(total));
+            bar.set_prefix(name.to_owned());
+            style(
+                &bar,
+                "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+            );
+            bar
+        });
+        bar.set_position(done);
+    }
+
+    fn end_parts(&self) {
+        let mut progress = self.progress();
+        if let Progress::Parts(all, bars) = &*progress {
+            for bar in bars.values() {
+                bar.finish_and_clear();
+            }
+            let _gone = all.clear();
+            *progress = Progress::Nothing;
         }
     }
 
@@ -134,6 +189,12 @@ impl Reporter for Terminal {
             ));
         }
         self.print(metrics_line);
+    }
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
     }
 }
 

@@ -253,8 +253,11 @@ impl Layer {
     /// can not be opened.
     pub fn window_bytes(&self) -> u64 {
         if matches!(self.source, Source::Arriving(_)) {
-            let is_zstd = self.is_called_zstd();
-            return is_zstd.then_some(self.limits.zstd_window_bytes.into()).unwrap_or(0);
+            return if self.is_called_zstd() {
+                self.limits.zstd_window_bytes.into()
+            } else {
+                0
+            };
         }
         self.blob().map_or(0, |blob| match compression(&blob) {
             Some(Compression::Zstd) => self.zstd_window(&blob).into(),

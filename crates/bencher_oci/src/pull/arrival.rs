@@ -44,6 +44,11 @@ impl Arrival {
         self.changed.notify_all();
     }
 
+    /// Whether somebody may have read too little, or what was wrong.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(*self.lock(), State::Failed)
+    }
+
     /// The file with the blob, as soon as there is one.
     pub(crate) fn file(&self) -> io::Result<Arc<File>> {
         self.wait(0)

@@ -129,6 +129,11 @@ impl Pull {
         self.add(keeper.into_leases()).map_err(PullError::Store)
     }
 
+    /// Whether something of a layer is missing for those who read it as it came.
+    pub fn has_gaps(&self) -> bool {
+        self.arrivals.values().any(|arrival| arrival.has_failed())
+    }
+
     /// Adds the image, all of whose layers are there.
     fn add(&self, _leases: Vec<BlobLease>) -> Result<ImageLease, StoreError> {
         let documents = self.remote.documents.iter();

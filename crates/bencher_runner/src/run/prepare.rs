@@ -10,7 +10,7 @@ use bencher_rootfs::CachedImage;
 
 use super::choice::{self, Choice};
 use super::{RunError, RunSpec, orders, rootfs};
-use crate::images::open_image;
+use crate::images::{Obtained, obtain};
 use crate::initramfs::{self, Initramfs};
 use crate::jail::Jail;
 use crate::kernel::Kernel;
@@ -87,18 +87,26 @@ fn prepare_blocking(
     cancel: &AtomicBool,
 ) -> Result<Prepared, RunError> {
     let choice = choice::choose(spec, reporter.as_ref())?;
-    let image = open_image(&spec.image, &spec.directories)?;
-    let mut orders = orders::orders(spec, &image.config)?;
+    let obtained = obtain(&spec.image, &spec.directories, reporter.as_ref(), cancel)?;
+    let mut orders = orders::orders(spec, &obtained.image().config)?;
     let sandbox = match choice {
         Choice::Host => Machinery::Host(Host),
         Choice::Firecracker(program) => firecracker(program, spec, reporter, cancel)?,
         Choice::Qemu => qemu(spec, reporter, cancel)?,
     };
     orders.network = sandbox.network().map(GuestNetwork::orders);
-    let root = if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
-        Root::Folder
-    } else {
-        Root::Image(rootfs::cached(&image, spec, reporter.as_ref(), cancel)?)
+    let make_root = |image: &Image, reporter: &dyn Reporter| {
+        if matches!(sandbox, Machinery::Host(_)) && !Host::can_mount() {
+            return Ok(Root::Folder);
+        }
+        rootfs::cached(image, spec, reporter, cancel).map(Root::Image)
+    };
+    let (image, root) = match obtained {
+        Obtained::Here(image) => {
+            let root = make_root(&image, reporter.as_ref())?;
+            (image, root)
+        }
+        Obtained::Coming(coming) => coming.fetch_beside(make_root)?,
     };
     Ok(Prepared {
         image,

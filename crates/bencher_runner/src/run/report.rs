@@ -167,7 +167,7 @@ fn deliver(spec: &RunSpec, document: &ResultDocument<IterationSpool>) -> Result<
 fn image(spec: &RunSpec, prepared: &Prepared) -> Result<Image, RunError> {
     let image = &prepared.image;
     Ok(Image {
-        reference: spec.image.to_string_lossy().into_owned(),
+        reference: spec.image.name.to_string_lossy().into_owned(),
         manifest_digest: image.manifest_digest.as_ref().map(ToString::to_string),
         config_digest: image.config_digest.to_string(),
         platform: image.platform.to_string(),

@@ -1,6 +1,5 @@
 //! From an image to its root filesystem: built once, kept in the cache.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use bencher_rootfs::{BuildOptions, CachedImage, ImageCache, LayerSource, Progres
 
 use super::layers::{SourceLayer, layers};
 use super::{RunError, RunSpec};
-use crate::images::open_image;
+use crate::images::{ImageChoice, Obtained, obtain};
 use crate::units::ByteSize;
 use crate::{Directories, Reporter};
 
@@ -101,7 +100,7 @@ fn disk_bytes(disk: ByteSize) -> u64 {
 ///
 /// When the image can not be used, `path` exists already, or the disk is full.
 pub fn build_to_file(
-    image: &OsStr,
+    image: &ImageChoice,
     disk: ByteSize,
     path: &Path,
     directories: &Directories,
@@ -115,14 +114,21 @@ pub fn build_to_file(
     if path.symlink_metadata().is_ok() {
         return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
     }
-    let image = open_image(image, directories)?;
-    let sources = layers(&image)?;
+    let obtained = obtain(image, directories, reporter, cancel)?;
     let file = super::beside(path, ".rootfs-").map_err(failed)?;
-    let progress = BuildProgress::new(reporter, cancel);
-    let options = BuildOptions::new(disk_bytes(disk));
-    let built = bencher_rootfs::build(&as_sources(&sources), file.as_file(), &options, &progress);
-    reporter.end();
-    built?;
+    let build = |image: &Image, reporter: &dyn Reporter| {
+        let sources = layers(image)?;
+        let progress = BuildProgress::new(reporter, cancel);
+        let options = BuildOptions::new(disk_bytes(disk));
+        let built =
+            bencher_rootfs::build(&as_sources(&sources), file.as_file(), &options, &progress);
+        reporter.end();
+        built.map(drop).map_err(RunError::from)
+    };
+    match obtained {
+        Obtained::Here(image) => build(&image, reporter)?,
+        Obtained::Coming(coming) => coming.fetch_beside(build)?.1,
+    }
     file.persist_noclobber(path)
         .map_err(|error| failed(error.error))?;
     Ok(())

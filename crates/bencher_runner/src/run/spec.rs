@@ -9,6 +9,7 @@ use bencher_output_protocol::LogLevel;
 use super::{LiveOutput, OnSuspect, PageCache};
 use crate::Directories;
 use crate::cpus::CpuChoice;
+use crate::images::ImageChoice;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
 use crate::machine::{Accelerator, Clock, CpuTemplate, HugePages, RootDevice, TscAnchor};
@@ -22,8 +23,8 @@ pub const LEAST_MEMORY: ByteSize = ByteSize::from_mebibytes(128);
 /// Everything that the user may choose of a run.
 #[derive(Debug, Clone)]
 pub struct RunSpec {
-    /// The image as the user named it.
-    pub image: OsString,
+    /// The image.
+    pub image: ImageChoice,
     /// The kind of machine.
     pub sandbox: SandboxChoice,
     /// Choices for Firecracker.

@@ -1,9 +1,22 @@
-//! What `runner inspect` and `runner save` are told.
+//! What `runner pull`, `runner inspect` and `runner save` are told.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+
+use super::Registry;
+
+/// Asks a registry for an image, fetches what the store does not have, and prints the digest of what the
+/// name stands for. A pull that was ended goes on where it was.
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The image: [HOST[:PORT]/]NAME[:TAG][@DIGEST], on Docker Hub unless a host is named
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: OsString,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
+}
 
 /// Says what an image is: digests, platform, configuration, layers. No layer is read.
 #[derive(Debug, Args)]

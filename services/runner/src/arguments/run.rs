@@ -9,7 +9,7 @@ use bencher_runner::run::OnSuspect;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{Cpus, HostTuning, Isolation, Machine, WayOut};
+use super::{Cpus, HostTuning, Isolation, Machine, Registry, WayOut, When};
 
 /// Exit codes: the command's own; 128+n when signal n ended it; 124 timeout; 125 the runner
 /// failed; 126 the command can not be executed; 127 it is not in the image; 130 or 143 the run
@@ -26,9 +26,20 @@ pub(crate) struct Run {
         long,
         value_name = "IMAGE",
         help = "The image: an OCI layout folder (oci:DIR[:TAG] or a path), an OCI layout tar, a \
-                `docker save` tar, or a name or digest of the store"
+                `docker save` tar, a name in a registry such as debian:12 or ghcr.io/o/r:1, or a \
+                digest of the store"
     )]
     pub(crate) image: OsString,
+    /// When a registry is asked for the image
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "missing",
+        help_heading = "Registry"
+    )]
+    pub(crate) pull: When,
+    #[command(flatten)]
+    pub(crate) registry: Registry,
 
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
     #[arg(last = true, value_name = "CMD", conflicts_with = "cmd")]

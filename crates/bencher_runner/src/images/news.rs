@@ -1,0 +1,88 @@
+//! What a pull tells, as the user hears it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bencher_oci::registry::{Cancellation, PullEvent, PullObserver, RemoteImage};
+
+use crate::Reporter;
+use crate::units::ByteSize;
+
+/// How much of a digest tells layers apart on a terminal: as much as Docker shows.
+const SHOWN_DIGITS: usize = 12;
+
+/// Hears of a pull, passes it on, and ends it when the user wants that.
+#[derive(Debug)]
+pub(super) struct News<'a> {
+    reporter: &'a dyn Reporter,
+    cancel: &'a AtomicBool,
+    cancellation: &'a Cancellation,
+    /// Bytes that were there before.
+    kept: AtomicU64,
+}
+
+impl<'a> News<'a> {
+    pub(super) fn new(
+        reporter: &'a dyn Reporter,
+        cancel: &'a AtomicBool,
+        cancellation: &'a Cancellation,
+    ) -> Self {
+        Self {
+            reporter,
+            cancel,
+            cancellation,
+            kept: AtomicU64::new(0),
+        }
+    }
+
+    /// What has come, when all has.
+    pub(super) fn summary(&self, image: &RemoteImage) -> String {
+        let layers = &image.manifest.layers;
+        let bytes = layers
+            .iter()
+            .fold(0_u64, |sum, layer| sum.saturating_add(layer.size));
+        let kept = match self.kept.load(Ordering::Relaxed) {
+            0 => String::new(),
+            kept => format!(", of which {} were there", ByteSize::from_bytes(kept)),
+        };
+        format!(
+            "pulled {}: {} layers, {}{kept}",
+            image.digest,
+            layers.len(),
+            ByteSize::from_bytes(bytes),
+        )
+    }
+}
+
+impl PullObserver for News<'_> {
+    fn event(&self, event: &PullEvent<'_>) {
+        if self.cancel.load(Ordering::Relaxed) {
+            self.cancellation.cancel();
+        }
+        let part = |digest: &bencher_oci::Digest, done: u64, total: u64| {
+            let digits = digest.hex();
+            let shown = digits.get(..SHOWN_DIGITS).unwrap_or_default();
+            self.reporter.part(shown, done, total);
+        };
+        match event {
+            PullEvent::Present { blob } => {
+                self.kept.fetch_add(blob.size, Ordering::Relaxed);
+                self.reporter.debug(&event.to_string());
+            }
+            PullEvent::Started { blob, kept } => {
+                self.kept.fetch_add(*kept, Ordering::Relaxed);
+                self.reporter.debug(&event.to_string());
+                part(&blob.digest, *kept, blob.size);
+            }
+            PullEvent::Progress { blob, received } => part(&blob.digest, *received, blob.size),
+            PullEvent::Finished { blob } => {
+                self.reporter.debug(&event.to_string());
+                part(&blob.digest, blob.size, blob.size);
+            }
+            // What goes on in another way is worth a line; the numbers do not suffer.
+            PullEvent::Retry { .. } | PullEvent::NoCredentials { .. } => {
+                self.reporter.info(&event.to_string());
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Getting an image from wherever it is: a file, the store, a registry.
+//!
+//! ```text
+//! a path ──────────────────────────────────► Here
+//! a name ─► in the store, unless `always` ─► Here
+//!       └─► a registry, unless `never` ────► Coming ─► make something of it meanwhile ─► in the store
+//! ```
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use bencher_oci::registry::{Cancellation, RegistryClient, RegistryOptions, RegistryReference};
+use bencher_oci::{Image, ImageReference, Limits, Pull, ReferenceError, Store};
+
+use super::news::News;
+use super::{ImageChoice, OpenImageError, PullPolicy, open_stored, options, store_folder};
+use crate::reporter::Beside;
+use crate::{Directories, Reporter};
+
+/// An image that can be used, now or as it comes.
+#[derive(Debug)]
+pub(crate) enum Obtained<'a> {
+    /// All of it is on this host.
+    Here(Image),
+    /// Its layers are still in a registry.
+    Coming(Coming<'a>),
+}
+
+/// An image whose layers are still in a registry.
+#[derive(Debug)]
+pub(crate) struct Coming<'a> {
+    pull: Pull,
+    arriving: Image,
+    choice: &'a ImageChoice,
+    directories: &'a Directories,
+    reporter: &'a dyn Reporter,
+    cancel: &'a AtomicBool,
+    cancellation: Cancellation,
+}
+
+impl Obtained<'_> {
+    /// The image, whose layers may still be coming.
+    pub(crate) fn image(&self) -> &Image {
+        match self {
+            Self::Here(image) => image,
+            Self::Coming(coming) => &coming.arriving,
+        }
+    }
+}
+
+/// Finds the image that `choice` means. It ends when `cancel` becomes true.
+pub(crate) fn obtain<'a>(
+    choice: &'a ImageChoice,
+    directories: &'a Directories,
+    reporter: &'a dyn Reporter,
+    cancel: &'a AtomicBool,
+) -> Result<Obtained<'a>, OpenImageError> {
+    let unknown = match ImageReference::parse(&choice.name) {
+        Ok(reference) => {
+            let options = options(directories, &choice.platform)?;
+            return Ok(Obtained::Here(Image::open(&reference, &options)?));
+        }
+        // It could be the name of an image, and no file has it.
+        Err(unknown @ ReferenceError::Registry { .. }) => unknown,
+        Err(error) => return Err(error.into()),
+    };
+    let name = choice.name.to_string_lossy();
+    let name = name.strip_prefix("docker://").unwrap_or(&name);
+    if choice.pull != PullPolicy::Always
+        && let Some(image) = open_stored(name, directories, &choice.platform)?
+    {
+        return Ok(Obtained::Here(image));
+    }
+    if choice.pull == PullPolicy::Never {
+        return Err(unknown.into());
+    }
+    let reference: RegistryReference = name.parse()?;
+    Coming::begin(reference, choice, directories, reporter, cancel).map(Obtained::Coming)
+}
+
+impl<'a> Coming<'a> {
+    pub(super) fn begin(
+        reference: RegistryReference,
+        choice: &'a ImageChoice,
+        directories: &'a Directories,
+        reporter: &'a dyn Reporter,
+        cancel: &'a AtomicBool,
+    ) -> Result<Self, OpenImageError> {
+        let of_hub = if reference.is_short() {
+            " (Docker Hub, since no registry was named)"
+        } else {
+            ""
+        };
+        reporter.info(&format!("pulling {reference}{of_hub}"));
+        let store = Store::open(&store_folder(&directories.cache))?;
+        let cancellation = Cancellation::default();
+        let registry = RegistryOptions {
+            cancellation: cancellation.clone(),
+            ..choice.registry.clone()
+        };
+        let client = RegistryClient::new(&reference, registry);
+        let news = News::new(reporter, cancel, &cancellation);
+        let pull = Pull::begin(client, &reference, &choice.platform, store, &news)?;
+        Ok(Self {
+            arriving: pull.image(Limits::default()),
+            pull,
+            choice,
+            directories,
+            reporter,
+            cancel,
+            cancellation,
+        })
+    }
+
+    /// Fetches the rest, while `make` makes something of the image as it comes. What it reads waits
+    /// for what is read; with nothing to read it may be over before the image is there.
+    ///
+    /// `make` is called again, with the whole image, if it could not be done with the arriving one
+    /// although everything came.
+    pub(crate) fn fetch_beside<T, E: From<OpenImageError>>(
+        self,
+        mut make: impl FnMut(&Image, &dyn Reporter) -> Result<T, E>,
+    ) -> Result<(Image, T), E> {
+        let (fetched, made) = thread::scope(|scope| {
+            let fetching = scope.spawn(|| self.fetch());
+            let made = make(&self.arriving, &Beside(self.reporter));
+            if made.is_err() && !self.pull.has_gaps() {
+                // Whatever else comes is of no use.
+                self.cancellation.cancel();
+            }
+            let fetched = fetching.join();
+            (fetched, made)
+        });
+        self.reporter.end_parts();
+        let fetched = fetched.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match (fetched, made) {
+            (Err(_), Err(error)) if self.cancellation.is_cancelled() => Err(error),
+            (Err(error), _) => Err(error.into()),
+            (Ok(image), Ok(made)) => Ok((image, made)),
+            (Ok(image), Err(_)) => make(&image, self.reporter).map(|made| (image, made)),
+        }
+    }
+
+    /// Fetches what is missing, and opens the image in the store.
+    fn fetch(&self) -> Result<Image, OpenImageError> {
+        let news = News::new(self.reporter, self.cancel, &self.cancellation);
+        let lease = self.pull.fetch(&news)?;
+        self.reporter.info(&news.summary(self.pull.remote()));
+        let digest = self.digest();
+        let image = open_stored(&digest, self.directories, &self.choice.platform)?;
+        drop(lease);
+        image.ok_or_else(|| OpenImageError::Gone { digest })
+    }
+
+    /// What identifies what the name stands for: a manifest, or an index.
+    pub(super) fn digest(&self) -> String {
+        self.pull.remote().digest.to_string()
+    }
+}
