@@ -24,8 +24,8 @@ pub enum ReferenceError {
     },
     /// The name of an image in a registry.
     #[error(
-        "{name}: no such file or folder here, and registries are not supported by this version \
-         yet: make a local image with `skopeo copy docker://{bare} oci:DIR` and give `oci:DIR`"
+        "{name}: no such file or folder here, and no such image in the store: fetch it with \
+         `runner pull {bare}`"
     )]
     Registry {
         /// The image's name.

@@ -44,12 +44,12 @@ impl<'a> News<'a> {
             0 => String::new(),
             kept => format!(", of which {} were there", ByteSize::from_bytes(kept)),
         };
-        format!(
-            "pulled {}: {} layers, {}{kept}",
-            image.digest,
-            layers.len(),
-            ByteSize::from_bytes(bytes),
-        )
+        let count = match layers.len() {
+            1 => "1 layer".to_owned(),
+            count => format!("{count} layers"),
+        };
+        let bytes = ByteSize::from_bytes(bytes);
+        format!("pulled {}: {count}, {bytes}{kept}", image.digest)
     }
 }
 
