@@ -131,7 +131,7 @@ impl Session {
         reason: RegistryErrorReason,
     ) -> RegistryError {
         let error = RegistryError::new(at, reason);
-        if self.auth.is_shown_in(&error.to_string()) {
+        if error.reason().has_foreign_text() && self.auth.is_shown_in(&error.to_string()) {
             return RegistryError::new(&self.host, RegistryErrorReason::Echo);
         }
         error

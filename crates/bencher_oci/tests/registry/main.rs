@@ -1,0 +1,14 @@
+//! The registry client against a real registry, and against servers that are bad in one way each.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod errors;
+mod hostile;
+mod real;
+mod real_registry;
+mod secrecy;
+mod server;
+mod site;
+mod support;
+mod tokens;
+mod transfer;
