@@ -40,10 +40,12 @@ impl Proxies {
 
     /// The proxy that leads to `origin`.
     pub(super) fn choose(&self, origin: &Origin) -> Option<&str> {
-        let proxy = match origin.is_https {
-            true => self.https.as_deref(),
-            false => self.http.as_deref(),
-        }?;
+        let of_scheme = if origin.is_https {
+            &self.https
+        } else {
+            &self.http
+        };
+        let proxy = of_scheme.as_deref()?;
         let address: Option<IpAddr> = origin.bare_host().parse().ok();
         let is_loopback = address.is_some_and(|address| address.is_loopback())
             || origin.host == "localhost"

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod content;
+mod documents;
 mod errors;
-mod hostile;
 mod real;
 mod real_registry;
+mod realms;
+mod redirects;
+mod retries;
 mod secrecy;
 mod server;
 mod site;

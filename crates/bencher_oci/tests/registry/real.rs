@@ -201,7 +201,7 @@ fn what_buildah_pushes() {
         "FROM scratch\nCOPY hello /\nCMD [\"/hello\"]\n",
     )
     .unwrap();
-    let (root, runroot, context) = (path("store"), path("run"), path(""));
+    let (root, runroot, folder) = (path("store"), path("run"), path(""));
     let storage = [
         "--root",
         &root,
@@ -214,7 +214,7 @@ fn what_buildah_pushes() {
         let mut command = std::process::Command::new("buildah");
         command.args(storage).args(args).output().unwrap()
     };
-    let built = buildah(&["build", "--isolation", "chroot", "-t", "made", &context]);
+    let built = buildah(&["build", "--isolation", "chroot", "-t", "made", &folder]);
     if !built.status.success() {
         let errors = String::from_utf8_lossy(&built.stderr);
         println!("skipped: buildah cannot build here: {}", errors.trim());

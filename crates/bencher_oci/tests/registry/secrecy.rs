@@ -72,9 +72,10 @@ fn no_secret_is_logged() {
     let location = storage.url(&format!("/blob?signature={SIGNATURE}"));
     let tokens = Server::start(|request| {
         let token = format!(r#"{{"token":"{TOKEN}"}}"#);
-        match request.header("authorization").is_some() || request.body.contains("very-secret-") {
-            true => Reply::bytes(token.as_bytes()),
-            false => Reply::status(401),
+        if request.header("authorization").is_some() || request.body.contains("very-secret-") {
+            Reply::bytes(token.as_bytes())
+        } else {
+            Reply::status(401)
         }
     });
     let challenge = format!("Bearer realm=\"{}\"", tokens.url("/token"));
@@ -111,9 +112,12 @@ fn a_signed_url_is_not_shown() {
     let storage = Server::start(|_| Reply::status(403));
     let location = storage.url(&format!("/blob?signature={SIGNATURE}"));
     let site = Site::of(&[layer(1000)]);
-    let registry = Server::start(move |request| match is_blob(request) {
-        true => Reply::redirect(&location),
-        false => site.reply(request),
+    let registry = Server::start(move |request| {
+        if is_blob(request) {
+            Reply::redirect(&location)
+        } else {
+            site.reply(request)
+        }
     });
     let error = pull(&registry, options()).err().unwrap();
     assert_says(&error, "access denied");

@@ -89,16 +89,16 @@ impl Reply {
     fn write(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         let mut head = format!("HTTP/1.1 {} X\r\n", self.status);
         for (name, value) in &self.headers {
-            head += &format!("{name}: {value}\r\n");
+            head += &[name, ": ", value, "\r\n"].concat();
         }
         match &self.body {
             Body::Full(bytes) => {
-                head += &format!("Content-Length: {}\r\n\r\n", bytes.len());
+                head += &content_length(bytes.len() as u64);
                 stream.write_all(head.as_bytes())?;
                 stream.write_all(bytes)
             }
             Body::Announced(length, bytes) => {
-                head += &format!("Content-Length: {length}\r\n\r\n");
+                head += &content_length(*length);
                 stream.write_all(head.as_bytes())?;
                 stream.write_all(bytes)?;
                 Err(std::io::ErrorKind::ConnectionAborted.into())
@@ -114,7 +114,7 @@ impl Reply {
                 stream.write_all(b"0\r\n\r\n")
             }
             Body::Trickle(length) => {
-                head += &format!("Content-Length: {length}\r\n\r\n");
+                head += &content_length(*length);
                 stream.write_all(head.as_bytes())?;
                 loop {
                     stream.write_all(b"x")?;
@@ -139,6 +139,11 @@ impl Reply {
             }
         }
     }
+}
+
+/// The last line of a header.
+fn content_length(length: u64) -> String {
+    format!("Content-Length: {length}\r\n\r\n")
 }
 
 type Handler = dyn Fn(&Request) -> Reply + Send + Sync;

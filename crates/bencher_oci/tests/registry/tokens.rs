@@ -34,9 +34,10 @@ fn guarded(challenge: String, wanted: impl Fn(&str) -> bool + Send + Sync + 'sta
     let site = Site::of(&[layer(1000), layer(2000)]);
     Server::start(move |request| {
         let is_welcome = request.header("authorization").is_some_and(&wanted);
-        match is_welcome || request.path == "/v2/" {
-            true => site.reply(request),
-            false => Reply::status(401).with("WWW-Authenticate", &challenge),
+        if is_welcome || request.path == "/v2/" {
+            site.reply(request)
+        } else {
+            Reply::status(401).with("WWW-Authenticate", &challenge)
         }
     })
 }
@@ -49,12 +50,12 @@ fn bearer_challenge(token_server: &Server) -> String {
 /// A token server that counts: `t1`, `t2`, …
 fn token_server(is_welcome: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
-    Server::start(move |request| match is_welcome(request) {
-        true => {
-            let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-            Reply::bytes(format!(r#"{{"token":"t{number}","expires_in":300}}"#).as_bytes())
+    Server::start(move |request| {
+        if !is_welcome(request) {
+            return Reply::status(401);
         }
-        false => Reply::status(401),
+        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+        Reply::bytes(format!(r#"{{"token":"t{number}","expires_in":300}}"#).as_bytes())
     })
 }
 

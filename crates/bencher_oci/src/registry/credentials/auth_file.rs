@@ -188,6 +188,10 @@ mod tests {
         find(file.as_bytes(), &image.parse().unwrap())
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "compared with what may be nothing"
+    )]
     fn password(username: &str, password: &str) -> Option<Found> {
         Some(Found::Credentials(Credentials::Password {
             username: username.to_owned(),
@@ -195,6 +199,10 @@ mod tests {
         }))
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "compared with what may be nothing"
+    )]
     fn helper(name: &str, server: &str) -> Option<Found> {
         Some(Found::Helper {
             name: name.to_owned(),
