@@ -7,6 +7,7 @@ mod documents;
 mod errors;
 mod real;
 mod real_registry;
+mod real_tokens;
 mod realms;
 mod redirects;
 mod retries;

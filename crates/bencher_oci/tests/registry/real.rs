@@ -18,7 +18,7 @@ use crate::support::*;
 const HTPASSWD: &str = "user:$2y$05$SR/JEAFFLx8bXDfVzNyvF.fdp8RV6AGxMYIAuZTXRRY9NSi2ktW6u\n";
 
 /// Pulls `name` from a registry.
-fn pull_name(
+pub(crate) fn pull_name(
     registry: &RealRegistry,
     name: &str,
     options: RegistryOptions,
@@ -77,7 +77,17 @@ fn layout(folder: &Path) -> Vec<Vec<u8>> {
 
 /// A registry with the images of [`layout`] as `o/r:v1`, and their layers.
 fn filled(setup: &Setup<'_>, options: &[&str]) -> Option<(RealRegistry, Vec<Vec<u8>>)> {
+    filled_after(setup, options, |_| {})
+}
+
+/// The same, with something that is done before the images come.
+pub(crate) fn filled_after(
+    setup: &Setup<'_>,
+    options: &[&str],
+    act: impl FnOnce(&RealRegistry),
+) -> Option<(RealRegistry, Vec<Vec<u8>>)> {
     let registry = RealRegistry::start(setup)?;
+    act(&registry);
     let folder = tempfile::tempdir().unwrap();
     let layers = layout(folder.path());
     let source = format!("oci:{}:v1", folder.path().display());
@@ -266,6 +276,7 @@ fn a_registry_with_passwords() {
     let setup = Setup {
         is_encrypted: true,
         htpasswd: Some(HTPASSWD),
+        ..Setup::default()
     };
     let Some((registry, layers)) = filled(
         &setup,

@@ -10,6 +10,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
 };
 
+/// Whom the registry's tokens are for, and who made them.
+pub(crate) const SERVICE: &str = "test-registry";
+pub(crate) const ISSUER: &str = "test-issuer";
+
 /// What a registry is to be like.
 #[derive(Default)]
 pub(crate) struct Setup<'a> {
@@ -17,6 +21,9 @@ pub(crate) struct Setup<'a> {
     pub(crate) is_encrypted: bool,
     /// The lines of its file of passwords.
     pub(crate) htpasswd: Option<&'a str>,
+    /// The URL of its token server, whose tokens are signed with [`RealRegistry::path`]'s
+    /// `key.pem`.
+    pub(crate) realm: Option<&'a str>,
 }
 
 /// A registry. It ends with this value, and its images with it.
@@ -39,8 +46,8 @@ impl RealRegistry {
              http:\n  addr: 127.0.0.1:0\n",
             path("images"),
         );
+        write_certificates(folder.path());
         if setup.is_encrypted {
-            write_certificates(folder.path());
             let (certificate, key) = (path("certificate.pem"), path("key.pem"));
             write!(
                 config,
@@ -54,6 +61,15 @@ impl RealRegistry {
             write!(
                 config,
                 "auth:\n  htpasswd:\n    realm: test\n    path: {users}\n"
+            )
+            .unwrap();
+        }
+        if let Some(realm) = setup.realm {
+            let ca = path("ca.pem");
+            write!(
+                config,
+                "auth:\n  token:\n    realm: {realm}\n    service: {SERVICE}\n    \
+                 issuer: {ISSUER}\n    rootcertbundle: {ca}\n"
             )
             .unwrap();
         }
@@ -82,7 +98,12 @@ impl RealRegistry {
 
     /// The CA that signed its certificate.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.path("ca.pem")
+    }
+
+    /// A file of its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Where it keeps the blob with this digest.
