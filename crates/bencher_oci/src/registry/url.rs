@@ -29,7 +29,7 @@ pub(super) struct Origin {
     pub(super) port: u16,
 }
 
-/// Why a text is not a [`Url`].
+/// Why a text is not a URL that can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not a URL at all, relative where it must not be, or absurdly long.
