@@ -21,7 +21,7 @@ use crate::Excerpt;
 
 /// How names become addresses.
 pub trait HostNames: Debug + Send + Sync {
-    /// The addresses of `host`, which may be an address itself, with `port`.
+    /// The addresses of `host`, with `port`.
     ///
     /// # Errors
     /// The name is not known, or the look-up fails.
@@ -125,6 +125,9 @@ impl Guard {
 
     fn addresses(&self, url: &Url, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
         let (host, port) = (url.origin().bare_host().to_owned(), url.origin().port);
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
         let (send, receive) = channel();
         let (names, name) = (Arc::clone(&self.names), host.clone());
         let look_up = move || {

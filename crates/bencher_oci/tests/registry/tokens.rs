@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bencher_oci::Digest;
 use bencher_oci::registry::{AuthFiles, Credentials, RegistryOptions, Secret};
+use bencher_oci::{Digest, Platform};
 
 use crate::server::{Reply, Request, Server};
 use crate::site::{Site, layer};
@@ -153,6 +153,68 @@ fn a_given_token_goes_to_the_registry_as_it_is() {
 }
 
 #[test]
+fn a_registry_token_of_a_file_is_used_for_all_requests() {
+    let registry = guarded("Bearer realm=\"x\"".to_owned(), |header| {
+        header == "Bearer given"
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.json");
+    let host = registry.host();
+    let file = format!(r#"{{"auths":{{"{host}":{{"registrytoken":"given"}}}}}}"#);
+    std::fs::write(&path, file).unwrap();
+    let found = RegistryOptions {
+        auth_files: AuthFiles { paths: vec![path] },
+        ..options()
+    };
+    pull(&registry, found).unwrap();
+    // Only the first one is told that it is needed.
+    let sent = authorizations(&registry);
+    assert_eq!(sent.iter().filter(|it| it.is_none()).count(), 1, "{sent:?}");
+}
+
+#[test]
+fn a_part_of_a_registry_has_credentials_of_its_own() {
+    let registry = Server::start(|request| {
+        // "one:1" and "two:2" in base64.
+        let user = if request.path.starts_with("/v2/owner/") {
+            "Basic b25lOjE="
+        } else {
+            "Basic dHdvOjI="
+        };
+        let is_welcome = request.header("authorization") == Some(user);
+        let challenge = "Basic realm=\"r\"";
+        if is_welcome || request.path == "/v2/" {
+            Reply::status(404)
+        } else {
+            Reply::status(401).with("WWW-Authenticate", challenge)
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.json");
+    let host = registry.host();
+    let file = format!(
+        r#"{{"auths":{{"{host}/owner":{{"auth":"b25lOjE="}},"{host}":{{"auth":"dHdvOjI="}}}}}}"#
+    );
+    std::fs::write(&path, file).unwrap();
+    let puller = Puller::new(
+        &registry,
+        RegistryOptions {
+            auth_files: AuthFiles { paths: vec![path] },
+            ..options()
+        },
+    );
+    for name in ["owner/name", "other/name"] {
+        let image = format!("{host}/{name}").parse().unwrap();
+        let error = puller
+            .client
+            .resolve(&image, &Platform::host(), &Notes::default())
+            .unwrap_err();
+        // Known, and let in: there is only no image.
+        assert_says(&error.to_string(), "no such image");
+    }
+}
+
+#[test]
 fn a_token_that_expires_is_renewed_before_it_is_refused() {
     let tokens = token_server(|_| true);
     let registry = guarded(bearer_challenge(&tokens), |_| true);
@@ -281,7 +343,7 @@ fn credentials_of_docker_and_podman_are_found() {
     let puller = Puller::new(&registry, found);
     let observed = puller
         .client
-        .resolve(&puller.image, &bencher_oci::Platform::host(), &notes);
+        .resolve(&puller.image, &Platform::host(), &notes);
     let broken = format!(
         "{} is not a valid configuration of Docker or Podman (line 1)",
         path.display()
