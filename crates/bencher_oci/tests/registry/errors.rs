@@ -119,3 +119,25 @@ fn statuses_are_told_with_what_to_try() {
         );
     }
 }
+
+/// Run by [`certificates_that_are_not_there`] in an environment of its own.
+#[test]
+#[ignore = "run by another test in an environment of its own"]
+fn what_is_said_of_certificates() {
+    println!("SAID {}", error_of("nowhere.invalid", options()));
+}
+
+#[test]
+fn certificates_that_are_not_there() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "errors::what_is_said_of_certificates"])
+        .args(["--ignored", "--nocapture"])
+        .env("SSL_CERT_FILE", "/nonexistent.pem")
+        .env_remove("SSL_CERT_DIR")
+        .output()
+        .unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let said = output.lines().find_map(|line| line.split_once("SAID "));
+    let said = said.unwrap_or_else(|| panic!("{output}")).1;
+    assert_says(said, "the CA file /nonexistent.pem cannot be used: ");
+}
