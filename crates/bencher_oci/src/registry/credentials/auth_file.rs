@@ -110,7 +110,8 @@ pub(super) fn find(
 /// What a registry may be called in a file, the most specific name first: Podman's files can have
 /// other credentials for a part of a registry.
 fn keys(image: &RegistryReference) -> Vec<String> {
-    let full = format!("{}/{}", image.registry(), image.repository());
+    let registry = image.registry().to_ascii_lowercase();
+    let full = format!("{registry}/{}", image.repository());
     let mut keys = vec![full];
     while let Some((parent, _)) = keys.last().and_then(|key| key.rsplit_once('/')) {
         keys.push(parent.to_owned());
