@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bencher_oci::registry::{
     BlobSink, BlobStore, Cancellation, Clock, HostNames, PullEvent, PullObserver, RegistryClient,
-    RegistryOptions, RegistryReference, RemoteImage, Unobserved,
+    RegistryOptions, RegistryReference, RemoteImage, RetryPolicy, Unobserved,
 };
 use bencher_oci::{Descriptor, Digest, Platform};
 
@@ -97,6 +97,14 @@ pub(crate) fn options_with(clock: &Arc<TestClock>) -> RegistryOptions {
     RegistryOptions {
         clock: Arc::<TestClock>::clone(clock),
         ..RegistryOptions::default()
+    }
+}
+
+/// No second attempts: for what takes real time.
+pub(crate) fn once() -> RetryPolicy {
+    RetryPolicy {
+        attempts: 1,
+        ..RetryPolicy::default()
     }
 }
 
