@@ -1,6 +1,7 @@
 //! Passwords and tokens: never printed, and wiped from memory when they are dropped.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
@@ -47,6 +48,12 @@ impl Secret {
                 .windows(WINDOW)
                 .any(|window| secret.windows(WINDOW).any(|part| part == window)),
         }
+    }
+}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use bencher_oci::registry::{RegistryOptions, Timeouts};
+use bencher_oci::registry::{Proxies, RegistryOptions, Secret, Timeouts};
 
 use crate::server::{Reply, Server};
 use crate::site::{Site, layer};
@@ -139,4 +139,36 @@ fn certificates_that_are_not_there() {
     let said = output.lines().find_map(|line| line.split_once("SAID "));
     let said = said.unwrap_or_else(|| panic!("{output}")).1;
     assert_says(said, "the CA file /nonexistent.pem cannot be used: ");
+}
+
+#[test]
+fn proxies_that_cannot_be_used() {
+    for (proxy, reason) in [
+        (
+            "socks5://user:hunter2@127.0.0.1:1",
+            "Socks5 is not supported, only an HTTP proxy is",
+        ),
+        (
+            "http://user:hunter2@[",
+            "it is not a URL like http://proxy:3128",
+        ),
+    ] {
+        let options = RegistryOptions {
+            proxies: Proxies {
+                https: Some(Secret::new(proxy)),
+                ..Proxies::default()
+            },
+            ..options()
+        };
+        let shown = format!("{options:?}");
+        let error = error_of("registry.example", options);
+        assert_says(
+            &error,
+            &format!("the proxy of the environment cannot be used ({reason})"),
+        );
+        assert!(
+            !format!("{error} {shown}").contains("hunter2"),
+            "{error} {shown}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! Registries that lead astray: redirects to where a token, or any request, must not go.
 
-use bencher_oci::registry::{Proxies, RegistryOptions};
+use bencher_oci::registry::{Proxies, RegistryOptions, Secret};
 
 use crate::server::{Proxy, Reply, Request, Server};
 use crate::site::{Site, is_blob, is_blob_of, layer};
@@ -185,8 +185,8 @@ fn a_redirect_to_a_name_of_an_address_inside_is_refused() {
 fn behind_a_proxy(proxy: &Proxy) -> RegistryOptions {
     RegistryOptions {
         proxies: Proxies {
-            http: Some(proxy.url()),
-            https: Some(proxy.url()),
+            http: Some(Secret::new(proxy.url())),
+            https: Some(Secret::new(proxy.url())),
             ..Proxies::default()
         },
         insecure_registries: vec!["registry.example".to_owned()],
