@@ -1,7 +1,7 @@
 //! Who this client is to its registry: the credentials, and the tokens that they were changed into.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::challenge::Challenge;
@@ -28,7 +28,8 @@ pub(super) struct Grant {
 /// The credentials of one registry and what came of them.
 #[derive(Debug, Default)]
 pub(super) struct Auth {
-    credentials: OnceLock<Credentials>,
+    /// By repository: files can have other ones for a part of a registry.
+    credentials: Mutex<HashMap<String, Credentials>>,
     /// By repository. It is held while a token is fetched, so that of many threads that need one
     /// only the first one fetches it.
     grants: Mutex<HashMap<String, Grant>>,
@@ -72,15 +73,17 @@ impl Auth {
         sent: Option<&Grant>,
     ) -> Result<Grant, RegistryErrorReason> {
         let credentials = self.credentials(asking);
-        if let Credentials::Token(token) = credentials {
-            return match sent {
-                None => Ok(self.preset(token)),
-                Some(_) => Err(RegistryErrorReason::TokenRefused),
-            };
-        }
-        let challenge = challenge.ok_or(RegistryErrorReason::Challenge)?;
         let mut grants = lock(&self.grants);
         let repository = asking.image.repository();
+        if let Credentials::Token(token) = &credentials {
+            if sent.is_some() {
+                return Err(RegistryErrorReason::TokenRefused);
+            }
+            let grant = self.preset(token);
+            grants.insert(repository.to_owned(), grant.clone());
+            return Ok(grant);
+        }
+        let challenge = challenge.ok_or(RegistryErrorReason::Challenge)?;
         let known = grants.get(repository);
         let serial = known.map_or(1, |known| known.serial + 1);
         // Another thread was faster.
@@ -89,7 +92,7 @@ impl Auth {
         {
             return Ok(known.clone());
         }
-        let grant = self.new_grant(asking, challenge, credentials, serial)?;
+        let grant = self.new_grant(asking, challenge, &credentials, serial)?;
         self.remember(&grant.header);
         grants.insert(repository.to_owned(), grant.clone());
         Ok(grant)
@@ -156,30 +159,32 @@ impl Auth {
         RegistryErrorReason::NoCredentials(lock(&self.problem).take())
     }
 
-    fn credentials(&self, asking: Asking<'_>) -> &Credentials {
-        self.credentials.get_or_init(|| {
-            let options = asking.http.options();
-            let credentials = match &options.credentials {
-                Some(credentials) => credentials.clone(),
-                None => options
-                    .auth_files
-                    .find(asking.image)
-                    .unwrap_or_else(|error| {
-                        let event = PullEvent::NoCredentials { error: &error };
-                        asking.observer.event(&event);
-                        *lock(&self.problem) = Some(error);
-                        Credentials::Anonymous
-                    }),
-            };
-            match &credentials {
-                Credentials::Anonymous => {}
-                Credentials::Password { password, .. } => self.remember(password),
-                Credentials::IdentityToken(token) | Credentials::Token(token) => {
-                    self.remember(token);
-                }
-            }
-            credentials
-        })
+    fn credentials(&self, asking: Asking<'_>) -> Credentials {
+        let mut known = lock(&self.credentials);
+        let repository = asking.image.repository();
+        if let Some(credentials) = known.get(repository) {
+            return credentials.clone();
+        }
+        let options = asking.http.options();
+        let credentials = match &options.credentials {
+            Some(credentials) => credentials.clone(),
+            None => options
+                .auth_files
+                .find(asking.image)
+                .unwrap_or_else(|error| {
+                    let event = PullEvent::NoCredentials { error: &error };
+                    asking.observer.event(&event);
+                    *lock(&self.problem) = Some(error);
+                    Credentials::Anonymous
+                }),
+        };
+        match &credentials {
+            Credentials::Anonymous => {}
+            Credentials::Password { password, .. } => self.remember(password),
+            Credentials::IdentityToken(token) | Credentials::Token(token) => self.remember(token),
+        }
+        known.insert(repository.to_owned(), credentials.clone());
+        credentials
     }
 
     /// A token that was given as it is.

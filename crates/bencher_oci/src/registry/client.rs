@@ -140,10 +140,10 @@ impl Work<'_> {
             let Err(error) = self.fetch(blob) else {
                 continue;
             };
-            self.is_stopped.store(true, Ordering::Relaxed);
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that end because another one failed come later.
+            // Those that end because this one failed are told only now, and come later.
             first.get_or_insert(error);
+            self.is_stopped.store(true, Ordering::Relaxed);
         }
     }
 

@@ -236,6 +236,26 @@ impl RegistryErrorReason {
         }
     }
 
+    /// Whether the message has a text in it that a server has chosen.
+    pub(super) fn has_foreign_text(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownHost { .. }
+                | Self::Connection(_)
+                | Self::Tls(_)
+                | Self::Proxy(_)
+                | Self::Address(_)
+                | Self::Protocol(_)
+                | Self::Redirect(_)
+                | Self::Realm(_)
+                | Self::TokenServer { .. }
+                | Self::Document(_)
+                | Self::NotAnImage(_)
+                | Self::Image(_)
+                | Self::Url(_)
+        )
+    }
+
     /// When the server wants to see the request again.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {

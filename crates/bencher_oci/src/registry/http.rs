@@ -74,7 +74,7 @@ impl Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Route {
     encryption: Encryption,
-    proxy: Option<String>,
+    proxy: Option<Secret>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,7 +183,7 @@ impl Http {
         };
         let route = Route {
             encryption,
-            proxy: proxy.map(str::to_owned),
+            proxy: proxy.cloned(),
         };
         let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(agent) = agents.get(&route) {
@@ -196,7 +196,7 @@ impl Http {
 
     fn new_agent(&self, route: &Route) -> Result<Agent, RegistryErrorReason> {
         let timeouts = &self.options.timeouts;
-        let proxy = route.proxy.as_deref().map(proxy).transpose()?;
+        let proxy = route.proxy.as_ref().map(proxy).transpose()?;
         let mut config = Agent::config_builder()
             // What is no success decides about what comes next: none of that is ureq's.
             .http_status_as_error(false)
@@ -268,8 +268,8 @@ impl Request<'_> {
     }
 }
 
-fn proxy(text: &str) -> Result<Proxy, RegistryErrorReason> {
-    let proxy = Proxy::new(text).map_err(|_| {
+fn proxy(url: &Secret) -> Result<Proxy, RegistryErrorReason> {
+    let proxy = Proxy::new(url.expose()).map_err(|_| {
         // The text may hold a password.
         RegistryErrorReason::Proxy("it is not a URL like http://proxy:3128".to_owned())
     })?;

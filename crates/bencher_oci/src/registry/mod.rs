@@ -10,6 +10,20 @@
 //!             BlobSink   of the caller's BlobStore
 //! ```
 //!
+//! ```no_run
+//! # use bencher_oci::registry::BlobStore;
+//! # fn pull(store: &dyn BlobStore) -> Result<(), Box<dyn std::error::Error>> {
+//! use bencher_oci::Platform;
+//! use bencher_oci::registry::{RegistryClient, RegistryOptions, RegistryReference, Unobserved};
+//!
+//! let name: RegistryReference = "ghcr.io/owner/name:1.0".parse()?;
+//! let client = RegistryClient::new(&name, RegistryOptions::from_env());
+//! let image = client.resolve(&name, &Platform::host(), &Unobserved)?;
+//! client.fetch_layers(&image, store, &Unobserved)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! It is built on `ureq` and not on a registry client such as `oci-client` (0.18): that one follows
 //! redirects by the default of its HTTP library and asks whatever realm it is given, so private
 //! addresses cannot be refused where they are connected to, and it has no resumption of its own,
@@ -18,12 +32,12 @@
 //! **A token goes to the registry and the realm that it was meant for, and nowhere else.**
 //!
 //! * `Authorization` is only sent to the registry's own scheme, host and port; a redirect to
-//!   anywhere else goes on without it ([`session`]).
+//!   anywhere else goes on without it (`session`).
 //! * Redirects and realms are HTTP or HTTPS, never less encrypted than the registry, and never at
 //!   a loopback, private, link-local or metadata address unless the registry is at such a one
-//!   itself. The addresses that are checked are the ones that are connected to ([`resolver`]).
+//!   itself. The addresses that are checked are the ones that are connected to (`resolver`).
 //!   Behind a proxy, which looks names up itself, only names and literal addresses can be checked.
-//! * Secrets have no `Display`; an error message in which one would stand is replaced ([`session`]).
+//! * Secrets have no `Display`; an error message in which one would stand is replaced (`session`).
 //!   The `log` crate's trace level, at which `ureq` writes whole requests, is compiled out.
 
 mod address;

@@ -86,10 +86,14 @@ impl FromStr for RegistryReference {
     fn from_str(text: &str) -> Result<Self, RegistryReferenceError> {
         let bare = text.strip_prefix("docker://").unwrap_or(text);
         let parts = split(bare).ok_or_else(|| RegistryReferenceError(Excerpt::new(text)))?;
-        let registry = match parts.host.map(str::to_ascii_lowercase) {
+        let registry = match parts.host {
             None => DOCKER_HUB.to_owned(),
-            Some(host) if DOCKER_HUB_ALIASES.contains(&host.as_str()) => DOCKER_HUB.to_owned(),
-            Some(host) => host,
+            Some(host) => match host.to_ascii_lowercase() {
+                lower if DOCKER_HUB_ALIASES.contains(&lower.as_str()) => DOCKER_HUB.to_owned(),
+                lower if lower.contains(['.', ':']) || lower == "localhost" => lower,
+                // Only its case tells it from a part of a name.
+                _ => host.to_owned(),
+            },
         };
         let repository = if registry == DOCKER_HUB && !parts.path.contains('/') {
             format!("{DOCKER_HUB_LIBRARY}{}", parts.path)
@@ -126,6 +130,8 @@ impl fmt::Display for RegistryReference {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -151,6 +157,7 @@ mod tests {
             ),
             ("localhost/a", "localhost/a:latest", "localhost"),
             ("HOST:5000/a:T", "host:5000/a:T", "host:5000"),
+            ("HOST/a", "HOST/a:latest", "HOST"),
             ("[::1]:5000/a/b", "[::1]:5000/a/b:latest", "[::1]:5000"),
             (&pinned, &pinned, "ghcr.io"),
         ] {
@@ -203,6 +210,21 @@ mod tests {
                 error.contains("is not the name of an image in a registry"),
                 "{error}"
             );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_full_name_means_itself(text in "([a-zA-Z0-9.:-]{0,12}/)?[a-z0-9._/-]{0,12}(:[a-zA-Z0-9._-]{0,6})?|.{0,40}") {
+            if let Ok(reference) = text.parse::<RegistryReference>() {
+                let full = reference.to_string();
+                let again = full.parse::<RegistryReference>().unwrap();
+                prop_assert_eq!(again.to_string(), full);
+                prop_assert_eq!(again.host(), reference.host());
+                prop_assert_eq!(again.repository(), reference.repository());
+                // What becomes a part of a URL cannot lead out of its place in it.
+                prop_assert!(!reference.repository().split('/').any(|part| part.starts_with('.')));
+            }
         }
     }
 }

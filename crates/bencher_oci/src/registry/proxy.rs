@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::Secret;
 use super::url::{Origin, bare_host};
 
 /// Which proxy to use for which host.
@@ -9,11 +10,11 @@ use super::url::{Origin, bare_host};
 /// Loopback hosts are never behind a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    /// For plain HTTP: `$http_proxy`. `$HTTP_PROXY` is not read: a CGI program gets it from its
+    /// For plain HTTP, with a password if it wants one: `$http_proxy`. `$HTTP_PROXY` is not read: a CGI program gets it from its
     /// client.
-    pub http: Option<String>,
+    pub http: Option<Secret>,
     /// For HTTPS: `$https_proxy` or `$HTTPS_PROXY`.
-    pub https: Option<String>,
+    pub https: Option<Secret>,
     /// For which hosts not, separated by commas: `$no_proxy` or `$NO_PROXY`. `*`, a domain with or
     /// without a leading dot, an address, a network in CIDR notation, each with or without a port.
     pub exceptions: String,
@@ -32,18 +33,21 @@ impl Proxies {
                 .find_map(|name| get(name).filter(|value| !value.trim().is_empty()))
         };
         Self {
-            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]),
-            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]).map(Secret::new),
+            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
+                .map(Secret::new),
             exceptions: first(&["no_proxy", "NO_PROXY"]).unwrap_or_default(),
         }
     }
 
     /// The proxy that leads to `origin`.
-    pub(super) fn choose(&self, origin: &Origin) -> Option<&str> {
-        let proxy = match origin.is_https {
-            true => self.https.as_deref(),
-            false => self.http.as_deref(),
-        }?;
+    pub(super) fn choose(&self, origin: &Origin) -> Option<&Secret> {
+        let of_scheme = if origin.is_https {
+            &self.https
+        } else {
+            &self.http
+        };
+        let proxy = of_scheme.as_ref()?;
         let address: Option<IpAddr> = origin.bare_host().parse().ok();
         let is_loopback = address.is_some_and(|address| address.is_loopback())
             || origin.host == "localhost"
@@ -122,18 +126,18 @@ mod tests {
             "NO_PROXY" => Some("a,b".to_owned()),
             _ => None,
         });
-        assert_eq!(proxies.http.as_deref(), Some("http://all"));
-        assert_eq!(proxies.https.as_deref(), Some("http://secure"));
+        assert_eq!(proxies.http, Some(Secret::new("http://all")));
+        assert_eq!(proxies.https, Some(Secret::new("http://secure")));
         assert_eq!(proxies.exceptions, "a,b");
     }
 
     #[test]
     fn the_scheme_decides() {
         let proxies = Proxies {
-            https: Some("http://p".to_owned()),
+            https: Some(Secret::new("http://p")),
             ..Proxies::default()
         };
-        assert_eq!(proxies.choose(&origin("h", true)), Some("http://p"));
+        assert_eq!(proxies.choose(&origin("h", true)), proxies.https.as_ref());
         assert_eq!(proxies.choose(&origin("h", false)), None);
     }
 
@@ -165,7 +169,7 @@ mod tests {
             ("", "[::1]:5000", false),
         ] {
             let proxies = Proxies {
-                http: Some("http://p".to_owned()),
+                http: Some(Secret::new("http://p")),
                 https: None,
                 exceptions: exceptions.to_owned(),
             };

@@ -21,7 +21,7 @@ use crate::Excerpt;
 
 /// How names become addresses.
 pub trait HostNames: Debug + Send + Sync {
-    /// The addresses of `host`, which may be an address itself, with `port`.
+    /// The addresses of `host`, with `port`.
     ///
     /// # Errors
     /// The name is not known, or the look-up fails.
@@ -97,10 +97,11 @@ impl Guard {
             return Ok(());
         }
         let is_registry = host == self.registry;
-        let known = match is_registry {
+        let known = if is_registry {
             // The user named the registry, so wherever it is, is where it may be.
-            true => self.kinds.get_or_init(|| kinds.clone()).as_slice(),
-            false => self.kinds.get().map_or(&[][..], Vec::as_slice),
+            self.kinds.get_or_init(|| kinds.clone()).as_slice()
+        } else {
+            self.kinds.get().map_or(&[][..], Vec::as_slice)
         };
         let is_allowed = |kind: &AddressKind| *kind == AddressKind::Public || known.contains(kind);
         match kinds.into_iter().find(|kind| !is_allowed(kind)) {
@@ -124,6 +125,9 @@ impl Guard {
 
     fn addresses(&self, url: &Url, timeout: NextTimeout) -> Result<Vec<SocketAddr>, ureq::Error> {
         let (host, port) = (url.origin().bare_host().to_owned(), url.origin().port);
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
         let (send, receive) = channel();
         let (names, name) = (Arc::clone(&self.names), host.clone());
         let look_up = move || {
@@ -140,10 +144,8 @@ impl Guard {
             Some(limit) => receive.recv_timeout(*limit),
         };
         let found = match answer {
-            Ok(found) => found.and_then(|addresses| match addresses.is_empty() {
-                true => Err(io::Error::other("no address")),
-                false => Ok(addresses),
-            }),
+            Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::other("no address")),
+            Ok(found) => found,
             Err(RecvTimeoutError::Timeout) => return Err(ureq::Error::Timeout(timeout.reason)),
             Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the look-up died")),
         };

@@ -105,11 +105,11 @@ impl Session {
     ) -> Result<(), RegistryError> {
         let options = self.http.options();
         let reason = error.reason();
-        let wait = match reason.is_transient() {
-            true => options
-                .retries
-                .wait(failed, reason.retry_after(), fastrand::f64()),
-            false => None,
+        let wait = if reason.is_transient() {
+            let asked = reason.retry_after();
+            options.retries.wait(failed, asked, fastrand::f64())
+        } else {
+            None
         };
         let Some(wait) = wait else { return Err(error) };
         let event = PullEvent::Retry {
@@ -131,7 +131,7 @@ impl Session {
         reason: RegistryErrorReason,
     ) -> RegistryError {
         let error = RegistryError::new(at, reason);
-        if self.auth.is_shown_in(&error.to_string()) {
+        if error.reason().has_foreign_text() && self.auth.is_shown_in(&error.to_string()) {
             return RegistryError::new(&self.host, RegistryErrorReason::Echo);
         }
         error
@@ -209,9 +209,10 @@ impl Session {
         let may_be_plain = is_loopback(&encrypted.host)
             || self.http.is_insecure(&encrypted)
             || self.http.is_insecure(&plain);
-        let found = match may_be_plain {
-            false => encrypted,
-            true => self.retry(pull, || self.find_scheme(&encrypted, &plain))?,
+        let found = if may_be_plain {
+            self.retry(pull, || self.find_scheme(&encrypted, &plain))?
+        } else {
+            encrypted
         };
         Ok(self.registry.get_or_init(|| found).clone())
     }

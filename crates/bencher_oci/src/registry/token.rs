@@ -137,9 +137,10 @@ fn ask(http: &Http, realm: &Url, request: &TokenRequest<'_>) -> Result<Token, Re
             send(http, &url, None, None)?
         }
     };
-    let refused = match request.credentials.is_anonymous() {
-        true => RegistryErrorReason::NoCredentials(None),
-        false => RegistryErrorReason::Unauthorized,
+    let refused = if request.credentials.is_anonymous() {
+        RegistryErrorReason::NoCredentials(None)
+    } else {
+        RegistryErrorReason::Unauthorized
     };
     // OAuth 2.0 answers 400 to an identity token that has expired.
     let is_identity = matches!(request.credentials, Credentials::IdentityToken(_));

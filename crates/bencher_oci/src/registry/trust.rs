@@ -10,11 +10,18 @@ use super::RegistryErrorReason;
 /// The largest file of certificates that is read.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// The variables that name the host's certificates in the place of its own store.
+const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// What is trusted: what the host trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR` or the distribution's
 /// store; where it has none, Mozilla's list as of this program's build), and the certificates in
 /// `ca_file`.
 pub(super) fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason> {
     let found = rustls_native_certs::load_native_certs();
+    let named = VARIABLES.into_iter().find_map(std::env::var_os);
+    if let (true, Some(error), Some(path)) = (found.certs.is_empty(), found.errors.first(), named) {
+        return Err(unusable(Path::new(&path), error.to_string()));
+    }
     let own = ca_file.map(read).transpose()?.unwrap_or_default();
     let roots = if found.certs.is_empty() && own.is_empty() {
         RootCerts::WebPki
@@ -34,10 +41,7 @@ pub(super) fn unverified() -> TlsConfig {
 }
 
 fn read(path: &Path) -> Result<Vec<Certificate<'static>>, RegistryErrorReason> {
-    let unusable = |reason: String| RegistryErrorReason::Ca {
-        path: path.to_owned(),
-        reason,
-    };
+    let unusable = |reason| unusable(path, reason);
     let size = fs::metadata(path)
         .map_err(|error| unusable(error.to_string()))?
         .len();
@@ -62,6 +66,13 @@ fn read(path: &Path) -> Result<Vec<Certificate<'static>>, RegistryErrorReason> {
         ));
     }
     Ok(certificates)
+}
+
+fn unusable(path: &Path, reason: String) -> RegistryErrorReason {
+    RegistryErrorReason::Ca {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) struct Origin {
     pub(super) port: u16,
 }
 
-/// Why a text is not a [`Url`].
+/// Why a text is not a URL that can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
     /// Not a URL at all, relative where it must not be, or absurdly long.
@@ -122,9 +122,10 @@ impl Origin {
         }
         let host = authority.host().to_ascii_lowercase();
         // `host:` and `host:99999` have no port that can be connected to.
-        let port = match authority.as_str().len() == authority.host().len() {
-            true => default_port(is_https),
-            false => authority.port_u16().ok_or(UrlError::Malformed)?,
+        let port = if authority.as_str().len() == authority.host().len() {
+            default_port(is_https)
+        } else {
+            authority.port_u16().ok_or(UrlError::Malformed)?
         };
         if host.is_empty() {
             return Err(UrlError::Malformed);
@@ -161,9 +162,10 @@ fn default_port(is_https: bool) -> u16 {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.is_https {
-            true => Scheme::HTTPS,
-            false => Scheme::HTTP,
+        let scheme = if self.is_https {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
         };
         write!(f, "{scheme}://{}", self.host)?;
         if self.port != default_port(self.is_https) {

@@ -110,7 +110,8 @@ pub(super) fn find(
 /// What a registry may be called in a file, the most specific name first: Podman's files can have
 /// other credentials for a part of a registry.
 fn keys(image: &RegistryReference) -> Vec<String> {
-    let full = format!("{}/{}", image.registry(), image.repository());
+    let registry = image.registry().to_ascii_lowercase();
+    let full = format!("{registry}/{}", image.repository());
     let mut keys = vec![full];
     while let Some((parent, _)) = keys.last().and_then(|key| key.rsplit_once('/')) {
         keys.push(parent.to_owned());
@@ -188,6 +189,10 @@ mod tests {
         find(file.as_bytes(), &image.parse().unwrap())
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "compared with what may be nothing"
+    )]
     fn password(username: &str, password: &str) -> Option<Found> {
         Some(Found::Credentials(Credentials::Password {
             username: username.to_owned(),
@@ -195,6 +200,10 @@ mod tests {
         }))
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "compared with what may be nothing"
+    )]
     fn helper(name: &str, server: &str) -> Option<Found> {
         Some(Found::Helper {
             name: name.to_owned(),

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ pub(super) fn ask(
             status: status.to_string(),
         });
     }
-    read_answer(&output).ok_or_else(|| HelperError::Answer {
+    read_answer(&output).map_err(|_| HelperError::Answer {
         name: name.to_owned(),
     })
 }
@@ -127,16 +127,13 @@ fn converse(child: &mut Child, server: &str, limit: Duration) -> Option<Zeroizin
         // Nobody listens any more after the time-out.
         let _ = send.send(output);
     });
-    match receive.recv_timeout(limit) {
-        Ok(output) => Some(output),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    receive.recv_timeout(limit).ok()
 }
 
-fn read_answer(output: &[u8]) -> Option<Option<Credentials>> {
-    let answer: Answer = serde_json::from_slice(output).ok()?;
+fn read_answer(output: &[u8]) -> serde_json::Result<Option<Credentials>> {
+    let answer: Answer = serde_json::from_slice(output)?;
     let (username, secret) = (answer.username, answer.secret);
-    Some(match username.as_str() {
+    Ok(match username.as_str() {
         _ if secret.is_empty() => None,
         IS_TOKEN => Some(Credentials::IdentityToken(secret)),
         _ => Some(Credentials::Password {
@@ -152,7 +149,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let read = |text: &str| read_answer(text.as_bytes());
+        let read = |text: &str| read_answer(text.as_bytes()).ok();
         assert_eq!(
             read(r#"{"ServerURL":"x","Username":"u","Secret":"p"}"#),
             Some(Some(Credentials::Password {

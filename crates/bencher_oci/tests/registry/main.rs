@@ -1,0 +1,19 @@
+//! The registry client against a real registry, and against servers that are bad in one way each.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod content;
+mod documents;
+mod errors;
+mod real;
+mod real_registry;
+mod real_tokens;
+mod realms;
+mod redirects;
+mod retries;
+mod secrecy;
+mod server;
+mod site;
+mod support;
+mod tokens;
+mod transfer;
