@@ -3,6 +3,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::error::{file_error, remove_file};
 use super::lock::{Lock, Mode};
@@ -30,7 +31,8 @@ pub struct Ingest {
     digest: Digest,
     size: u64,
     offset: u64,
-    hasher: Hasher,
+    /// `None` if the writer verifies the blob.
+    hasher: Option<Hasher>,
     /// The partial file. `None` once it is a blob, or thrown away.
     partial: Option<Lock>,
     lease: Option<Lock>,
@@ -46,6 +48,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::Size`] if the blob is there with another length; other [`StoreError`]s.
     pub fn ingest(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
+        self.begin(digest, size, Some(Hasher::like(digest)))
+    }
+
+    /// The same for a writer that hashes every byte itself, those of [`Ingest::kept`] included, and
+    /// commits only what has the right digest: large blobs need not be hashed twice.
+    ///
+    /// # Errors
+    /// As [`Store::ingest`].
+    pub fn ingest_verified(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
+        self.begin(digest, size, None)
+    }
+
+    fn begin(
+        &self,
+        digest: &Digest,
+        size: u64,
+        hasher: Option<Hasher>,
+    ) -> Result<Ingestion, StoreError> {
         let lease = self.lease(digest)?;
         if self.has(digest, size)? {
             return Ok(Ingestion::Present(BlobLease::new(digest, lease)));
@@ -62,7 +82,7 @@ impl Store {
             digest: digest.clone(),
             size,
             offset: 0,
-            hasher: Hasher::like(digest),
+            hasher,
             partial: Some(partial),
             lease: Some(lease),
         };
@@ -100,6 +120,20 @@ impl Ingest {
         self.offset
     }
 
+    /// Gives what there is already, from the blob's beginning on, in pieces to `each`.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if it can not be read.
+    pub fn kept(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        let path = self.store.partial_path(&self.digest);
+        let mut file = self.file()?;
+        let failed = |cause| file_error("read", &path, cause);
+        file.rewind().map_err(failed)?;
+        read(file, &path, each)?;
+        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+        Ok(())
+    }
+
     /// Adds bytes.
     ///
     /// # Errors
@@ -119,7 +153,9 @@ impl Ingest {
             self.cut_off()?;
             return Err(self.write_error(cause));
         }
-        self.hasher.update(bytes);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
         self.offset += bytes.len() as u64;
         Ok(())
     }
@@ -129,7 +165,9 @@ impl Ingest {
     /// # Errors
     /// [`StoreError::File`].
     pub fn restart(&mut self) -> Result<(), StoreError> {
-        self.hasher = Hasher::like(&self.digest);
+        if let Some(hasher) = &mut self.hasher {
+            *hasher = Hasher::like(&self.digest);
+        }
         self.offset = 0;
         self.cut_off()
     }
@@ -158,8 +196,9 @@ impl Ingest {
                 actual: self.offset,
             });
         }
-        let actual = self.hasher.clone().finish();
-        if actual != self.digest {
+        if let Some(actual) = self.hasher.take().map(Hasher::finish)
+            && actual != self.digest
+        {
             self.discard()?;
             return Err(StoreError::Digest {
                 expected: self.digest.clone(),
@@ -192,27 +231,19 @@ impl Ingest {
 
     /// Takes in what an earlier writer left.
     fn resume(&mut self) -> Result<(), StoreError> {
-        let path = self.store.partial_path(&self.digest);
-        let failed = |cause| file_error("read", &path, cause);
-        let mut file = self.file()?;
-        if file.metadata().map_err(failed)?.len() > self.size {
+        let metadata = self.file()?.metadata();
+        let len = metadata
+            .map_err(|cause| file_error("look at", &self.store.partial_path(&self.digest), cause))?
+            .len();
+        if len > self.size {
             return self.restart();
         }
-        let mut buffer = vec![0; CHUNK];
-        let (mut offset, mut hasher) = (0, Hasher::like(&self.digest));
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(len) => {
-                    hasher.update(&buffer[..len]);
-                    offset += len as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(failed(error)),
-            }
+        if let Some(mut hasher) = self.hasher.take() {
+            self.kept(&mut |bytes| hasher.update(bytes))?;
+            self.hasher = Some(hasher);
         }
-        (self.offset, self.hasher) = (offset, hasher);
-        Ok(())
+        self.offset = len;
+        self.cut_off()
     }
 
     fn discard(&mut self) -> Result<(), StoreError> {
@@ -241,6 +272,19 @@ impl Ingest {
                 digest: self.digest.clone(),
             },
             _ => file_error("write", &self.store.partial_path(&self.digest), cause),
+        }
+    }
+}
+
+/// Reads a file from where it stands to its end.
+fn read(mut file: &File, path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => each(&buffer[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(file_error("read", path, error)),
         }
     }
 }

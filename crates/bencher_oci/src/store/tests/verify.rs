@@ -29,7 +29,7 @@ fn damaged_and_missing_blobs_are_found_and_can_be_got_again() {
     let [one, two] = ["one", "two"].map(|text| Digest::sha256(text.as_bytes()));
     overwrite(&fixture.store.blob_path(&one), b"eno");
     fs::remove_file(fixture.store.blob_path(&two)).unwrap();
-    assert_eq!(fixture.store.find("a").unwrap().missing, [two.clone()]);
+    assert_eq!(fixture.store.find("a").unwrap().missing, vec![two.clone()]);
     let content = Damage::Content {
         blob: one.clone(),
         actual: Digest::sha256(b"eno"),
