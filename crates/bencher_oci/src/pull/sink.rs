@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Arrival;
 use crate::registry::{BlobSink, BlobStore};
-use crate::{BlobLease, Descriptor, Digest, Ingest, Ingestion, Store, StoreError};
+use crate::{BlobLease, Descriptor, Digest, Ingest, Ingestion, Store};
 
 /// The store, with a lease of every blob that came into it.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Sink<'_> {
 
 impl BlobSink for Sink<'_> {
     fn resume(&mut self, kept: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-        Ok(self.ingest()?.read_kept(kept)?)
+        Ok(self.ingest()?.kept(kept)?)
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -103,17 +103,5 @@ impl Drop for Sink<'_> {
         if self.ingest.is_some() {
             self.arrival.fail();
         }
-    }
-}
-
-/// The error is inside; its kind is what a registry's client looks at.
-impl From<StoreError> for io::Error {
-    fn from(error: StoreError) -> Self {
-        let kind = match &error {
-            StoreError::NoSpace { .. } => io::ErrorKind::StorageFull,
-            StoreError::File { cause, .. } | StoreError::Folder { cause, .. } => cause.kind(),
-            _ => io::ErrorKind::Other,
-        };
-        Self::new(kind, error)
     }
 }

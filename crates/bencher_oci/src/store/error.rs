@@ -137,6 +137,18 @@ impl From<LayerError> for StoreError {
     }
 }
 
+/// The error is inside and can be had back with [`io::Error::downcast`].
+impl From<StoreError> for io::Error {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Folder { cause, .. } | StoreError::File { cause, .. } => cause.kind(),
+            StoreError::NoSpace { .. } => io::ErrorKind::StorageFull,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 pub(super) fn file_error(action: &'static str, path: &Path, cause: io::Error) -> StoreError {
     StoreError::File {
         action,

@@ -31,14 +31,24 @@ impl Store {
     /// As [`Store::find`], and [`StoreError::Image`].
     pub fn open_image(&self, text: &str, options: &ImageOptions) -> Result<Image, StoreError> {
         let digest = find(&index::read(self)?, text)?.digest.clone();
-        let lease = self.lease_image(&digest)?;
+        self.open_found(&digest, text, options)
+    }
+
+    /// Opens an image that was in the index a moment ago.
+    pub(super) fn open_found(
+        &self,
+        digest: &Digest,
+        text: &str,
+        options: &ImageOptions,
+    ) -> Result<Image, StoreError> {
+        let lease = self.lease_image(digest)?;
         let index = index::read(self)?;
-        if !index.has(&digest) {
+        if !index.has(digest) {
             // Someone removed it before there was a lease.
             return Err(unknown(&index, text));
         }
         let name = Excerpt::new(text).to_string();
-        let mut image = Image::open_in_layout(&self.folder, &digest, &name, options)
+        let mut image = Image::open_in_layout(&self.folder, digest, &name, options)
             .map_err(StoreError::Image)?;
         image.lease = Some(Arc::new(lease));
         Ok(image)

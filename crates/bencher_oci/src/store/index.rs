@@ -132,13 +132,15 @@ impl Index {
     pub(super) fn images(&self, store: &Store) -> Result<Vec<StoredImage>, StoreError> {
         self.roots()
             .map(|root| {
+                let reached = reach(store, root)?;
                 Ok(StoredImage {
                     digest: root.digest.clone(),
                     media_type: root.media_type.clone(),
                     size: root.size,
                     names: self.names_of(&root.digest),
                     last_used: store.last_used(&root.digest),
-                    blobs: reach(store, root)?.present.into_iter().collect(),
+                    blobs: reached.present.into_iter().collect(),
+                    missing: reached.missing.into_iter().collect(),
                 })
             })
             .collect()

@@ -1,8 +1,9 @@
 //! Writing a blob: verified, whole or not there, and resumed where the last writer stopped.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use super::error::{file_error, remove_file};
 use super::lock::{Lock, Mode};
@@ -30,7 +31,7 @@ pub struct Ingest {
     digest: Digest,
     size: u64,
     offset: u64,
-    /// `None` where somebody else verifies the bytes.
+    /// `None` if the writer verifies the blob.
     hasher: Option<Hasher>,
     /// The partial file. `None` once it is a blob, or thrown away.
     partial: Option<Lock>,
@@ -47,24 +48,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::Size`] if the blob is there with another length; other [`StoreError`]s.
     pub fn ingest(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
-        self.ingest_with(digest, size, true)
+        self.begin(digest, size, Some(Hasher::like(digest)))
     }
 
-    /// [`Store::ingest`] for who verifies the blob's digest over the same bytes before the commit:
-    /// hashing them twice would take as long as their way from a near registry.
-    pub(crate) fn ingest_verified(
+    /// The same for a writer that hashes every byte itself, those of [`Ingest::kept`] included, and
+    /// commits only what has the right digest: large blobs need not be hashed twice.
+    ///
+    /// # Errors
+    /// As [`Store::ingest`].
+    pub fn ingest_verified(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
+        self.begin(digest, size, None)
+    }
+
+    fn begin(
         &self,
         digest: &Digest,
         size: u64,
-    ) -> Result<Ingestion, StoreError> {
-        self.ingest_with(digest, size, false)
-    }
-
-    fn ingest_with(
-        &self,
-        digest: &Digest,
-        size: u64,
-        is_hashed: bool,
+        hasher: Option<Hasher>,
     ) -> Result<Ingestion, StoreError> {
         let lease = self.lease(digest)?;
         if self.has(digest, size)? {
@@ -82,7 +82,7 @@ impl Store {
             digest: digest.clone(),
             size,
             offset: 0,
-            hasher: is_hashed.then(|| Hasher::like(digest)),
+            hasher,
             partial: Some(partial),
             lease: Some(lease),
         };
@@ -118,6 +118,27 @@ impl Ingest {
     /// from 0. It may be all of them.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Gives what there is already, from the blob's beginning on, in pieces to `each`.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] if it can not be read.
+    pub fn kept(&self, each: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        let path = self.store.partial_path(&self.digest);
+        let mut file = self.file()?;
+        let failed = |cause| file_error("read", &path, cause);
+        file.rewind().map_err(failed)?;
+        read(file, &path, each)?;
+        file.seek(SeekFrom::Start(self.offset)).map_err(failed)?;
+        Ok(())
+    }
+
+    /// The file, for whoever reads what has come while more comes. It stays the blob's when that is
+    /// whole.
+    pub(crate) fn reader(&self) -> Result<File, StoreError> {
+        let path = self.store.partial_path(&self.digest);
+        File::open(&path).map_err(|cause| file_error("open", &path, cause))
     }
 
     /// Adds bytes.
@@ -182,8 +203,9 @@ impl Ingest {
                 actual: self.offset,
             });
         }
-        let actual = self.hasher.take().map(Hasher::finish);
-        if let Some(actual) = actual.filter(|actual| *actual != self.digest) {
+        if let Some(actual) = self.hasher.take().map(Hasher::finish)
+            && actual != self.digest
+        {
             self.discard()?;
             return Err(StoreError::Digest {
                 expected: self.digest.clone(),
@@ -216,42 +238,19 @@ impl Ingest {
 
     /// Takes in what an earlier writer left.
     fn resume(&mut self) -> Result<(), StoreError> {
-        let path = self.store.partial_path(&self.digest);
-        let failed = |cause| file_error("read", &path, cause);
-        let mut file = self.file()?;
-        if file.metadata().map_err(failed)?.len() > self.size {
+        let metadata = self.file()?.metadata();
+        let len = metadata
+            .map_err(|cause| file_error("look at", &self.store.partial_path(&self.digest), cause))?
+            .len();
+        if len > self.size {
             return self.restart();
         }
-        self.offset = file.seek(SeekFrom::End(0)).map_err(failed)?;
         if let Some(mut hasher) = self.hasher.take() {
-            self.read_kept(&mut |bytes| hasher.update(bytes))?;
+            self.kept(&mut |bytes| hasher.update(bytes))?;
             self.hasher = Some(hasher);
         }
-        Ok(())
-    }
-
-    /// Gives what an earlier writer left to `kept`, in pieces.
-    pub(crate) fn read_kept(&self, kept: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
-        let path = self.store.partial_path(&self.digest);
-        let mut buffer = vec![0; CHUNK];
-        let mut position = 0;
-        while position < self.offset {
-            let left = usize::try_from(self.offset - position).unwrap_or(CHUNK);
-            let piece = &mut buffer[..left.min(CHUNK)];
-            self.file()?
-                .read_exact_at(piece, position)
-                .map_err(|cause| file_error("read", &path, cause))?;
-            kept(piece);
-            position += piece.len() as u64;
-        }
-        Ok(())
-    }
-
-    /// The file, for whoever reads what has come while more comes. It stays the blob's when that is
-    /// whole.
-    pub(crate) fn reader(&self) -> Result<File, StoreError> {
-        let path = self.store.partial_path(&self.digest);
-        File::open(&path).map_err(|cause| file_error("open", &path, cause))
+        self.offset = len;
+        self.cut_off()
     }
 
     fn discard(&mut self) -> Result<(), StoreError> {
@@ -280,6 +279,19 @@ impl Ingest {
                 digest: self.digest.clone(),
             },
             _ => file_error("write", &self.store.partial_path(&self.digest), cause),
+        }
+    }
+}
+
+/// Reads a file from where it stands to its end.
+fn read(mut file: &File, path: &Path, each: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(len) => each(&buffer[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(file_error("read", path, error)),
         }
     }
 }

@@ -130,3 +130,38 @@ fn open(path: &Path) -> Result<File, StoreError> {
             _ => file_error("open", path, cause),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_lost_its_name_is_not_what_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock_of = |file| lock_once(&path, file, FlockArg::LockShared).unwrap();
+        let first = open(&path).unwrap();
+        std::fs::rename(&path, folder.path().join("blob")).unwrap();
+        assert!(
+            lock_of(first.try_clone().unwrap()).is_none(),
+            "it was renamed"
+        );
+        let second = open(&path).unwrap();
+        assert!(lock_of(first).is_none(), "another has its name");
+        assert!(lock_of(second).is_some());
+    }
+
+    #[test]
+    fn some_share_it_and_one_has_it_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert!(!Lock::is_held(&path).unwrap() && !path.exists());
+        let shared = [(); 2].map(|()| Lock::wait(&path, Mode::Shared).unwrap());
+        assert!(Lock::is_held(&path).unwrap());
+        assert!(Lock::try_exclusive(&path).unwrap().is_none());
+        drop(shared);
+        assert!(!Lock::is_held(&path).unwrap());
+        let alone = Lock::try_exclusive(&path).unwrap();
+        assert!(alone.is_some() && Lock::is_held(&path).unwrap());
+    }
+}

@@ -74,6 +74,8 @@ pub struct StoredImage {
     pub last_used: SystemTime,
     /// Those of its blobs that the store has, and their bytes.
     pub blobs: Vec<StoredBlob>,
+    /// Those of its blobs that the store has lost: then it has to be added again.
+    pub missing: Vec<Digest>,
 }
 
 /// A whole blob of the store.

@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::num::{NonZeroU8, NonZeroU32};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -123,6 +123,50 @@ fn what_is_too_short_is_kept_and_what_can_not_be_resumed_starts_again() {
 }
 
 #[test]
+fn a_writer_that_verifies_is_given_what_there_is_and_trusted() {
+    let Fixture {
+        folder: _folder,
+        store,
+    } = Fixture::new();
+    let digest = Digest::sha256(CONTENT);
+    let begin = || match store.ingest_verified(&digest, CONTENT.len() as u64) {
+        Ok(Ingestion::Missing(ingest)) => ingest,
+        other => panic!("{other:?}"),
+    };
+    begin().write(&CONTENT[..6]).unwrap();
+    let mut ingest = begin();
+    assert_eq!(ingest.offset(), 6);
+    let mut kept = Vec::new();
+    ingest
+        .kept(&mut |bytes| kept.extend_from_slice(bytes))
+        .unwrap();
+    assert_eq!(kept, CONTENT[..6]);
+    ingest.write(&CONTENT[6..]).unwrap();
+    ingest.commit().unwrap();
+    assert_eq!(fs::read(store.blob_path(&digest)).unwrap(), CONTENT);
+    assert!(store.verify(&|_| true).unwrap().is_empty());
+    // It can say that what there was is of no use, and may not stop too early.
+    fs::remove_file(store.blob_path(&digest)).unwrap();
+    fs::write(store.partial_path(&digest), "whatever").unwrap();
+    let mut ingest = begin();
+    ingest.restart().unwrap();
+    ingest.write(&CONTENT[..3]).unwrap();
+    let short = ingest.commit();
+    assert!(matches!(short, Err(StoreError::TooShort { actual: 3, .. })));
+}
+
+#[test]
+fn errors_say_to_readers_of_streams_what_they_are() {
+    let digest = Digest::sha256(CONTENT);
+    let path = PathBuf::from("store");
+    let full = io::Error::from(StoreError::NoSpace { path, digest });
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    assert!(full.to_string().contains("no space is left in store"));
+    let within: StoreError = full.downcast().unwrap();
+    assert!(matches!(within, StoreError::NoSpace { .. }));
+}
+
+#[test]
 fn a_damaged_beginning_is_not_believed() {
     let Fixture {
         folder: _folder,

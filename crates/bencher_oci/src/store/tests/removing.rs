@@ -65,6 +65,19 @@ fn an_image_that_is_used_stays() {
 }
 
 #[test]
+fn what_was_removed_before_there_was_a_lease_is_unknown() {
+    let fixture = Fixture::new();
+    let digest = fixture.add("a", &["one"]);
+    done(fixture.store.remove("a").unwrap());
+    let opened = fixture.store.open_found(&digest, "a", &fixture.options());
+    assert!(matches!(opened, Err(StoreError::Unknown { .. })));
+    // Of the lease that came too late nothing is left for long.
+    fixture.store.remove_unreachable().unwrap();
+    let leases = fs::read_dir(fixture.store.folder().join("leases")).unwrap();
+    assert_eq!(leases.count(), 0);
+}
+
+#[test]
 fn blobs_that_nobody_has_go_unless_someone_adds_them() {
     let fixture = Fixture::new();
     let image = fixture.add("a", &["one"]);

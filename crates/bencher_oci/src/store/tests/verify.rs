@@ -29,6 +29,7 @@ fn damaged_and_missing_blobs_are_found_and_can_be_got_again() {
     let [one, two] = ["one", "two"].map(|text| Digest::sha256(text.as_bytes()));
     overwrite(&fixture.store.blob_path(&one), b"eno");
     fs::remove_file(fixture.store.blob_path(&two)).unwrap();
+    assert_eq!(fixture.store.find("a").unwrap().missing, vec![two.clone()]);
     let content = Damage::Content {
         blob: one.clone(),
         actual: Digest::sha256(b"eno"),
@@ -50,6 +51,7 @@ fn damaged_and_missing_blobs_are_found_and_can_be_got_again() {
     assert_eq!(removed, Removal::Done { bytes: 3 });
     fixture.add("a", &["one", "two", "three"]);
     assert_eq!(fixture.damages(), []);
+    assert!(fixture.store.find("a").unwrap().missing.is_empty());
 }
 
 #[test]
