@@ -15,6 +15,7 @@ mod jail;
 mod microvm;
 mod network;
 mod preparing;
+mod registry;
 mod schema;
 mod setup;
 mod support;

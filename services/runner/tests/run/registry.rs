@@ -1,0 +1,239 @@
+//! Images out of registries: Debian's `docker-registry` on loopback, filled by skopeo.
+
+#[path = "../../../../crates/bencher_oci/tests/registry/real_registry.rs"]
+#[expect(dead_code, reason = "the client's own tests use the rest")]
+mod real_registry;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::support::{Cache, Image, Ran, no_image};
+use real_registry::{RealRegistry, Setup};
+
+const USER: &str = "user";
+const PASSWORD: &str = "open sesame";
+/// The line of that user (`htpasswd -nbB`).
+const HTPASSWD: &str = "user:$2y$05$SR/JEAFFLx8bXDfVzNyvF.fdp8RV6AGxMYIAuZTXRRY9NSi2ktW6u\n";
+
+/// A registry, unless this host lacks something for it.
+fn registry(setup: &Setup<'_>) -> Option<RealRegistry> {
+    if no_image() {
+        return None;
+    }
+    RealRegistry::start(setup)
+}
+
+/// An image whose command says `word`.
+fn saying(word: &str) -> Image {
+    Image::new(&json!({"Cmd": ["echo", word]}))
+}
+
+fn push(registry: &RealRegistry, image: &Image, name: &str, options: &[&str]) {
+    registry.push(&format!("oci:{}", image.path().display()), name, options);
+}
+
+/// The command of the image called `name`, on this host's kernel.
+fn run(cache: &Cache, name: &str, options: &[&str]) -> Ran {
+    cache.run(&[&["run", "--sandbox", "none", "--image", name], options].concat())
+}
+
+fn count(cache: &Cache, kind: &str) -> Value {
+    let usage = cache.run(&["cache", "df", "--json"]).exits(0).json();
+    let kinds = usage["kinds"].as_array().unwrap();
+    let found = kinds.iter().find(|found| found["kind"] == kind);
+    found.unwrap()["count"].clone()
+}
+
+#[test]
+fn an_image_is_fetched_once_and_then_needs_no_network() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    push(&registry, &saying("hello"), "o/hello:1", &[]);
+    let cache = Cache::new();
+    let name = format!("{}/o/hello:1", registry.host());
+    let first = run(&cache, &name, &[]).exits(0);
+    assert_eq!(first.text(), "hello\n");
+    assert!(first.stderr.contains("pulling"), "{}", first.stderr);
+    assert!(first.stderr.contains("1 layer, "), "{}", first.stderr);
+    drop(registry);
+    let second = run(&cache, &name, &[]).exits(0);
+    assert_eq!(second.text(), "hello\n");
+    assert!(!second.stderr.contains("pulling"), "{}", second.stderr);
+    // What would have to ask fails.
+    let error = run(&cache, &name, &["--pull", "always"]).exits(125).stderr;
+    assert!(error.contains("connection refused"), "{error}");
+    assert_eq!(count(&cache, "image"), 1);
+}
+
+#[test]
+fn a_name_may_stand_for_another_image_by_now() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let cache = Cache::new();
+    let name = format!("{}/o/changing", registry.host());
+    push(&registry, &saying("old"), "o/changing:latest", &[]);
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "old\n");
+    push(&registry, &saying("new"), "o/changing:latest", &[]);
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "old\n");
+    let always = run(&cache, &name, &["--pull", "always"]).exits(0);
+    assert_eq!(always.text(), "new\n");
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "new\n");
+    assert_eq!(
+        count(&cache, "image"),
+        2,
+        "the old one has no name, and is there"
+    );
+}
+
+#[test]
+fn what_is_not_to_be_asked_for_is_not() {
+    let cache = Cache::new();
+    let error = run(&cache, "busybox", &["--pull", "never"])
+        .exits(125)
+        .stderr;
+    assert!(
+        error.contains("fetch it with `runner pull busybox`"),
+        "{error}"
+    );
+    assert!(!error.contains("pulling"), "{error}");
+}
+
+#[test]
+fn what_is_damaged_in_the_registry_is_not_used() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let image = saying("damaged");
+    push(&registry, &image, "o/damaged:1", &["--preserve-digests"]);
+    let cache = Cache::new();
+    let name = format!("{}/o/damaged:1", registry.host());
+    let layout = image.path().to_str().unwrap();
+    let described = cache.run(&["inspect", "--json", layout]).exits(0).json();
+    let layer = described["layers"][0]["digest"].as_str().unwrap();
+    let path = registry.blob_path(&layer.parse().unwrap());
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = run(&cache, &name, &[]).exits(125).stderr;
+    assert!(error.contains(layer), "{error}");
+    assert!(error.contains("sha256:"), "{error}");
+    for kind in ["image", "rootfs"] {
+        assert_eq!(count(&cache, kind), 0, "{kind}");
+    }
+}
+
+#[test]
+fn a_password_is_asked_for_and_never_shown() {
+    let setup = Setup {
+        htpasswd: Some(HTPASSWD),
+        ..Setup::default()
+    };
+    let Some(registry) = registry(&setup) else {
+        return;
+    };
+    let credentials = format!("{USER}:{PASSWORD}");
+    let options = ["--dest-creds", &credentials];
+    push(&registry, &saying("secret"), "o/secret:1", &options);
+    let cache = Cache::new();
+    let name = format!("{}/o/secret:1", registry.host());
+    let pull = |password: &str| {
+        let options = [
+            "pull",
+            &name,
+            "--verbose",
+            "--username",
+            USER,
+            "--password-stdin",
+        ];
+        let mut child = cache
+            .command(&options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{password}").unwrap();
+        drop(stdin);
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert!(!ran.stderr.contains(PASSWORD), "{}", ran.stderr);
+        ran
+    };
+    let error = cache.run(&["pull", &name]).exits(125).stderr;
+    assert!(
+        error.contains("authentication required") && error.contains("--username"),
+        "{error}"
+    );
+    let wrong = "not the password at all";
+    let error = pull(wrong).exits(125).stderr;
+    assert!(!error.contains(wrong), "{error}");
+    let error = pull("").exits(125).stderr;
+    assert!(error.contains("the password is empty"), "{error}");
+    assert_eq!(count(&cache, "image"), 0);
+    let digest = pull(PASSWORD).exits(0);
+    assert!(digest.text().starts_with("sha256:"), "{}", digest.text());
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "secret\n");
+}
+
+#[test]
+fn what_was_pulled_is_what_was_pushed() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let image = saying("same");
+    push(&registry, &image, "o/same:1", &["--preserve-digests"]);
+    let cache = Cache::new();
+    let name = format!("{}/o/same:1", registry.host());
+    let layout = image.path().to_str().unwrap();
+    let pushed = cache.run(&["inspect", "--json", layout]).exits(0).json();
+    let printed = cache.run(&["pull", &name]).exits(0);
+    assert_eq!(printed.text().trim_end(), pushed["manifest"]["digest"]);
+    let pulled = cache.run(&["inspect", "--json", &name]).exits(0).json();
+    for part in ["manifest", "config", "layers", "command", "platform"] {
+        assert_eq!(pulled[part], pushed[part], "{part}");
+    }
+    cache.run(&["cache", "verify"]).exits(0);
+    // A root filesystem of it is built while it comes, and of what is there.
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = Cache::new();
+    for (cache, file) in [(&fresh, "coming.ext4"), (&cache, "here.ext4")] {
+        let out = folder.path().join(file);
+        let out = out.to_str().unwrap();
+        let words = [
+            "rootfs", "build", "--image", &name, "--disk", "64MiB", "--out", out,
+        ];
+        cache.run(&words).exits(0);
+        assert_eq!(fs::metadata(out).unwrap().len(), 64 << 20);
+    }
+    assert_eq!(count(&fresh, "image"), 1);
+}
+
+#[test]
+fn names_that_are_none_and_options_that_do_not_fit() {
+    let cache = Cache::new();
+    for (words, said) in [
+        (
+            &["pull", "Not A Name"][..],
+            "is not the name of an image in a registry",
+        ),
+        (
+            &["pull", "./folder"],
+            "is not the name of an image in a registry",
+        ),
+        (&["pull", "a", "--username", "me"], "--password-stdin"),
+        (&["pull", "a", "--platform", "linux"], "--platform"),
+        (
+            &["pull", "127.0.0.1:1/a", "--registry-ca", "/none.pem"],
+            "/none.pem",
+        ),
+    ] {
+        let error = cache.run(words).exits(125).stderr;
+        assert!(error.contains(said), "{words:?}: {error}");
+    }
+}
