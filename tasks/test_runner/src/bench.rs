@@ -11,6 +11,8 @@ mod idle;
 mod in_force;
 mod inflate;
 mod peak;
+mod pull;
+mod registry;
 pub(crate) mod rounds;
 mod spread;
 pub(crate) mod statistics;
@@ -41,6 +43,8 @@ pub(crate) enum Benchmark {
     Warm,
     /// One GiB of standard output
     Stdout,
+    /// An image out of a registry
+    Pull,
     /// How much times under a virtual clock differ; not by default
     Clock,
     /// How much times scatter on a noisy host, tuned and pinned beside neither; not by default
@@ -51,12 +55,12 @@ pub(crate) enum Benchmark {
 
 impl Benchmark {
     /// Those that compare speed and memory.
-    pub(crate) const SPEED: [Self; 3] = [Self::Cold, Self::Warm, Self::Stdout];
+    pub(crate) const SPEED: [Self; 4] = [Self::Cold, Self::Pull, Self::Warm, Self::Stdout];
 
     /// The images that it uses.
     fn image(self) -> Image {
         match self {
-            Self::Cold => Image::Large,
+            Self::Cold | Self::Pull => Image::Large,
             Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => Image::Busybox,
         }
     }
@@ -95,6 +99,9 @@ pub(crate) fn run(
     if benchmarks.contains(&Benchmark::Cold) {
         needed.extend(prerequisites::for_comparison());
     }
+    if benchmarks.contains(&Benchmark::Pull) {
+        needed.extend(prerequisites::for_registries());
+    }
     prerequisites::ensure(&needed)?;
     let runner = Runner::build(workspace)?;
     runner.fetch_kernel()?;
@@ -113,6 +120,7 @@ pub(crate) fn run(
     for benchmark in benchmarks {
         let section = match benchmark {
             Benchmark::Cold => cold::run(&arena),
+            Benchmark::Pull => pull::run(&arena),
             Benchmark::Warm => warm::run(&arena),
             Benchmark::Stdout => stdout::run(&arena),
             Benchmark::Clock => clock::run(&arena),

@@ -71,6 +71,16 @@ const IGZIP: Tool = Tool {
     package: "isal",
     purpose: "to compare with",
 };
+const REGISTRY: Tool = Tool {
+    program: "docker-registry",
+    package: "docker-registry",
+    purpose: "to pull from",
+};
+const SKOPEO: Tool = Tool {
+    program: "skopeo",
+    package: "skopeo",
+    purpose: "to fill a registry, and to compare with",
+};
 const CMAKE: Tool = Tool {
     program: "cmake",
     package: "cmake",
@@ -123,6 +133,11 @@ pub(crate) fn qemu() -> anyhow::Result<PathBuf> {
 /// What the benchmarks compare with.
 pub(crate) fn for_comparison() -> Vec<Tool> {
     vec![UMOCI, MKE2FS, IGZIP, CMAKE]
+}
+
+/// What pulling from a registry takes.
+pub(crate) fn for_registries() -> Vec<Tool> {
+    vec![REGISTRY, SKOPEO]
 }
 
 /// Makes sure that all `tools` are there: installs what is missing as root, else says how to.
