@@ -1,5 +1,5 @@
-//! Layers by somebody who means harm, one test a case: what becomes of them is in the table of
-//! `docs/security.md`.
+//! Layers by somebody who means harm, one test a case, and unusual ones by those who do not: what
+//! becomes of them is in the tables of `docs/security.md`.
 //!
 //! Every case goes all the ways that layers can go: into a tree, into an image that `e2fsck` looks
 //! at, and into files in a folder whose neighbours must stay as they are.
@@ -14,6 +14,7 @@ mod pax;
 mod sizes;
 mod stream;
 mod survive;
+mod unusual;
 mod whiteouts;
 
 use bencher_rootfs::{BoxedError, LayerSource};

@@ -30,9 +30,16 @@ pub(crate) fn survive(layers: Vec<Archive>) -> Outcome {
 /// The same with limits of one's own.
 #[track_caller]
 pub(crate) fn survive_within(layers: Vec<Archive>, limits: &Limits) -> Outcome {
+    let layers = layers.into_iter().map(Archive::end).collect();
+    survive_bytes(layers, limits)
+}
+
+/// The same of layers that need not be whole archives.
+#[track_caller]
+pub(crate) fn survive_bytes(layers: Vec<Vec<u8>>, limits: &Limits) -> Outcome {
     let layers: Vec<_> = layers
         .into_iter()
-        .map(|layer| MemoryLayer::new("layer", layer.end()))
+        .map(|bytes| MemoryLayer::new("layer", bytes))
         .collect();
     let bytes: Vec<_> = layers.iter().map(|layer| &layer.bytes[..]).collect();
     let merged = match merge(&bytes, limits) {
