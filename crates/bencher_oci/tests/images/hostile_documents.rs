@@ -56,14 +56,22 @@ fn duplicate_keys_in_json() {
     );
 }
 
-/// Names of fields are compared as they are; Go's reader, which does not mind their case, finds
-/// nothing else here than this one.
+/// Go's readers take the last of them, others the one that is spelled as the specification has it.
 #[test]
 fn keys_that_differ_in_case() {
     let layout = Layout::new();
     let config = layout.json(CONFIG, &config(&[]));
-    let text = format!(r#"{{"schemaVersion":2,"config":{config},"Layers":[]}}"#);
-    manifest_is_refused(text.as_bytes(), "has no `layers`");
+    for (second, message) in [
+        ("Layers", "`Layers`"),
+        ("LAYERS", "`LAYERS`"),
+        ("layer\u{17f}", "`layer\u{17f}`"),
+    ] {
+        let text = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"{second}":[]}}"#);
+        let why = format!("is not valid: the key {message} stands twice");
+        manifest_is_refused(text.as_bytes(), &why);
+    }
+    let alone = format!(r#"{{"schemaVersion":2,"config":{config},"Layers":[]}}"#);
+    manifest_is_refused(alone.as_bytes(), "has no `layers`");
 }
 
 #[test]
