@@ -4,11 +4,13 @@
 
 mod bad_guest;
 mod bad_input;
+mod builders;
 mod clock;
 mod counters;
 mod cpus;
 mod doctor;
 mod host;
+mod hostile;
 mod jail;
 mod microvm;
 mod network;
