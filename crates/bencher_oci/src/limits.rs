@@ -13,10 +13,9 @@ pub struct Limits {
     pub expansion_allowance: u64,
     /// The most bytes that one layer may decompress to. Default: 64 GiB.
     pub layer_bytes: u64,
-    /// The largest window that zstd data may ask for, in its first frame; later frames may have 8
-    /// MiB or what the first one has. This much memory per open layer. Default: 32 MiB, which
-    /// covers `zstd -20` and every level of the encoder in `BuildKit` and skopeo; rounded down to a
-    /// power of two.
+    /// The largest window that zstd data may ask for: this much memory per open layer. Default: 32
+    /// MiB, which covers `zstd -20` and every level of the encoder in `BuildKit` and skopeo;
+    /// rounded down to a power of two.
     pub zstd_window_bytes: u32,
 }
 

@@ -248,13 +248,15 @@ fn a_zstd_bomb() {
 fn a_zstd_window_bomb() {
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 31 << 3, 0x01, 0x00, 0x00];
     let second = [&zstd::bulk::compress(b"first", 1).unwrap()[..], &frame].concat();
-    for (stored, limit) in [(&frame[..], 32), (&second, 8)] {
+    for stored in [&frame[..], &second] {
         let layout = Layout::new();
         let layer = layout.blob(LAYER, stored);
         layout.index(&[layout.image_of(&config(&[b""]), &[layer])]);
         let message = contents(&layout.open().unwrap()).unwrap_err();
-        let expected = format!("needs a window of more than {limit} MiB");
-        assert!(message.contains(&expected), "{message}");
+        assert!(
+            message.contains("needs a window of more than 32 MiB"),
+            "{message}"
+        );
     }
 }
 

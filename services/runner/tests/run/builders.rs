@@ -43,10 +43,12 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
 
 /// Every field of every file, and what is in it.
 fn listing(root: &Path) -> String {
-    let script = "find . -mindepth 1 -path ./lost+found -prune -o \
-                  -mindepth 1 -printf '%P %y %m %U:%G %n %T@ %l\\n' | sort \
-                  && find . -type f -print0 | sort -z | xargs -0 -r sha256sum \
-                  && getfattr -R -d -m - . 2>/dev/null";
+    let script = "
+        names() { find . -path ./lost+found -prune -o \"$@\" -print0 | sort -z; }
+        find . -mindepth 1 -path ./lost+found -prune -o \
+            -mindepth 1 -printf '%P %y %m %U:%G %n %T@ %l\\n' | sort
+        names -type f | xargs -0 -r sha256sum
+        names -mindepth 1 | xargs -0 -r getfattr -h -d -m -";
     run(root, "sh", &["-c", script])
 }
 
