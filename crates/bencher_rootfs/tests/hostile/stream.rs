@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bencher_rootfs::{BoxedError, LayerSource};
 
+/// Where the endless ends, so that a test without a limit fails instead of running for ever.
+const END: u64 = 8 << 30;
+
 /// A layer that repeats what `next` makes for ever.
 pub(crate) struct Endless<F> {
     beginning: Vec<u8>,
@@ -77,6 +80,9 @@ impl<F: Fn(u64, &mut Vec<u8>)> Read for Pieces<'_, F> {
             (self.layer.next)(self.number, &mut self.piece);
             self.number += 1;
             self.place = 0;
+            if self.layer.read.load(Ordering::Relaxed) > END {
+                return Err(io::Error::other("nobody stopped reading"));
+            }
         }
         let length = (&self.piece[self.place..]).read(buffer)?;
         self.place += length;
