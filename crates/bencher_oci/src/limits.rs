@@ -6,10 +6,15 @@
 pub struct Limits {
     /// The most bytes that a compressed archive may unpack to, on disk. Default: 32 GiB.
     pub archive_bytes: u64,
+    /// How many times larger than its compressed form an archive may be, once it exceeds
+    /// [`expansion_allowance`](Self::expansion_allowance). Default: 200.
+    pub expansion_ratio: u64,
+    /// Unpacked bytes of an archive to which no ratio applies. Default: 1 GiB.
+    pub expansion_allowance: u64,
     /// The most bytes that one layer may decompress to. Default: 64 GiB.
     pub layer_bytes: u64,
-    /// The largest window that zstd data may ask for, in its first frame; later frames may have 8
-    /// MiB or what the first one has. This much memory per open layer. Default: 32 MiB, which covers `zstd -20` and every level of the encoder in `BuildKit` and skopeo;
+    /// The largest window that zstd data may ask for: this much memory per open layer. Default: 32
+    /// MiB, which covers `zstd -20` and every level of the encoder in `BuildKit` and skopeo;
     /// rounded down to a power of two.
     pub zstd_window_bytes: u32,
 }
@@ -18,6 +23,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             archive_bytes: 32 << 30,
+            expansion_ratio: 200,
+            expansion_allowance: 1 << 30,
             layer_bytes: 64 << 30,
             zstd_window_bytes: 32 << 20,
         }

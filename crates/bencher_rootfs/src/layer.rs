@@ -2,15 +2,18 @@
 
 mod codec;
 mod log;
+mod meter;
 mod replay;
 #[cfg(test)]
 mod tests;
 
 use std::io::BufRead;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use log::{Chunk, Log};
+pub(crate) use meter::{Budget, Meter};
 pub(crate) use replay::{Record, RecordKind};
+
+use meter::Metered;
 
 use crate::limits::{EntryName, Limit, LimitError, Limits, MAX_SYMLINK_LENGTH};
 use crate::path::{self, Meaning, PathError};
@@ -53,88 +56,6 @@ pub(crate) trait ContentSink {
     fn end_file(&mut self, segments: &mut Vec<Segment>) -> Result<(), Self::Error>;
 }
 
-/// The limits on what all layers of an image have together, and how much of them is used up.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    pub(crate) limits: Limits,
-    entries: AtomicU64,
-    metadata: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Budget {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self {
-            limits: *limits,
-            entries: AtomicU64::new(0),
-            metadata: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        }
-    }
-
-    fn spend(
-        used: &AtomicU64,
-        amount: u64,
-        (limit, maximum): (Limit, u64),
-        entry: &[u8],
-    ) -> Result<(), LimitError> {
-        let before = used.fetch_add(amount, Ordering::Relaxed);
-        if before.saturating_add(amount) > maximum {
-            return Err(LimitError {
-                limit,
-                maximum,
-                entry: EntryName::new(entry),
-            });
-        }
-        Ok(())
-    }
-
-    fn entry(&self, entry: &Entry, metadata: u64) -> Result<(), LimitError> {
-        let limits = &self.limits;
-        let maximum = (Limit::Entries, limits.entries);
-        Self::spend(&self.entries, 1, maximum, &entry.path)?;
-        let maximum = (Limit::MetadataBytes, limits.metadata_bytes);
-        Self::spend(&self.metadata, metadata, maximum, &entry.path)
-    }
-}
-
-/// Keeps account of the bytes of one layer.
-#[derive(Debug)]
-pub(crate) struct Meter<'a> {
-    budget: &'a Budget,
-    compressed: u64,
-    position: u64,
-}
-
-impl<'a> Meter<'a> {
-    /// For a layer of so many compressed bytes.
-    pub(crate) fn new(budget: &'a Budget, compressed: u64) -> Self {
-        Self {
-            budget,
-            compressed,
-            position: 0,
-        }
-    }
-
-    /// So many bytes of the layer were read up to now; `entry` is where it stands.
-    pub(crate) fn advance(&mut self, position: u64, entry: &[u8]) -> Result<(), LimitError> {
-        let limits = &self.budget.limits;
-        let more = position.saturating_sub(self.position);
-        self.position = position;
-        let maximum = (Limit::TotalBytes, limits.total_bytes);
-        Budget::spend(&self.budget.bytes, more, maximum, entry)?;
-        let fair = self.compressed.saturating_mul(limits.expansion_ratio);
-        if position > limits.expansion_allowance.max(fair) {
-            return Err(LimitError {
-                limit: Limit::ExpansionRatio,
-                maximum: limits.expansion_ratio,
-                entry: EntryName::new(entry),
-            });
-        }
-        Ok(())
-    }
-}
-
 /// What a layer changes: first the whiteouts, which concern lower layers only, then the entries.
 #[derive(Debug, Default)]
 pub(crate) struct LayerLog {
@@ -155,17 +76,16 @@ where
     S: ContentSink,
     E: From<LayerError> + From<S::Error>,
 {
-    let budget = meter.budget;
-    let mut reader = Reader::new(source, &budget.limits);
+    let budget = meter.budget();
+    let mut reader = Reader::new(Metered::new(source, meter), &budget.limits);
     let mut entry = Entry::default();
     let mut path = Vec::new();
     let mut target = Vec::new();
     let mut segments = Vec::new();
-    while reader.next_entry(&mut entry).map_err(LayerError::from)? {
-        let position = reader.position();
-        meter
-            .advance(position, &entry.path)
-            .map_err(LayerError::from)?;
+    while reader
+        .next_entry(&mut entry)
+        .map_err(|error| meter::blame(error, &entry))?
+    {
         let meaning =
             path::interpret(&entry.path, &budget.limits, &mut path).map_err(LayerError::from)?;
         segments.clear();
@@ -173,12 +93,11 @@ where
             link_target(&entry, &budget.limits, &mut target)?;
             if let EntryKind::File { size } = entry.kind {
                 check_size(&entry, size, &budget.limits)?;
-                while let Some(data) = reader.next_data().map_err(LayerError::from)? {
+                while let Some(data) = reader
+                    .next_data()
+                    .map_err(|error| meter::blame(error, &entry))?
+                {
                     sink.write(data.offset, data.bytes)?;
-                    let position = reader.position();
-                    meter
-                        .advance(position, &entry.path)
-                        .map_err(LayerError::from)?;
                 }
                 sink.end_file(&mut segments)?;
             }
@@ -198,11 +117,7 @@ where
         log.whiteouts
             .keep_full_chunk(|chunk| sink.keep_chunk(chunk))?;
     }
-    let position = reader.position();
-    meter
-        .advance(position, &entry.path)
-        .map_err(LayerError::from)?;
-    Ok(reader.into_inner())
+    Ok(reader.into_inner().into_inner())
 }
 
 fn check_size(entry: &Entry, size: u64, limits: &Limits) -> Result<(), LayerError> {

@@ -7,9 +7,10 @@ mod header;
 mod index;
 #[cfg(test)]
 mod tests;
+mod unpack;
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,9 +19,8 @@ use nix::fcntl::OFlag;
 
 pub use index::{ArchiveError, list_archive};
 
-use crate::blob::{BlobFile, BlobStream};
-use crate::decompress::{Compression, Decoder, DecompressError};
-use crate::hashed_buffer::CHUNK;
+use crate::blob::BlobFile;
+use crate::decompress::DecompressError;
 use crate::limits::{Limits, show_bytes};
 use index::ArchiveIndex;
 
@@ -48,6 +48,17 @@ pub enum OpenArchiveError {
     TooLarge {
         /// The limit in bytes.
         limit: u64,
+    },
+    /// It unpacks to more than [`Limits::expansion_ratio`] allows.
+    #[error(
+        "unpacks to more than {ratio} times its size, the limit beyond {}",
+        show_bytes(*allowance)
+    )]
+    Expands {
+        /// The limit.
+        ratio: u64,
+        /// The number of bytes to which it does not apply.
+        allowance: u64,
     },
     /// No space, or no permission, for the decompressed archive.
     #[error(
@@ -83,7 +94,7 @@ impl Archive {
             return Err(OpenArchiveError::NotAFile);
         }
         let blob = BlobFile::whole(file).map_err(OpenArchiveError::Read)?;
-        let blob = unpack(blob, scratch, limits)?;
+        let blob = unpack::unpack(blob, scratch, limits)?;
         let index = ArchiveIndex::scan(&blob).map_err(OpenArchiveError::Tar)?;
         Ok(Self {
             file: blob.into_file(),
@@ -100,45 +111,5 @@ impl Archive {
     /// Whether the archive has more than one entry of this name.
     pub(crate) fn is_repeated(&self, path: &str) -> bool {
         self.index.is_repeated(path)
-    }
-}
-
-/// The blob itself if it is not compressed, else a temporary file with what it decompresses to.
-fn unpack(blob: BlobFile, scratch: &Path, limits: &Limits) -> Result<BlobFile, OpenArchiveError> {
-    let mut stream = BlobStream::new(blob.clone(), None);
-    let beginning = stream.fill_buf().map_err(OpenArchiveError::Read)?;
-    if Compression::of(beginning).map_err(OpenArchiveError::Decompress)? == Compression::None {
-        return Ok(blob);
-    }
-    let mut decoder = Decoder::new(stream, limits.zstd_window_bytes).map_err(read_error)?;
-    let write_error = |cause| OpenArchiveError::Scratch {
-        folder: scratch.display().to_string(),
-        cause,
-    };
-    let mut file = tempfile::tempfile_in(scratch).map_err(write_error)?;
-    let mut buffer = vec![0; CHUNK];
-    let mut total: u64 = 0;
-    loop {
-        let len = match decoder.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(read_error(error)),
-        };
-        total += len as u64;
-        if total > limits.archive_bytes {
-            return Err(OpenArchiveError::TooLarge {
-                limit: limits.archive_bytes,
-            });
-        }
-        file.write_all(&buffer[..len]).map_err(write_error)?;
-    }
-    BlobFile::whole(file).map_err(write_error)
-}
-
-fn read_error(error: io::Error) -> OpenArchiveError {
-    match error.downcast::<DecompressError>() {
-        Ok(error) => OpenArchiveError::Decompress(error),
-        Err(error) => OpenArchiveError::Read(error),
     }
 }

@@ -1,6 +1,6 @@
 //! Archives as other programs write them, and archives that nobody should write.
 
-use std::io::Seek;
+use std::io::{Seek, Write};
 
 use proptest::prelude::*;
 
@@ -303,20 +303,36 @@ fn the_table_is_bounded() {
 
 #[test]
 fn compressed_archives_are_unpacked_once() {
-    let tar = Tar::new().file("a", &vec![7; 1 << 20]).bytes();
+    let tar = Tar::new()
+        .file("holes", &vec![0; 3 << 20])
+        .file("a", &vec![7; 1 << 20])
+        .bytes();
+    let tar = [tar, vec![0; 1 << 20]].concat();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar).unwrap();
     let gzip = gzip.finish().unwrap();
     let zstd = zstd::bulk::compress(&tar, 1).unwrap();
     for compressed in [&gzip, &zstd] {
         let archive = open(compressed).unwrap();
-        assert_eq!(read(&archive, "a").unwrap(), vec![7; 1 << 20]);
+        assert!(read(&archive, "a").unwrap() == vec![7; 1 << 20]);
+        assert!(read(&archive, "holes").unwrap() == vec![0; 3 << 20]);
+        assert_eq!(archive.file.metadata().unwrap().len(), tar.len() as u64);
         let limits = Limits {
             archive_bytes: 1 << 20,
             ..Limits::default()
         };
         let error = open_with(compressed, &limits).unwrap_err();
         assert_eq!(error.to_string(), "unpacks to more than 1 MiB, the limit");
+        let limits = Limits {
+            expansion_ratio: 2,
+            expansion_allowance: 1 << 20,
+            ..Limits::default()
+        };
+        let error = open_with(compressed, &limits).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unpacks to more than 2 times its size, the limit beyond 1 MiB",
+        );
     }
     assert_eq!(
         open(&gzip[..gzip.len() / 2]).unwrap_err(),

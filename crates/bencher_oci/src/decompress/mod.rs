@@ -8,11 +8,13 @@ mod gzip;
 #[cfg(test)]
 mod tests;
 mod zstd;
+mod zstd_frames;
 
 use std::io::{self, BufRead, Read};
 
 pub(crate) use gzip::{GzipReader, size_hint as gzip_size_hint};
-pub(crate) use zstd::{ZstdReader, size_hint as zstd_size_hint, window_limit as zstd_window_limit};
+pub(crate) use zstd::ZstdReader;
+pub(crate) use zstd_frames::{size_hint as zstd_size_hint, window_limit as zstd_window_limit};
 
 use crate::limits::show_bytes;
 

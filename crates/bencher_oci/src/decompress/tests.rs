@@ -236,10 +236,11 @@ fn the_zstd_window_is_limited() {
 }
 
 #[test]
-fn the_first_frame_tells_the_window_of_all() {
+fn the_largest_frame_tells_the_window_of_all() {
     let with_window = |log| {
         let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
         encoder.window_log(log).unwrap();
+        encoder.include_checksum(log % 2 == 0).unwrap();
         encoder.write_all(&vec![1; 100_000]).unwrap();
         encoder.finish().unwrap()
     };
@@ -253,13 +254,31 @@ fn the_first_frame_tells_the_window_of_all() {
         16 << 20
     );
     assert_eq!(limit(&zstd(b"small")), 8 << 20, "its window is its content");
-    assert_eq!(limit(b"\x50\x2a\x4d\x18\0\0\0\0"), 32 << 20, "unknown");
+    assert_eq!(limit(&skippable(b"nothing")), 8 << 20);
     assert_eq!(zstd_window_limit(&blob(&zstd(b"x")), 1 << 20), 1 << 20);
-    let mut frames = with_window(20);
-    frames.extend(with_window(24));
+    // As zstd:chunked has it: small files first.
+    let noise: Vec<u8> = (0..300_000_u32)
+        .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+        .collect();
+    let frames = [
+        zstd(b"small"),
+        skippable(b"table"),
+        zstd(&noise),
+        zstd(&vec![1; 500_000]),
+        with_window(21),
+        with_window(24),
+        skippable(b""),
+    ]
+    .concat();
+    assert_eq!(limit(&frames), 16 << 20);
     let mut reader = ZstdReader::new(&frames[..], limit(&frames)).unwrap();
+    io::copy(&mut reader, &mut io::sink()).unwrap();
+    let mut reader = ZstdReader::new(&frames[..], 8 << 20).unwrap();
     let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
     assert!(error.to_string().contains("more than 8 MiB"), "{error}");
+    // Who makes the walk long gets what is the most.
+    let empty = zstd(b"").repeat(150_000);
+    assert_eq!(limit(&empty), 32 << 20);
 }
 
 #[test]
@@ -319,6 +338,32 @@ proptest! {
         damaged[at] ^= 1 << bit;
         // A stored block has bits that mean nothing.
         prop_assert!(decode(&damaged, step, 512).map_or(true, |decoded| decoded == data));
+    }
+
+    /// No window is overlooked, whatever is damaged.
+    #[test]
+    fn what_the_frames_ask_for_is_enough(
+        parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..4),
+        log in 10..25_u32,
+        at: prop::sample::Index,
+        byte: u8,
+    ) {
+        let mut data = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let mut encoder = ::zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+            encoder.window_log(if number == 1 { log } else { 10 }).unwrap();
+            encoder.write_all(part).unwrap();
+            data.extend(encoder.finish().unwrap());
+        }
+        let at = at.index(data.len());
+        data[at] = byte;
+        let decode = |window| {
+            let mut decoded = Vec::new();
+            let mut reader = ZstdReader::new(&data[..], window).unwrap();
+            reader.read_to_end(&mut decoded).map(|_| decoded).map_err(|error| error.to_string())
+        };
+        let asked = zstd_window_limit(&blob(&data), 1 << 27);
+        prop_assert_eq!(decode(asked), decode(1 << 27));
     }
 
     #[test]

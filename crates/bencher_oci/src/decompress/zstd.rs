@@ -9,7 +9,6 @@ use zstd::zstd_safe::{
 };
 
 use super::DecompressError;
-use crate::blob::BlobFile;
 
 /// Reads what zstd data decompresses to. Its memory is the window that the data asks for, up to
 /// the limit.
@@ -92,49 +91,4 @@ impl<R: fmt::Debug> fmt::Debug for ZstdReader<R> {
             .field("between_frames", &self.between_frames)
             .finish_non_exhaustive()
     }
-}
-
-/// What the first frame's header says that it decompresses to, where it does.
-pub(crate) fn size_hint(blob: &BlobFile) -> Option<u64> {
-    zstd_safe::get_frame_content_size(&first_header(blob)?).ok()?
-}
-
-/// The largest window, in bytes, that a frame may have of data that begins as `blob` does: what
-/// its first frame asks for, at least [`USUAL_WINDOW`] and at most `limit`. One encoder makes all
-/// frames of a blob, with the same settings; what it asks for first tells how much memory the blob
-/// takes before it is read.
-pub(crate) fn window_limit(blob: &BlobFile, limit: u32) -> u32 {
-    let asked = first_header(blob).and_then(|header| window(&header));
-    let asked = asked.map_or(limit, |window| {
-        u32::try_from(window).map_or(limit, |window| {
-            window.checked_next_power_of_two().unwrap_or(limit)
-        })
-    });
-    asked.clamp(USUAL_WINDOW.min(limit), limit)
-}
-
-/// What every decoder should support (RFC 8878, section 3.1.1.1.2).
-const USUAL_WINDOW: u32 = 8 << 20;
-
-/// The longest frame header, RFC 8878 section 3.1.1.1 with the magic number.
-const MAX_HEADER: usize = 18;
-
-fn first_header(blob: &BlobFile) -> Option<Vec<u8>> {
-    let len = usize::try_from(blob.len()).map_or(MAX_HEADER, |len| len.min(MAX_HEADER));
-    let mut header = vec![0; len];
-    blob.read_exact_at(&mut header, 0).ok()?;
-    Some(header)
-}
-
-/// The window that the frame with this header asks for (RFC 8878, section 3.1.1.1); nothing for a
-/// frame that is to be skipped.
-fn window(header: &[u8]) -> Option<u64> {
-    let rest = header.strip_prefix(&[0x28, 0xb5, 0x2f, 0xfd])?;
-    let is_single_segment = rest.first()? & 0x20 != 0;
-    if is_single_segment {
-        return zstd_safe::get_frame_content_size(header).ok()?;
-    }
-    let descriptor = rest.get(1)?;
-    let base = 1_u64 << (10 + (descriptor >> 3));
-    Some(base + base / 8 * u64::from(descriptor & 7))
 }

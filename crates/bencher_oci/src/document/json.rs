@@ -146,8 +146,9 @@ impl<'de> Visitor<'de> for Check<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<(), A::Error> {
         let inner = self.deeper()?;
         let mut keys = HashSet::new();
+        let mut fields = HashSet::new();
         while let Some(Key(key)) = object.next_key()? {
-            if keys.contains(&key) {
+            if keys.contains(&key) || field(&key).is_some_and(|field| !fields.insert(field)) {
                 let key = Excerpt::new(&key);
                 return Err(A::Error::custom(format_args!("the key {key} stands twice")));
             }
@@ -156,6 +157,47 @@ impl<'de> Visitor<'de> for Check<'_> {
         }
         Ok(())
     }
+}
+
+/// What readers of images look for. Go's, which most of them use, do not mind the case of letters,
+/// and take the last of two keys that differ in nothing else.
+const FIELDS: [&str; 27] = [
+    "annotations",
+    "architecture",
+    "artifacttype",
+    "cmd",
+    "config",
+    "data",
+    "diff_ids",
+    "digest",
+    "entrypoint",
+    "env",
+    "imagelayoutversion",
+    "labels",
+    "layers",
+    "manifests",
+    "mediatype",
+    "os",
+    "platform",
+    "repotags",
+    "rootfs",
+    "schemaversion",
+    "size",
+    "stopsignal",
+    "type",
+    "urls",
+    "user",
+    "variant",
+    "workingdir",
+];
+
+/// Which of the fields a key is for whoever does not mind case.
+fn field(key: &str) -> Option<&'static str> {
+    // By way of capitals, which a long s and the sign of the kelvin share with ordinary letters.
+    let lower = |letter: char| letter.to_uppercase().flat_map(char::to_lowercase);
+    FIELDS
+        .into_iter()
+        .find(|field| field.chars().eq(key.chars().flat_map(lower)))
 }
 
 /// A key, borrowed from the document unless it has an escape.
@@ -181,7 +223,7 @@ mod tests {
         let deeper = vec![b'['; 4 << 20];
         let wide = format!("[{}0]", "0,".repeat(100_000));
         let nested_objects = r#"{"a":"#.repeat(40);
-        let cases: [(&[u8], &str); 12] = [
+        let cases: [(&[u8], &str); 14] = [
             (
                 b"",
                 "is not valid: EOF while parsing a value at line 1 column 0",
@@ -205,6 +247,14 @@ mod tests {
             (
                 br#"{"a":1,"\u0061":2}"#,
                 "is not valid: the key `a` stands twice at line 1 column 15",
+            ),
+            (
+                br#"{"size":1,"Size":2}"#,
+                "is not valid: the key `Size` stands twice at line 1 column 16",
+            ),
+            (
+                "{\"o\u{17f}\":1,\"os\":2}".as_bytes(),
+                "is not valid: the key `os` stands twice at line 1 column 13",
             ),
             (
                 b"\"\xff\"",
@@ -248,7 +298,7 @@ mod tests {
 
     #[test]
     fn ordinary_documents() {
-        let bytes = br#"{"a": [1, -2, 3.5, true, null, "x"], "b": {"a": {}}}"#;
+        let bytes = br#"{"a": [1, -2, 3.5, true, null, "x"], "b": {"a": {}}, "A": 1}"#;
         parse::<IgnoredAny>(bytes).unwrap();
         let numbers: BTreeMap<String, u64> = parse(br#"{"a": 1}"#).unwrap();
         assert_eq!(numbers["a"], 1);

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod archives;
+mod formats;
+mod hostile_blobs;
+mod hostile_documents;
 mod layouts;
 mod selection;
 mod support;

@@ -186,3 +186,11 @@ pub(crate) fn contents(image: &Image) -> Result<Vec<Vec<u8>>, String> {
         })
         .collect()
 }
+
+/// The message without the name of the image, which begins it.
+pub(crate) fn reason(outcome: Result<Image, String>) -> String {
+    let message = outcome.map(drop).expect_err("it is refused");
+    assert!(!message.contains(char::is_control), "{message:?}");
+    let (_, reason) = message.split_once("IMG: ").expect("it names the image");
+    reason.to_owned()
+}

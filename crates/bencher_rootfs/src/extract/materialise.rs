@@ -30,6 +30,11 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
+/// The largest numbers of a device that Linux has. The kernel cuts off what is beyond, and what is
+/// left is the number of another device.
+const MAX_MAJOR: u32 = (1 << 12) - 1;
+const MAX_MINOR: u32 = (1 << 20) - 1;
+
 /// What could not be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Lost {
@@ -152,19 +157,22 @@ impl Maker<'_> {
     /// Makes a node that is no directory, with its attributes.
     fn node(&mut self, here: BorrowedFd<'_>, name: &OsStr, id: NodeId) -> Result<(), ExtractError> {
         let special = |kind, device| mknodat(here, name, kind, Mode::RUSR, device);
+        let device = |kind, major, minor| {
+            if !self.is_root || major > MAX_MAJOR || minor > MAX_MINOR {
+                return Err(Errno::PERM);
+            }
+            special(kind, makedev(major, minor))
+        };
         let made = match self.tree.node(id).kind {
             // Never asked for.
             Kind::Directory => return Ok(()),
             Kind::File { size } => return self.file(here, name, id, size),
             Kind::Symlink => symlinkat(OsStr::from_bytes(self.tree.symlink_target(id)), here, name),
             Kind::Fifo => special(FileType::Fifo, 0),
-            Kind::CharacterDevice { major, minor } if self.is_root => {
-                special(FileType::CharacterDevice, makedev(major, minor))
+            Kind::CharacterDevice { major, minor } => {
+                device(FileType::CharacterDevice, major, minor)
             }
-            Kind::BlockDevice { major, minor } if self.is_root => {
-                special(FileType::BlockDevice, makedev(major, minor))
-            }
-            Kind::CharacterDevice { .. } | Kind::BlockDevice { .. } => Err(Errno::PERM),
+            Kind::BlockDevice { major, minor } => device(FileType::BlockDevice, major, minor),
         };
         if is_device(self.tree.node(id).kind) && made == Err(Errno::PERM) {
             self.lost.devices += 1;

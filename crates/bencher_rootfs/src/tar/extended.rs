@@ -53,7 +53,7 @@ impl<R: BufRead> Reader<R> {
         pending: &mut Pending,
     ) -> Result<(), TarError> {
         self.read_extended(header, pending)?;
-        let applied = self.global.apply(&self.extended, &self.limits);
+        let applied = self.global.apply_global(&self.extended, &self.limits);
         applied.map_err(|error| self.pax_error(error))
     }
 

@@ -112,6 +112,22 @@ impl Overrides {
         Ok(())
     }
 
+    /// The same for a header of all entries to come. It can not have what would make them the
+    /// same file: Go's reader looks at no global record, so what one layer means would depend on
+    /// who reads it.
+    pub(super) fn apply_global(&mut self, header: &[u8], limits: &Limits) -> Result<(), PaxError> {
+        for record in records(header) {
+            let (key, _) = record?;
+            if matches!(key, b"path" | b"linkpath" | b"size") || key.starts_with(b"GNU.sparse.") {
+                return Err(TarProblem::Pax(
+                    "a global header can not have a path, a link's target, a size or a map",
+                )
+                .into());
+            }
+        }
+        self.apply(header, limits)
+    }
+
     fn apply_record(&mut self, key: &[u8], value: &[u8], limits: &Limits) -> Result<(), PaxError> {
         let given = (!value.is_empty()).then_some(value);
         match key {

@@ -4,12 +4,14 @@
 
 mod bad_guest;
 mod bad_input;
+mod builders;
 mod cache;
 mod clock;
 mod counters;
 mod cpus;
 mod doctor;
 mod host;
+mod hostile;
 mod images;
 mod jail;
 mod microvm;
