@@ -266,12 +266,14 @@ impl Layer {
     }
 
     fn zstd_window(&self, blob: &BlobFile) -> u32 {
-        let limit = match self.source {
-            // Nobody has reckoned with more: it could not be looked at beforehand.
-            Source::Arriving(_) if !self.is_called_zstd() => LEAST_WINDOW,
-            _ => self.limits.zstd_window_bytes,
-        };
-        zstd_window_limit(blob, limit)
+        let limit = self.limits.zstd_window_bytes;
+        match self.source {
+            // To look at all of its frames is to wait for all of them.
+            Source::Arriving(_) if self.is_called_zstd() => limit,
+            // And nobody has reckoned with more for what is called something else.
+            Source::Arriving(_) => limit.min(LEAST_WINDOW),
+            _ => zstd_window_limit(blob, limit),
+        }
     }
 
     fn is_called_zstd(&self) -> bool {
