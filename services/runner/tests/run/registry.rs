@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
+use bencher_oci::Digest;
 use serde_json::{Value, json};
 
 use crate::support::{Cache, Image, Ran, no_image};
@@ -125,6 +126,40 @@ fn what_is_damaged_in_the_registry_is_not_used() {
     assert!(error.contains("sha256:"), "{error}");
     for kind in ["image", "rootfs"] {
         assert_eq!(count(&cache, kind), 0, "{kind}");
+    }
+}
+
+#[test]
+fn a_pull_goes_on_where_another_one_ended() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let image = saying("resumed");
+    push(&registry, &image, "o/resumed:1", &["--preserve-digests"]);
+    let name = format!("{}/o/resumed:1", registry.host());
+    for is_right in [true, false] {
+        let cache = Cache::new();
+        let layout = image.path().to_str().unwrap();
+        let described = cache.run(&["inspect", "--json", layout]).exits(0).json();
+        let layer: Digest = described["layers"][0]["digest"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let mut half = fs::read(image.path().join("blobs/sha256").join(layer.hex())).unwrap();
+        half.truncate(half.len() / 2);
+        if !is_right {
+            // The reader of what comes has read this before anybody knows that it is wrong.
+            half[1000] ^= 1;
+        }
+        let partial = cache.path().join("store/partial");
+        fs::create_dir_all(&partial).unwrap();
+        fs::write(partial.join(format!("sha256-{}", layer.hex())), half).unwrap();
+        let ran = run(&cache, &name, &[]).exits(0);
+        assert_eq!(ran.text(), "resumed\n", "{is_right}");
+        assert!(ran.stderr.contains("were there"), "{}", ran.stderr);
+        assert_eq!(count(&cache, "partial"), 0);
+        cache.run(&["cache", "verify"]).exits(0);
     }
 }
 
