@@ -153,7 +153,7 @@ impl Reporter for Terminal {
             bar.set_prefix(name.to_owned());
             style(
                 &bar,
-                "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
+                "{prefix} {bar:30} {bytes:>10} of {total_bytes:10} {bytes_per_sec:>12} {eta:>4}",
             );
             bar
         });
