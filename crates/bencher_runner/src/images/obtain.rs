@@ -21,9 +21,9 @@ use crate::{Directories, Reporter};
 #[derive(Debug)]
 pub(crate) enum Obtained<'a> {
     /// All of it is on this host.
-    Here(Image),
+    Here(Box<Image>),
     /// Its layers are still in a registry.
-    Coming(Coming<'a>),
+    Coming(Box<Coming<'a>>),
 }
 
 /// An image whose layers are still in a registry.
@@ -58,7 +58,8 @@ pub(crate) fn obtain<'a>(
     let unknown = match ImageReference::parse(&choice.name) {
         Ok(reference) => {
             let options = options(directories, &choice.platform)?;
-            return Ok(Obtained::Here(Image::open(&reference, &options)?));
+            let image = Image::open(&reference, &options)?;
+            return Ok(Obtained::Here(Box::new(image)));
         }
         // It could be the name of an image, and no file has it.
         Err(unknown @ ReferenceError::Registry { .. }) => unknown,
@@ -69,18 +70,19 @@ pub(crate) fn obtain<'a>(
     if choice.pull != PullPolicy::Always
         && let Some(image) = open_stored(name, directories, &choice.platform)?
     {
-        return Ok(Obtained::Here(image));
+        return Ok(Obtained::Here(Box::new(image)));
     }
     if choice.pull == PullPolicy::Never {
         return Err(unknown.into());
     }
     let reference: RegistryReference = name.parse()?;
-    Coming::begin(reference, choice, directories, reporter, cancel).map(Obtained::Coming)
+    let coming = Coming::begin(&reference, choice, directories, reporter, cancel)?;
+    Ok(Obtained::Coming(Box::new(coming)))
 }
 
 impl<'a> Coming<'a> {
     pub(super) fn begin(
-        reference: RegistryReference,
+        reference: &RegistryReference,
         choice: &'a ImageChoice,
         directories: &'a Directories,
         reporter: &'a dyn Reporter,
@@ -98,9 +100,9 @@ impl<'a> Coming<'a> {
             cancellation: cancellation.clone(),
             ..choice.registry.clone()
         };
-        let client = RegistryClient::new(&reference, registry);
+        let client = RegistryClient::new(reference, registry);
         let news = News::new(reporter, cancel, &cancellation);
-        let pull = Pull::begin(client, &reference, &choice.platform, store, &news)?;
+        let pull = Pull::begin(client, reference, &choice.platform, store, &news)?;
         Ok(Self {
             arriving: pull.image(Limits::default()),
             pull,
@@ -112,18 +114,18 @@ impl<'a> Coming<'a> {
         })
     }
 
-    /// Fetches the rest, while `make` makes something of the image as it comes. What it reads waits
+    /// Fetches the rest, while `work` makes something of the image as it comes. What it reads waits
     /// for what is read; with nothing to read it may be over before the image is there.
     ///
-    /// `make` is called again, with the whole image, if it could not be done with the arriving one
+    /// `work` is called again, with the whole image, if it could not be done with the arriving one
     /// although everything came.
     pub(crate) fn fetch_beside<T, E: From<OpenImageError>>(
         self,
-        mut make: impl FnMut(&Image, &dyn Reporter) -> Result<T, E>,
+        mut work: impl FnMut(&Image, &dyn Reporter) -> Result<T, E>,
     ) -> Result<(Image, T), E> {
         let (fetched, made) = thread::scope(|scope| {
             let fetching = scope.spawn(|| self.fetch());
-            let made = make(&self.arriving, &Beside(self.reporter));
+            let made = work(&self.arriving, &Beside(self.reporter));
             if made.is_err() && !self.pull.has_gaps() {
                 // Whatever else comes is of no use.
                 self.cancellation.cancel();
@@ -137,7 +139,7 @@ impl<'a> Coming<'a> {
             (Err(_), Err(error)) if self.cancellation.is_cancelled() => Err(error),
             (Err(error), _) => Err(error.into()),
             (Ok(image), Ok(made)) => Ok((image, made)),
-            (Ok(image), Err(_)) => make(&image, self.reporter).map(|made| (image, made)),
+            (Ok(image), Err(_)) => work(&image, self.reporter).map(|made| (image, made)),
         }
     }
 
@@ -149,7 +151,7 @@ impl<'a> Coming<'a> {
         let digest = self.digest();
         let image = open_stored(&digest, self.directories, &self.choice.platform)?;
         drop(lease);
-        image.ok_or_else(|| OpenImageError::Gone { digest })
+        image.ok_or(OpenImageError::Gone { digest })
     }
 
     /// What identifies what the name stands for: a manifest, or an index.

@@ -24,7 +24,7 @@ pub fn pull_image(
     cancel: &AtomicBool,
 ) -> Result<String, OpenImageError> {
     let reference: RegistryReference = choice.name.to_string_lossy().parse()?;
-    let coming = Coming::begin(reference, choice, directories, reporter, cancel)?;
+    let coming = Coming::begin(&reference, choice, directories, reporter, cancel)?;
     let digest = coming.digest();
     let nothing_else = |_: &Image, _: &dyn Reporter| Ok::<_, OpenImageError>(());
     coming.fetch_beside(nothing_else)?;

@@ -104,7 +104,7 @@ fn prepare_blocking(
     let (image, root) = match obtained {
         Obtained::Here(image) => {
             let root = make_root(&image, reporter.as_ref())?;
-            (image, root)
+            (*image, root)
         }
         Obtained::Coming(coming) => coming.fetch_beside(make_root)?,
     };
