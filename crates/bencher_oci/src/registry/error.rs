@@ -144,6 +144,14 @@ pub enum RegistryErrorReason {
     /// A redirect that is not followed.
     #[error("redirects {0}: not followed")]
     Redirect(RedirectError),
+    /// What the registry led to failed.
+    #[error("leads to {to}: {reason}")]
+    Elsewhere {
+        /// Scheme, host and port: the rest may be a secret.
+        to: String,
+        /// What happened there.
+        reason: Box<RegistryErrorReason>,
+    },
     /// The registry wants a proof of identity that this client does not have.
     #[error("asks for authentication in a way that is not supported (only Basic and Bearer are)")]
     Challenge,
@@ -231,7 +239,9 @@ impl RegistryErrorReason {
             | Self::Truncated { .. }
             | Self::Status(408) => true,
             Self::Server { status, .. } => matches!(status, 500 | 502 | 503 | 504),
-            Self::TokenServer { reason, .. } => reason.is_transient(),
+            Self::TokenServer { reason, .. } | Self::Elsewhere { reason, .. } => {
+                reason.is_transient()
+            }
             _ => false,
         }
     }
@@ -249,6 +259,7 @@ impl RegistryErrorReason {
                 | Self::Redirect(_)
                 | Self::Realm(_)
                 | Self::TokenServer { .. }
+                | Self::Elsewhere { .. }
                 | Self::Document(_)
                 | Self::NotAnImage(_)
                 | Self::Image(_)
@@ -260,7 +271,9 @@ impl RegistryErrorReason {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::TooManyRequests(after) | Self::Server { after, .. } => *after,
-            Self::TokenServer { reason, .. } => reason.retry_after(),
+            Self::TokenServer { reason, .. } | Self::Elsewhere { reason, .. } => {
+                reason.retry_after()
+            }
             _ => None,
         }
     }

@@ -155,8 +155,17 @@ impl Session {
         let mut visited = vec![url.clone()];
         loop {
             let current = visited.last().unwrap_or(url);
-            let is_home = redirect::keeps_token(registry, current.origin());
-            let answer = self.http.send(&Request {
+            let origin = current.origin().clone();
+            let is_home = redirect::keeps_token(registry, &origin);
+            let failed = |reason| match reason {
+                RegistryErrorReason::Cancelled => reason,
+                reason if is_home => reason,
+                reason => RegistryErrorReason::Elsewhere {
+                    to: origin.to_string(),
+                    reason: Box::new(reason),
+                },
+            };
+            let request = Request {
                 accept: get.accept,
                 authorization: grant
                     .as_ref()
@@ -164,7 +173,8 @@ impl Session {
                     .map(|grant| &grant.header),
                 from: get.from,
                 ..Request::get(current)
-            })?;
+            };
+            let answer = self.http.send(&request).map_err(failed)?;
             match answer.status {
                 // Only the registry's own questions are answered.
                 401 if is_home => {
@@ -184,13 +194,16 @@ impl Session {
                 status if redirect::is_redirect(status) => {
                     let location = answer.header(LOCATION);
                     let target = redirect::next(&visited, location, Rule::Anywhere);
-                    let target = target.map_err(RegistryErrorReason::Redirect)?;
-                    visited.push(target);
+                    let target = target.map_err(RegistryErrorReason::Redirect);
+                    visited.push(target.map_err(failed)?);
                     self.http.discard(answer);
                 }
                 // What is there already is more than there is.
                 416 if get.from > 0 => return Ok(answer),
-                _ => return check_status(answer, self.http.options().clock.date(), get.what),
+                _ => {
+                    let date = self.http.options().clock.date();
+                    return check_status(answer, date, get.what).map_err(failed);
+                }
             }
         }
     }

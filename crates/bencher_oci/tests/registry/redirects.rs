@@ -280,3 +280,12 @@ fn a_registry_whose_name_moves_inside_is_not_followed() {
         "`moving.example` is at a private address, and the registry was somewhere else before",
     );
 }
+
+#[test]
+fn what_fails_elsewhere_is_told_as_such() {
+    let elsewhere = Server::start(|_| Reply::status(403));
+    let registry = redirecting(&layer(10), &elsewhere.url("/blob?signature=x"));
+    let error = pull(&registry, known()).err().unwrap();
+    let to = elsewhere.url("");
+    assert_says(&error, &format!(": leads to {to}: access denied"));
+}
