@@ -23,7 +23,7 @@ pub(crate) use doctor::Doctor;
 pub(crate) use images::{Inspect, Pull, Save};
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
-pub(crate) use registry::{Registry, When};
+pub(crate) use registry::{PullOptions, When};
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
 
@@ -135,7 +135,7 @@ pub(crate) enum RootfsCommand {
         )]
         pull: When,
         #[command(flatten)]
-        registry: Box<Registry>,
+        registry: Box<PullOptions>,
         /// The size of the filesystem
         #[arg(long, value_name = "SIZE", default_value = "1GiB")]
         disk: ByteSize,

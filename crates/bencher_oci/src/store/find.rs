@@ -18,10 +18,7 @@ impl Store {
     /// [`StoreError::Unknown`], [`StoreError::Ambiguous`]; others if the store can not be read.
     pub fn find(&self, text: &str) -> Result<StoredImage, StoreError> {
         let index = index::read(self)?;
-        let digest = find(&index, text)?.digest.clone();
-        let images = index.images(self)?;
-        let found = images.into_iter().find(|image| image.digest == digest);
-        found.ok_or_else(|| unknown(&index, text))
+        index.image(self, find(&index, text)?)
     }
 
     /// Opens the image that `text` means, as [`Store::find`] understands it. For as long as the

@@ -1,6 +1,6 @@
 //! The index: which images there are, and what they are called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 
@@ -130,20 +130,21 @@ impl Index {
 
     /// What the store has of each image.
     pub(super) fn images(&self, store: &Store) -> Result<Vec<StoredImage>, StoreError> {
-        self.roots()
-            .map(|root| {
-                let reached = reach(store, root)?;
-                Ok(StoredImage {
-                    digest: root.digest.clone(),
-                    media_type: root.media_type.clone(),
-                    size: root.size,
-                    names: self.names_of(&root.digest),
-                    last_used: store.last_used(&root.digest),
-                    blobs: reached.present.into_iter().collect(),
-                    missing: reached.missing.into_iter().collect(),
-                })
-            })
-            .collect()
+        self.roots().map(|root| self.image(store, root)).collect()
+    }
+
+    /// What the store has of an image.
+    pub(super) fn image(&self, store: &Store, root: &Root) -> Result<StoredImage, StoreError> {
+        let reached = reach(store, root)?;
+        Ok(StoredImage {
+            digest: root.digest.clone(),
+            media_type: root.media_type.clone(),
+            size: root.size,
+            names: self.names_of(&root.digest),
+            last_used: store.last_used(&root.digest),
+            blobs: reached.present.into_iter().collect(),
+            missing: reached.missing.into_iter().collect(),
+        })
     }
 
     /// Gives `name` to an image. The image that had it stays, without it.
@@ -153,41 +154,32 @@ impl Index {
             return Err(StoreError::Name(Excerpt::new(name)));
         }
         self.remove_name(name);
-        // What has a name needs no entry without one.
-        self.entries
-            .retain(|entry| entry.name.is_some() || entry.root.digest != root.digest);
         if self.entries.len() >= MAX_ENTRIES {
             return Err(StoreError::TooMany(MAX_ENTRIES));
         }
-        self.entries.push(Entry {
-            name: Some(name.to_owned()),
-            root,
-        });
+        let name = Some(name.to_owned());
+        self.entries.push(Entry { name, root });
+        self.tidy();
         Ok(())
     }
 
     /// Takes a name away. The image that had it stays.
     pub(super) fn remove_name(&mut self, name: &str) {
-        for position in 0..self.entries.len() {
-            if self.entries[position].is_named(name) {
-                self.entries[position].name = None;
+        for entry in &mut self.entries {
+            if entry.is_named(name) {
+                entry.name = None;
             }
         }
-        let named: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|entry| entry.name.is_some())
-            .map(|entry| entry.root.digest.clone())
-            .collect();
-        let mut nameless = Vec::new();
+        self.tidy();
+    }
+
+    /// An image has an entry for each of its names, or a single one without a name.
+    fn tidy(&mut self) {
+        self.entries.sort_by_key(|entry| entry.name.is_none());
+        let mut seen = BTreeSet::new();
         self.entries.retain(|entry| {
-            let digest = &entry.root.digest;
-            let is_needed =
-                entry.name.is_some() || !(named.contains(digest) || nameless.contains(digest));
-            if entry.name.is_none() {
-                nameless.push(digest.clone());
-            }
-            is_needed
+            let is_first = seen.insert(entry.root.digest.clone());
+            is_first || entry.name.is_some()
         });
     }
 

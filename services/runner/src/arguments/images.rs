@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Registry;
+use super::PullOptions;
 
 /// Asks a registry for an image, fetches what the store does not have, and prints the digest of what the
 /// name stands for. A pull that was ended goes on where it was.
@@ -15,7 +15,7 @@ pub(crate) struct Pull {
     #[arg(value_name = "IMAGE")]
     pub(crate) image: OsString,
     #[command(flatten)]
-    pub(crate) registry: Registry,
+    pub(crate) registry: PullOptions,
 }
 
 /// Says what an image is: digests, platform, configuration, layers. No layer is read.

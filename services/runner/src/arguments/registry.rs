@@ -26,7 +26,7 @@ pub(crate) enum When {
 /// How images come from registries.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
-pub(crate) struct Registry {
+pub(crate) struct PullOptions {
     /// The platform of a multi-platform image [default: this host's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
@@ -57,7 +57,7 @@ pub(crate) struct Registry {
     registry_trust: Vec<String>,
 }
 
-impl Registry {
+impl PullOptions {
     /// The image called `name`, from a registry as these say.
     pub(crate) fn choice(&self, name: &OsString, when: When) -> Result<ImageChoice, String> {
         Ok(ImageChoice {

@@ -9,7 +9,7 @@ use bencher_runner::run::OnSuspect;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::{Cpus, HostTuning, Isolation, Machine, Registry, WayOut, When};
+use super::{Cpus, HostTuning, Isolation, Machine, PullOptions, WayOut, When};
 
 /// Exit codes: the command's own; 128+n when signal n ended it; 124 timeout; 125 the runner
 /// failed; 126 the command can not be executed; 127 it is not in the image; 130 or 143 the run
@@ -39,7 +39,7 @@ pub(crate) struct Run {
     )]
     pub(crate) pull: When,
     #[command(flatten)]
-    pub(crate) registry: Registry,
+    pub(crate) registry: PullOptions,
 
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
     #[arg(last = true, value_name = "CMD", conflicts_with = "cmd")]
