@@ -14,6 +14,7 @@ fn folder(word: &str) -> Option<&'static str> {
     match word {
         "rootfs" => Some("crates/bencher_rootfs/tests/hostile"),
         "oci" => Some("crates/bencher_oci/tests/images"),
+        "registry" => Some("crates/bencher_oci/tests/registry"),
         "runner" => Some("services/runner/tests/run"),
         _ => None,
     }

@@ -273,3 +273,11 @@ fn a_hundred_and_twenty_seven_layers() {
     layout.index(&[layout.image(&borrowed)]);
     assert_eq!(contents(&layout.open().unwrap()).unwrap(), layers);
 }
+
+/// They have no index, and say nowhere what they are.
+#[test]
+fn skopeos_folders_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = open(&format!("dir:{}", folder.path().display())).unwrap_err();
+    assert!(message.contains("skopeo copy"), "{message}");
+}

@@ -327,3 +327,26 @@ fn path_traversal_out_of_an_image_archive() {
         );
     }
 }
+
+/// Nobody waits for a pipe, and no device is read.
+#[test]
+fn special_files_in_a_layout() {
+    let (layout, content) = Layout::simple();
+    let layer = layout.blob_path(&Digest::sha256(&content));
+    let mode = nix::sys::stat::Mode::S_IRUSR;
+    for path in [layer, layout.path("index.json")] {
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, mode).unwrap();
+        assert!(reason(layout.open()).ends_with("is not a regular file"));
+        fs::remove_file(&path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(reason(layout.open()).ends_with("is not a regular file"));
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        let reason = reason(layout.open());
+        assert!(
+            reason.contains("is a symbolic link that leads out of the layout"),
+            "{reason}"
+        );
+    }
+}

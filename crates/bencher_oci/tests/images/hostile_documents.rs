@@ -223,3 +223,42 @@ fn media_type_confusion() {
     layout.index(&[layout.json(MANIFEST, &mislabelled)]);
     assert_eq!(contents(&layout.open().unwrap()).unwrap(), [content]);
 }
+
+#[test]
+fn documents_of_wrong_types() {
+    let layout = Layout::new();
+    let good = layout.image(&[]);
+    for (field, value) in [
+        ("mediaType", json!(1)),
+        ("mediaType", Value::Null),
+        ("digest", json!(["sha256:0"])),
+        ("platform", json!("linux/amd64")),
+        ("platform", json!({"os": "linux"})),
+        (
+            "annotations",
+            json!({"org.opencontainers.image.ref.name": 1}),
+        ),
+        ("annotations", json!(["a"])),
+    ] {
+        let mut descriptor = good.clone();
+        descriptor[field] = value.clone();
+        layout.index(&[descriptor]);
+        let reason = reason(layout.open());
+        assert!(
+            reason.starts_with("index.json is not valid: "),
+            "{field} {value}: {reason}"
+        );
+    }
+    let config = layout.json(CONFIG, &config(&[]));
+    for (field, value) in [
+        ("layers", json!({})),
+        ("layers", json!([[]])),
+        ("config", json!([])),
+        ("schemaVersion", json!(2.0)),
+        ("schemaVersion", json!(true)),
+    ] {
+        let mut manifest = json!({"schemaVersion": 2, "config": config, "layers": []});
+        manifest[field] = value;
+        manifest_is_refused(manifest.to_string().as_bytes(), "is not valid: ");
+    }
+}

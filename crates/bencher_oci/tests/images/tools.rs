@@ -252,6 +252,79 @@ fn what_buildah_builds() {
     }
 }
 
+/// An index of images for several platforms, by way of both of Buildah's formats.
+#[test]
+fn what_buildah_lists() {
+    if !has(&["buildah", "skopeo"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let store = root.join("store").display().to_string();
+    let runs = root.join("runs").display().to_string();
+    let storage = [
+        "--root",
+        &store,
+        "--runroot",
+        &runs,
+        "--storage-driver",
+        "vfs",
+    ];
+    let buildah = |args: &[&str]| try_run(root, "buildah", &[&storage[..], args].concat());
+    let host = bencher_oci::Platform::host();
+    let other = if host.architecture() == "amd64" {
+        "arm64"
+    } else {
+        "amd64"
+    };
+    let mut list = Vec::new();
+    for architecture in [other, host.architecture()] {
+        fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY arch /arch\n").unwrap();
+        fs::write(root.join("arch"), architecture).unwrap();
+        let built = buildah(&["build", "--arch", architecture, "-t", architecture, "."]);
+        if !built.status.success() {
+            let errors = String::from_utf8_lossy(&built.stderr);
+            println!("skipped: buildah cannot build here: {}", errors.trim());
+            return;
+        }
+        list.push(format!("localhost/{architecture}:latest"));
+    }
+    let checked = |args: &[&str]| {
+        let output = buildah(args);
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    checked(&["manifest", "create", "list"]);
+    for image in &list {
+        checked(&["manifest", "add", "list", image]);
+    }
+    for format in ["oci", "v2s2"] {
+        let target = format!("oci:{format}:v1");
+        checked(&[
+            "manifest", "push", "--all", "--format", format, "list", &target,
+        ]);
+    }
+    // Of the other one this Skopeo says that it is not there.
+    run(
+        root,
+        "skopeo",
+        &["copy", "-q", "--all", "oci:oci:v1", "oci:copy:v1"],
+    );
+    for name in ["oci", "v2s2", "copy"] {
+        let image = opened(&format!("oci:{}/{name}:v1", root.display()));
+        assert_eq!(image.platform, host, "{name}");
+        let layers = contents_of(&image);
+        let mut archive = tar::Archive::new(layers[0].as_slice());
+        let mut text = String::new();
+        let entry = archive.entries().unwrap().next().unwrap();
+        std::io::Read::read_to_string(&mut entry.unwrap(), &mut text).unwrap();
+        assert_eq!(text, host.architecture(), "{name}");
+    }
+}
+
 fn names_in(layer: &[u8]) -> Vec<String> {
     let mut archive = tar::Archive::new(layer);
     let entries = archive.entries().unwrap();

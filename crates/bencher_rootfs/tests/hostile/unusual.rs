@@ -19,7 +19,7 @@ fn old_v7_entries() {
     amounts_to(
         vec![
             layer()
-                .add_with(&old(0, "d/"), b"")
+                .add_with(&old(0, "d/").mode(0o755), b"")
                 .add_with(&old(0, "d/f"), b"x")
                 .add(&old(b'1', "d/h").link("d/f"))
                 .add(&old(b'2', "d/s").link("f")),
