@@ -5,6 +5,7 @@
 mod content;
 mod documents;
 mod errors;
+mod logins;
 mod real;
 mod real_registry;
 mod real_tokens;

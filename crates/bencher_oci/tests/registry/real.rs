@@ -2,10 +2,11 @@
 //! the test says so and ends.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bencher_oci::registry::{
-    Credentials, RegistryClient, RegistryOptions, RegistryReference, RemoteImage, Secret,
-    Unobserved,
+    AuthFiles, Credentials, RegistryClient, RegistryOptions, RegistryReference, RemoteImage,
+    Secret, Unobserved,
 };
 use bencher_oci::{Descriptor, Digest, Platform};
 use serde_json::json;
@@ -269,6 +270,59 @@ fn a_registry_with_a_ca_of_its_own() {
     };
     let (_, store) = pull_name(&registry, "o/r:v1", careless).unwrap();
     assert!(layers.iter().all(|layer| store.has(layer)));
+}
+
+#[test]
+fn docker_hub_by_a_short_name_with_docker_logins() {
+    let setup = Setup {
+        is_encrypted: true,
+        htpasswd: Some(HTPASSWD),
+        ..Setup::default()
+    };
+    let Some(registry) = RealRegistry::start(&setup) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let layers = layout(folder.path());
+    let source = format!("oci:{}:v1", folder.path().display());
+    let options_of_skopeo = [
+        "--all",
+        "--preserve-digests",
+        "--dest-creds",
+        "user:open sesame",
+    ];
+    registry.push(&source, "library/busybox:latest", &options_of_skopeo);
+    // What `docker login` writes: "user:open sesame" in base64.
+    let config = folder.path().join("config.json");
+    let key = "https://index.docker.io/v1/";
+    let file = format!(r#"{{"auths":{{"{key}":{{"auth":"dXNlcjpvcGVuIHNlc2FtZQ=="}}}}}}"#);
+    std::fs::write(&config, file).unwrap();
+    let options = RegistryOptions {
+        // The certificate is for the name, and the name leads here.
+        names: Arc::new(OneServer(registry.host().parse().unwrap())),
+        ca_file: Some(registry.ca_file()),
+        auth_files: AuthFiles {
+            paths: vec![config],
+        },
+        ..options()
+    };
+    let image: RegistryReference = "busybox".parse().unwrap();
+    let client = RegistryClient::new(&image, options);
+    let store = Memory::default();
+    let found = client
+        .resolve(&image, &Platform::host(), &Unobserved)
+        .unwrap();
+    client.fetch_layers(&found, &store, &Unobserved).unwrap();
+    assert!(layers.iter().all(|layer| store.has(layer)));
+    let other: RegistryReference = "alpine".parse().unwrap();
+    let error = client
+        .resolve(&other, &Platform::host(), &Unobserved)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "https://registry-1.docker.io/v2/library/alpine/manifests/latest: no such image: check \
+         the image's name and tag",
+    );
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn port(log: &mut impl BufRead) -> u16 {
     }
 }
 
-/// A CA, and a certificate of it for the loopback interface.
+/// A CA, and a certificate of it for the loopback interface and for the host of Docker Hub.
 fn write_certificates(folder: &Path) {
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::default();
@@ -159,7 +159,8 @@ fn write_certificates(folder: &Path) {
         .push(DnType::CommonName, "CA of a test");
     let ca_certificate = ca.self_signed(&ca_key).unwrap();
     let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let params =
+        CertificateParams::new(["127.0.0.1", "registry-1.docker.io"].map(str::to_owned)).unwrap();
     let issuer = Issuer::new(ca, ca_key);
     let certificate = params.signed_by(&key, &issuer).unwrap();
     for (name, content) in [

@@ -88,6 +88,16 @@ impl HostNames for TestNames {
     }
 }
 
+/// One server, whatever it is called.
+#[derive(Debug)]
+pub(crate) struct OneServer(pub(crate) SocketAddr);
+
+impl HostNames for OneServer {
+    fn look_up(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(vec![self.0])
+    }
+}
+
 /// Options that never wait.
 pub(crate) fn options() -> RegistryOptions {
     options_with(&TestClock::new())
