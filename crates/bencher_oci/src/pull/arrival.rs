@@ -17,16 +17,34 @@ enum State {
     #[default]
     Expected,
     /// So many bytes of the file are the blob's.
-    Coming { file: Arc<File>, bytes: u64 },
+    Coming {
+        file: Arc<File>,
+        bytes: u64,
+        /// Whether some of them are what an earlier pull left.
+        is_resumed: bool,
+    },
     /// It will not come, or what was read of it was wrong.
     Failed,
 }
 
 impl Arrival {
-    /// The first `bytes` are in `file`.
+    /// The first `bytes` are in `file`, as an earlier pull left them.
     pub(super) fn begin(&self, file: File, bytes: u64) {
+        self.set(file, bytes, bytes > 0);
+    }
+
+    /// All `bytes` are in `file`, and verified.
+    pub(super) fn complete(&self, file: File, bytes: u64) {
+        self.set(file, bytes, false);
+    }
+
+    fn set(&self, file: File, bytes: u64, is_resumed: bool) {
         let file = Arc::new(file);
-        *self.lock() = State::Coming { file, bytes };
+        *self.lock() = State::Coming {
+            file,
+            bytes,
+            is_resumed,
+        };
         self.changed.notify_all();
     }
 
@@ -44,9 +62,13 @@ impl Arrival {
         self.changed.notify_all();
     }
 
-    /// Whether somebody may have read too little, or what was wrong.
-    pub(super) fn has_failed(&self) -> bool {
-        matches!(*self.lock(), State::Failed)
+    /// Whether somebody may have read too little, or what is wrong.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match *self.lock() {
+            State::Expected => false,
+            State::Coming { is_resumed, .. } => is_resumed,
+            State::Failed => true,
+        }
     }
 
     /// The file with the blob, as soon as there is one.
@@ -63,7 +85,7 @@ impl Arrival {
         let mut state = self.lock();
         loop {
             match &*state {
-                State::Coming { file, bytes } if *bytes >= end => return Ok(Arc::clone(file)),
+                State::Coming { file, bytes, .. } if *bytes >= end => return Ok(Arc::clone(file)),
                 State::Expected | State::Coming { .. } => {}
                 State::Failed => {
                     return Err(io::Error::new(
@@ -108,6 +130,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"ab").unwrap();
         arrival.begin(file.try_clone().unwrap(), 2);
+        assert!(arrival.is_doubtful());
         for piece in [&b"cd"[..], b"ef"] {
             file.write_all(piece).unwrap();
             arrival.grow(piece.len() as u64);
@@ -130,5 +153,6 @@ mod tests {
             assert_eq!(said, "its blob did not come as a whole");
         }
         assert!(BlobFile::arriving(&arrival, 1).is_err());
+        assert!(arrival.is_doubtful());
     }
 }

@@ -129,9 +129,10 @@ impl Pull {
         self.add(keeper.into_leases()).map_err(PullError::Store)
     }
 
-    /// Whether something of a layer is missing for those who read it as it came.
-    pub fn has_gaps(&self) -> bool {
-        self.arrivals.values().any(|arrival| arrival.has_failed())
+    /// Whether those who read layers as they came may have read something else: what an earlier pull
+    /// left is verified only when the rest is there.
+    pub fn is_doubtful(&self) -> bool {
+        self.arrivals.values().any(|arrival| arrival.is_doubtful())
     }
 
     /// Adds the image, all of whose layers are there.

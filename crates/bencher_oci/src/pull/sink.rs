@@ -42,7 +42,7 @@ impl BlobStore for Keeper<'_> {
         let arrival = self.arrivals.get(&blob.digest).cloned().unwrap_or_default();
         match self.store.ingest_verified(&blob.digest, blob.size)? {
             Ingestion::Present(lease) => {
-                arrival.begin(self.store.open_blob(&blob.digest)?, blob.size);
+                arrival.complete(self.store.open_blob(&blob.digest)?, blob.size);
                 self.keep(lease);
                 Ok(None)
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use bencher_oci::registry::{Cancellation, RegistryClient, RegistryOptions, RegistryReference};
-use bencher_oci::{Image, ImageReference, Limits, Pull, ReferenceError, Store};
+use bencher_oci::{Image, ImageReference, Limits, Pull, ReferenceError, Store, StoreError};
 
 use super::news::News;
 use super::{ImageChoice, OpenImageError, PullPolicy, open_stored, options, store_folder};
@@ -67,7 +67,7 @@ pub(crate) fn obtain<'a>(
     };
     let name = choice.name.to_string_lossy();
     let name = name.strip_prefix("docker://").unwrap_or(&name);
-    if choice.pull != PullPolicy::Always
+    if may_be_stored(name, choice.pull, directories)?
         && let Some(image) = open_stored(name, directories, &choice.platform)?
     {
         return Ok(Obtained::Here(Box::new(image)));
@@ -78,6 +78,28 @@ pub(crate) fn obtain<'a>(
     let reference: RegistryReference = name.parse()?;
     let coming = Coming::begin(&reference, choice, directories, reporter, cancel)?;
     Ok(Obtained::Coming(Box::new(coming)))
+}
+
+/// Whether the store is looked into: what has lost a blob there is pulled again, if it may be.
+fn may_be_stored(
+    name: &str,
+    pull: PullPolicy,
+    directories: &Directories,
+) -> Result<bool, OpenImageError> {
+    match pull {
+        PullPolicy::Always => Ok(false),
+        PullPolicy::Never => Ok(true),
+        PullPolicy::Missing => {
+            let Some(store) = Store::open_existing(&store_folder(&directories.cache))? else {
+                return Ok(false);
+            };
+            match store.find(name) {
+                Ok(image) => Ok(image.missing.is_empty()),
+                Err(StoreError::Unknown { .. }) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        }
+    }
 }
 
 impl<'a> Coming<'a> {
@@ -126,7 +148,7 @@ impl<'a> Coming<'a> {
         let (fetched, made) = thread::scope(|scope| {
             let fetching = scope.spawn(|| self.fetch());
             let made = work(&self.arriving, &Beside(self.reporter));
-            if made.is_err() && !self.pull.has_gaps() {
+            if made.is_err() && !self.pull.is_doubtful() {
                 // Whatever else comes is of no use.
                 self.cancellation.cancel();
             }

@@ -164,6 +164,28 @@ fn a_pull_goes_on_where_another_one_ended() {
 }
 
 #[test]
+fn what_the_store_has_lost_is_fetched_again() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    push(&registry, &saying("again"), "o/again:1", &[]);
+    let cache = Cache::new();
+    let name = format!("{}/o/again:1", registry.host());
+    cache.run(&["pull", &name]).exits(0);
+    let described = cache.run(&["inspect", "--json", &name]).exits(0).json();
+    let layer: Digest = described["layers"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    fs::remove_file(cache.path().join("store/blobs/sha256").join(layer.hex())).unwrap();
+    let ran = run(&cache, &name, &[]).exits(0);
+    assert_eq!(ran.text(), "again\n");
+    assert!(ran.stderr.contains("pulled sha256:"), "{}", ran.stderr);
+    cache.run(&["cache", "verify"]).exits(0);
+}
+
+#[test]
 fn a_password_is_asked_for_and_never_shown() {
     let setup = Setup {
         htpasswd: Some(HTPASSWD),
