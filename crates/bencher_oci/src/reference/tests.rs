@@ -97,8 +97,8 @@ fn accepted() {
 fn refused() {
     const GIVE: &str = "no such file or folder: give an OCI layout folder, an image archive (OCI \
                         or `docker save`) or `oci:DIR[:TAG]`";
-    const COPY: &str = "no such file or folder here, and registries are not supported by this \
-                        version yet: make a local image with `skopeo copy docker://";
+    const PULL: &str = "no such file or folder here, and no such image in the store: fetch it with \
+                        `runner pull ";
     let cases = [
         (
             "",
@@ -108,20 +108,11 @@ fn refused() {
         ),
         (
             "busybox:latest",
-            format!("`busybox:latest`: {COPY}busybox:latest oci:DIR` and give `oci:DIR`"),
+            format!("`busybox:latest`: {PULL}busybox:latest`"),
         ),
-        (
-            "ghcr.io/o/r",
-            format!("`ghcr.io/o/r`: {COPY}ghcr.io/o/r oci:DIR` and give `oci:DIR`"),
-        ),
-        (
-            "docker://busybox",
-            format!("`busybox`: {COPY}busybox oci:DIR` and give `oci:DIR`"),
-        ),
-        (
-            "docker:27",
-            format!("`docker:27`: {COPY}docker:27 oci:DIR` and give `oci:DIR`"),
-        ),
+        ("ghcr.io/o/r", format!("`ghcr.io/o/r`: {PULL}ghcr.io/o/r`")),
+        ("docker://busybox", format!("`busybox`: {PULL}busybox`")),
+        ("docker:27", format!("`docker:27`: {PULL}docker:27`")),
         ("./busybox", format!("`./busybox`: {GIVE}")),
         ("/no/dir:tag", format!("`/no/dir`: {GIVE}")),
         ("image.tar", format!("`image.tar`: {GIVE}")),

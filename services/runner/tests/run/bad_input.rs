@@ -59,8 +59,9 @@ fn a_wrong_command_line_is_125() {
 fn an_image_that_is_not_there() {
     let (runner, ran) = run(&["--sandbox", "none", "--image", "./no-such-folder"]);
     fails(&runner, ran, "no-such-folder");
-    let (runner, ran) = run(&["--sandbox", "none", "--image", "busybox:latest"]);
-    fails(&runner, ran, "skopeo copy");
+    let name = ["--image", "busybox:latest", "--pull", "never"];
+    let (runner, ran) = run(&[&["--sandbox", "none"], &name[..]].concat());
+    fails(&runner, ran, "runner pull busybox:latest");
 }
 
 #[test]
