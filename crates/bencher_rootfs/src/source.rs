@@ -17,6 +17,10 @@ pub trait LayerSource: Send + Sync {
     /// If there is no stream to be had.
     fn open(&self) -> Result<Box<dyn Read + Send + '_>, BoxedError>;
 
+    /// Another layer has failed, or the build was cancelled: whoever waits for bytes of this one gives
+    /// up.
+    fn give_up(&self) {}
+
     /// Bytes of the layer as it is stored.
     fn compressed_size(&self) -> u64;
 

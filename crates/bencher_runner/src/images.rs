@@ -42,6 +42,15 @@ pub enum OpenImageError {
     /// The store can not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A digest that the store does not have.
+    #[error(
+        "no image of the store has the digest {name}: pull it by its name (NAME@sha256:…), or name \
+         it as in docker.io/library/{name} if that is its name"
+    )]
+    Digest {
+        /// The digest, or its beginning.
+        name: String,
+    },
     /// It does not come from its registry.
     #[error(transparent)]
     Pull(#[from] PullError),
@@ -75,15 +84,18 @@ pub(crate) fn store_folder(cache: &Path) -> PathBuf {
 /// # Errors
 ///
 /// [`OpenImageError`]: nothing has the name, or what has it can not be used.
-pub fn open_image(name: &OsStr, directories: &Directories) -> Result<Image, OpenImageError> {
-    let host = Platform::host();
+pub fn open_image(
+    name: &OsStr,
+    platform: &Platform,
+    directories: &Directories,
+) -> Result<Image, OpenImageError> {
     match ImageReference::parse(name) {
-        Ok(reference) => Ok(Image::open(&reference, &options(directories, &host)?)?),
+        Ok(reference) => Ok(Image::open(&reference, &options(directories, platform)?)?),
         // It could be the name of an image, and no file has it.
         Err(unknown @ ReferenceError::Registry { .. }) => {
             let name = name.to_string_lossy();
             let name = name.strip_prefix("docker://").unwrap_or(&name);
-            open_stored(name, directories, &host)?.ok_or_else(|| unknown.into())
+            open_stored(name, directories, platform)?.ok_or_else(|| unknown.into())
         }
         Err(error) => Err(error.into()),
     }
@@ -130,7 +142,7 @@ pub fn add_image(
     directories: &Directories,
     cancel: &AtomicBool,
 ) -> Result<(), OpenImageError> {
-    let image = open_image(name, directories)?;
+    let image = open_image(name, &Platform::host(), directories)?;
     let store = Store::open(&store_folder(&directories.cache))?;
     store.copy_image(&image, store_name, cancel)?;
     Ok(())

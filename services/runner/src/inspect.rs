@@ -1,5 +1,6 @@
 //! `runner inspect`.
 
+use bencher_oci::Platform;
 use bencher_runner::images::{ImageReport, open_image};
 
 use crate::FAILED;
@@ -19,7 +20,9 @@ pub(crate) fn run(arguments: &Inspect, global: &Global, terminal: &Terminal) -> 
 
 fn attempt(arguments: &Inspect, global: &Global) -> Result<(), String> {
     let directories = crate::run::directories(global);
-    let image = open_image(&arguments.image, &directories).map_err(|error| error.to_string())?;
+    let platform = arguments.platform.clone().unwrap_or_else(Platform::host);
+    let image =
+        open_image(&arguments.image, &platform, &directories).map_err(|error| error.to_string())?;
     let report = ImageReport::of(&image, &arguments.image.to_string_lossy());
     output::print(&report, arguments.json, ToString::to_string)
 }

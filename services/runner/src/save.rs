@@ -1,5 +1,6 @@
 //! `runner save`.
 
+use bencher_oci::Platform;
 use bencher_runner::images::save_image;
 
 use crate::arguments::{Global, Save};
@@ -8,7 +9,9 @@ use crate::work;
 
 pub(crate) fn run(arguments: Save, global: &Global, terminal: Terminal) -> u8 {
     let directories = crate::run::directories(global);
+    let platform = arguments.platform.unwrap_or_else(Platform::host);
     work::run(terminal, move |_, cancel| {
-        save_image(&arguments.image, &arguments.file, &directories, cancel)
+        let (image, file) = (&arguments.image, &arguments.file);
+        save_image(image, &platform, file, &directories, cancel)
     })
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with a document of an image.
 
-use crate::Excerpt;
+use crate::{Digest, Excerpt};
 
 /// Why a manifest, an index, a configuration or a `manifest.json` is refused.
 ///
@@ -69,6 +69,9 @@ pub enum DocumentError {
         /// The layer's media type.
         media_type: Excerpt,
     },
+    /// A layer that is there twice, once with another size.
+    #[error("says two sizes of the layer {0}: build the image again")]
+    TwoSizes(Digest),
     /// A layer of an unknown type.
     #[error("has a layer (number {number}) of the unknown media type {media_type}")]
     UnknownLayer {

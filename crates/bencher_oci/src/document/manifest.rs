@@ -1,5 +1,7 @@
 //! The manifest of an image for one platform: its configuration and its layers.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -59,8 +61,13 @@ pub fn parse_manifest(bytes: &[u8]) -> Result<ImageManifest, DocumentError> {
             limit: MAX_LAYERS,
         });
     }
+    let mut sizes = BTreeMap::new();
     for (position, layer) in layers.iter().enumerate() {
         check_layer(position + 1, layer)?;
+        // Who fetches a blob once must know what it waits for.
+        if *sizes.entry(&layer.digest).or_insert(layer.size) != layer.size {
+            return Err(DocumentError::TwoSizes(layer.digest.clone()));
+        }
     }
     Ok(ImageManifest { config, layers })
 }

@@ -300,7 +300,22 @@ impl Layer {
 
     fn open_with(&self, diff_id: bool) -> Result<LayerReader, LayerError> {
         let blob = !matches!(self.source, Source::DockerArchive(_) | Source::Arriving(_));
-        LayerReader::new(self, self.blob()?, Checks { blob, diff_id })
+        let reader = LayerReader::new(self, self.blob()?, Checks { blob, diff_id })?;
+        if let Source::Arriving(arrival) = &self.source
+            && reader.compression() == Compression::Zstd
+            && !self.is_called_zstd()
+        {
+            // It may want a larger window than it has got here.
+            arrival.doubt();
+        }
+        Ok(reader)
+    }
+
+    /// Nobody is to wait any longer for what has not come of the layer.
+    pub fn give_up(&self) {
+        if let Source::Arriving(arrival) = &self.source {
+            arrival.give_up();
+        }
     }
 
     /// The blob, of the right length.

@@ -70,6 +70,11 @@ impl LayerReader {
         })
     }
 
+    /// How the blob is compressed.
+    pub(super) fn compression(&self) -> Compression {
+        self.decoder.compression()
+    }
+
     /// How many uncompressed bytes have been read from the blob so far.
     pub fn produced(&self) -> u64 {
         self.produced

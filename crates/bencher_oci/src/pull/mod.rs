@@ -118,7 +118,7 @@ impl Pull {
     /// # Errors
     /// A [`PullError`].
     pub fn fetch(&self, observer: &dyn PullObserver) -> Result<ImageLease, PullError> {
-        let keeper = Keeper::new(&self.store, &self.arrivals);
+        let keeper = Keeper::new(&self.store, &self.arrivals, observer);
         let fetched = self.client.fetch_layers(&self.remote, &keeper, observer);
         if fetched.is_err() {
             for arrival in self.arrivals.values() {
@@ -129,8 +129,8 @@ impl Pull {
         self.add(keeper.into_leases()).map_err(PullError::Store)
     }
 
-    /// Whether those who read layers as they came may have read something else: what an earlier pull
-    /// left is verified only when the rest is there.
+    /// Whether those who read layers as they came may have read something else than they will when all
+    /// is there: what an earlier pull left is verified only then, and what the store had is not at all.
     pub fn is_doubtful(&self) -> bool {
         self.arrivals.values().any(|arrival| arrival.is_doubtful())
     }

@@ -5,23 +5,28 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Arrival;
-use crate::registry::{BlobSink, BlobStore};
+use crate::registry::{BlobSink, BlobStore, PullEvent, PullObserver};
 use crate::{BlobLease, Descriptor, Digest, Ingest, Ingestion, Store};
 
 /// The store, with a lease of every blob that came into it.
-#[derive(Debug)]
 pub(super) struct Keeper<'a> {
     store: &'a Store,
     arrivals: &'a BTreeMap<Digest, Arc<Arrival>>,
     leases: Mutex<Vec<BlobLease>>,
+    observer: &'a dyn PullObserver,
 }
 
 impl<'a> Keeper<'a> {
-    pub(super) fn new(store: &'a Store, arrivals: &'a BTreeMap<Digest, Arc<Arrival>>) -> Self {
+    pub(super) fn new(
+        store: &'a Store,
+        arrivals: &'a BTreeMap<Digest, Arc<Arrival>>,
+        observer: &'a dyn PullObserver,
+    ) -> Self {
         Self {
             store,
             arrivals,
             leases: Mutex::default(),
+            observer,
         }
     }
 
@@ -40,6 +45,9 @@ impl<'a> Keeper<'a> {
 impl BlobStore for Keeper<'_> {
     fn sink(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
         let arrival = self.arrivals.get(&blob.digest).cloned().unwrap_or_default();
+        if self.store.is_being_written(&blob.digest)? {
+            self.observer.event(&PullEvent::Waiting { blob });
+        }
         match self.store.ingest_verified(&blob.digest, blob.size)? {
             Ingestion::Present(lease) => {
                 arrival.complete(self.store.open_blob(&blob.digest)?, blob.size);
@@ -93,6 +101,7 @@ impl BlobSink for Sink<'_> {
     fn finish(&mut self) -> io::Result<()> {
         if let Some(ingest) = self.ingest.take() {
             self.keeper.keep(ingest.commit()?);
+            self.arrival.finish();
         }
         Ok(())
     }

@@ -82,6 +82,11 @@ pub enum PullEvent<'a> {
         /// The blob.
         blob: &'a Descriptor,
     },
+    /// Somebody else fetches the blob, and is waited for.
+    Waiting {
+        /// The blob.
+        blob: &'a Descriptor,
+    },
     /// A blob is being fetched.
     Started {
         /// The blob.
@@ -120,6 +125,9 @@ impl fmt::Display for PullEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Present { blob } => write!(f, "{} is there already", blob.digest),
+            Self::Waiting { blob } => {
+                write!(f, "another runner fetches {}: waiting for it", blob.digest)
+            }
             Self::Started { blob, kept: 0 } => {
                 write!(f, "{}: fetching {} bytes", blob.digest, blob.size)
             }

@@ -14,8 +14,8 @@ const MAX_BYTES: u64 = 16 << 20;
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// What is trusted: what the host trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR` or the distribution's
-/// store; where it has none, Mozilla's list as of this program's build), and the certificates in
-/// `ca_file`.
+/// store), and the certificates in `ca_file`; where there are none at all, Mozilla's list as of this
+/// program's build.
 pub(super) fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason> {
     let found = rustls_native_certs::load_native_certs();
     let named = VARIABLES.into_iter().find_map(std::env::var_os);
@@ -26,6 +26,7 @@ pub(super) fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErro
     let roots = if found.certs.is_empty() && own.is_empty() {
         RootCerts::WebPki
     } else {
+        // With a file of the user's, a host without certificates trusts that alone.
         let of_host = found
             .certs
             .iter()

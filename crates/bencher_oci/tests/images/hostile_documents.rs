@@ -127,6 +127,17 @@ fn json_that_is_none() {
 
 /// One tool would run the manifest's layers, another one follow the index (CVE-2021-41190).
 #[test]
+fn a_layer_of_two_sizes() {
+    let layout = Layout::new();
+    let config = layout.json(CONFIG, &config(&[]));
+    let layer = |size: u64| json!({"mediaType": LAYER, "digest": digest(&config), "size": size});
+    let layers = [layer(100), layer(100), layer(200)];
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers});
+    let why = format!("says two sizes of the layer {}", digest(&config));
+    manifest_is_refused(manifest.to_string().as_bytes(), &why);
+}
+
+#[test]
 fn a_manifest_that_is_also_an_index() {
     let layout = Layout::new();
     let image = layout.image(&[]);

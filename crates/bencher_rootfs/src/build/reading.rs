@@ -122,6 +122,9 @@ impl<'a> Reading<'a> {
                 error => error,
             });
         }
+        for layer in self.layers {
+            layer.give_up();
+        }
         if let Some(on_stop) = self.on_stop {
             on_stop();
         }

@@ -10,12 +10,15 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use bencher_oci::registry::{Cancellation, RegistryClient, RegistryOptions, RegistryReference};
-use bencher_oci::{Image, ImageReference, Limits, Pull, ReferenceError, Store, StoreError};
+use bencher_oci::{Digest, Image, ImageReference, Limits, Pull, ReferenceError, Store, StoreError};
 
 use super::news::News;
 use super::{ImageChoice, OpenImageError, PullPolicy, open_stored, options, store_folder};
 use crate::reporter::Beside;
 use crate::{Directories, Reporter};
+
+/// So many digits in a row are taken for the beginning of a digest, as the store does.
+const LEAST_DIGITS: usize = 8;
 
 /// An image that can be used, now or as it comes.
 #[derive(Debug)]
@@ -48,7 +51,8 @@ impl Obtained<'_> {
     }
 }
 
-/// Finds the image that `choice` means. It ends when `cancel` becomes true.
+/// Finds the image that `choice` means. It ends when `cancel` becomes true and something comes, or
+/// nothing has come for too long.
 pub(crate) fn obtain<'a>(
     choice: &'a ImageChoice,
     directories: &'a Directories,
@@ -67,10 +71,14 @@ pub(crate) fn obtain<'a>(
     };
     let name = choice.name.to_string_lossy();
     let name = name.strip_prefix("docker://").unwrap_or(&name);
-    if may_be_stored(name, choice.pull, directories)?
-        && let Some(image) = open_stored(name, directories, &choice.platform)?
+    if choice.pull != PullPolicy::Always
+        && let Some(image) = find_stored(name, choice, directories, reporter)?
     {
         return Ok(Obtained::Here(Box::new(image)));
+    }
+    if is_digest(name) {
+        let name = name.to_owned();
+        return Err(OpenImageError::Digest { name });
     }
     if choice.pull == PullPolicy::Never {
         return Err(unknown.into());
@@ -80,26 +88,30 @@ pub(crate) fn obtain<'a>(
     Ok(Obtained::Coming(Box::new(coming)))
 }
 
-/// Whether the store is looked into: what has lost a blob there is pulled again, if it may be.
-fn may_be_stored(
+/// Looks into the store. What there has lost a part, or has none for this platform, is as if it was
+/// not there if it may be pulled.
+fn find_stored(
     name: &str,
-    pull: PullPolicy,
+    choice: &ImageChoice,
     directories: &Directories,
-) -> Result<bool, OpenImageError> {
-    match pull {
-        PullPolicy::Always => Ok(false),
-        PullPolicy::Never => Ok(true),
-        PullPolicy::Missing => {
-            let Some(store) = Store::open_existing(&store_folder(&directories.cache))? else {
-                return Ok(false);
-            };
-            match store.find(name) {
-                Ok(image) => Ok(image.missing.is_empty()),
-                Err(StoreError::Unknown { .. }) => Ok(false),
-                Err(error) => Err(error.into()),
-            }
+    reporter: &dyn Reporter,
+) -> Result<Option<Image>, OpenImageError> {
+    match (
+        choice.pull,
+        open_stored(name, directories, &choice.platform),
+    ) {
+        (PullPolicy::Missing, Err(OpenImageError::Store(error @ StoreError::Image(_)))) => {
+            reporter.debug(&format!("the store's image is not used: {error}"));
+            Ok(None)
         }
+        (_, found) => found,
     }
+}
+
+/// Whether `name` is (the beginning of) a digest, which no registry knows without a repository.
+fn is_digest(name: &str) -> bool {
+    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    name.parse::<Digest>().is_ok() || (name.len() >= LEAST_DIGITS && name.bytes().all(is_hex))
 }
 
 impl<'a> Coming<'a> {
@@ -139,8 +151,8 @@ impl<'a> Coming<'a> {
     /// Fetches the rest, while `work` makes something of the image as it comes. What it reads waits
     /// for what is read; with nothing to read it may be over before the image is there.
     ///
-    /// `work` is called again, with the whole image, if it could not be done with the arriving one
-    /// although everything came.
+    /// `work` is called again, with the whole image, if it could not be done with the arriving one and
+    /// that may have been the arrival's fault.
     pub(crate) fn fetch_beside<T, E: From<OpenImageError>>(
         self,
         mut work: impl FnMut(&Image, &dyn Reporter) -> Result<T, E>,
@@ -161,7 +173,10 @@ impl<'a> Coming<'a> {
             (Err(_), Err(error)) if self.cancellation.is_cancelled() => Err(error),
             (Err(error), _) => Err(error.into()),
             (Ok(image), Ok(made)) => Ok((image, made)),
-            (Ok(image), Err(_)) => work(&image, self.reporter).map(|made| (image, made)),
+            (Ok(image), Err(_)) if self.pull.is_doubtful() => {
+                work(&image, self.reporter).map(|made| (image, made))
+            }
+            (Ok(_), Err(error)) => Err(error),
         }
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use bencher_oci::{SaveError, save};
+use bencher_oci::{Platform, SaveError, save};
 use thiserror::Error;
 
 use super::{OpenImageError, open_image};
@@ -34,7 +34,7 @@ pub enum SaveImageError {
     },
 }
 
-/// Writes the image that `name` means, as [`open_image`] understands it, to the new file `path`: a
+/// Writes the image that `name` means for `platform`, as [`open_image`] understands it, to the new file `path`: a
 /// tar of an OCI layout, the same bytes each time. The file appears when it is whole. Ends when
 /// `cancel` becomes true.
 ///
@@ -43,6 +43,7 @@ pub enum SaveImageError {
 /// [`SaveImageError`]; then there is no such file.
 pub fn save_image(
     name: &OsStr,
+    platform: &Platform,
     path: &Path,
     directories: &Directories,
     cancel: &AtomicBool,
@@ -57,7 +58,7 @@ pub fn save_image(
             path: path.to_owned(),
         });
     }
-    let image = open_image(name, directories)?;
+    let image = open_image(name, platform, directories)?;
     let file = beside(path, ".save-").map_err(not_written)?;
     let mut writer = BufWriter::with_capacity(256 << 10, file.as_file());
     save(&image, &mut writer, cancel).map_err(failed)?;

@@ -41,6 +41,10 @@ impl LayerSource for SourceLayer<'_> {
         Ok(Box::new(self.layer.open_without_diff_id()?))
     }
 
+    fn give_up(&self) {
+        self.layer.give_up();
+    }
+
     fn compressed_size(&self) -> u64 {
         self.layer.compressed_size()
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use bencher_oci::Platform;
 use clap::Args;
 
 use super::PullOptions;
@@ -24,6 +25,9 @@ pub(crate) struct Inspect {
     /// The image, as for `runner run --image`
     #[arg(value_name = "IMAGE")]
     pub(crate) image: OsString,
+    /// The platform of a multi-platform image [default: this host's]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
     /// Print one JSON document instead of a table
     #[arg(long)]
     pub(crate) json: bool,
@@ -39,4 +43,7 @@ pub(crate) struct Save {
     /// The file to write; it must not exist
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// The platform of a multi-platform image [default: this host's]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
 }

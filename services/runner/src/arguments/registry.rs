@@ -9,8 +9,8 @@ use bencher_oci::registry::{Credentials, RegistryOptions, Secret};
 use bencher_runner::images::{ImageChoice, PullPolicy};
 use clap::{Args, ValueEnum};
 
-/// The longest password that is read.
-const MAX_PASSWORD: u64 = 64 << 10;
+/// The longest secret that is read.
+const MAX_SECRET: u64 = 64 << 10;
 
 /// When a registry is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,13 +36,13 @@ pub(crate) struct PullOptions {
     /// Read the password, or an access token in its place, from standard input
     #[arg(long, requires = "username")]
     password_stdin: bool,
-    /// A bearer token for the registry itself, in the place of a user
+    /// A bearer token for the registry itself, in the place of a user; `-` reads it from standard
+    /// input, as other users of this host see command lines
     #[arg(
         long,
         value_name = "TOKEN",
-        env = "BENCHER_RUNNER_REGISTRY_TOKEN",
-        hide_env_values = true,
-        conflicts_with = "username"
+        conflicts_with = "username",
+        allow_hyphen_values = true
     )]
     token: Option<String>,
     /// A PEM file of certificates that registries may have, beside those that this host trusts
@@ -79,25 +79,29 @@ impl PullOptions {
     }
 
     fn credentials(&self) -> Result<Option<Credentials>, String> {
-        if let Some(token) = &self.token {
-            return Ok(Some(Credentials::Token(Secret::new(token.clone()))));
+        match (&self.token, &self.username) {
+            (Some(token), _) if token == "-" => read("token").map(Credentials::Token).map(Some),
+            (Some(token), _) => Ok(Some(Credentials::Token(Secret::new(token.clone())))),
+            (None, Some(username)) => Ok(Some(Credentials::Password {
+                username: username.clone(),
+                password: read("password")?,
+            })),
+            (None, None) => Ok(None),
         }
-        let Some(username) = &self.username else {
-            return Ok(None);
-        };
-        let mut password = String::new();
-        std::io::stdin()
-            .take(MAX_PASSWORD)
-            .read_to_string(&mut password)
-            .map_err(|error| format!("failed to read the password: {error}"))?;
-        // What `echo` adds is not the password's.
-        let password = password.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            return Err("the password is empty: give it on standard input".to_owned());
-        }
-        Ok(Some(Credentials::Password {
-            username: username.clone(),
-            password: Secret::new(password.to_owned()),
-        }))
     }
+}
+
+/// Reads a secret from standard input, to its end.
+fn read(what: &str) -> Result<Secret, String> {
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_SECRET)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("failed to read the {what}: {error}"))?;
+    // What `echo` adds is not the secret's.
+    let secret = Secret::new(text.trim_end_matches(['\r', '\n']));
+    if secret.is_empty() {
+        return Err(format!("the {what} is empty: give it on standard input"));
+    }
+    Ok(secret)
 }

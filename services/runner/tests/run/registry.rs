@@ -11,7 +11,7 @@ use std::process::Stdio;
 use bencher_oci::Digest;
 use serde_json::{Value, json};
 
-use crate::support::{Cache, Image, Ran, no_image};
+use crate::support::{Cache, Image, Ran, digest, no_image};
 use real_registry::{RealRegistry, Setup};
 
 const USER: &str = "user";
@@ -89,6 +89,51 @@ fn a_name_may_stand_for_another_image_by_now() {
         2,
         "the old one has no name, and is there"
     );
+}
+
+#[test]
+fn a_digest_alone_is_asked_of_no_registry() {
+    let cache = Cache::new();
+    let whole = format!("sha256:{}", "0".repeat(64));
+    for name in [&whole, "b923590b31c9"] {
+        let error = run(&cache, name, &[]).exits(125).stderr;
+        assert!(
+            error.contains("no image of the store has the digest"),
+            "{error}"
+        );
+        assert!(!error.contains("pulling"), "{error}");
+    }
+}
+
+#[test]
+fn an_image_for_another_platform_is_not_this_one() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let layer = b"a layer of another machine".to_vec();
+    let config = json!({
+        "architecture": "s390x",
+        "os": "linux",
+        "config": {"Cmd": ["echo", "there"]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
+    });
+    let index = saying("here").beside("s390x", &Image::of(&config, &[layer]));
+    push(
+        &registry,
+        &index,
+        "o/both:1",
+        &["--all", "--preserve-digests"],
+    );
+    let cache = Cache::new();
+    let name = format!("{}/o/both:1", registry.host());
+    let other = ["--platform", "linux/s390x"];
+    cache.run(&[&["pull", &name], &other[..]].concat()).exits(0);
+    let inspected = cache.run(&[&["inspect", "--json", &name], &other[..]].concat());
+    assert_eq!(inspected.exits(0).json()["platform"], "linux/s390x");
+    // The index is in the store, and what it has for this host is not.
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "here\n");
+    let again = run(&cache, &name, &[]).exits(0);
+    assert!(!again.stderr.contains("pulling"), "{}", again.stderr);
 }
 
 #[test]

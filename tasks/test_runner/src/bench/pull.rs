@@ -81,7 +81,7 @@ pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
     let measured = take_turns(arena.rounds, contestants)?;
 
     console::note("peak memory");
-    let both = build(fresh("peak", 0), arena.folder.join("peak.ext4"));
+    let both = build(fresh("peak", 0), arena.folder.join("pull-peak.ext4"));
     let resident = Traced::start(&both, Stdio::null())?.resident_mebibytes()?;
     render(&measured, resident)
 }

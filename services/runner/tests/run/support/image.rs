@@ -106,6 +106,28 @@ impl Image {
         image
     }
 
+    /// An index of this image, for amd64, and of `other`, for `architecture`.
+    pub(crate) fn beside(self, architecture: &str, other: &Self) -> Self {
+        let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+        let mut manifests = Vec::new();
+        for (image, architecture) in [(&self, "amd64"), (other, architecture)] {
+            let mut manifest = read(&image.path().join("index.json"))["manifests"][0].take();
+            manifest["platform"] = json!({"os": "linux", "architecture": architecture});
+            manifests.push(manifest);
+        }
+        for blob in fs::read_dir(other.path().join("blobs/sha256")).unwrap() {
+            let blob = blob.unwrap();
+            let to = self.path().join("blobs/sha256").join(blob.file_name());
+            fs::copy(blob.path(), to).unwrap();
+        }
+        let kind = "application/vnd.oci.image.index.v1+json";
+        let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": manifests});
+        let index = self.blob(kind, &serde_json::to_vec(&index).unwrap());
+        let index = json!({"schemaVersion": 2, "manifests": [index]});
+        fs::write(self.path().join("index.json"), index.to_string()).unwrap();
+        self
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
