@@ -242,9 +242,11 @@ impl Build<'_> {
                 .fold(0, |sum, &size| sum.saturating_add(size)),
         });
         // With some reserve, as the files of a layer take more space than the layer at times.
-        let reserved: Vec<_> = expected
+        let reserved: Vec<_> = self
+            .layers
             .iter()
-            .map(|&size| size.saturating_add(size / 8 + (1 << 20)))
+            .map(|&layer| announced(layer))
+            .map(|size| size.saturating_add(size / 8 + (1 << 20)))
             .collect();
         let pool = Pool::new(ranges, &reserved);
         let budget = Budget::new(&self.options.limits);
@@ -325,16 +327,25 @@ fn failed(error: ReadError, space: u64) -> RootfsError {
     }
 }
 
-/// The number of bytes that the contents of a layer are expected to have.
+/// The number of bytes that the contents of a layer are expected to have, as far as is known now.
 fn expected(layer: &dyn LayerSource) -> u64 {
     /// What deflate can achieve; whoever claims more is not believed.
     const MAX_RATIO: u64 = 1032;
-    /// What archives of programs and libraries achieve.
-    const USUAL_RATIO: u64 = 4;
     let compressed = layer.compressed_size();
     layer
         .uncompressed_size_hint()
-        .unwrap_or(compressed.saturating_mul(USUAL_RATIO))
+        .unwrap_or_else(|| announced(layer))
         .min(compressed.saturating_mul(MAX_RATIO))
         .max(compressed)
+}
+
+/// The number of bytes that a layer gets a place for: the same for the same layer, whatever is known of
+/// it when it is read.
+fn announced(layer: &dyn LayerSource) -> u64 {
+    /// What archives of programs and libraries achieve at most as a whole.
+    const USUAL_RATIO: u64 = 4;
+    let compressed = layer.compressed_size();
+    layer
+        .announced_size()
+        .unwrap_or(compressed.saturating_mul(USUAL_RATIO))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 /// Changes whenever the same layers would give other bytes than before.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Identifies an image by everything that its bytes depend on: the layers in order, the size of
 /// the disk, and [`FORMAT_VERSION`].

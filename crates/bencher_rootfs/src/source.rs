@@ -30,9 +30,15 @@ pub trait LayerSource: Send + Sync {
         0
     }
 
-    /// What the layer says about the length of its stream. It may lie; that costs nothing but a
-    /// worse layout of the image.
+    /// What the layer says about the length of its stream: how far a build is. It may lie.
     fn uncompressed_size_hint(&self) -> Option<u64>;
+
+    /// The length of its stream as it is known without a look at the layer, which may not be there as a
+    /// whole yet. It decides where contents lie in the image, so it must be the same each time. It may
+    /// lie; that costs nothing but a worse layout.
+    fn announced_size(&self) -> Option<u64> {
+        None
+    }
 
     /// SHA-256 of the uncompressed stream. The build verifies it.
     fn diff_id(&self) -> [u8; 32];

@@ -248,6 +248,15 @@ impl Layer {
         }
     }
 
+    /// What the layer decompresses to, in bytes, as the manifest tells: its blob's length if it calls
+    /// the layer uncompressed. A `docker save` archive has no manifest, and such layers.
+    pub fn announced_size(&self) -> Option<u64> {
+        let is_plain = self
+            .media_type()
+            .is_none_or(|name| !["gzip", "zstd"].iter().any(|end| name.ends_with(end)));
+        is_plain.then_some(self.size)
+    }
+
     /// The most memory, in bytes, that decompressing the layer takes beside the buffers that every
     /// layer has: for zstd the window that its blob asks for, at least 8 MiB. 0 for a layer that
     /// can not be opened.

@@ -160,6 +160,26 @@ fn the_bytes_of_an_image_do_not_depend_on_the_threads() {
 }
 
 #[test]
+fn the_bytes_of_an_image_do_not_depend_on_what_a_look_at_its_layers_tells() {
+    let looked_at = |hint: Option<u64>| {
+        let layers: Vec<_> = layers()
+            .into_iter()
+            .map(|layer| MemoryLayer {
+                hint,
+                is_announced: false,
+                ..layer
+            })
+            .collect();
+        image(&layers, &options(64 * MIB, 2)).0
+    };
+    // As layers are that have not come as a whole.
+    let unknown = looked_at(None);
+    for hint in [Some(0), Some(123_456), Some(u64::MAX)] {
+        assert!(looked_at(hint) == unknown, "{hint:?}");
+    }
+}
+
+#[test]
 fn what_is_lost_leaves_no_trace_and_takes_no_space() {
     let lost = noise(1001, 1_500_000);
     let kept = noise(1002, 900_000);

@@ -11,6 +11,8 @@ use crate::{BoxedError, LayerSource};
 pub(crate) struct MemoryLayer {
     pub(crate) bytes: Vec<u8>,
     pub(crate) hint: Option<u64>,
+    /// Whether the hint is known without a look at the layer.
+    pub(crate) is_announced: bool,
     pub(crate) diff_id: [u8; 32],
     pub(crate) name: String,
     /// Where reading fails, if it does.
@@ -24,6 +26,7 @@ impl MemoryLayer {
     pub(crate) fn new(name: &str, bytes: Vec<u8>) -> Self {
         Self {
             hint: Some(bytes.len() as u64),
+            is_announced: true,
             diff_id: Sha256::digest(&bytes).into(),
             bytes,
             name: name.to_owned(),
@@ -56,6 +59,10 @@ impl LayerSource for MemoryLayer {
 
     fn uncompressed_size_hint(&self) -> Option<u64> {
         self.hint
+    }
+
+    fn announced_size(&self) -> Option<u64> {
+        self.hint.filter(|_| self.is_announced)
     }
 
     fn memory_bytes(&self) -> u64 {

@@ -57,6 +57,10 @@ impl LayerSource for SourceLayer<'_> {
         self.layer.uncompressed_size_hint()
     }
 
+    fn announced_size(&self) -> Option<u64> {
+        self.layer.announced_size()
+    }
+
     fn diff_id(&self) -> [u8; 32] {
         self.diff_id
     }

@@ -30,6 +30,11 @@ pub(crate) struct Run {
                 digest of the store"
     )]
     pub(crate) image: OsString,
+
+    /// Replace the image's command, as the arguments after `docker run IMAGE` do
+    #[arg(last = true, value_name = "CMD", conflicts_with = "cmd")]
+    pub(crate) trailing: Vec<String>,
+
     /// When a registry is asked for the image
     #[arg(
         long,
@@ -40,10 +45,6 @@ pub(crate) struct Run {
     pub(crate) pull: When,
     #[command(flatten)]
     pub(crate) registry: PullOptions,
-
-    /// Replace the image's command, as the arguments after `docker run IMAGE` do
-    #[arg(last = true, value_name = "CMD", conflicts_with = "cmd")]
-    pub(crate) trailing: Vec<String>,
 
     /// Replace the image's entrypoint, one word each; "" removes it
     #[arg(
