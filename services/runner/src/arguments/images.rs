@@ -12,8 +12,10 @@ use super::PullOptions;
 /// name stands for. A pull that was ended goes on where it was.
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// The image: [HOST[:PORT]/]NAME[:TAG][@DIGEST], on Docker Hub unless a host is named
-    #[arg(value_name = "IMAGE")]
+    #[arg(
+        value_name = "IMAGE",
+        help = "The image: [HOST[:PORT]/]NAME[:TAG][@DIGEST], on Docker Hub unless a host is named"
+    )]
     pub(crate) image: OsString,
     #[command(flatten)]
     pub(crate) registry: PullOptions,
