@@ -117,11 +117,9 @@ fn credentials_of_docker_and_podman_are_found() {
     );
 }
 
-/// Run by [`a_credential_helper_is_asked`] in an environment of its own.
-#[test]
-#[ignore = "run by another test in an environment of its own"]
-fn what_the_environment_has() {
-    let image = format!("{}/r", std::env::var("TEST_REGISTRY").unwrap());
+/// What this process's environment has for `registry`, in a line of its own.
+fn print_what_the_environment_has(registry: &str) {
+    let image = format!("{registry}/r");
     let found = AuthFiles::from_env().find(&image.parse().unwrap());
     println!(
         "FOUND {}",
@@ -140,6 +138,11 @@ fn what_the_environment_has() {
 #[test]
 fn a_credential_helper_is_asked() {
     use std::os::unix::fs::PermissionsExt as _;
+    // The environment belongs to all tests of a process, so this one runs itself in others.
+    if let Ok(registry) = std::env::var("TEST_REGISTRY") {
+        print_what_the_environment_has(&registry);
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let helper = folder.path().join("docker-credential-testhelper");
     let script = "#!/bin/sh\nread server\n[ \"$1 $server\" = 'get known.example' ] || \
@@ -152,8 +155,8 @@ fn a_credential_helper_is_asked() {
     let found = |registry: &str| {
         let path = std::env::var("PATH").unwrap();
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "logins::what_the_environment_has"])
-            .args(["--ignored", "--nocapture"])
+            .args(["--exact", "logins::a_credential_helper_is_asked"])
+            .arg("--nocapture")
             .env("PATH", format!("{}:{path}", folder.path().display()))
             .env("DOCKER_CONFIG", folder.path())
             .env("HOME", folder.path())
