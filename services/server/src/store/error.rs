@@ -1,0 +1,79 @@
+//! What can be wrong with the database.
+
+use bencher_jobs::{IdError, QuotaError, UnknownName};
+
+/// Why the database did not do what it was asked for: one line, complete in itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// An address of no database that is known.
+    #[error("the database's address begins with neither `sqlite:` nor `postgres:`")]
+    Kind,
+    /// It can not be opened.
+    #[error("failed to open the database: {0}; check its address and that it may be used")]
+    Open(#[source] sqlx::Error),
+    /// Its tables can not be brought up to date.
+    #[error(
+        "failed to bring the database up to date: {0}; a newer server may have used it: restore a backup or use that version"
+    )]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    /// A query failed.
+    #[error("failed to use the database: {0}")]
+    Query(#[from] sqlx::Error),
+    /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}; restore a backup")]
+    Id(#[from] IdError),
+    /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}")]
+    Name(#[from] UnknownName),
+    /// What it holds makes no sense.
+    #[error("column `{column}` of the database holds {value}, which is out of its bounds")]
+    Number {
+        /// Which column.
+        column: &'static str,
+        /// Its value.
+        value: i64,
+    },
+    /// There is no such thing.
+    #[error("there is no {what} `{name}`: list what there is, or check the name")]
+    NotFound {
+        /// What kind of thing.
+        what: &'static str,
+        /// How it was asked for.
+        name: String,
+    },
+    /// A name that is taken.
+    #[error("there is a {what} `{name}` already: choose another slug")]
+    Taken {
+        /// What kind of thing.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// Jobs beyond a quota.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
+    /// The whole server has too many jobs.
+    #[error("{0} jobs wait in this server, which is all that it takes: try again later")]
+    Full(u32),
+}
+
+impl StoreError {
+    pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
+        Self::NotFound {
+            what,
+            name: name.chars().take(100).collect(),
+        }
+    }
+
+    /// `error`, or that the slug `name` is taken if that is what it says.
+    pub(crate) fn on_insert(error: sqlx::Error, what: &'static str, name: &str) -> Self {
+        match &error {
+            sqlx::Error::Database(cause) if cause.is_unique_violation() => Self::Taken {
+                what,
+                name: name.to_owned(),
+            },
+            _ => Self::Query(error),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Jobs come in.
+
+use bencher_jobs::{JobId, ProjectId, SpecId, State, Timestamp, TokenId};
+
+use super::super::transaction::Counts;
+use super::super::{Signal, StoreError, Transaction};
+use super::Side;
+
+/// A job to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// What it must run on.
+    pub spec: SpecId,
+    /// The token that it is submitted with.
+    pub submitter: Option<TokenId>,
+    /// The higher, the sooner.
+    pub priority: u8,
+    /// Seconds that its command may run, all iterations together.
+    pub timeout: u32,
+    /// What is to be run: JSON, as the runner gets it.
+    pub config: String,
+    /// What it is compared with.
+    pub comparison: Option<Side>,
+}
+
+impl Transaction {
+    /// Submits all of `jobs` or none; they are claimed in their order. At most `limit` jobs may
+    /// wait in all projects together.
+    ///
+    /// # Errors
+    ///
+    /// When a quota would be passed.
+    pub async fn submit(
+        &mut self,
+        project: ProjectId,
+        jobs: &[NewJob],
+        limit: u32,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let found = self.take_project(project).await?;
+        let more = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+        for job in jobs {
+            found.quota.admit(found.queued, more, job.priority)?;
+        }
+        let (queued,): (i64,) =
+            sqlx::query_as("SELECT CAST(COALESCE(SUM(queued), 0) AS BIGINT) FROM projects")
+                .fetch_one(self.connection())
+                .await?;
+        if queued.saturating_add(more.into()) > limit.into() {
+            return Err(StoreError::Full(limit));
+        }
+        let now = Timestamp::now();
+        let mut ids = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let id = JobId::generate();
+            let is_held = job.comparison.is_some_and(|side| side.position > 0);
+            sqlx::query(
+                "INSERT INTO jobs (id, project, spec, submitter, created, priority, timeout, \
+                 config, comparison, side, position, is_held, state) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+            )
+            .bind(id.to_string())
+            .bind(project.to_string())
+            .bind(job.spec.to_string())
+            .bind(job.submitter.map(|submitter| submitter.to_string()))
+            .bind(now.milliseconds())
+            .bind(i64::from(job.priority))
+            .bind(i64::from(job.timeout))
+            .bind(&job.config)
+            .bind(job.comparison.map(|side| side.comparison.to_string()))
+            .bind(job.comparison.map(|side| i64::from(side.side)))
+            .bind(job.comparison.map(|side| i64::from(side.position)))
+            .bind(i64::from(is_held))
+            .bind(State::Pending.name())
+            .execute(self.connection())
+            .await?;
+            ids.push(id);
+        }
+        self.count(
+            project,
+            Counts {
+                queued: more.into(),
+                active: 0,
+            },
+        );
+        self.signal(Signal::Queued);
+        Ok(ids)
+    }
+}

@@ -1,0 +1,35 @@
+//! Lists in pages.
+
+/// The most items of a page.
+pub const MAX_PAGE: u32 = 200;
+/// A little less than any identifier's first: all identifiers come before it in reverse order.
+const BEFORE_ALL: &str = "~";
+
+/// Which part of a list is asked for. Lists begin with what is newest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many items.
+    pub limit: u32,
+    /// What comes after this item.
+    pub after: Option<String>,
+}
+
+impl Page {
+    pub(super) fn limit(&self) -> i64 {
+        self.limit.clamp(1, MAX_PAGE).into()
+    }
+
+    /// The identifier that those of the page are less than.
+    pub(super) fn below(&self) -> &str {
+        self.after.as_deref().unwrap_or(BEFORE_ALL)
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            limit: 50,
+            after: None,
+        }
+    }
+}

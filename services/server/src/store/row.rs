@@ -1,0 +1,73 @@
+//! Columns as types.
+
+use std::str::FromStr;
+
+use bencher_jobs::Timestamp;
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use super::StoreError;
+
+/// A text that is an identifier or a name.
+pub(super) fn parsed<T>(row: &AnyRow, column: &'static str) -> Result<T, StoreError>
+where
+    T: FromStr,
+    StoreError: From<T::Err>,
+{
+    Ok(row.try_get::<String, _>(column)?.parse()?)
+}
+
+pub(super) fn maybe_parsed<T>(row: &AnyRow, column: &'static str) -> Result<Option<T>, StoreError>
+where
+    T: FromStr,
+    StoreError: From<T::Err>,
+{
+    let text: Option<String> = row.try_get(column)?;
+    Ok(text.map(|text| text.parse()).transpose()?)
+}
+
+pub(super) fn text(row: &AnyRow, column: &'static str) -> Result<String, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn maybe_text(row: &AnyRow, column: &'static str) -> Result<Option<String>, StoreError> {
+    Ok(row.try_get(column)?)
+}
+
+pub(super) fn number<T: TryFrom<i64>>(row: &AnyRow, column: &'static str) -> Result<T, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    T::try_from(value).map_err(|_| StoreError::Number { column, value })
+}
+
+pub(super) fn maybe_number<T: TryFrom<i64>>(
+    row: &AnyRow,
+    column: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let value: Option<i64> = row.try_get(column)?;
+    value
+        .map(|value| T::try_from(value).map_err(|_| StoreError::Number { column, value }))
+        .transpose()
+}
+
+pub(super) fn truth(row: &AnyRow, column: &'static str) -> Result<bool, StoreError> {
+    Ok(number::<i64>(row, column)? != 0)
+}
+
+pub(super) fn time(row: &AnyRow, column: &'static str) -> Result<Timestamp, StoreError> {
+    Ok(Timestamp::from_milliseconds(number(row, column)?))
+}
+
+pub(super) fn maybe_time(
+    row: &AnyRow,
+    column: &'static str,
+) -> Result<Option<Timestamp>, StoreError> {
+    Ok(maybe_number(row, column)?.map(Timestamp::from_milliseconds))
+}
+
+/// Collects rows.
+pub(super) fn all<T>(
+    rows: &[AnyRow],
+    read: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    rows.iter().map(read).collect()
+}
