@@ -37,6 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, text) in DOCUMENTS {
         put("documents", name, text.as_bytes())?;
     }
+    for (name, text) in MESSAGES {
+        put("channel_messages", name, text.as_bytes())?;
+    }
     for (number, text) in REFERENCES.iter().enumerate() {
         let mut input = vec![u8::try_from(number)?];
         input.extend(text.as_bytes());
@@ -278,4 +281,35 @@ const REFERENCES: [&str; 8] = [
     "busybox",
     "oci:",
     "docker-archive:save.tar:@0",
+];
+
+const MESSAGES: [(&str, &str); 7] = [
+    (
+        "job",
+        r#"{"event":"job","uuid":"3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10","spec":{"uuid":"7ad4d9f1-4f5b-4f3c-8f5e-0e3a1c2b4d5f","name":"Small","slug":"small","os":"linux","architecture":"x86_64","sandbox":null,"cpu":2,"memory":4294967296,"disk":10737418240,"network":false,"fallback":null,"created":"2026-11-29T12:00:00Z","modified":"2026-11-29T12:00:00Z"},"config":{"registry":"http://localhost:61016/","project":"11111111-2222-4333-8444-555555555555","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","entrypoint":["/bin/sh","-c"],"cmd":["true"],"env":{"A":"b"},"timeout":60,"file_paths":["/r.json"],"build_time":true,"file_size":false,"average":"mean","iter":3,"fold":"min","allow_failure":true},"oci_token":"t","timeout":60,"created":"2026-11-29T12:00:00Z","live_output":true}"#,
+    ),
+    (
+        "ack",
+        r#"{"event":"ack","job":"3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10"}"#,
+    ),
+    (
+        "update",
+        r#"{"event":"update","version":"0.2.0","url":"https://example.com/runner","checksum":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}"#,
+    ),
+    (
+        "ready",
+        r#"{"event":"ready","poll_timeout":30,"runner":{"os":"linux","arch":"aarch64","version":"1","channel":"canary","live_output":true}}"#,
+    ),
+    (
+        "completed",
+        r#"{"event":"completed","job":"3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10","results":[{"exit_code":0,"stdout":"out\n","stderr":"\u001b[31m","output":{"\u0000bencher":"{}","/r":"x"}},{"exit_code":-1}]}"#,
+    ),
+    (
+        "failed",
+        r#"{"event":"failed","job":"3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10","results":[],"error":"no image"}"#,
+    ),
+    (
+        "output",
+        r#"{"event":"output","job":"3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10","iteration":0,"stream":"stderr","text":"x"}"#,
+    ),
 ];

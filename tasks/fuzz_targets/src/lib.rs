@@ -7,6 +7,7 @@
 //! | target | what the bytes are | what is promised |
 //! |---|---|---|
 //! | [`archive_index`] | an image archive | no name leads out of it |
+//! | [`channel_messages`] | what runner and server say to each other | what decodes encodes to the same, cut or not |
 //! | [`documents`] | an index, a manifest, a configuration | no panic, errors of one harmless line |
 //! | [`ext4`] | decisions that layers are made by | `e2fsck` finds no flaw in their image |
 //! | [`guest_frames`] | what a guest sends | the same messages however the stream is cut |
@@ -25,6 +26,7 @@ mod archive;
 mod choices;
 
 pub mod archive_index;
+pub mod channel_messages;
 pub mod documents;
 pub mod ext4;
 pub mod guest_frames;
@@ -52,10 +54,14 @@ pub struct Target {
 }
 
 /// All checks.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "archive_index",
         check: archive_index::check,
+    },
+    Target {
+        name: "channel_messages",
+        check: channel_messages::check,
     },
     Target {
         name: "documents",

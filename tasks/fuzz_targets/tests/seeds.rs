@@ -52,6 +52,11 @@ fn seeds_of_archive_index() {
 }
 
 #[test]
+fn seeds_of_channel_messages() {
+    run("channel_messages");
+}
+
+#[test]
 fn seeds_of_documents() {
     run("documents");
 }

@@ -1,0 +1,242 @@
+//! What a runner says to the server.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::decode::{self, payload};
+use crate::{Architecture, Checksum, DecodeError, IterationOutput, LiveOutput, Os, PollTimeout};
+
+/// A message of the runner.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunnerMessage {
+    /// The runner is idle and asks for a job.
+    Ready(Ready),
+    /// The job is set up and the benchmark starts.
+    Running,
+    /// The job is still alive.
+    Heartbeat,
+    /// The job is done. See [`Terminal::Completed`].
+    Completed {
+        /// The job.
+        job: Uuid,
+        /// What each iteration produced.
+        results: Vec<IterationOutput>,
+    },
+    /// The job failed. See [`Terminal::Failed`].
+    Failed {
+        /// The job.
+        job: Uuid,
+        /// What was collected until then.
+        results: Vec<IterationOutput>,
+        /// Why it failed.
+        error: String,
+    },
+    /// The job was canceled. See [`Terminal::Canceled`].
+    Canceled {
+        /// The job.
+        job: Uuid,
+    },
+    /// Output while the job runs.
+    Output(LiveOutput),
+}
+
+/// A runner that asks for a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// How long the server may wait for a job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_timeout: Option<PollTimeout>,
+    /// What the runner is. Absent means: no automatic updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<RunnerInfo>,
+}
+
+/// What a runner is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunnerInfo {
+    /// Its operating system.
+    pub os: Os,
+    /// Its processor architecture.
+    pub arch: Architecture,
+    /// Its version.
+    pub version: String,
+    /// Which updates it wants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<UpdateChannel>,
+    /// The SHA-256 of its program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
+    /// Whether it can send output while a job runs: see [the extension](crate#live-output).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live_output: bool,
+}
+
+/// Which updates a runner wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpdateChannel {
+    /// Releases.
+    Stable,
+    /// What comes before a release.
+    Canary,
+}
+
+/// The last message about a job. Sending it twice is safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Terminal {
+    /// The job is done.
+    Completed {
+        /// The job.
+        job: Uuid,
+        /// What each iteration produced.
+        results: Vec<IterationOutput>,
+    },
+    /// The job failed.
+    Failed {
+        /// The job.
+        job: Uuid,
+        /// What was collected until then.
+        results: Vec<IterationOutput>,
+        /// Why it failed.
+        error: String,
+    },
+    /// The job was canceled.
+    Canceled {
+        /// The job.
+        job: Uuid,
+    },
+}
+
+impl Terminal {
+    /// The job.
+    pub fn job(&self) -> Uuid {
+        match self {
+            Self::Completed { job, .. } | Self::Failed { job, .. } | Self::Canceled { job } => *job,
+        }
+    }
+
+    /// The message's event.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Canceled { .. } => "canceled",
+        }
+    }
+}
+
+impl From<Terminal> for RunnerMessage {
+    fn from(terminal: Terminal) -> Self {
+        match terminal {
+            Terminal::Completed { job, results } => Self::Completed { job, results },
+            Terminal::Failed {
+                job,
+                results,
+                error,
+            } => Self::Failed {
+                job,
+                results,
+                error,
+            },
+            Terminal::Canceled { job } => Self::Canceled { job },
+        }
+    }
+}
+
+/// The payloads that are no types of their own.
+#[derive(Deserialize)]
+struct Results {
+    job: Uuid,
+    results: Vec<IterationOutput>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    job: Uuid,
+    results: Vec<IterationOutput>,
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct JobOnly {
+    job: Uuid,
+}
+
+impl RunnerMessage {
+    /// The message's event.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Ready(_) => "ready",
+            Self::Running => "running",
+            Self::Heartbeat => "heartbeat",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+            Self::Canceled { .. } => "canceled",
+            Self::Output(_) => "output",
+        }
+    }
+
+    /// The last message about a job, if this is one.
+    ///
+    /// # Errors
+    ///
+    /// The message itself, if it is another one.
+    pub fn into_terminal(self) -> Result<Terminal, Self> {
+        match self {
+            Self::Completed { job, results } => Ok(Terminal::Completed { job, results }),
+            Self::Failed {
+                job,
+                results,
+                error,
+            } => Ok(Terminal::Failed {
+                job,
+                results,
+                error,
+            }),
+            Self::Canceled { job } => Ok(Terminal::Canceled { job }),
+            other => Err(other),
+        }
+    }
+
+    /// The message as the text of a frame.
+    pub fn encode(&self) -> String {
+        decode::encode(self)
+    }
+
+    /// The message that a text frame holds. How long it may be is for the caller to decide.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not JSON, or no message that a runner sends.
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        let event = decode::event(text)?;
+        Ok(match &*event {
+            "ready" => Self::Ready(payload("ready", text)?),
+            "running" => Self::Running,
+            "heartbeat" => Self::Heartbeat,
+            "completed" => {
+                let Results { job, results } = payload("completed", text)?;
+                Self::Completed { job, results }
+            }
+            "failed" => {
+                let Failure {
+                    job,
+                    results,
+                    error,
+                } = payload("failed", text)?;
+                Self::Failed {
+                    job,
+                    results,
+                    error,
+                }
+            }
+            "canceled" => {
+                let JobOnly { job } = payload("canceled", text)?;
+                Self::Canceled { job }
+            }
+            "output" => Self::Output(payload("output", text)?),
+            unknown => return Err(DecodeError::unknown_event(unknown)),
+        })
+    }
+}
