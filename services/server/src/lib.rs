@@ -1,3 +1,41 @@
 //! The server that runners claim their jobs from, and that people submit them to.
+//!
+//! ```text
+//!  people ── REST, server-sent events ──► api ──────┐
+//!                                                   ├──► store (SQLite or PostgreSQL)
+//!  runners ── WebSocket ──► channel ──► dispatch ───┘         │
+//!                                          ▲                  │ what has changed
+//!                                          └────── bus ◄──────┘
+//! ```
+//!
+//! What happens to a job is decided by `bencher_jobs`, without I/O; `store` does it in transactions;
+//! `dispatch` puts everything that runners do at one moment into one of them. Nothing is known only
+//! in memory: a server can be killed at any moment, and another one goes on.
 
+mod api;
+mod app;
+mod bus;
+mod channel;
+mod dispatch;
+mod key;
+mod limiter;
+mod listen;
+mod live;
+mod metrics;
+mod outputs;
+mod processor;
+mod registry;
+mod seal;
+mod server;
+mod settings;
 pub mod store;
+mod summary;
+mod time;
+
+pub use api::document;
+pub use key::{Key, NoRandomness};
+pub use outputs::{Kept, OutputError, Outputs};
+pub use registry::{Minter, MinterError};
+pub use seal::SealError;
+pub use server::{Fronted, Place, Server, ServerError};
+pub use settings::Settings;

@@ -1,2 +1,112 @@
-//! x
-fn main() {}
+//! The `bencher-server` command.
+
+mod arguments;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command, LogFormat, Serve, TokenCreate};
+use bencher_server::{Key, Server, ServerError, document};
+use clap::Parser as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// The exit code of every failure.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log(arguments.log_format);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(command) => serve(*command).await,
+            Command::Token(arguments::Token::Create(command)) => create_token(command).await,
+            Command::Openapi => print(&openapi()),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+type Done = Result<(), Box<dyn std::error::Error>>;
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    // Nothing can be done if nobody reads it.
+    let _unread = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(FAILED)
+}
+
+/// Logs to standard error; `RUST_LOG` says how much.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,object_store=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+fn print(text: &str) -> Done {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+fn openapi() -> String {
+    document().to_pretty_json().unwrap_or_default()
+}
+
+async fn serve(command: Serve) -> Done {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = Server::start(
+        &command.place.place(),
+        &command.listen,
+        command.fronted().as_ref(),
+        command.settings(),
+    )
+    .await?;
+    if let Some(token) = server.first_token().await? {
+        print(&format!("admin token, shown only now: {}", token.expose()))?;
+    }
+    print(&format!("listening on http://{}", server.address()))?;
+    server
+        .serve(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("asked to end");
+        })
+        .await?;
+    Ok(())
+}
+
+async fn create_token(command: TokenCreate) -> Done {
+    let store = command.place.place().open_store().await?;
+    let project = match &command.project {
+        Some(name) => Some(store.project(name).await.map_err(ServerError::from)?.id),
+        None => None,
+    };
+    let key = Key::user()?;
+    let mut transaction = store.begin().await?;
+    transaction
+        .create_token(&command.name, &key.hash(), command.role.into(), project)
+        .await?;
+    transaction.commit().await?;
+    store.close().await;
+    print(key.expose())
+}

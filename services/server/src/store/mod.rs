@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use jobs::{Attached, Changed, Claims, Filter, Handed, Job, NewJob, Side, Waiting};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
-pub use runners::{Connected, Runner};
+pub use runners::Runner;
 pub use specs::{NewSpec, Spec};
 pub use tokens::{Role, Token};
 pub(crate) use transaction::NOTIFICATIONS;

@@ -29,13 +29,6 @@ pub struct Runner {
     pub connection: Option<ConnectionId>,
 }
 
-/// What is known when a runner connects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connected {
-    /// The job that it had last.
-    pub job: Option<JobId>,
-}
-
 impl Runner {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
@@ -190,7 +183,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes `connection` the one that the runner gets jobs on.
+    /// Makes `connection` the one that the runner gets jobs on, and says which job it had last.
     ///
     /// # Errors
     ///
@@ -199,7 +192,7 @@ impl Transaction {
         &mut self,
         runner: RunnerId,
         connection: ConnectionId,
-    ) -> Result<Connected, StoreError> {
+    ) -> Result<Option<JobId>, StoreError> {
         self.replace_connection(runner, connection).await?;
         let row = sqlx::query(
             "SELECT id FROM jobs WHERE runner = $1 ORDER BY claimed DESC, id DESC LIMIT 1",
@@ -207,9 +200,7 @@ impl Transaction {
         .bind(runner.to_string())
         .fetch_optional(self.connection())
         .await?;
-        Ok(Connected {
-            job: row.map(|row| parsed(&row, "id")).transpose()?,
-        })
+        row.map(|row| parsed(&row, "id")).transpose()
     }
 
     async fn replace_connection(
@@ -227,22 +218,24 @@ impl Transaction {
         Ok(())
     }
 
-    /// Writes down what a runner says of itself.
+    /// Writes down that something was heard of a runner, and what it says of itself if it says it.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn describe_runner(
+    pub async fn see(
         &mut self,
         runner: RunnerId,
         metadata: Option<&str>,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runners SET metadata = $1, seen = $2 WHERE id = $3")
-            .bind(metadata)
-            .bind(Timestamp::now().milliseconds())
-            .bind(runner.to_string())
-            .execute(self.connection())
-            .await?;
+        sqlx::query(
+            "UPDATE runners SET metadata = COALESCE($1, metadata), seen = $2 WHERE id = $3",
+        )
+        .bind(metadata)
+        .bind(Timestamp::now().milliseconds())
+        .bind(runner.to_string())
+        .execute(self.connection())
+        .await?;
         Ok(())
     }
 }

@@ -7,7 +7,8 @@ use bencher_jobs::{
 use super::super::row::all;
 use super::super::transaction::Counts;
 use super::super::{Signal, StoreError, Transaction};
-use super::Job;
+use super::{Handed, Job};
+use crate::outputs::Kept;
 
 /// What a report did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub struct Changed {
 /// What comes with a report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attached {
-    /// Where the results lie among the outputs.
-    pub results: Option<String>,
+    /// Where the results are.
+    pub results: Option<Kept>,
     /// What the runner says went wrong.
     pub error: Option<String>,
 }
@@ -108,14 +109,14 @@ impl Transaction {
             self.save(&job, next).await?;
             if answer.takes_results {
                 sqlx::query("UPDATE jobs SET results = $1, error = $2 WHERE id = $3")
-                    .bind(attached.results.as_deref())
+                    .bind(attached.results.as_ref().map(Kept::column))
                     .bind(attached.error.as_deref())
                     .bind(id.to_string())
                     .execute(self.connection())
                     .await?;
             }
             if next.state.is_active() {
-                self.see(sender).await?;
+                self.see(sender, None).await?;
             }
         }
         let life = answer.next.as_ref().unwrap_or(&job.life);
@@ -126,20 +127,34 @@ impl Transaction {
         })
     }
 
-    /// What becomes of a job whose runner asks for one on a new connection.
+    /// A job's runner asks for one on a new connection: it gets this one once more if it never heard
+    /// of it, else the job has failed.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn runner_returns(&mut self, id: JobId) -> Result<Return, StoreError> {
+    pub async fn runner_returns(
+        &mut self,
+        id: JobId,
+        runner: RunnerId,
+    ) -> Result<Option<Handed>, StoreError> {
         let Some(job) = self.take_job(id).await? else {
-            return Ok(Return::Nothing);
+            return Ok(None);
         };
-        let fate = job.life.runner_returns(Timestamp::now());
-        if let Return::Lost(next) = &fate {
-            self.save(&job, next).await?;
+        if job.life.runner != Some(runner) {
+            return Ok(None);
         }
-        Ok(fate)
+        match job.life.runner_returns(Timestamp::now()) {
+            Return::Nothing => Ok(None),
+            Return::Lost(next) => {
+                self.save(&job, &next).await?;
+                Ok(None)
+            }
+            Return::Redeliver => {
+                let spec = self.spec_by_id(job.spec).await?;
+                Ok(Some(Handed { runner, job, spec }))
+            }
+        }
     }
 
     /// Stops a job that is not over, with all that waits of its comparison: one side alone is
@@ -222,21 +237,6 @@ impl Transaction {
         Ok(jobs.len())
     }
 
-    /// Gives every job at work a new lease: nobody could hear their runners until now.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn renew_leases(&mut self, until: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE jobs SET lease = $1 WHERE state IN ('claimed', 'running') AND lease < $1",
-        )
-        .bind(until.milliseconds())
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
     /// Writes down what a completed job's results hold. Says whether this was the first time.
     ///
     /// # Errors
@@ -256,15 +256,5 @@ impl Transaction {
             .execute(self.connection())
             .await?;
         Ok(true)
-    }
-
-    /// Writes down that something was heard of a runner.
-    pub(super) async fn see(&mut self, runner: RunnerId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runners SET seen = $1 WHERE id = $2")
-            .bind(Timestamp::now().milliseconds())
-            .bind(runner.to_string())
-            .execute(self.connection())
-            .await?;
-        Ok(())
     }
 }

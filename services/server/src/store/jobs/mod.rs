@@ -16,6 +16,7 @@ pub use list::Filter;
 pub use submit::NewJob;
 
 use super::StoreError;
+use crate::outputs::Kept;
 use super::row::{maybe_parsed, maybe_text, maybe_time, number, parsed, text, time, truth};
 
 /// A job.
@@ -45,8 +46,8 @@ pub struct Job {
     pub life: Life,
     /// What its runner said when it failed.
     pub error: Option<String>,
-    /// Where its results lie among the outputs.
-    pub results: Option<String>,
+    /// Where its results are.
+    pub results: Option<Kept>,
     /// What its results hold: JSON.
     pub summary: Option<String>,
 }
@@ -96,7 +97,7 @@ impl Job {
                 ended: maybe_time(row, "ended")?,
             },
             error: maybe_text(row, "error")?,
-            results: maybe_text(row, "results")?,
+            results: maybe_text(row, "results")?.map(Kept::from_column),
             summary: maybe_text(row, "summary")?,
         })
     }

@@ -94,7 +94,7 @@ CREATE TABLE jobs (
     started BIGINT,
     ended BIGINT,
 
-    -- Where the results lie among the outputs.
+    -- The results, a JSON list, or the name of the object that they are in.
     results TEXT,
     -- What the results hold: JSON.
     summary TEXT

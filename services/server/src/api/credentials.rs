@@ -1,0 +1,106 @@
+//! Credentials of registries: they can be set and removed, and are never shown.
+
+#![expect(unused_qualifications, reason = "what the macro for parameters writes")]
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ApiError;
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::{Json, Query};
+use crate::app::App;
+use crate::registry::normalized;
+
+/// The longest secret: what a runner takes.
+const MAX_SECRET: usize = bencher_channel_protocol::MAX_TOKEN_BYTES;
+
+/// A registry that a credential is kept for.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Credential)]
+pub(crate) struct CredentialBody {
+    registry: String,
+}
+
+/// A credential to be.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewCredential)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCredentialBody {
+    /// The registry's address, as jobs name it.
+    registry: String,
+    /// What the registry takes as a bearer token.
+    token: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct RegistryQuery {
+    /// The registry's address.
+    registry: String,
+}
+
+/// The registries that a credential is kept for.
+#[utoipa::path(get, path = "/v0/credentials", tag = "access", security(("token" = [])),
+    responses((status = 200, body = Vec<CredentialBody>), (status = "default", body = ErrorBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Vec<CredentialBody>>, ApiError> {
+    caller.must_be_admin()?;
+    let registries = app.store.credentials().await?;
+    let bodies = registries
+        .into_iter()
+        .map(|registry| CredentialBody { registry })
+        .collect();
+    Ok(Json(bodies))
+}
+
+/// Keeps a credential, encrypted, instead of the one that was there.
+#[utoipa::path(put, path = "/v0/credentials", tag = "access", security(("token" = [])),
+    request_body = NewCredentialBody,
+    responses((status = 204), (status = "default", body = ErrorBody)))]
+pub(crate) async fn set(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewCredentialBody>,
+) -> Result<StatusCode, ApiError> {
+    caller.must_be_admin()?;
+    super::submit::registry(&body.registry)?;
+    let is_token = |byte: u8| byte.is_ascii_graphic();
+    if body.token.is_empty()
+        || body.token.len() > MAX_SECRET
+        || !body.token.bytes().all(is_token)
+    {
+        return Err(ApiError::invalid(
+            "`token` must be 1 to 65536 printable ASCII characters without spaces",
+        ));
+    }
+    let sealed = app.tokens.seal(&body.registry, &body.token)?;
+    let mut transaction = app.store.begin().await?;
+    transaction
+        .set_credential(&normalized(&body.registry), &sealed)
+        .await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets a credential.
+#[utoipa::path(delete, path = "/v0/credentials", tag = "access", params(RegistryQuery),
+    security(("token" = [])),
+    responses((status = 204), (status = "default", body = ErrorBody)))]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RegistryQuery>,
+) -> Result<StatusCode, ApiError> {
+    caller.must_be_admin()?;
+    let mut transaction = app.store.begin().await?;
+    transaction
+        .remove_credential(&normalized(&query.registry))
+        .await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,124 @@
+//! The one form of errors.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::dispatch::Unwritten;
+use crate::key::NoRandomness;
+use crate::outputs::OutputError;
+use crate::seal::SealError;
+use crate::store::StoreError;
+
+/// Why a request was not done.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    body: Body,
+    retry_after: Option<Duration>,
+}
+
+/// An error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct Body {
+    error: Detail,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetail)]
+pub(crate) struct Detail {
+    /// For programs.
+    code: &'static str,
+    /// For people: what went wrong and what to do.
+    message: String,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self {
+            status,
+            body: Body {
+                error: Detail { code, message },
+            },
+            retry_after: None,
+        }
+    }
+
+    /// What was sent makes no sense.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", message.into())
+    }
+
+    pub(crate) fn not_found(what: &str, name: &str) -> Self {
+        let name: String = name.chars().take(100).collect();
+        let message = format!("there is no {what} `{name}`: list what there is, or check the name");
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(crate) fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + 1;
+        let mut error = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            format!("too many requests: try again in {seconds} s"),
+        );
+        error.retry_after = Some(wait);
+        error
+    }
+
+    /// Something that whoever asked can do nothing about, and need not know more about.
+    fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "a request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the server failed: its log says why; try again".to_owned(),
+        )
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = header::HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let message = error.to_string();
+        match error {
+            StoreError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
+            StoreError::Taken { .. } => Self::new(StatusCode::CONFLICT, "taken", message),
+            StoreError::Quota(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message),
+            StoreError::Full(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", message),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+macro_rules! internal {
+    ($($error:ty),*) => {$(
+        impl From<$error> for ApiError {
+            fn from(error: $error) -> Self {
+                Self::internal(&error)
+            }
+        }
+    )*};
+}
+
+internal!(Unwritten, NoRandomness, OutputError, SealError, serde_json::Error);

@@ -1,0 +1,108 @@
+//! The API for people: REST with JSON under `/v0`, described by an OpenAPI document that comes from
+//! the code.
+
+mod auth;
+mod credentials;
+mod error;
+mod events;
+mod extract;
+mod jobs;
+mod page;
+mod projects;
+mod results;
+mod runners;
+mod specs;
+mod submit;
+mod system;
+mod text;
+mod tokens;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(crate) use auth::bearer;
+pub(crate) use error::ApiError;
+
+use crate::app::App;
+use crate::channel;
+
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "bencher-server",
+        description = "Runs benchmark jobs on a fleet of runners. Runners themselves use \
+                       `GET /v0/runners/{runner}/channel`, a WebSocket with a protocol of its own."
+    ),
+    tags(
+        (name = "jobs", description = "What is to be run, and what came of it"),
+        (name = "fleet", description = "Runners, and what they can run"),
+        (name = "access", description = "Projects, tokens, credentials of registries"),
+        (name = "system", description = "The server itself"),
+    ),
+    modifiers(&Bearer),
+)]
+struct Document;
+
+/// All requests but those of the system carry a token.
+#[derive(Debug)]
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(jobs::list, submit::job))
+        .routes(routes!(submit::comparison))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(events::watch))
+        .routes(routes!(results::all))
+        .routes(routes!(results::stream))
+        .routes(routes!(results::file))
+        .routes(routes!(runners::list, runners::create))
+        .routes(routes!(runners::show))
+        .routes(routes!(runners::rotate_key))
+        .routes(routes!(runners::archive))
+        .routes(routes!(runners::link, runners::unlink))
+        .routes(routes!(specs::list, specs::create))
+        .routes(routes!(specs::show))
+        .routes(routes!(specs::archive))
+        .routes(routes!(projects::list, projects::create))
+        .routes(routes!(projects::show))
+        .routes(routes!(projects::set_quota))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(credentials::list, credentials::set, credentials::remove))
+        .routes(routes!(system::healthz))
+        .routes(routes!(system::readyz))
+        .routes(routes!(system::metrics))
+        .routes(routes!(system::openapi))
+}
+
+/// The OpenAPI document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+/// Everything that the server answers.
+pub(crate) fn router(app: App) -> Router {
+    let body = app.settings.body;
+    let (router, _) = routes().split_for_parts();
+    router
+        .route("/v0/runners/{runner}/channel", get(channel::open))
+        .fallback(system::nothing)
+        .method_not_allowed_fallback(system::other_method)
+        .layer(DefaultBodyLimit::max(body))
+        .with_state(app)
+}

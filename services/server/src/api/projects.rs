@@ -1,0 +1,176 @@
+//! Projects and what they may have.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bencher_jobs::Quota;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::{Json, Path, Query};
+use super::page::{Listed, PageQuery};
+use super::{ApiError, text};
+use crate::app::App;
+use crate::store::{NewProject, Project};
+use crate::time::rfc3339;
+
+/// Jobs that wait, unless another quota is set.
+const QUEUED: u32 = 10_000;
+/// Jobs at work, unless another quota is set.
+const ACTIVE: u32 = 1_000;
+
+/// What a project may have at a time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[schema(as = Quota)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct QuotaBody {
+    /// Jobs that wait.
+    queued: u32,
+    /// Jobs that runners work on.
+    active: u32,
+    /// The highest priority of its jobs.
+    priority: u8,
+}
+
+impl Default for QuotaBody {
+    fn default() -> Self {
+        Self {
+            queued: QUEUED,
+            active: ACTIVE,
+            priority: 0,
+        }
+    }
+}
+
+impl From<QuotaBody> for Quota {
+    fn from(body: QuotaBody) -> Self {
+        Self {
+            queued: body.queued,
+            active: body.active,
+            priority: body.priority,
+        }
+    }
+}
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+pub(crate) struct ProjectBody {
+    id: String,
+    slug: String,
+    name: String,
+    quota: QuotaBody,
+    /// Its jobs that wait.
+    queued: u32,
+    /// Its jobs at work.
+    active: u32,
+    /// RFC 3339.
+    created: String,
+}
+
+impl From<Project> for ProjectBody {
+    fn from(project: Project) -> Self {
+        Self {
+            id: project.id.to_string(),
+            slug: project.slug,
+            name: project.name,
+            quota: QuotaBody {
+                queued: project.quota.queued,
+                active: project.quota.active,
+                priority: project.quota.priority,
+            },
+            queued: project.queued,
+            active: project.active,
+            created: rfc3339(project.created),
+        }
+    }
+}
+
+/// A project to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewProject)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewProjectBody {
+    slug: String,
+    name: Option<String>,
+    #[serde(default)]
+    quota: QuotaBody,
+}
+
+/// Projects.
+#[utoipa::path(get, path = "/v0/projects", tag = "access", params(PageQuery),
+    security(("token" = [])),
+    responses((status = 200, body = Listed<ProjectBody>), (status = "default", body = ErrorBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Listed<ProjectBody>>, ApiError> {
+    let page = query.page()?;
+    let mut projects = app.store.projects(&page).await?;
+    if let Some(own) = caller.token().project {
+        projects = match page.after {
+            None => vec![app.store.project(&own.to_string()).await?],
+            Some(_) => Vec::new(),
+        };
+    }
+    let id = |project: &Project| project.id.to_string();
+    Ok(Json(Listed::new(&page, projects, id, ProjectBody::from)))
+}
+
+/// Makes a project.
+#[utoipa::path(post, path = "/v0/projects", tag = "access", security(("token" = [])),
+    request_body = NewProjectBody,
+    responses((status = 201, body = ProjectBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewProjectBody>,
+) -> Result<(StatusCode, Json<ProjectBody>), ApiError> {
+    caller.must_be_admin()?;
+    text::slug(&body.slug)?;
+    let name = body.name.unwrap_or_else(|| body.slug.clone());
+    text::name(&name)?;
+    let mut transaction = app.store.begin().await?;
+    let project = transaction
+        .create_project(&NewProject {
+            slug: body.slug,
+            name,
+            quota: body.quota.into(),
+        })
+        .await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok((StatusCode::CREATED, Json(project.into())))
+}
+
+/// A project.
+#[utoipa::path(get, path = "/v0/projects/{project}", tag = "access", security(("token" = [])),
+    params(("project" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = ProjectBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(project): Path<String>,
+) -> Result<Json<ProjectBody>, ApiError> {
+    Ok(Json(caller.project(&app, &project).await?.into()))
+}
+
+/// Changes what a project may have.
+#[utoipa::path(put, path = "/v0/projects/{project}/quota", tag = "access",
+    security(("token" = [])), request_body = QuotaBody,
+    params(("project" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = ProjectBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn set_quota(
+    State(app): State<App>,
+    caller: Caller,
+    Path(project): Path<String>,
+    Json(body): Json<QuotaBody>,
+) -> Result<Json<ProjectBody>, ApiError> {
+    caller.must_be_admin()?;
+    let found = caller.project(&app, &project).await?;
+    let mut transaction = app.store.begin().await?;
+    transaction.set_quota(found.id, &body.into()).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(Json(caller.project(&app, &project).await?.into()))
+}

@@ -1,0 +1,228 @@
+//! Runners, their keys, and what they can run.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::{Json, Path, Query};
+use super::page::{Listed, PageQuery};
+use super::{ApiError, text};
+use crate::app::App;
+use crate::key::Key;
+use crate::store::Runner;
+use crate::time::rfc3339;
+
+/// A machine that runs jobs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Runner)]
+pub(crate) struct RunnerBody {
+    id: String,
+    slug: String,
+    name: String,
+    /// RFC 3339.
+    created: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived: Option<String>,
+    /// When something was last heard of it, to some minutes. RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<String>,
+    /// What it says of itself: `os`, `arch`, `version`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+    /// The identifiers of the specs that it can run; only where one runner is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    specs: Option<Vec<String>>,
+}
+
+impl From<Runner> for RunnerBody {
+    fn from(runner: Runner) -> Self {
+        Self {
+            id: runner.id.to_string(),
+            slug: runner.slug,
+            name: runner.name,
+            created: rfc3339(runner.created),
+            archived: runner.archived.map(rfc3339),
+            seen: runner.seen.map(rfc3339),
+            metadata: runner
+                .metadata
+                .and_then(|text| serde_json::from_str(&text).ok()),
+            specs: None,
+        }
+    }
+}
+
+/// A runner with its key, which is not shown again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunnerWithKey {
+    runner: RunnerBody,
+    /// For `runner up --key`.
+    key: String,
+}
+
+/// A runner to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewRunner)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRunnerBody {
+    slug: String,
+    name: Option<String>,
+    /// The slugs or identifiers of the specs that it can run.
+    #[serde(default)]
+    specs: Vec<String>,
+}
+
+async fn with_specs(app: &App, name: &str) -> Result<RunnerBody, ApiError> {
+    let runner = app.store.runner(name).await?;
+    let specs = app.store.specs_of(runner.id).await?;
+    Ok(RunnerBody {
+        specs: Some(specs.iter().map(ToString::to_string).collect()),
+        ..runner.into()
+    })
+}
+
+/// Runners.
+#[utoipa::path(get, path = "/v0/runners", tag = "fleet", params(PageQuery),
+    security(("token" = [])),
+    responses((status = 200, body = Listed<RunnerBody>), (status = "default", body = ErrorBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Listed<RunnerBody>>, ApiError> {
+    let page = query.page()?;
+    let runners = app.store.runners(&page).await?;
+    let id = |runner: &Runner| runner.id.to_string();
+    Ok(Json(Listed::new(&page, runners, id, RunnerBody::from)))
+}
+
+/// Makes a runner. Its key is shown this once.
+#[utoipa::path(post, path = "/v0/runners", tag = "fleet", security(("token" = [])),
+    request_body = NewRunnerBody,
+    responses((status = 201, body = RunnerWithKey), (status = "default", body = ErrorBody)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewRunnerBody>,
+) -> Result<(StatusCode, Json<RunnerWithKey>), ApiError> {
+    caller.must_be_admin()?;
+    text::slug(&body.slug)?;
+    let name = body.name.unwrap_or_else(|| body.slug.clone());
+    text::name(&name)?;
+    let mut specs = Vec::new();
+    for spec in &body.specs {
+        specs.push(app.store.spec(spec).await?.id);
+    }
+    let key = Key::runner()?;
+    let mut transaction = app.store.begin().await?;
+    let runner = transaction
+        .create_runner(&body.slug, &name, &key.hash())
+        .await?;
+    for spec in specs {
+        transaction.link(runner.id, spec, true).await?;
+    }
+    app.bus.publish(&transaction.commit().await?);
+    let runner = with_specs(&app, &runner.id.to_string()).await?;
+    let key = key.expose().to_owned();
+    Ok((StatusCode::CREATED, Json(RunnerWithKey { runner, key })))
+}
+
+/// A runner.
+#[utoipa::path(get, path = "/v0/runners/{runner}", tag = "fleet", security(("token" = [])),
+    params(("runner" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = RunnerBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Caller,
+    Path(runner): Path<String>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    Ok(Json(with_specs(&app, &runner).await?))
+}
+
+/// Gives a runner another key, shown this once. The old one is worth nothing at once, and the
+/// connection that it opened ends.
+#[utoipa::path(post, path = "/v0/runners/{runner}/key", tag = "fleet", security(("token" = [])),
+    params(("runner" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = RunnerWithKey), (status = "default", body = ErrorBody)))]
+pub(crate) async fn rotate_key(
+    State(app): State<App>,
+    caller: Caller,
+    Path(runner): Path<String>,
+) -> Result<Json<RunnerWithKey>, ApiError> {
+    caller.must_be_admin()?;
+    let found = app.store.runner(&runner).await?;
+    let key = Key::runner()?;
+    let mut transaction = app.store.begin().await?;
+    transaction.rotate_key(found.id, &key.hash()).await?;
+    app.bus.publish(&transaction.commit().await?);
+    let runner = with_specs(&app, &runner).await?;
+    let key = key.expose().to_owned();
+    Ok(Json(RunnerWithKey { runner, key }))
+}
+
+/// Lets a runner have no more jobs. What it is at may be finished; what waits for it as the machine
+/// of a comparison fails.
+#[utoipa::path(post, path = "/v0/runners/{runner}/archive", tag = "fleet",
+    security(("token" = [])),
+    params(("runner" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = RunnerBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn archive(
+    State(app): State<App>,
+    caller: Caller,
+    Path(runner): Path<String>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    caller.must_be_admin()?;
+    let found = app.store.runner(&runner).await?;
+    let mut transaction = app.store.begin().await?;
+    transaction.archive_runner(found.id).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(Json(with_specs(&app, &runner).await?))
+}
+
+/// Lets a runner run a spec's jobs.
+#[utoipa::path(put, path = "/v0/runners/{runner}/specs/{spec}", tag = "fleet",
+    security(("token" = [])),
+    params(("runner" = String, Path, description = "Its slug or identifier"),
+        ("spec" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = RunnerBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn link(
+    state: State<App>,
+    caller: Caller,
+    path: Path<(String, String)>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    set_link(state, caller, path, true).await
+}
+
+/// Lets a runner run a spec's jobs no more.
+#[utoipa::path(delete, path = "/v0/runners/{runner}/specs/{spec}", tag = "fleet",
+    security(("token" = [])),
+    params(("runner" = String, Path, description = "Its slug or identifier"),
+        ("spec" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = RunnerBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn unlink(
+    state: State<App>,
+    caller: Caller,
+    path: Path<(String, String)>,
+) -> Result<Json<RunnerBody>, ApiError> {
+    set_link(state, caller, path, false).await
+}
+
+async fn set_link(
+    State(app): State<App>,
+    caller: Caller,
+    Path((runner, spec)): Path<(String, String)>,
+    is_linked: bool,
+) -> Result<Json<RunnerBody>, ApiError> {
+    caller.must_be_admin()?;
+    let found = app.store.runner(&runner).await?;
+    let spec = app.store.spec(&spec).await?;
+    let mut transaction = app.store.begin().await?;
+    transaction.link(found.id, spec.id, is_linked).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(Json(with_specs(&app, &runner).await?))
+}

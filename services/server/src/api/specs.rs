@@ -1,0 +1,168 @@
+//! Specs.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bencher_channel_protocol::{Architecture, Os, SandboxKind};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::{Json, Path, Query};
+use super::page::{Listed, PageQuery};
+use super::{ApiError, text};
+use crate::app::App;
+use crate::store::{NewSpec, Spec};
+use crate::time::rfc3339;
+
+/// The most bytes of memory or of disk: what a JSON number holds exactly.
+const MAX_BYTES: u64 = 1 << 53;
+
+/// What a machine must be to run a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Spec)]
+pub(crate) struct SpecBody {
+    id: String,
+    slug: String,
+    name: String,
+    os: String,
+    architecture: String,
+    /// Null: the runner's host itself.
+    sandbox: Option<String>,
+    cpu: u32,
+    /// Bytes.
+    memory: u64,
+    /// Bytes.
+    disk: u64,
+    network: bool,
+    /// RFC 3339.
+    created: String,
+    /// RFC 3339.
+    modified: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archived: Option<String>,
+}
+
+impl From<Spec> for SpecBody {
+    fn from(spec: Spec) -> Self {
+        let asks = spec.asks;
+        Self {
+            id: spec.id.to_string(),
+            slug: asks.slug,
+            name: asks.name,
+            os: asks.os,
+            architecture: asks.architecture,
+            sandbox: asks.sandbox,
+            cpu: asks.cpu,
+            memory: asks.memory,
+            disk: asks.disk,
+            network: asks.network,
+            created: rfc3339(spec.created),
+            modified: rfc3339(spec.modified),
+            archived: spec.archived.map(rfc3339),
+        }
+    }
+}
+
+/// A spec to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewSpec)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewSpecBody {
+    slug: String,
+    name: Option<String>,
+    #[schema(value_type = String, example = "linux")]
+    os: Os,
+    #[schema(value_type = String, example = "x86_64")]
+    architecture: Architecture,
+    /// `firecracker`, or null: the runner's host itself.
+    #[schema(value_type = Option<String>, example = "firecracker")]
+    sandbox: Option<SandboxKind>,
+    cpu: u32,
+    /// Bytes.
+    memory: u64,
+    /// Bytes.
+    disk: u64,
+    #[serde(default)]
+    network: bool,
+}
+
+/// Specs.
+#[utoipa::path(get, path = "/v0/specs", tag = "fleet", params(PageQuery),
+    security(("token" = [])),
+    responses((status = 200, body = Listed<SpecBody>), (status = "default", body = ErrorBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    _caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Listed<SpecBody>>, ApiError> {
+    let page = query.page()?;
+    let specs = app.store.specs(&page).await?;
+    let id = |spec: &Spec| spec.id.to_string();
+    Ok(Json(Listed::new(&page, specs, id, SpecBody::from)))
+}
+
+/// Makes a spec.
+#[utoipa::path(post, path = "/v0/specs", tag = "fleet", security(("token" = [])),
+    request_body = NewSpecBody,
+    responses((status = 201, body = SpecBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewSpecBody>,
+) -> Result<(StatusCode, Json<SpecBody>), ApiError> {
+    caller.must_be_admin()?;
+    text::slug(&body.slug)?;
+    let name = body.name.unwrap_or_else(|| body.slug.clone());
+    text::name(&name)?;
+    let bytes = 1..=MAX_BYTES;
+    if body.cpu == 0 || !bytes.contains(&body.memory) || !bytes.contains(&body.disk) {
+        let message = "`cpu`, `memory` and `disk` must be more than 0, and bytes at most 2^53";
+        return Err(ApiError::invalid(message));
+    }
+    let asks = NewSpec {
+        slug: body.slug,
+        name,
+        os: body.os.name().to_owned(),
+        architecture: body.architecture.name().to_owned(),
+        sandbox: body.sandbox.map(|SandboxKind::Firecracker| "firecracker".to_owned()),
+        cpu: body.cpu,
+        memory: body.memory,
+        disk: body.disk,
+        network: body.network,
+    };
+    let mut transaction = app.store.begin().await?;
+    let spec = transaction.create_spec(&asks).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok((StatusCode::CREATED, Json(spec.into())))
+}
+
+/// A spec.
+#[utoipa::path(get, path = "/v0/specs/{spec}", tag = "fleet", security(("token" = [])),
+    params(("spec" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = SpecBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn show(
+    State(app): State<App>,
+    _caller: Caller,
+    Path(spec): Path<String>,
+) -> Result<Json<SpecBody>, ApiError> {
+    Ok(Json(app.store.spec(&spec).await?.into()))
+}
+
+/// Lets a spec take no more jobs. Those that wait for it are still run.
+#[utoipa::path(post, path = "/v0/specs/{spec}/archive", tag = "fleet", security(("token" = [])),
+    params(("spec" = String, Path, description = "Its slug or identifier")),
+    responses((status = 200, body = SpecBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn archive(
+    State(app): State<App>,
+    caller: Caller,
+    Path(spec): Path<String>,
+) -> Result<Json<SpecBody>, ApiError> {
+    caller.must_be_admin()?;
+    let found = app.store.spec(&spec).await?;
+    let mut transaction = app.store.begin().await?;
+    transaction.archive_spec(found.id).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(Json(app.store.spec(&spec).await?.into()))
+}

@@ -1,0 +1,286 @@
+//! Jobs come in.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bencher_channel_protocol::{ImageDigest, JobConfig};
+use bencher_jobs::{ComparisonId, JobId, ProjectId, interleave};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::Json;
+use super::jobs::JobBody;
+use crate::app::App;
+use crate::store::{NewJob, Project, Role, Side, Spec};
+
+/// How long a job may take, in seconds, if it does not say it.
+const TIMEOUT: u32 = 3600;
+/// The longest that a job may ask for, in seconds: a day.
+const MAX_TIMEOUT: u32 = 86_400;
+
+/// What a job runs: the image `{registry}/{project}@{digest}`, and how.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The registry's address.
+    #[schema(example = "https://registry.example.com")]
+    registry: String,
+    /// The image's digest, in the repository that has the project's identifier as its name.
+    #[schema(value_type = String)]
+    digest: ImageDigest,
+    /// What the image is called, for people.
+    image: Option<String>,
+    /// Replaces the image's entrypoint.
+    entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command.
+    cmd: Option<Vec<String>>,
+    /// Variables above those of the image.
+    env: Option<BTreeMap<String, String>>,
+    /// Seconds that an iteration may take.
+    timeout: Option<u32>,
+    /// Files to collect.
+    file_paths: Option<Vec<String>>,
+    /// Asks for the command's wall time as a metric.
+    build_time: Option<bool>,
+    /// Asks for the sizes of the files instead of their contents.
+    file_size: Option<bool>,
+    /// How many iterations.
+    iter: Option<u32>,
+    /// Whether a command that fails completes the job all the same.
+    allow_failure: Option<bool>,
+}
+
+impl Config {
+    /// As the runner gets it.
+    fn into_protocol(self, project: ProjectId) -> Result<JobConfig, ApiError> {
+        registry(&self.registry)?;
+        let config = JobConfig {
+            registry: self.registry,
+            project: project.uuid(),
+            digest: self.digest,
+            image: self.image,
+            entrypoint: self.entrypoint,
+            cmd: self.cmd,
+            env: self.env,
+            timeout: self.timeout,
+            file_paths: self.file_paths,
+            build_time: self.build_time,
+            file_size: self.file_size,
+            average: None,
+            iter: self.iter,
+            fold: None,
+            allow_failure: self.allow_failure,
+            backdate: None,
+        };
+        config
+            .check()
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        Ok(config)
+    }
+}
+
+/// Whether this is the address of a registry: `http` or `https`, a host, and no credentials.
+pub(crate) fn registry(address: &str) -> Result<(), ApiError> {
+    let rest = address
+        .strip_prefix("https://")
+        .or_else(|| address.strip_prefix("http://"));
+    let is_address = rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && rest.len() <= 2000
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]%~".contains(&byte))
+    });
+    if is_address {
+        return Ok(());
+    }
+    Err(ApiError::invalid(
+        "`registry` must be an address like https://registry.example.com, without credentials",
+    ))
+}
+
+/// A job to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewJob)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewJobBody {
+    /// The slug or identifier of its project.
+    project: String,
+    /// The slug or identifier of what it must run on.
+    spec: String,
+    /// The higher, the sooner.
+    #[serde(default)]
+    priority: u8,
+    /// Seconds that it may run, all iterations together.
+    timeout: Option<u32>,
+    config: Config,
+}
+
+/// Things to be compared: they run on one machine, in turns, back and forth.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewComparison)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewComparisonBody {
+    /// The slug or identifier of its project.
+    project: String,
+    /// The slug or identifier of what it must run on.
+    spec: String,
+    /// The higher, the sooner.
+    #[serde(default)]
+    priority: u8,
+    /// Seconds that each job may run.
+    timeout: Option<u32>,
+    /// How often each side is run.
+    rounds: usize,
+    /// What is compared: two or more.
+    sides: Vec<Config>,
+}
+
+/// What was submitted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Submitted {
+    /// The comparison.
+    comparison: String,
+    /// Its jobs, in their order.
+    jobs: Vec<String>,
+}
+
+/// Where a job goes.
+struct Place {
+    project: Project,
+    spec: Spec,
+    timeout: u32,
+}
+
+async fn place(
+    app: &App,
+    caller: &Caller,
+    project: &str,
+    spec: &str,
+    timeout: Option<u32>,
+) -> Result<Place, ApiError> {
+    caller.must_be(Role::Submitter)?;
+    let project = caller.project(app, project).await?;
+    let spec = app.store.spec(spec).await?;
+    if spec.archived.is_some() {
+        let message = "this spec is archived: choose another one".to_owned();
+        return Err(ApiError::new(StatusCode::CONFLICT, "archived", message));
+    }
+    let timeout = timeout.unwrap_or(TIMEOUT);
+    if timeout == 0 || timeout > MAX_TIMEOUT {
+        let message = format!("`timeout` must be from 1 to {MAX_TIMEOUT} seconds");
+        return Err(ApiError::invalid(message));
+    }
+    Ok(Place {
+        project,
+        spec,
+        timeout,
+    })
+}
+
+async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<Vec<JobId>, ApiError> {
+    let mut transaction = app.store.begin().await?;
+    let ids = transaction
+        .submit(project, jobs, app.settings.queue)
+        .await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(ids)
+}
+
+/// Submits a job.
+#[utoipa::path(post, path = "/v0/jobs", tag = "jobs", security(("token" = [])),
+    request_body = NewJobBody,
+    responses((status = 201, body = JobBody), (status = "default", body = ErrorBody)))]
+pub(crate) async fn job(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewJobBody>,
+) -> Result<(StatusCode, Json<JobBody>), ApiError> {
+    let place = place(&app, &caller, &body.project, &body.spec, body.timeout).await?;
+    let config = body.config.into_protocol(place.project.id)?;
+    let new = NewJob {
+        spec: place.spec.id,
+        submitter: Some(caller.token().id),
+        priority: body.priority,
+        timeout: place.timeout,
+        config: serde_json::to_string(&config)?,
+        comparison: None,
+    };
+    let ids = submit(&app, place.project.id, &[new]).await?;
+    let id = ids.first().copied().unwrap_or_else(JobId::generate);
+    let job = app.store.job(id).await?;
+    Ok((StatusCode::CREATED, Json(job.into())))
+}
+
+/// Submits a comparison.
+#[utoipa::path(post, path = "/v0/comparisons", tag = "jobs", security(("token" = [])),
+    request_body = NewComparisonBody,
+    responses((status = 201, body = Submitted), (status = "default", body = ErrorBody)))]
+pub(crate) async fn comparison(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewComparisonBody>,
+) -> Result<(StatusCode, Json<Submitted>), ApiError> {
+    let place = place(&app, &caller, &body.project, &body.spec, body.timeout).await?;
+    let order = interleave(body.sides.len(), body.rounds)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let mut configs = Vec::with_capacity(body.sides.len());
+    for side in body.sides {
+        let config = side.into_protocol(place.project.id)?;
+        configs.push(serde_json::to_string(&config)?);
+    }
+    let comparison = ComparisonId::generate();
+    let jobs: Vec<NewJob> = (0..)
+        .zip(order)
+        .map(|(position, side)| NewJob {
+            spec: place.spec.id,
+            submitter: Some(caller.token().id),
+            priority: body.priority,
+            timeout: place.timeout,
+            config: configs[side].clone(),
+            comparison: Some(Side {
+                comparison,
+                side: u32::try_from(side).unwrap_or(u32::MAX),
+                position,
+            }),
+        })
+        .collect();
+    let ids = submit(&app, place.project.id, &jobs).await?;
+    let submitted = Submitted {
+        comparison: comparison.to_string(),
+        jobs: ids.iter().map(ToString::to_string).collect(),
+    };
+    Ok((StatusCode::CREATED, Json(submitted)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries() {
+        for fine in ["https://r.example", "http://127.0.0.1:5000/", "https://[::1]:5000"] {
+            assert!(registry(fine).is_ok(), "{fine}");
+        }
+        for wrong in [
+            "",
+            "r.example",
+            "ftp://r",
+            "https://",
+            "https:///x",
+            "https://user:secret@r.example",
+            "https://r.example?q",
+            "https://r.example/#f",
+            "https://r example",
+            "https://r\0",
+            "file:///etc/passwd",
+        ] {
+            assert!(registry(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The server itself.
+
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::error::Body as ErrorBody;
+use super::extract::Json;
+use crate::app::App;
+use crate::metrics::Seen;
+
+/// The server is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Well {
+    status: &'static str,
+    version: &'static str,
+}
+
+const WELL: Well = Well {
+    status: "ok",
+    version: env!("CARGO_PKG_VERSION"),
+};
+
+/// Whether the server runs.
+#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = Well)))]
+pub(crate) async fn healthz() -> Json<Well> {
+    Json(WELL)
+}
+
+/// Whether the server can do its work: its database and the storage of outputs answer, and it is
+/// not about to end.
+#[utoipa::path(get, path = "/readyz", tag = "system",
+    responses((status = 200, body = Well), (status = 503, body = ErrorBody)))]
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiError> {
+    let not_ready = |what: &str| {
+        ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not_ready",
+            format!("not ready: {what}"),
+        )
+    };
+    if *app.shutdown.borrow() {
+        return Err(not_ready("the server is about to end"));
+    }
+    if let Err(error) = app.store.ping().await {
+        tracing::warn!(%error, "not ready");
+        return Err(not_ready("the database does not answer"));
+    }
+    if let Err(error) = app.outputs.ping().await {
+        tracing::warn!(%error, "not ready");
+        return Err(not_ready("the storage of outputs does not answer"));
+    }
+    Ok(Json(WELL))
+}
+
+/// Numbers for Prometheus. They name nobody and nothing.
+#[utoipa::path(get, path = "/metrics", tag = "system",
+    responses((status = 200, content_type = "text/plain", body = String)))]
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+    let seen = Seen {
+        connected: app.bus.connected(),
+        states: app.store.count_states().await?,
+    };
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    Ok((kind, app.metrics.text(&seen)).into_response())
+}
+
+/// This document.
+#[utoipa::path(get, path = "/v0/openapi.json", tag = "system",
+    responses((status = 200, content_type = "application/json", body = serde_json::Value)))]
+pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
+    Json(super::document())
+}
+
+pub(crate) async fn nothing(uri: Uri) -> ApiError {
+    ApiError::not_found("page", uri.path())
+}
+
+pub(crate) async fn other_method() -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this is not done with this method: see /v0/openapi.json".to_owned(),
+    )
+}

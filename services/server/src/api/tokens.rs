@@ -1,0 +1,163 @@
+//! Users' tokens.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use bencher_jobs::TokenId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::Caller;
+use super::error::Body as ErrorBody;
+use super::extract::{Json, Path, Query};
+use super::page::{Listed, PageQuery};
+use super::{ApiError, text};
+use crate::app::App;
+use crate::key::Key;
+use crate::store::{Role, Token};
+use crate::time::rfc3339;
+
+/// What a token allows. Each may do what those before it may.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Role)]
+pub(crate) enum RoleBody {
+    /// To read.
+    Viewer,
+    /// To submit and cancel jobs.
+    Submitter,
+    /// Everything.
+    Admin,
+}
+
+impl From<RoleBody> for Role {
+    fn from(role: RoleBody) -> Self {
+        match role {
+            RoleBody::Viewer => Self::Viewer,
+            RoleBody::Submitter => Self::Submitter,
+            RoleBody::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<Role> for RoleBody {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Submitter => Self::Submitter,
+            Role::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A user's token, without the token itself.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub(crate) struct TokenBody {
+    id: String,
+    name: String,
+    role: RoleBody,
+    /// The only project that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<String>,
+    /// RFC 3339.
+    created: String,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<String>,
+}
+
+impl From<Token> for TokenBody {
+    fn from(token: Token) -> Self {
+        Self {
+            id: token.id.to_string(),
+            name: token.name,
+            role: token.role.into(),
+            project: token.project.map(|project| project.to_string()),
+            created: rfc3339(token.created),
+            revoked: token.revoked.map(rfc3339),
+        }
+    }
+}
+
+/// A token with its secret, which is not shown again.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TokenWithSecret {
+    token: TokenBody,
+    /// For `Authorization: Bearer`.
+    secret: String,
+}
+
+/// A token to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewToken)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTokenBody {
+    /// What it is for.
+    name: String,
+    role: RoleBody,
+    /// The slug or identifier of the only project that it is for.
+    project: Option<String>,
+}
+
+/// Tokens.
+#[utoipa::path(get, path = "/v0/tokens", tag = "access", params(PageQuery),
+    security(("token" = [])),
+    responses((status = 200, body = Listed<TokenBody>), (status = "default", body = ErrorBody)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Listed<TokenBody>>, ApiError> {
+    caller.must_be_admin()?;
+    let page = query.page()?;
+    let tokens = app.store.tokens(&page).await?;
+    let id = |token: &Token| token.id.to_string();
+    Ok(Json(Listed::new(&page, tokens, id, TokenBody::from)))
+}
+
+/// Makes a token. Its secret is shown this once.
+#[utoipa::path(post, path = "/v0/tokens", tag = "access", security(("token" = [])),
+    request_body = NewTokenBody,
+    responses((status = 201, body = TokenWithSecret), (status = "default", body = ErrorBody)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<NewTokenBody>,
+) -> Result<(StatusCode, Json<TokenWithSecret>), ApiError> {
+    caller.must_be_admin()?;
+    text::name(&body.name)?;
+    let project = match &body.project {
+        Some(project) => Some(caller.project(&app, project).await?.id),
+        None => None,
+    };
+    let key = Key::user()?;
+    let mut transaction = app.store.begin().await?;
+    let token = transaction
+        .create_token(&body.name, &key.hash(), body.role.into(), project)
+        .await?;
+    app.bus.publish(&transaction.commit().await?);
+    let created = TokenWithSecret {
+        token: token.into(),
+        secret: key.expose().to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Makes a token worthless.
+#[utoipa::path(delete, path = "/v0/tokens/{token}", tag = "access", security(("token" = [])),
+    params(("token" = String, Path, description = "Its identifier")),
+    responses((status = 204), (status = "default", body = ErrorBody)))]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Path(token): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    caller.must_be_admin()?;
+    let id: TokenId = token
+        .parse()
+        .map_err(|_| ApiError::not_found("token", &token))?;
+    let mut transaction = app.store.begin().await?;
+    transaction.revoke_token(id).await?;
+    app.bus.publish(&transaction.commit().await?);
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,48 @@
+//! What all requests and connections of a server share.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::bus::Bus;
+use crate::dispatch::Dispatcher;
+use crate::limiter::Limiter;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::outputs::Outputs;
+use crate::registry::PullTokens;
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// The parts of a server.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    /// The database.
+    pub store: Store,
+    /// Results.
+    pub outputs: Outputs,
+    /// What images are pulled with.
+    pub tokens: Arc<PullTokens>,
+    /// Who is told of what.
+    pub bus: Arc<Bus>,
+    /// What commands write while they run.
+    pub live: Arc<Live>,
+    /// What runners do is written here.
+    pub dispatcher: Dispatcher,
+    /// Limits.
+    pub settings: Arc<Settings>,
+    /// How often who may ask.
+    pub limiter: Arc<Limiter>,
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
+    /// Room for those who watch jobs.
+    pub watchers: Arc<Semaphore>,
+    /// Becomes true when the server is to end.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// Until the server is to end.
+pub(crate) async fn ended(shutdown: &mut watch::Receiver<bool>) {
+    // An end that nobody can announce any more is one too.
+    let _over = shutdown.wait_for(|is_over| *is_over).await;
+}

@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bencher_server::store::Role;
+use bencher_server::{Fronted, Place, Settings};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs benchmark jobs on a fleet of runners
+#[derive(Debug, Parser)]
+#[command(name = "bencher-server", version, about)]
+pub(crate) struct Arguments {
+    /// How the log on standard error is written; RUST_LOG says how much
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "BENCHER_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve
+    Serve(Box<Serve>),
+    /// Tokens of users
+    #[command(subcommand)]
+    Token(Token),
+    /// Print the API's OpenAPI document
+    Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make a token and print it; it is shown only now
+    Create(TokenCreate),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArguments {
+    /// The folder for the database, the outputs and the keys [default: /var/lib/bencher-server as
+    /// root, else $XDG_STATE_HOME/bencher-server]
+    #[arg(long, value_name = "DIR", env = "BENCHER_SERVER_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// PostgreSQL instead of an SQLite file: postgres://USER:PASSWORD@HOST/DATABASE; any number of
+    /// servers may use it
+    #[arg(long, value_name = "URL", env = "BENCHER_SERVER_DATABASE", hide_env_values = true)]
+    database: Option<String>,
+}
+
+impl PlaceArguments {
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            folder: self.data_dir.clone().unwrap_or_else(default_folder),
+            database: self.database.clone(),
+        }
+    }
+}
+
+fn default_folder() -> PathBuf {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let home = variable("HOME").unwrap_or_default();
+    match variable("XDG_STATE_HOME") {
+        Some(state) => state.join("bencher-server"),
+        None if home == PathBuf::from("/root") => PathBuf::from("/var/lib/bencher-server"),
+        None => home.join(".local/state/bencher-server"),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// Where to listen; encryption is for a reverse proxy in front
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:61016", env = "BENCHER_SERVER_LISTEN")]
+    pub(crate) listen: String,
+    /// The registry that trusts this server's tokens: its address, as jobs name it
+    #[arg(long, value_name = "URL", env = "BENCHER_SERVER_REGISTRY")]
+    registry: Option<String>,
+    /// What the registry's configuration calls this server
+    #[arg(long, value_name = "NAME", default_value = "bencher-server", requires = "registry")]
+    registry_issuer: String,
+    /// What the registry's configuration calls itself
+    #[arg(long, value_name = "NAME", default_value = "registry", requires = "registry")]
+    registry_service: String,
+    /// How long a runner may be silent, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    heartbeat_timeout: u32,
+    /// How long a runner may prepare a job, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
+    setup_timeout: u32,
+    /// How much later than its time-out a job's end may be told, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    grace_period: u32,
+    /// The longest message of a runner, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    max_message_size: u16,
+    /// Jobs that may wait in all projects together
+    #[arg(long, value_name = "JOBS", default_value_t = 100_000)]
+    max_queued: u32,
+    /// Requests of one token in a second, in the long run
+    #[arg(long, value_name = "REQUESTS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    rate_limit: u32,
+}
+
+impl Serve {
+    pub(crate) fn fronted(&self) -> Option<Fronted> {
+        self.registry.as_ref().map(|registry| Fronted {
+            registry: registry.clone(),
+            issuer: self.registry_issuer.clone(),
+            service: self.registry_service.clone(),
+        })
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let seconds = |count: u32| Duration::from_secs(count.into());
+        let mut settings = Settings {
+            heartbeat: seconds(self.heartbeat_timeout),
+            setup: seconds(self.setup_timeout),
+            grace: seconds(self.grace_period),
+            message: usize::from(self.max_message_size) << 20,
+            queue: self.max_queued,
+            ..Settings::default()
+        };
+        settings.requests.per_second = self.rate_limit.into();
+        settings.requests.burst = f64::from(self.rate_limit) * 4.0;
+        settings
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreate {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    /// What it is for
+    #[arg(long)]
+    pub(crate) name: String,
+    /// What it allows
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleArgument,
+    /// The only project that it is for: its slug or identifier
+    #[arg(long)]
+    pub(crate) project: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArgument {
+    /// To read
+    Viewer,
+    /// To submit and cancel jobs
+    Submitter,
+    /// Everything
+    Admin,
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Viewer => Self::Viewer,
+            RoleArgument::Submitter => Self::Submitter,
+            RoleArgument::Admin => Self::Admin,
+        }
+    }
+}

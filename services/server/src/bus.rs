@@ -1,0 +1,260 @@
+//! Who is told of what has become true: the dispatcher, the connections, and those who watch jobs.
+//!
+//! What is told here is only that something has changed; what it is now, the database knows. So a
+//! signal that comes twice does nothing, and one that is missed is made up for at the next look.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bencher_jobs::{ConnectionId, JobId, RunnerId};
+use tokio::sync::{Notify, broadcast};
+
+use crate::store::Signal;
+
+/// Signals that a slow watcher may lag behind before it has to look again itself.
+const BACKLOG: usize = 1024;
+
+/// A part of what happens on this server that others wait for.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    watchers: broadcast::Sender<JobId>,
+    /// Wakes the dispatcher, and the reader of results.
+    pub(crate) dispatcher: Notify,
+    pub(crate) processor: Notify,
+    is_queued: AtomicBool,
+    is_fleet_changed: AtomicBool,
+    jobs: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
+    connections: Mutex<HashMap<RunnerId, (ConnectionId, Arc<Notify>)>>,
+}
+
+impl Default for Bus {
+    fn default() -> Self {
+        Self {
+            watchers: broadcast::Sender::new(BACKLOG),
+            dispatcher: Notify::new(),
+            processor: Notify::new(),
+            is_queued: AtomicBool::new(false),
+            is_fleet_changed: AtomicBool::new(false),
+            jobs: Mutex::default(),
+            connections: Mutex::default(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while one of them is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bus {
+    /// Tells everybody whom `signals` concern.
+    pub(crate) fn publish(&self, signals: &[Signal]) {
+        for signal in signals {
+            match *signal {
+                Signal::Queued => self.is_queued.store(true, Ordering::Release),
+                Signal::Fleet => self.is_fleet_changed.store(true, Ordering::Release),
+                Signal::Job(job) => {
+                    if let Some(is_changed) = lock(&self.jobs).get(&job) {
+                        is_changed.store(true, Ordering::Release);
+                    }
+                    // Nobody may be watching.
+                    let _count = self.watchers.send(job);
+                    self.processor.notify_one();
+                    continue;
+                }
+                Signal::Connected(runner, connection) => {
+                    let connections = lock(&self.connections);
+                    if let Some((known, replaced)) = connections.get(&runner)
+                        && *known < connection
+                    {
+                        replaced.notify_one();
+                    }
+                    continue;
+                }
+            }
+            self.dispatcher.notify_one();
+        }
+    }
+
+    /// Signals may have been missed: everybody looks again.
+    pub(crate) fn publish_all(&self) {
+        for is_changed in lock(&self.jobs).values() {
+            is_changed.store(true, Ordering::Release);
+        }
+        self.processor.notify_one();
+        self.publish(&[Signal::Queued, Signal::Fleet]);
+    }
+
+    /// Whether jobs may have come since this was last asked.
+    pub(crate) fn take_queued(&self) -> bool {
+        self.is_queued.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether what runners can run may have changed since this was last asked.
+    pub(crate) fn take_fleet(&self) -> bool {
+        self.is_fleet_changed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Jobs as they change, for those who show them.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<JobId> {
+        self.watchers.subscribe()
+    }
+
+    /// Notes whether `job` changes, for as long as the value lives.
+    pub(crate) fn follow(self: &Arc<Self>, job: JobId) -> Followed {
+        let is_changed = Arc::clone(lock(&self.jobs).entry(job).or_default());
+        Followed {
+            bus: Arc::clone(self),
+            job,
+            is_changed,
+        }
+    }
+
+    /// Enters a connection, and ends an older one of the same runner on this server.
+    pub(crate) fn enter(self: &Arc<Self>, runner: RunnerId, connection: ConnectionId) -> Entered {
+        let replaced = Arc::new(Notify::new());
+        let mut connections = lock(&self.connections);
+        if let Some((known, older)) = connections.get(&runner) {
+            if *known > connection {
+                // It was overtaken before it came here.
+                replaced.notify_one();
+                return Entered {
+                    bus: Arc::clone(self),
+                    runner,
+                    connection,
+                    replaced,
+                };
+            }
+            older.notify_one();
+        }
+        connections.insert(runner, (connection, Arc::clone(&replaced)));
+        drop(connections);
+        Entered {
+            bus: Arc::clone(self),
+            runner,
+            connection,
+            replaced,
+        }
+    }
+
+    /// How many runners are connected to this server.
+    pub(crate) fn connected(&self) -> usize {
+        lock(&self.connections).len()
+    }
+}
+
+/// A job whose changes are noted.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    bus: Arc<Bus>,
+    job: JobId,
+    is_changed: Arc<AtomicBool>,
+}
+
+impl Followed {
+    /// The job.
+    pub(crate) fn job(&self) -> JobId {
+        self.job
+    }
+
+    /// Whether it may have changed since this was last asked.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.is_changed.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let mut jobs = lock(&self.bus.jobs);
+        // This one and the map's: nobody else follows it.
+        if Arc::strong_count(&self.is_changed) <= 2 {
+            jobs.remove(&self.job);
+        }
+    }
+}
+
+/// A connection that is known here.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    bus: Arc<Bus>,
+    runner: RunnerId,
+    connection: ConnectionId,
+    replaced: Arc<Notify>,
+}
+
+impl Entered {
+    /// Until a newer connection of this runner is opened, here or at another server.
+    pub(crate) async fn replaced(&self) {
+        self.replaced.notified().await;
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut connections = lock(&self.bus.connections);
+        if connections
+            .get(&self.runner)
+            .is_some_and(|(known, _)| *known == self.connection)
+        {
+            connections.remove(&self.runner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_follows_a_job_hears_of_it_and_of_no_other() {
+        let bus = Arc::new(Bus::default());
+        let (mine, other) = (JobId::generate(), JobId::generate());
+        let followed = bus.follow(mine);
+        let twin = bus.follow(mine);
+        bus.publish(&[Signal::Job(other)]);
+        assert!(!followed.take_changed());
+        bus.publish(&[Signal::Job(mine)]);
+        assert!(followed.take_changed());
+        assert!(!followed.take_changed());
+        drop(twin);
+        bus.publish_all();
+        assert!(followed.take_changed());
+        assert_eq!(followed.job(), mine);
+        drop(followed);
+        assert!(lock(&bus.jobs).is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_newer_connection_wins() {
+        let bus = Arc::new(Bus::default());
+        let runner = RunnerId::generate();
+        let ids: Vec<_> = (0..4).map(|_| ConnectionId::generate()).collect();
+        let first = bus.enter(runner, ids[1]);
+        assert_eq!(bus.connected(), 1);
+        let late = bus.enter(runner, ids[0]);
+        late.replaced().await;
+        drop(late);
+        assert_eq!(bus.connected(), 1);
+        let second = bus.enter(runner, ids[2]);
+        first.replaced().await;
+        drop(first);
+        assert_eq!(bus.connected(), 1);
+        // At another server.
+        bus.publish(&[Signal::Connected(runner, ids[2])]);
+        bus.publish(&[Signal::Connected(runner, ids[3])]);
+        second.replaced().await;
+        drop(second);
+        assert_eq!(bus.connected(), 0);
+    }
+
+    #[test]
+    fn the_dispatcher_hears_once() {
+        let bus = Bus::default();
+        assert!(!bus.take_queued() && !bus.take_fleet());
+        bus.publish(&[Signal::Queued, Signal::Queued]);
+        assert!(bus.take_queued() && !bus.take_queued() && !bus.take_fleet());
+        bus.publish(&[Signal::Fleet]);
+        assert!(bus.take_fleet() && !bus.take_fleet() && !bus.take_queued());
+    }
+}

@@ -1,0 +1,73 @@
+//! A claimed job in the words of the protocol.
+
+use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, SandboxKind};
+use serde::de::DeserializeOwned;
+
+use crate::registry::{PullTokens, TokenError};
+use crate::store::{Handed, Store};
+use crate::time::rfc3339;
+
+/// Why a job can not be handed over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandError {
+    /// What the database holds is of another version.
+    #[error("the job's {field} can not be read: {cause}")]
+    Field {
+        field: &'static str,
+        cause: serde_json::Error,
+    },
+    /// No token for its image.
+    #[error("there is no token for the job's image: {0}")]
+    Token(#[from] TokenError),
+}
+
+/// The message's content.
+pub(super) async fn job(
+    handed: &Handed,
+    store: &Store,
+    tokens: &PullTokens,
+    live_output: bool,
+) -> Result<Job, HandError> {
+    let config: JobConfig =
+        serde_json::from_str(&handed.job.config).map_err(|cause| HandError::Field {
+            field: "config",
+            cause,
+        })?;
+    let oci_token = tokens.token(store, &config).await?;
+    let spec = &handed.spec;
+    let asks = &spec.asks;
+    Ok(Job {
+        uuid: handed.job.id.uuid(),
+        spec: JobSpec {
+            uuid: spec.id.uuid(),
+            name: asks.name.clone(),
+            slug: asks.slug.clone(),
+            os: named::<Os>("os", &asks.os)?,
+            architecture: named::<Architecture>("architecture", &asks.architecture)?,
+            sandbox: asks
+                .sandbox
+                .as_deref()
+                .map(|sandbox| named::<SandboxKind>("sandbox", sandbox))
+                .transpose()?,
+            cpu: asks.cpu,
+            memory: asks.memory,
+            disk: asks.disk,
+            network: asks.network,
+            fallback: None,
+            created: rfc3339(spec.created),
+            modified: rfc3339(spec.modified),
+            archived: spec.archived.map(rfc3339),
+        },
+        config,
+        oci_token,
+        timeout: handed.job.timeout,
+        created: rfc3339(handed.job.created),
+        live_output,
+    })
+}
+
+/// A name of the protocol.
+fn named<T: DeserializeOwned>(field: &'static str, name: &str) -> Result<T, HandError> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned()))
+        .map_err(|cause| HandError::Field { field, cause })
+}

@@ -1,0 +1,102 @@
+//! The channel of runners: `GET /v0/runners/{runner}/channel`, upgraded to a WebSocket.
+//!
+//! A key that is not the runner's, and a runner that is not there, are both answered with 401 and a
+//! message, before the upgrade: a server that upgrades and hangs up leaves its users guessing.
+//! Which of the two it was is not said, for that would tell strangers which runners there are. A
+//! runner that is archived is answered with 403, a request that is no upgrade with 426, and an
+//! address that has tried too many keys with 429.
+
+mod handed;
+mod session;
+mod socket;
+
+use std::net::SocketAddr;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::api::{ApiError, bearer};
+use crate::app::App;
+use crate::key;
+use crate::store::{Runner, StoreError};
+use session::Session;
+
+/// Bytes that are read from a connection at once: there are many, and most of them are idle.
+const READ_BUFFER: usize = 4096;
+
+pub(crate) async fn open(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let runner = match admit(&app, &name, peer, &headers).await {
+        Ok(runner) => runner,
+        Err(error) => return error.into_response(),
+    };
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => {
+            let message = format!("this is a WebSocket: {rejection}");
+            let status = StatusCode::UPGRADE_REQUIRED;
+            return ApiError::new(status, "upgrade_required", message).into_response();
+        }
+    };
+    upgrade
+        .max_message_size(app.settings.message)
+        .max_frame_size(app.settings.message)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .on_upgrade(move |socket| async move {
+            let id = runner.id;
+            match Session::open(app, runner, socket).await {
+                Ok(session) => session.run().await,
+                Err(error) => tracing::error!(runner = %id, %error, "a channel was not opened"),
+            }
+        })
+}
+
+/// The runner whose key this is.
+async fn admit(
+    app: &App,
+    name: &str,
+    peer: SocketAddr,
+    headers: &HeaderMap,
+) -> Result<Runner, ApiError> {
+    app.limiter.attempt(peer.ip()).map_err(|wait| {
+        app.metrics.count_limited();
+        ApiError::too_often(wait)
+    })?;
+    let refused = || {
+        app.limiter.refuse(peer.ip());
+        app.metrics.count_refused();
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "this is not the key of this runner, or there is no such runner: check both, or \
+             rotate the key"
+                .to_owned(),
+        )
+    };
+    let key = bearer(headers).ok_or_else(refused)?;
+    let runner = match app.store.runner(name).await {
+        Ok(runner) => runner,
+        Err(StoreError::NotFound { .. }) => return Err(refused()),
+        Err(error) => return Err(error.into()),
+    };
+    if runner.key_hash != key::hash(key) {
+        return Err(refused());
+    }
+    if runner.archived.is_some() {
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "archived",
+            "this runner is archived: it gets no more jobs".to_owned(),
+        ));
+    }
+    Ok(runner)
+}

@@ -1,0 +1,228 @@
+//! One task that writes down everything that runners do.
+//!
+//! ```text
+//!  connections ──── wait, withdraw, report ────►┐
+//!  submissions, other servers ── wake ─────────►│ round: one transaction
+//!  time ── silent and overdue jobs ────────────►┘   1. reports  2. expiry  3. claims
+//!                                                   commit, then answers
+//! ```
+//!
+//! What arrives while a round is written is done in the next one, all at once. So a thousand
+//! runners that report at the same moment cost one transaction and not a thousand, and an answer
+//! is given only once what it says is on the disk.
+
+mod round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bencher_jobs::{ConnectionId, JobId, Report, RunnerId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::bus::Bus;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::store::{Attached, Changed, Handed, Store, Waiting};
+use round::Round;
+
+/// Requests that may lie here before those who make them have to wait.
+const BACKLOG: usize = 4096;
+/// Requests of one round.
+const BATCH: usize = 512;
+/// How long to wait after the database failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What comes of waiting for a job.
+#[derive(Debug)]
+pub(crate) enum Awaited {
+    /// Here it is.
+    Job(Box<Handed>),
+    /// This connection gets none: there is a newer one, or the runner is archived.
+    Refused,
+}
+
+/// The dispatcher is gone, or could not write: nothing is known of what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server can not write to its database: try again")]
+pub(crate) struct Unwritten;
+
+#[derive(Debug)]
+enum Request {
+    Wait(Waiting, oneshot::Sender<Awaited>),
+    Withdraw(ConnectionId, oneshot::Sender<()>),
+    Write(Work, Reply),
+}
+
+type Reply = oneshot::Sender<Result<Done, Unwritten>>;
+
+/// What is to be written.
+#[derive(Debug)]
+enum Work {
+    /// A runner has a new connection.
+    Connect(RunnerId, ConnectionId),
+    /// A runner with a new connection asks for a job, though it had this one.
+    Return(RunnerId, JobId),
+    /// Something was heard of a runner, and what it says of itself.
+    See(RunnerId, Option<String>),
+    /// A runner says something of a job.
+    Report(RunnerId, JobId, Report, Attached),
+}
+
+impl Work {
+    /// The job that it changes.
+    fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Return(_, job) | Self::Report(_, job, ..) => Some(*job),
+            Self::Connect(..) | Self::See(..) => None,
+        }
+    }
+}
+
+/// What was written.
+#[derive(Debug)]
+enum Done {
+    Connected(Option<JobId>),
+    Returned(Option<Box<Handed>>),
+    Seen,
+    Reported(Changed),
+}
+
+/// Where requests to the dispatcher go.
+#[derive(Debug, Clone)]
+pub(crate) struct Dispatcher(mpsc::Sender<Request>);
+
+impl Dispatcher {
+    /// Starts it. It ends when the last of its handles is dropped.
+    pub(crate) fn start(
+        store: Store,
+        bus: Arc<Bus>,
+        settings: Arc<Settings>,
+        metrics: Arc<Metrics>,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(BACKLOG);
+        let round = Round::new(store, bus, settings, metrics);
+        (Self(sender), tokio::spawn(run(round, receiver)))
+    }
+
+    /// Waits for a job. The receiver gets an answer once there is one; dropping it ends the wait,
+    /// but a job that was given just before would be lost: see [`Dispatcher::withdraw`].
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher is gone.
+    pub(crate) async fn wait(&self, waiting: Waiting) -> Result<oneshot::Receiver<Awaited>, Unwritten> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Wait(waiting, reply);
+        self.0.send(request).await.map_err(|_| Unwritten)?;
+        Ok(answer)
+    }
+
+    /// Ends a wait. After that the receiver either holds a job or never will.
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher is gone.
+    pub(crate) async fn withdraw(&self, connection: ConnectionId) -> Result<(), Unwritten> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Withdraw(connection, reply);
+        self.0.send(request).await.map_err(|_| Unwritten)?;
+        answer.await.map_err(|_| Unwritten)
+    }
+
+    /// Makes `connection` the runner's, and says which job it had last.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written.
+    pub(crate) async fn connect(
+        &self,
+        runner: RunnerId,
+        connection: ConnectionId,
+    ) -> Result<Option<JobId>, Unwritten> {
+        match self.write(Work::Connect(runner, connection)).await? {
+            Done::Connected(job) => Ok(job),
+            _ => Err(Unwritten),
+        }
+    }
+
+    /// A runner with a new connection asks for a job, though it had `job`: it gets it once more if
+    /// it never heard of it.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written.
+    pub(crate) async fn runner_returns(
+        &self,
+        runner: RunnerId,
+        job: JobId,
+    ) -> Result<Option<Box<Handed>>, Unwritten> {
+        match self.write(Work::Return(runner, job)).await? {
+            Done::Returned(handed) => Ok(handed),
+            _ => Err(Unwritten),
+        }
+    }
+
+    /// Something was heard of a runner; `metadata` is what it says of itself.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written.
+    pub(crate) async fn see(&self, runner: RunnerId, metadata: Option<String>) -> Result<(), Unwritten> {
+        self.write(Work::See(runner, metadata)).await.map(drop)
+    }
+
+    /// Writes down what `sender` says of a job.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written. It may be said again.
+    pub(crate) async fn report(
+        &self,
+        sender: RunnerId,
+        job: JobId,
+        report: Report,
+        attached: Attached,
+    ) -> Result<Changed, Unwritten> {
+        match self
+            .write(Work::Report(sender, job, report, attached))
+            .await?
+        {
+            Done::Reported(changed) => Ok(changed),
+            _ => Err(Unwritten),
+        }
+    }
+
+    async fn write(&self, work: Work) -> Result<Done, Unwritten> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Write(work, reply);
+        self.0.send(request).await.map_err(|_| Unwritten)?;
+        answer.await.map_err(|_| Unwritten)?
+    }
+}
+
+async fn run(mut round: Round, mut requests: mpsc::Receiver<Request>) {
+    let mut look = tokio::time::interval(round.interval());
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let bus = round.bus();
+    let mut batch = Vec::with_capacity(BATCH);
+    loop {
+        tokio::select! {
+            // What has come is written down before time is looked at.
+            biased;
+            count = requests.recv_many(&mut batch, BATCH) => {
+                if count == 0 {
+                    return;
+                }
+            }
+            () = bus.dispatcher.notified() => {}
+            _ = look.tick() => round.look(),
+        }
+        for request in batch.drain(..) {
+            round.add(request);
+        }
+        if let Err(error) = round.write().await {
+            tracing::error!(%error, "a round was not written");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A server from its start to its end.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::bus::Bus;
+use crate::dispatch::Dispatcher;
+use crate::key::{Key, NoRandomness};
+use crate::limiter::Limiter;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::outputs::{OutputError, Outputs};
+use crate::registry::{Minter, MinterError, PullTokens};
+use crate::seal::{SealError, Sealer};
+use crate::settings::Settings;
+use crate::store::{Dialect, Role, Store, StoreError, file_url};
+use crate::{api, listen, processor};
+
+/// How long connections may take to end once the server is to end.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The data folder can not be used.
+    #[error("failed to use the data folder {}: {cause}; choose another one with --data-dir", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Another server has it.
+    #[error(
+        "another server uses {}: stop it, or let both use PostgreSQL (--database)",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// The address can not be listened on.
+    #[error("failed to listen on {address}: {cause}; choose another one with --listen")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The server broke off.
+    #[error("failed to serve: {0}")]
+    Serve(std::io::Error),
+    /// The database can not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The outputs can not be used.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The secrets can not be used.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No tokens can be signed.
+    #[error(transparent)]
+    Mint(#[from] MinterError),
+    /// No key can be made.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+/// Where a server keeps things.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The folder for everything that is not elsewhere.
+    pub folder: PathBuf,
+    /// The database's address; nothing: an SQLite file in the folder.
+    pub database: Option<String>,
+}
+
+/// The registry that trusts this server.
+#[derive(Debug, Clone)]
+pub struct Fronted {
+    /// Its address, as jobs name it.
+    pub registry: String,
+    /// What its configuration calls this server.
+    pub issuer: String,
+    /// What its configuration calls itself.
+    pub service: String,
+}
+
+/// A server that is ready to serve.
+#[derive(Debug)]
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+    dispatcher: JoinHandle<()>,
+    end: watch::Sender<bool>,
+    /// Held while the server lives.
+    _lock: Option<File>,
+}
+
+impl Place {
+    /// Opens the database, and makes the folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// When either can not be used.
+    pub async fn open_store(&self) -> Result<Store, ServerError> {
+        make_folder(&self.folder)?;
+        Ok(Store::open(&self.url()).await?)
+    }
+
+    fn url(&self) -> String {
+        self.database
+            .clone()
+            .unwrap_or_else(|| file_url(&self.folder.join("server.sqlite")))
+    }
+}
+
+impl Server {
+    /// Opens everything and listens on `address`.
+    ///
+    /// # Errors
+    ///
+    /// When something can not be used.
+    pub async fn start(
+        place: &Place,
+        address: &str,
+        fronted: Option<&Fronted>,
+        settings: Settings,
+    ) -> Result<Self, ServerError> {
+        make_folder(&place.folder)?;
+        let lock = match place.database {
+            None => Some(lock(&place.folder)?),
+            Some(_) => None,
+        };
+        let store = place.open_store().await?;
+        let sealer = Sealer::open(&place.folder.join("secrets.key"))?;
+        let fronted = match fronted {
+            Some(fronted) => Some((
+                fronted.registry.clone(),
+                Minter::open(&place.folder, &fronted.issuer, &fronted.service)?,
+            )),
+            None => None,
+        };
+        let outputs = Outputs::in_folder(&place.folder.join("outputs"))?;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|cause| ServerError::Listen {
+                address: address.to_owned(),
+                cause,
+            })?;
+        let local = listener.local_addr().map_err(ServerError::Serve)?;
+        let (end, shutdown) = watch::channel(false);
+        let settings = Arc::new(settings);
+        let bus = Arc::new(Bus::default());
+        let metrics = Arc::new(Metrics::default());
+        let (dispatcher, task) = Dispatcher::start(
+            store.clone(),
+            Arc::clone(&bus),
+            Arc::clone(&settings),
+            Arc::clone(&metrics),
+        );
+        if store.dialect() == Dialect::Postgres {
+            tokio::spawn(listen::run(place.url(), Arc::clone(&bus), shutdown.clone()));
+        }
+        let app = App {
+            store,
+            outputs,
+            tokens: Arc::new(PullTokens::new(sealer, fronted)),
+            bus,
+            live: Arc::new(Live::default()),
+            dispatcher,
+            limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
+            metrics,
+            watchers: Arc::new(Semaphore::new(settings.watchers)),
+            settings,
+            shutdown,
+        };
+        tokio::spawn(processor::run(app.clone()));
+        Ok(Self {
+            app,
+            listener,
+            address: local,
+            dispatcher: task,
+            end,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// An administrator's token, if there never was any token. It is kept nowhere.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn first_token(&self) -> Result<Option<Key>, ServerError> {
+        if self.app.store.has_tokens().await? {
+            return Ok(None);
+        }
+        let key = Key::user()?;
+        let mut transaction = self.app.store.begin().await?;
+        transaction
+            .create_token("first", &key.hash(), Role::Admin, None)
+            .await?;
+        transaction.commit().await?;
+        Ok(Some(key))
+    }
+
+    /// Serves until `stop` is done; then connections end in an orderly way.
+    ///
+    /// # Errors
+    ///
+    /// When it can not go on.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+        let Self {
+            app,
+            listener,
+            dispatcher,
+            end,
+            _lock,
+            ..
+        } = self;
+        let store = app.store.clone();
+        let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
+        let listener = listener.tap_io(|connection| {
+            // Messages are small, and somebody waits for each.
+            let _unset = connection.set_nodelay(true);
+        });
+        let ended = end.subscribe();
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+            stop.await;
+            // All connections hear of it.
+            let _count = end.send(true);
+        });
+        let late = async move {
+            let mut ended = ended;
+            let _over = ended.wait_for(|is_over| *is_over).await;
+            tokio::time::sleep(ENDING).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(ServerError::Serve)?,
+            () = late => tracing::warn!("connections were cut: they did not end in time"),
+        }
+        // It ends when the last connection has ended, for then nobody can ask it any more.
+        if tokio::time::timeout(ENDING, dispatcher).await.is_err() {
+            tracing::warn!("runners were cut off: they did not hang up in time");
+        }
+        store.close().await;
+        Ok(())
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|cause| ServerError::Folder {
+            path: path.to_owned(),
+            cause,
+        })
+}
+
+/// Makes sure that this is the only server of the folder.
+fn lock(folder: &Path) -> Result<File, ServerError> {
+    let error = |cause| ServerError::Folder {
+        path: folder.to_owned(),
+        cause,
+    };
+    let file = File::create(folder.join("lock")).map_err(error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(ServerError::InUse(folder.to_owned())),
+        Err(fs::TryLockError::Error(cause)) => Err(error(cause)),
+    }
+}

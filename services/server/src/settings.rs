@@ -1,0 +1,68 @@
+//! What the server goes by while it runs.
+
+use std::time::Duration;
+
+use bencher_jobs::{Limits, Rate};
+
+/// Limits of time and of number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How long a runner may be silent.
+    pub heartbeat: Duration,
+    /// How long a runner may prepare a job.
+    pub setup: Duration,
+    /// How much later than its time-out a job's end may be told.
+    pub grace: Duration,
+    /// The longest message of a runner, in bytes.
+    pub message: usize,
+    /// The longest body of a request, in bytes.
+    pub body: usize,
+    /// Jobs that may wait in all projects together.
+    pub queue: u32,
+    /// How often each token may ask.
+    pub requests: Rate,
+    /// How often each address may use a key or a token that is not good.
+    pub refusals: Rate,
+    /// Those who watch jobs, at a time.
+    pub watchers: usize,
+}
+
+impl Settings {
+    /// What limits a job that may run for `timeout` seconds.
+    pub fn limits(&self, timeout: u32) -> Limits {
+        Limits {
+            heartbeat: self.heartbeat,
+            setup: self.setup,
+            timeout: Duration::from_secs(timeout.into()),
+            grace: self.grace,
+        }
+    }
+
+    /// How old a lease in the database may be before a heartbeat is written down again: as long as
+    /// the database is not asked, a job that was stopped elsewhere goes on.
+    pub fn lease_renewal(&self) -> Duration {
+        self.heartbeat / 6
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(30),
+            setup: Duration::from_secs(3600),
+            grace: Duration::from_secs(60),
+            message: 16 << 20,
+            body: 1 << 20,
+            queue: 100_000,
+            requests: Rate {
+                per_second: 50.0,
+                burst: 200.0,
+            },
+            refusals: Rate {
+                per_second: 1.0,
+                burst: 20.0,
+            },
+            watchers: 1000,
+        }
+    }
+}
