@@ -67,6 +67,8 @@ mod sink;
 mod status;
 mod token;
 mod trust;
+#[doc(hidden)]
+pub mod untrusted;
 mod url;
 
 pub use address::AddressKind;
