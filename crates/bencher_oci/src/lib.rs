@@ -25,6 +25,7 @@
 
 mod archive;
 mod blob;
+mod cancellation;
 mod decompress;
 mod digest;
 mod document;
@@ -43,6 +44,7 @@ mod save;
 mod store;
 
 pub use archive::{ArchiveError, OpenArchiveError, list_archive};
+pub use cancellation::{Cancellation, LeftAlone, OnCancel};
 pub use decompress::DecompressError;
 pub use digest::{Digest, DigestError};
 pub use document::{

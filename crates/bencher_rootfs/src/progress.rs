@@ -1,5 +1,7 @@
 //! What someone who waits gets to know, and how they can stop waiting.
 
+use std::io;
+
 /// A step of the work, in the order in which they come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -43,6 +45,16 @@ pub trait Progress: Sync {
     /// So many more bytes (or files, where the step says so) are done.
     fn advance(&self, amount: u64) {
         let _ = amount;
+    }
+
+    /// Does `wait`, which blocks for as long as another process likes. Who is told to give up may leave
+    /// it alone, on a thread that it has for itself.
+    ///
+    /// # Errors
+    /// Of the kind `Interrupted` if it was left alone; others if it was not begun.
+    fn wait(&self, wait: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        wait();
+        Ok(())
     }
 
     /// Whether to give up. Asked at least every few milliseconds of work.

@@ -1,9 +1,8 @@
 //! Blocking work that a signal ends.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bencher_oci::Cancellation;
 use nix::sys::signal::Signal;
 use thiserror::Error;
 
@@ -18,40 +17,42 @@ pub enum Unfinished {
     /// The user wanted it to stop.
     #[error("interrupted")]
     Interrupted(Signal),
+    /// The same, and it did not stop.
+    #[error("interrupted; what was being done did not end in time, and is left alone")]
+    LeftAlone(Signal),
     /// Its thread ended without a result.
     #[error("a thread of the runner failed: {0}")]
     Thread(std::io::Error),
 }
 
 /// Does `work` on a thread of its own, so that an interrupt is noticed at once. What `work` is
-/// given becomes true when it should end.
+/// given tells it when it should end.
 ///
-/// After an interrupt it is waited for a little, so that it can clean up. A lock that another
-/// process holds does not notice, and whatever is left of that the next runner removes.
+/// After an interrupt it is waited for a little, so that it can clean up. Whatever is left of work
+/// that does not notice, the next runner removes.
 ///
 /// # Errors
 ///
 /// [`Unfinished`]; what `work` returns is returned as it is.
 pub async fn interruptible<T: Send + 'static>(
     interrupts: &mut Interrupts,
-    work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+    work: impl FnOnce(&Cancellation) -> T + Send + 'static,
 ) -> Result<T, Unfinished> {
-    let cancel = Arc::new(AtomicBool::new(false));
+    let cancel = Cancellation::default();
     let work = {
-        let cancel = Arc::clone(&cancel);
+        let cancel = cancel.clone();
         tokio::task::spawn_blocking(move || work(&cancel))
     };
     tokio::pin!(work);
     tokio::select! {
         joined = &mut work => joined.map_err(|error| Unfinished::Thread(std::io::Error::other(error))),
         signal = interrupts.next() => {
-            cancel.store(true, Ordering::Relaxed);
+            cancel.cancel();
             tokio::select! {
-                _ = &mut work => {}
-                _ = interrupts.next() => {}
-                () = tokio::time::sleep(PATIENCE) => {}
+                _ = &mut work => Err(Unfinished::Interrupted(signal)),
+                _ = interrupts.next() => Err(Unfinished::LeftAlone(signal)),
+                () = tokio::time::sleep(PATIENCE) => Err(Unfinished::LeftAlone(signal)),
             }
-            Err(Unfinished::Interrupted(signal))
         }
     }
 }
@@ -74,7 +75,7 @@ mod tests {
     fn work_that_ends_by_itself_has_its_result() {
         let done = block_on(async {
             let mut interrupts = Interrupts::catch().unwrap();
-            interruptible(&mut interrupts, |cancel| cancel.load(Ordering::Relaxed)).await
+            interruptible(&mut interrupts, Cancellation::is_cancelled).await
         });
         assert!(!done.unwrap());
     }
@@ -86,9 +87,7 @@ mod tests {
             let mut interrupts = Interrupts::catch().unwrap();
             raise(Signal::SIGHUP).unwrap();
             interruptible(&mut interrupts, move |cancel| {
-                while !cancel.load(Ordering::Relaxed) {
-                    std::thread::yield_now();
-                }
+                cancel.wait(Duration::MAX);
                 told.send(()).unwrap();
             })
             .await

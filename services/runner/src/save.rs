@@ -12,6 +12,6 @@ pub(crate) fn run(arguments: Save, global: &Global, terminal: Terminal) -> u8 {
     let platform = arguments.platform.unwrap_or_else(Platform::host);
     work::run(terminal, move |_, cancel| {
         let (image, file) = (&arguments.image, &arguments.file);
-        save_image(image, &platform, file, &directories, cancel)
+        save_image(image, &platform, file, &directories, cancel.flag())
     })
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: Setup, global: &Global, terminal: Terminal) -> u8 {
     let cache = crate::run::directories(global).cache;
     let url = arguments.firecracker_url;
     work::run(terminal, move |terminal, cancel| {
-        set_up(url.as_ref(), &cache, terminal, cancel)
+        set_up(url.as_ref(), &cache, terminal, cancel.flag())
     })
 }
 

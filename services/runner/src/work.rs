@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use bencher_oci::Cancellation;
 use bencher_runner::{Interrupts, Unfinished, interruptible};
 
 use crate::FAILED;
@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 /// Does `work` until it ends or a signal comes, and returns the exit code.
 pub(crate) fn run<E: Display + Send + 'static>(
     terminal: Terminal,
-    work: impl FnOnce(&Terminal, &AtomicBool) -> Result<(), E> + Send + 'static,
+    work: impl FnOnce(&Terminal, &Cancellation) -> Result<(), E> + Send + 'static,
 ) -> u8 {
     let terminal = Arc::new(terminal);
     let attempt = || -> std::io::Result<Result<Result<(), E>, Unfinished>> {
@@ -22,7 +22,7 @@ pub(crate) fn run<E: Display + Send + 'static>(
         let for_work = Arc::clone(&terminal);
         let done = runtime.block_on(async {
             let mut interrupts = Interrupts::catch()?;
-            let work = move |cancel: &AtomicBool| work(&for_work, cancel);
+            let work = move |cancel: &Cancellation| work(&for_work, cancel);
             Ok::<_, std::io::Error>(interruptible(&mut interrupts, work).await)
         });
         // A thread that does not notice the interrupt is not waited for.
@@ -32,11 +32,15 @@ pub(crate) fn run<E: Display + Send + 'static>(
     let (message, code) = match attempt() {
         Ok(Ok(Ok(()))) => return 0,
         Ok(Ok(Err(error))) => (error.to_string(), FAILED),
-        Ok(Err(Unfinished::Interrupted(signal))) => (
-            "interrupted".to_owned(),
-            128 + u8::try_from(signal as i32).unwrap_or(0),
-        ),
-        Ok(Err(error)) => (error.to_string(), FAILED),
+        Ok(Err(error)) => {
+            let code = match &error {
+                Unfinished::Interrupted(signal) | Unfinished::LeftAlone(signal) => {
+                    128 + u8::try_from(*signal as i32).unwrap_or(0)
+                }
+                Unfinished::Thread(_) => FAILED,
+            };
+            (error.to_string(), code)
+        }
         Err(error) => (format!("failed to start: {error}"), FAILED),
     };
     terminal.error(&message);

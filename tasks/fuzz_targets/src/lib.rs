@@ -14,6 +14,7 @@
 //! | [`host_frames`] | what the host sends | what decodes encodes to the same |
 //! | [`image_reference`] | what a user asks for | messages that do not control the terminal |
 //! | [`merge`] | decisions that layers are made by | what a second implementation makes of them |
+//! | [`registry_answers`] | what a registry says beside images | no panic, no way to less encryption |
 //! | [`tar`] | a layer | contents and names within the limits and within the input |
 
 #[path = "../../../crates/bencher_rootfs/tests/support/archive.rs"]
@@ -33,6 +34,7 @@ pub mod guest_frames;
 pub mod host_frames;
 pub mod image_reference;
 pub mod merge;
+pub mod registry_answers;
 pub mod tar;
 
 /// Whether the program took an input or refused it; both are right, a panic is not.
@@ -86,6 +88,10 @@ pub const TARGETS: [Target; 9] = [
     Target {
         name: "merge",
         check: merge::check,
+    },
+    Target {
+        name: "registry_answers",
+        check: registry_answers::check,
     },
     Target {
         name: "tar",

@@ -87,6 +87,11 @@ fn seeds_of_merge() {
 }
 
 #[test]
+fn seeds_of_registry_answers() {
+    run("registry_answers");
+}
+
+#[test]
 fn seeds_of_tar() {
     run("tar");
 }

@@ -12,7 +12,6 @@ mod in_force;
 mod inflate;
 mod peak;
 mod pull;
-mod registry;
 pub(crate) mod rounds;
 mod spread;
 pub(crate) mod statistics;

@@ -152,7 +152,11 @@ impl Pull {
 
     fn keep(&self, document: &RemoteDocument) -> Result<BlobLease, StoreError> {
         let descriptor = &document.descriptor;
-        match self.store.ingest(&descriptor.digest, descriptor.size)? {
+        let cancellation = self.client.cancellation();
+        let ingestion = self
+            .store
+            .ingest(&descriptor.digest, descriptor.size, cancellation)?;
+        match ingestion {
             Ingestion::Present(lease) => Ok(lease),
             Ingestion::Missing(mut ingest) => {
                 ingest.restart()?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Arrival;
 use crate::registry::{BlobSink, BlobStore, PullEvent, PullObserver};
-use crate::{BlobLease, Descriptor, Digest, Ingest, Ingestion, Store};
+use crate::{BlobLease, Cancellation, Descriptor, Digest, Ingest, Ingestion, Store};
 
 /// The store, with a lease of every blob that came into it.
 pub(super) struct Keeper<'a> {
@@ -43,12 +43,19 @@ impl<'a> Keeper<'a> {
 }
 
 impl BlobStore for Keeper<'_> {
-    fn sink(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
+    fn sink(
+        &self,
+        blob: &Descriptor,
+        cancellation: &Cancellation,
+    ) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
         let arrival = self.arrivals.get(&blob.digest).cloned().unwrap_or_default();
         if self.store.is_being_written(&blob.digest)? {
             self.observer.event(&PullEvent::Waiting { blob });
         }
-        match self.store.ingest_verified(&blob.digest, blob.size)? {
+        let ingestion = self
+            .store
+            .ingest_verified(&blob.digest, blob.size, cancellation)?;
+        match ingestion {
             Ingestion::Present(lease) => {
                 arrival.complete(self.store.open_blob(&blob.digest)?, blob.size);
                 self.keep(lease);

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::challenge::Challenge;
 use super::credentials::Credentials;
 use super::http::Http;
-use super::sink::{PullEvent, PullObserver};
+use super::session::Pull;
+use super::sink::PullEvent;
 use super::token::{self, TokenRequest};
 use super::url::Origin;
-use super::{CredentialError, RegistryErrorReason, RegistryReference, Secret};
+use super::{CredentialError, RegistryErrorReason, Secret};
 
 /// How long before its end a token is renewed: it has to reach the server.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -43,8 +44,7 @@ pub(super) struct Auth {
 pub(super) struct Asking<'a> {
     pub(super) http: &'a Http,
     pub(super) registry: &'a Origin,
-    pub(super) image: &'a RegistryReference,
-    pub(super) observer: &'a dyn PullObserver,
+    pub(super) pull: Pull<'a>,
 }
 
 impl Auth {
@@ -56,7 +56,7 @@ impl Auth {
         }
         let now = options.clock.now();
         let mut grants = lock(&self.grants);
-        let repository = asking.image.repository();
+        let repository = asking.pull.image.repository();
         let grant = grants.get(repository)?;
         if grant.expires.is_some_and(|expires| expires <= now) {
             grants.remove(repository);
@@ -74,7 +74,7 @@ impl Auth {
     ) -> Result<Grant, RegistryErrorReason> {
         let credentials = self.credentials(asking);
         let mut grants = lock(&self.grants);
-        let repository = asking.image.repository();
+        let repository = asking.pull.image.repository();
         if let Credentials::Token(token) = &credentials {
             if sent.is_some() {
                 return Err(RegistryErrorReason::TokenRefused);
@@ -119,12 +119,13 @@ impl Auth {
                 },
                 _,
             ) => {
-                let own = token::pull_scope(asking.image.repository());
+                let own = token::pull_scope(asking.pull.image.repository());
                 let request = TokenRequest {
                     realm,
                     service: service.as_deref(),
                     scope: scope.as_deref().unwrap_or(&own),
                     credentials,
+                    cancellation: asking.pull.cancellation,
                 };
                 let clock = &asking.http.options().clock;
                 let asked = clock.now();
@@ -161,7 +162,7 @@ impl Auth {
 
     fn credentials(&self, asking: Asking<'_>) -> Credentials {
         let mut known = lock(&self.credentials);
-        let repository = asking.image.repository();
+        let repository = asking.pull.image.repository();
         if let Some(credentials) = known.get(repository) {
             return credentials.clone();
         }
@@ -170,10 +171,12 @@ impl Auth {
             Some(credentials) => credentials.clone(),
             None => options
                 .auth_files
-                .find(asking.image)
+                .find(asking.pull.image, asking.pull.cancellation)
                 .unwrap_or_else(|error| {
-                    let event = PullEvent::NoCredentials { error: &error };
-                    asking.observer.event(&event);
+                    if !asking.pull.cancellation.is_cancelled() {
+                        let event = PullEvent::NoCredentials { error: &error };
+                        asking.pull.observer.event(&event);
+                    }
                     *lock(&self.problem) = Some(error);
                     Credentials::Anonymous
                 }),

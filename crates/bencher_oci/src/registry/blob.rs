@@ -25,13 +25,12 @@ use crate::hashed_buffer::HashedBuffer;
 /// So much progress makes up for the failures before it.
 const PROGRESS: u64 = 1 << 20;
 
-/// Fetches `blob` into `sink`. `is_stopped` is asked after each piece.
+/// Fetches `blob` into `sink`.
 pub(super) fn fetch(
     session: &Session,
     pull: Pull<'_>,
     blob: &Descriptor,
     sink: &mut dyn BlobSink,
-    is_stopped: &dyn Fn() -> bool,
 ) -> Result<(), RegistryError> {
     let path = format!("blobs/{}", blob.digest);
     let url = session.url(pull, &path)?;
@@ -41,7 +40,6 @@ pub(super) fn fetch(
         blob,
         path,
         url,
-        is_stopped,
     };
     let mut received = fetch.resume(sink)?;
     let kept = received.bytes;
@@ -72,7 +70,6 @@ struct Fetch<'a> {
     blob: &'a Descriptor,
     path: String,
     url: Url,
-    is_stopped: &'a dyn Fn() -> bool,
 }
 
 /// What is there of a blob.
@@ -224,7 +221,7 @@ impl Fetch<'_> {
             if count == 0 {
                 return Err(self.truncated(received));
             }
-            if options.cancellation.is_cancelled() || (self.is_stopped)() {
+            if self.pull.cancellation.is_cancelled() {
                 return Err(RegistryErrorReason::Cancelled);
             }
             if !pace.arrived(count, options.clock.now()) {
@@ -286,7 +283,7 @@ fn cut(buffer: &mut [u8], limit: u64) -> &mut [u8] {
 }
 
 /// The first byte and the total of `bytes FIRST-LAST/TOTAL` (RFC 9110, section 14.4).
-fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+pub(super) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
     let (range, total) = value.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, _) = range.split_once('-')?;
     let total = match total {

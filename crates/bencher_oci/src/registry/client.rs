@@ -1,7 +1,6 @@
 //! The client of one registry.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -11,7 +10,7 @@ use super::image::{self, RemoteImage};
 use super::session::{Pull, Session};
 use super::sink::{BlobStore, PullEvent, PullObserver};
 use super::{RegistryError, RegistryErrorReason, RegistryOptions, RegistryReference};
-use crate::{Descriptor, Platform};
+use crate::{Cancellation, Descriptor, Platform};
 
 /// Pulls images from one registry.
 ///
@@ -32,6 +31,11 @@ impl RegistryClient {
         }
     }
 
+    /// What ends its calls: the one of its options.
+    pub fn cancellation(&self) -> &Cancellation {
+        &self.session.http().options().cancellation
+    }
+
     /// Fetches everything of `image` but its layers: finds the manifest that runs best on
     /// `platform`, and verifies and checks all documents.
     ///
@@ -47,15 +51,18 @@ impl RegistryClient {
         platform: &Platform,
         observer: &dyn PullObserver,
     ) -> Result<RemoteImage, RegistryError> {
-        image::resolve(&self.session, self.pull(image, observer), platform)
+        let cancellation = self.cancellation();
+        let _on_cancel = self.session.http().shut_down_on(cancellation);
+        let pull = self.pull(image, observer, cancellation);
+        image::resolve(&self.session, pull, platform)
     }
 
     /// Fetches the layers of `image` that are not in `store` yet, several at once, the lowest
     /// first. Layers that are there twice are fetched once.
     ///
     /// # Errors
-    /// The first [`RegistryError`]; the other layers stop then, and what is there of them stays in
-    /// their sinks.
+    /// The first [`RegistryError`]; the other layers stop then at once, wherever they wait, and what
+    /// is there of them stays in their sinks.
     ///
     /// # Panics
     /// If `image` is in another registry than the one of this client.
@@ -82,20 +89,22 @@ impl RegistryClient {
         store: &dyn BlobStore,
         observer: &dyn PullObserver,
     ) -> Result<(), RegistryError> {
-        let pull = self.pull(image, observer);
+        let http = self.session.http();
+        let options = http.options();
+        let cancellation = options.cancellation.child();
+        let _on_cancel = http.shut_down_on(&cancellation);
+        let pull = self.pull(image, observer, &cancellation);
         let mut seen = HashSet::new();
         let queue: VecDeque<_> = blobs
             .iter()
             .filter(|blob| seen.insert(&blob.digest))
             .collect();
-        let parallel = self.session.http().options().parallel.get();
-        let threads = parallel.min(queue.len());
+        let threads = options.parallel.get().min(queue.len());
         let work = Work {
             client: self,
             pull,
             store,
             queue: Mutex::new(queue),
-            is_stopped: AtomicBool::new(false),
             error: Mutex::new(None),
         };
         thread::scope(|scope| {
@@ -113,13 +122,22 @@ impl RegistryClient {
             .map_or(Ok(()), Err)
     }
 
-    fn pull<'a>(&self, image: &'a RegistryReference, observer: &'a dyn PullObserver) -> Pull<'a> {
+    fn pull<'a>(
+        &self,
+        image: &'a RegistryReference,
+        observer: &'a dyn PullObserver,
+        cancellation: &'a Cancellation,
+    ) -> Pull<'a> {
         assert_eq!(
             image.registry(),
             self.registry,
             "a client must not be asked for images of another registry"
         );
-        Pull { image, observer }
+        Pull {
+            image,
+            observer,
+            cancellation,
+        }
     }
 }
 
@@ -129,7 +147,6 @@ struct Work<'a> {
     pull: Pull<'a>,
     store: &'a dyn BlobStore,
     queue: Mutex<VecDeque<&'a Descriptor>>,
-    is_stopped: AtomicBool,
     error: Mutex<Option<RegistryError>>,
 }
 
@@ -141,14 +158,15 @@ impl Work<'_> {
                 continue;
             };
             let mut first = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that end because this one failed are told only now, and come later.
             first.get_or_insert(error);
-            self.is_stopped.store(true, Ordering::Relaxed);
+            drop(first);
+            // Those that end because this one failed are told only now, and come later.
+            self.pull.cancellation.cancel();
         }
     }
 
     fn next(&self) -> Option<&Descriptor> {
-        if self.is_stopped.load(Ordering::Relaxed) {
+        if self.pull.cancellation.is_cancelled() {
             return None;
         }
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -157,7 +175,8 @@ impl Work<'_> {
 
     fn fetch(&self, blob: &Descriptor) -> Result<(), RegistryError> {
         let session = &self.client.session;
-        let sink = self.store.sink(blob).map_err(|error| {
+        let sink = self.store.sink(blob, self.pull.cancellation);
+        let sink = sink.map_err(|error| {
             let at = format!("{} ({})", self.pull.image, blob.digest);
             session.error(at, RegistryErrorReason::sink(error))
         })?;
@@ -165,7 +184,6 @@ impl Work<'_> {
             self.pull.observer.event(&PullEvent::Present { blob });
             return Ok(());
         };
-        let is_stopped = || self.is_stopped.load(Ordering::Relaxed);
-        blob::fetch(session, self.pull, blob, &mut *sink, &is_stopped)
+        blob::fetch(session, self.pull, blob, &mut *sink)
     }
 }

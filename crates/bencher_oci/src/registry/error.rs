@@ -62,6 +62,9 @@ pub enum RegistryErrorReason {
     /// Nothing listens there.
     #[error("connection refused: check the host and the port, and that the registry runs")]
     Refused,
+    /// Nothing listens there any more.
+    #[error("connection refused, although the server answered before: try again once it runs")]
+    Lost,
     /// The connection failed or broke.
     #[error("the connection failed ({0}): check the network and try again")]
     Connection(io::Error),
@@ -232,7 +235,8 @@ impl RegistryErrorReason {
     /// Whether the same request may go well a moment later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Connection(_)
+            Self::Lost
+            | Self::Connection(_)
             | Self::TimedOut(_)
             | Self::TooSlow(_)
             | Self::TooManyRequests(_)
@@ -282,6 +286,7 @@ impl RegistryErrorReason {
     pub(super) fn sink(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            io::ErrorKind::Interrupted => Self::Cancelled,
             _ => Self::Sink(error),
         }
     }

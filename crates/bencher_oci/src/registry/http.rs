@@ -1,23 +1,23 @@
 //! One HTTP request and its answer: no redirects, no authentication, no retries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read as _};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ureq::http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
     RANGE,
 };
-use ureq::http::{HeaderMap, Request as HttpRequest};
+use ureq::http::{HeaderMap, Request as HttpRequest, Response};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, BodyReader, Proxy};
+use ureq::{Agent, Body, BodyReader, Error, Proxy};
 
 use super::resolver::{AddressError, Guard, GuardedResolver, LookUpError, host_part};
 use super::url::{Origin, Url};
 use super::{RegistryErrorReason, RegistryOptions, Secret, trust};
-use crate::Excerpt;
+use crate::{Cancellation, Excerpt, LeftAlone, OnCancel};
 
 /// A request: `GET`, or `POST` with a form.
 #[derive(Debug)]
@@ -84,12 +84,16 @@ enum Encryption {
     Unverified,
 }
 
+type Agents = HashMap<Route, Agent>;
+
 /// Sends requests for one registry.
 #[derive(Debug)]
 pub(super) struct Http {
     options: RegistryOptions,
     guard: Arc<Guard>,
-    agents: Mutex<HashMap<Route, Agent>>,
+    agents: Arc<Mutex<Agents>>,
+    /// Who has answered before.
+    answered: Mutex<HashSet<Origin>>,
     trust: OnceLock<TlsConfig>,
 }
 
@@ -101,7 +105,8 @@ impl Http {
         Self {
             options,
             guard: Arc::new(guard),
-            agents: Mutex::default(),
+            agents: Arc::default(),
+            answered: Mutex::default(),
             trust: OnceLock::new(),
         }
     }
@@ -119,18 +124,40 @@ impl Http {
         })
     }
 
-    /// Sends a request, once.
-    pub(super) fn send(&self, request: &Request<'_>) -> Result<Answer, RegistryErrorReason> {
-        if self.options.cancellation.is_cancelled() {
-            return Err(RegistryErrorReason::Cancelled);
-        }
+    /// Shuts all connections down once `cancellation` says so. Whoever uses one and is not to end
+    /// finds it broken, and tries again.
+    pub(super) fn shut_down_on(&self, cancellation: &Cancellation) -> OnCancel {
+        let agents = Arc::clone(&self.agents);
+        cancellation.on_cancel(move || {
+            let agents = std::mem::take(&mut *lock(&agents));
+            agents.into_values().for_each(Agent::shutdown);
+        })
+    }
+
+    /// Sends a request, once. A cancellation ends the wait for the answer; what is read of that
+    /// afterwards ends only with its connection ([`Http::shut_down_on`]).
+    pub(super) fn send(
+        &self,
+        request: &Request<'_>,
+        cancellation: &Cancellation,
+    ) -> Result<Answer, RegistryErrorReason> {
         let origin = request.url.origin();
-        let agent = self.agent(origin)?;
-        let sent = match request.form {
-            None => agent.run(request.build(())?),
-            Some(form) => agent.run(request.build(form.expose())?),
-        };
-        let (head, body) = sent.map_err(reason)?.into_parts();
+        // The agent comes before the look at the cancellation, which is in `beside`: either the
+        // agent is shut down, or nothing is sent.
+        let run = request.run(self.agent(origin)?)?;
+        let sent = cancellation.beside("request", None, run);
+        let sent = sent.map_err(|error| match error {
+            LeftAlone::NoThread(error) => RegistryErrorReason::Connection(error),
+            LeftAlone::Cancelled | LeftAlone::TimedOut => RegistryErrorReason::Cancelled,
+        })?;
+        let response = sent.map_err(|error| match reason(error) {
+            RegistryErrorReason::Refused if lock(&self.answered).contains(origin) => {
+                RegistryErrorReason::Lost
+            }
+            reason => reason,
+        })?;
+        lock(&self.answered).insert(origin.clone());
+        let (head, body) = response.into_parts();
         Ok(Answer {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -185,7 +212,7 @@ impl Http {
             encryption,
             proxy: proxy.cloned(),
         };
-        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agents = lock(&self.agents);
         if let Some(agent) = agents.get(&route) {
             return Ok(agent.clone());
         }
@@ -239,7 +266,23 @@ impl Http {
     }
 }
 
+/// A request that is ready to be sent by any thread.
+type Run = Box<dyn FnOnce() -> Result<Response<Body>, Error> + Send>;
+
 impl Request<'_> {
+    fn run(&self, agent: Agent) -> Result<Run, RegistryErrorReason> {
+        Ok(match self.form {
+            None => {
+                let request = self.build(())?;
+                Box::new(move || agent.run(request))
+            }
+            Some(form) => {
+                let (head, form) = self.build(form.clone())?.into_parts();
+                Box::new(move || agent.run(HttpRequest::from_parts(head, form.expose())))
+            }
+        })
+    }
+
     fn build<B>(&self, body: B) -> Result<HttpRequest<B>, RegistryErrorReason> {
         let method = if self.form.is_some() { "POST" } else { "GET" };
         let mut request = HttpRequest::builder()
@@ -287,22 +330,22 @@ pub(super) fn read_reason(error: io::Error) -> RegistryErrorReason {
 }
 
 /// What ureq's error is to a user. Its own text can hold a whole URL.
-fn reason(error: ureq::Error) -> RegistryErrorReason {
+fn reason(error: Error) -> RegistryErrorReason {
     match error {
-        ureq::Error::Timeout(timeout) => RegistryErrorReason::TimedOut(doing(timeout)),
-        ureq::Error::Io(error) => io_reason(error),
-        ureq::Error::Rustls(rustls::Error::InvalidMessage(_)) => RegistryErrorReason::NotTls,
-        ureq::Error::Rustls(error) => RegistryErrorReason::Tls(error.to_string()),
-        ureq::Error::Tls(reason) => RegistryErrorReason::Tls(reason.to_owned()),
-        ureq::Error::ConnectProxyFailed(reason) => {
+        Error::Timeout(timeout) => RegistryErrorReason::TimedOut(doing(timeout)),
+        Error::Io(error) => io_reason(error),
+        Error::Rustls(rustls::Error::InvalidMessage(_)) => RegistryErrorReason::NotTls,
+        Error::Rustls(error) => RegistryErrorReason::Tls(error.to_string()),
+        Error::Tls(reason) => RegistryErrorReason::Tls(reason.to_owned()),
+        Error::ConnectProxyFailed(reason) => {
             RegistryErrorReason::Proxy(Excerpt::new(&reason).to_string())
         }
-        ureq::Error::LargeResponseHeader(..) => {
+        Error::LargeResponseHeader(..) => {
             RegistryErrorReason::Protocol("its header is too large".to_owned())
         }
-        ureq::Error::Protocol(_) => RegistryErrorReason::Protocol("not valid HTTP".to_owned()),
-        ureq::Error::Other(error) => other_reason(error),
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => {
+        Error::Protocol(_) => RegistryErrorReason::Protocol("not valid HTTP".to_owned()),
+        Error::Other(error) => other_reason(error),
+        Error::HostNotFound | Error::ConnectionFailed => {
             RegistryErrorReason::Connection(io::Error::other("no connection"))
         }
         _ => RegistryErrorReason::Protocol("the request failed".to_owned()),
@@ -344,4 +387,9 @@ fn doing(timeout: ureq::Timeout) -> &'static str {
         ureq::Timeout::RecvResponse => "an answer was waited for",
         _ => "data was waited for",
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in there is whole whatever happened to the thread that held it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -242,7 +242,7 @@ fn verify(bytes: &[u8], expected: &Digest) -> Result<Digest, RegistryErrorReason
 }
 
 /// A media type without its parameters, in an own text.
-fn bare_type(value: &str) -> String {
+pub(super) fn bare_type(value: &str) -> String {
     let bare = value.split(';').next().unwrap_or_default();
     bare.trim().to_owned()
 }
@@ -256,7 +256,7 @@ struct TypeOnly {
 }
 
 /// What a manifest is: what the registry says, or, where that says nothing, what it says itself.
-fn kind(announced: String, bytes: &[u8]) -> Result<String, RegistryErrorReason> {
+pub(super) fn kind(announced: String, bytes: &[u8]) -> Result<String, RegistryErrorReason> {
     let document: TypeOnly = json::parse(bytes).map_err(RegistryErrorReason::Document)?;
     // Old registries say no type or a general one for these.
     let is_schema_one = document.schema_version == Some(1) || document.fs_layers.is_some();

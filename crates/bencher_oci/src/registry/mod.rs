@@ -24,6 +24,10 @@
 //! # }
 //! ```
 //!
+//! What a cancellation ends, it ends at once: connections in use are shut down, and a request is made
+//! on a thread of its own until its answer begins, since a look-up and a connect can only be left
+//! alone (`http`).
+//!
 //! It is built on `ureq` and not on a registry client such as `oci-client` (0.18): that one follows
 //! redirects by the default of its HTTP library and asks whatever realm it is given, so private
 //! addresses cannot be refused where they are connected to, and it has no resumption of its own,
@@ -63,11 +67,13 @@ mod sink;
 mod status;
 mod token;
 mod trust;
+#[doc(hidden)]
+pub mod untrusted;
 mod url;
 
 pub use address::AddressKind;
 pub use client::RegistryClient;
-pub use clock::{Cancellation, Clock, SystemClock};
+pub use clock::{Clock, SystemClock};
 pub use credentials::{AuthFileError, AuthFiles, CredentialError, Credentials, HelperError};
 pub use error::{RegistryError, RegistryErrorReason};
 pub use image::{RemoteDocument, RemoteImage};

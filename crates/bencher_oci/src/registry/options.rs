@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AuthFiles, Cancellation, Clock, Credentials, HostNames, LeastRate, Proxies, RetryPolicy,
-    SystemClock, SystemNames,
+    AuthFiles, Clock, Credentials, HostNames, LeastRate, Proxies, RetryPolicy, SystemClock,
+    SystemNames,
 };
+use crate::Cancellation;
 
 /// How to talk to a registry.
 #[derive(Clone, Debug)]

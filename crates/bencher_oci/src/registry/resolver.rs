@@ -6,9 +6,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, OnceLock};
-use std::thread;
 
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -17,7 +15,7 @@ use ureq::unversioned::transport::NextTimeout;
 
 use super::AddressKind;
 use super::url::Url;
-use crate::Excerpt;
+use crate::{Cancellation, Excerpt, LeftAlone};
 
 /// How names become addresses.
 pub trait HostNames: Debug + Send + Sync {
@@ -128,26 +126,18 @@ impl Guard {
         if let Ok(address) = host.parse() {
             return Ok(vec![SocketAddr::new(address, port)]);
         }
-        let (send, receive) = channel();
         let (names, name) = (Arc::clone(&self.names), host.clone());
-        let look_up = move || {
-            // Nobody listens any more after the time-out.
-            let _ = send.send(names.look_up(&name, port));
-        };
-        // A look-up can not be interrupted, only left alone.
-        thread::Builder::new()
-            .name("look-up".to_owned())
-            .spawn(look_up)
-            .map_err(ureq::Error::Io)?;
-        let answer = match timeout.not_zero() {
-            None => receive.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(limit) => receive.recv_timeout(*limit),
-        };
-        let found = match answer {
+        // Who is told to end leaves the whole request alone.
+        let looked_up = Cancellation::default().beside(
+            "look-up",
+            timeout.not_zero().map(|limit| *limit),
+            move || names.look_up(&name, port),
+        );
+        let found = match looked_up {
             Ok(Ok(addresses)) if addresses.is_empty() => Err(io::Error::other("no address")),
             Ok(found) => found,
-            Err(RecvTimeoutError::Timeout) => return Err(ureq::Error::Timeout(timeout.reason)),
-            Err(RecvTimeoutError::Disconnected) => Err(io::Error::other("the look-up died")),
+            Err(LeftAlone::NoThread(error)) => Err(error),
+            Err(_) => return Err(ureq::Error::Timeout(timeout.reason)),
         };
         found.map_err(|error| ureq::Error::Other(Box::new(LookUpError { host, error })))
     }

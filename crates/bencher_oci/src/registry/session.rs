@@ -20,6 +20,7 @@ use super::status::check_status;
 use super::token::is_loopback;
 use super::url::{Origin, Url};
 use super::{RegistryError, RegistryErrorReason, RegistryReference};
+use crate::Cancellation;
 
 /// Everything that is known about one registry.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(super) struct Get<'a> {
 pub(super) struct Pull<'a> {
     pub(super) image: &'a RegistryReference,
     pub(super) observer: &'a dyn PullObserver,
+    /// Ends it, waits and connections included.
+    pub(super) cancellation: &'a Cancellation,
 }
 
 impl Session {
@@ -96,13 +99,19 @@ impl Session {
         }
     }
 
-    /// Waits before another attempt; gives the error back if there is none.
+    /// Waits before another attempt; gives the error back if there is none. What was told to end
+    /// failed of that, whatever the error says.
     pub(super) fn wait(
         &self,
         pull: Pull<'_>,
         failed: u32,
         error: RegistryError,
     ) -> Result<(), RegistryError> {
+        let cancelled =
+            |error: &RegistryError| self.error(error.at(), RegistryErrorReason::Cancelled);
+        if pull.cancellation.is_cancelled() {
+            return Err(cancelled(&error));
+        }
         let options = self.http.options();
         let reason = error.reason();
         let wait = if reason.is_transient() {
@@ -117,9 +126,9 @@ impl Session {
             wait,
         };
         pull.observer.event(&event);
-        options.clock.wait(wait, &options.cancellation);
-        if options.cancellation.is_cancelled() {
-            return Err(self.error(error.at(), RegistryErrorReason::Cancelled));
+        options.clock.wait(wait, pull.cancellation);
+        if pull.cancellation.is_cancelled() {
+            return Err(cancelled(&error));
         }
         Ok(())
     }
@@ -147,8 +156,7 @@ impl Session {
         let asking = Asking {
             http: &self.http,
             registry,
-            image: pull.image,
-            observer: pull.observer,
+            pull,
         };
         let mut grant = self.auth.grant(asking);
         let mut is_answered = false;
@@ -174,7 +182,8 @@ impl Session {
                 from: get.from,
                 ..Request::get(current)
             };
-            let answer = self.http.send(&request).map_err(failed)?;
+            let answer = self.http.send(&request, pull.cancellation);
+            let answer = answer.map_err(failed)?;
             match answer.status {
                 // Only the registry's own questions are answered.
                 401 if is_home => {
@@ -223,15 +232,20 @@ impl Session {
             || self.http.is_insecure(&encrypted)
             || self.http.is_insecure(&plain);
         let found = if may_be_plain {
-            self.retry(pull, || self.find_scheme(&encrypted, &plain))?
+            self.retry(pull, || self.find_scheme(pull, &encrypted, &plain))?
         } else {
             encrypted
         };
         Ok(self.registry.get_or_init(|| found).clone())
     }
 
-    fn find_scheme(&self, encrypted: &Origin, plain: &Origin) -> Result<Origin, RegistryError> {
-        let encrypted_error = match self.knock(encrypted) {
+    fn find_scheme(
+        &self,
+        pull: Pull<'_>,
+        encrypted: &Origin,
+        plain: &Origin,
+    ) -> Result<Origin, RegistryError> {
+        let encrypted_error = match self.knock(pull, encrypted) {
             Ok(()) => return Ok(encrypted.clone()),
             Err(reason) => reason,
         };
@@ -243,16 +257,16 @@ impl Session {
                 | RegistryErrorReason::Refused
                 | RegistryErrorReason::TimedOut(_)
         );
-        if is_other_language && self.knock(plain).is_ok() {
+        if is_other_language && self.knock(pull, plain).is_ok() {
             return Ok(plain.clone());
         }
         Err(self.error(format!("{encrypted}/v2/"), encrypted_error))
     }
 
     /// Whether anybody answers in HTTP.
-    fn knock(&self, origin: &Origin) -> Result<(), RegistryErrorReason> {
+    fn knock(&self, pull: Pull<'_>, origin: &Origin) -> Result<(), RegistryErrorReason> {
         let url = Url::parse(&format!("{origin}/v2/")).map_err(RegistryErrorReason::Url)?;
-        let answer = self.http.send(&Request::get(&url))?;
+        let answer = self.http.send(&Request::get(&url), pull.cancellation)?;
         self.http.discard(answer);
         Ok(())
     }

@@ -5,17 +5,22 @@ use std::io;
 use std::time::Duration;
 
 use super::{CredentialError, RegistryError};
-use crate::Descriptor;
+use crate::{Cancellation, Descriptor};
 
 /// Whatever keeps blobs: a store.
 ///
 /// It is asked from several threads at once, for different blobs.
 pub trait BlobStore: Sync {
-    /// Where the bytes of `blob` go; `None` if the whole blob is there already.
+    /// Where the bytes of `blob` go; `None` if the whole blob is there already. Whoever else writes
+    /// it is waited for, until `cancellation` ends that.
     ///
     /// # Errors
-    /// The blob cannot be kept.
-    fn sink(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>>;
+    /// The blob cannot be kept; of the kind `Interrupted` if it was told to end.
+    fn sink(
+        &self,
+        blob: &Descriptor,
+        cancellation: &Cancellation,
+    ) -> io::Result<Option<Box<dyn BlobSink + '_>>>;
 }
 
 /// Where the bytes of one blob go.

@@ -14,6 +14,7 @@ use super::redirect::{self, Rule};
 use super::status::check_status;
 use super::url::{Origin, Url, UrlError, encode_form};
 use super::{AddressKind, RegistryErrorReason, Secret};
+use crate::Cancellation;
 
 /// The longest answer of a token server.
 const MAX_ANSWER: u64 = 1 << 20;
@@ -51,6 +52,7 @@ pub(super) struct TokenRequest<'a> {
     pub(super) service: Option<&'a str>,
     pub(super) scope: &'a str,
     pub(super) credentials: &'a Credentials,
+    pub(super) cancellation: &'a Cancellation,
 }
 
 /// A token and how long it is good for.
@@ -114,6 +116,8 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 fn ask(http: &Http, realm: &Url, request: &TokenRequest<'_>) -> Result<Token, RegistryErrorReason> {
     let service = request.service.unwrap_or_default();
+    let send =
+        |url: &Url, authorization, form| send(http, url, authorization, form, request.cancellation);
     let mut pairs = vec![("service", service), ("scope", request.scope)];
     pairs.retain(|(_, value)| !value.is_empty());
     let answer = match request.credentials {
@@ -124,17 +128,17 @@ fn ask(http: &Http, realm: &Url, request: &TokenRequest<'_>) -> Result<Token, Re
                 ("refresh_token", token.expose()),
             ]);
             let form = Secret::new(encode_form(&pairs));
-            send(http, realm, None, Some(&form))?
+            send(realm, None, Some(&form))?
         }
         Credentials::Password { username, password } => {
             pairs.push(("account", username));
             let url = realm.with_query(&pairs).map_err(RegistryErrorReason::Url)?;
-            send(http, &url, Some(&basic(username, password)), None)?
+            send(&url, Some(&basic(username, password)), None)?
         }
         // A token for the registry itself is nothing for its token server.
         Credentials::Anonymous | Credentials::Token(_) => {
             let url = realm.with_query(&pairs).map_err(RegistryErrorReason::Url)?;
-            send(http, &url, None, None)?
+            send(&url, None, None)?
         }
     };
     let refused = if request.credentials.is_anonymous() {
@@ -158,16 +162,18 @@ fn send(
     url: &Url,
     authorization: Option<&Secret>,
     form: Option<&Secret>,
+    cancellation: &Cancellation,
 ) -> Result<Answer, RegistryErrorReason> {
     let mut visited = vec![url.clone()];
     loop {
         let current = visited.last().unwrap_or(url);
-        let answer = http.send(&Request {
+        let request = Request {
             accept: Some("application/json"),
             authorization,
             form,
             ..Request::get(current)
-        })?;
+        };
+        let answer = http.send(&request, cancellation)?;
         if !redirect::is_redirect(answer.status) {
             return Ok(answer);
         }
@@ -188,7 +194,7 @@ pub(super) fn bearer(token: &Secret) -> Secret {
     Secret::new(format!("Bearer {}", token.expose()))
 }
 
-fn read_token(bytes: &[u8]) -> Result<Token, RegistryErrorReason> {
+pub(super) fn read_token(bytes: &[u8]) -> Result<Token, RegistryErrorReason> {
     let raw: RawToken = serde_json::from_slice(bytes).map_err(|_| RegistryErrorReason::NoToken)?;
     let secret = raw
         .token

@@ -1,13 +1,11 @@
 //! Adding an image.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::index::{self, Root};
 use super::reach::reach;
 use super::{BlobLease, ImageLease, Ingestion, Store, StoreError};
 use crate::hashed_buffer::CHUNK;
 use crate::image::Parts;
-use crate::{Digest, Excerpt, Image, LayerErrorReason, MediaKind};
+use crate::{Cancellation, Digest, Excerpt, Image, LayerErrorReason, MediaKind};
 
 impl Store {
     /// Makes an image of blobs that are there, and gives it a name, which is taken away from the
@@ -52,7 +50,7 @@ impl Store {
     }
 
     /// Copies an image into the store. Its layers' digests are verified, not their diff IDs. Waits
-    /// while others write the same blobs, and ends when `cancel` becomes true.
+    /// while others write the same blobs, and ends when `cancellation` says so.
     ///
     /// # Errors
     /// [`StoreError::Layer`] and all that writing blobs and [`Store::add_image`] can fail of.
@@ -60,7 +58,7 @@ impl Store {
         &self,
         image: &Image,
         name: &str,
-        cancel: &AtomicBool,
+        cancellation: &Cancellation,
     ) -> Result<ImageLease, StoreError> {
         let parts = Parts::of(image)?;
         let mut leases = Vec::new();
@@ -70,7 +68,7 @@ impl Store {
                 blob.read_exact_at(buffer, position)
                     .map_err(|error| part.layer.error(LayerErrorReason::Read(error)).into())
             };
-            leases.push(self.copy(&part.digest, blob.len(), read, cancel)?);
+            leases.push(self.copy(&part.digest, blob.len(), read, cancellation)?);
         }
         for document in [&parts.config, &parts.manifest] {
             let bytes = &document.bytes;
@@ -79,7 +77,7 @@ impl Store {
                 buffer.copy_from_slice(&bytes[start..start + buffer.len()]);
                 Ok(())
             };
-            leases.push(self.copy(&document.digest, bytes.len() as u64, read, cancel)?);
+            leases.push(self.copy(&document.digest, bytes.len() as u64, read, cancellation)?);
         }
         let manifest = &parts.manifest;
         let size = manifest.bytes.len() as u64;
@@ -92,15 +90,15 @@ impl Store {
         digest: &Digest,
         size: u64,
         read: impl Fn(&mut [u8], u64) -> Result<(), StoreError>,
-        cancel: &AtomicBool,
+        cancellation: &Cancellation,
     ) -> Result<BlobLease, StoreError> {
-        let mut ingest = match self.ingest(digest, size)? {
+        let mut ingest = match self.ingest(digest, size, cancellation)? {
             Ingestion::Present(lease) => return Ok(lease),
             Ingestion::Missing(ingest) => ingest,
         };
         let mut buffer = vec![0; CHUNK];
         while ingest.offset() < size {
-            if cancel.load(Ordering::Relaxed) {
+            if cancellation.is_cancelled() {
                 return Err(StoreError::Cancelled);
             }
             let left = usize::try_from(size - ingest.offset()).unwrap_or(CHUNK);

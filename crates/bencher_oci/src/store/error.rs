@@ -143,6 +143,7 @@ impl From<StoreError> for io::Error {
         let kind = match &error {
             StoreError::Folder { cause, .. } | StoreError::File { cause, .. } => cause.kind(),
             StoreError::NoSpace { .. } => io::ErrorKind::StorageFull,
+            StoreError::Cancelled => io::ErrorKind::Interrupted,
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)

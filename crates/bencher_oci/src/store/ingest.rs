@@ -6,11 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::error::{file_error, remove_file};
-use super::lock::{Lock, Mode};
+use super::lock::Lock;
 use super::{BlobLease, Store, StoreError};
-use crate::Digest;
 use crate::digest::Hasher;
 use crate::hashed_buffer::CHUNK;
+use crate::{Cancellation, Digest};
 
 /// What is to be done for a blob that somebody needs.
 #[derive(Debug)]
@@ -41,14 +41,20 @@ pub struct Ingest {
 impl Store {
     /// Begins to write the blob `digest` of `size` bytes, or goes on with it, unless it is there.
     ///
-    /// Blocks while another process writes the same blob. So that two who want the same blobs can
+    /// Blocks while another process writes the same blob, unless `cancellation` ends that. So that two who want the same blobs can
     /// not wait for each other for ever, a process must be able to finish each ingest that it has
     /// begun without beginning another one.
     ///
     /// # Errors
-    /// [`StoreError::Size`] if the blob is there with another length; other [`StoreError`]s.
-    pub fn ingest(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
-        self.begin(digest, size, Some(Hasher::like(digest)))
+    /// [`StoreError::Size`] if the blob is there with another length; [`StoreError::Cancelled`]; other
+    /// [`StoreError`]s.
+    pub fn ingest(
+        &self,
+        digest: &Digest,
+        size: u64,
+        cancellation: &Cancellation,
+    ) -> Result<Ingestion, StoreError> {
+        self.begin(digest, size, Some(Hasher::like(digest)), cancellation)
     }
 
     /// The same for a writer that hashes every byte itself, those of [`Ingest::kept`] included, and
@@ -56,8 +62,13 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::ingest`].
-    pub fn ingest_verified(&self, digest: &Digest, size: u64) -> Result<Ingestion, StoreError> {
-        self.begin(digest, size, None)
+    pub fn ingest_verified(
+        &self,
+        digest: &Digest,
+        size: u64,
+        cancellation: &Cancellation,
+    ) -> Result<Ingestion, StoreError> {
+        self.begin(digest, size, None, cancellation)
     }
 
     fn begin(
@@ -65,13 +76,14 @@ impl Store {
         digest: &Digest,
         size: u64,
         hasher: Option<Hasher>,
+        cancellation: &Cancellation,
     ) -> Result<Ingestion, StoreError> {
         let lease = self.lease(digest)?;
         if self.has(digest, size)? {
             return Ok(Ingestion::Present(BlobLease::new(digest, lease)));
         }
         let path = self.partial_path(digest);
-        let partial = Lock::wait(&path, Mode::Exclusive)?;
+        let partial = Lock::wait_unless(&path, cancellation)?;
         // Who held the lock may have finished the blob.
         if self.has(digest, size)? {
             remove_file(&path)?;

@@ -14,6 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::StoreError;
 use super::error::{file_error, or_missing};
+use crate::{Cancellation, LeftAlone};
 
 /// Who else may hold the lock at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,24 @@ impl Lock {
                 return Ok(lock);
             }
         }
+    }
+
+    /// Locks exclusively as soon as the locks of others allow it, unless `cancellation` comes first.
+    pub(super) fn wait_unless(
+        path: &Path,
+        cancellation: &Cancellation,
+    ) -> Result<Self, StoreError> {
+        if let Some(lock) = Self::try_exclusive(path)? {
+            return Ok(lock);
+        }
+        let waiting = path.to_owned();
+        let wait = move || Self::wait(&waiting, Mode::Exclusive);
+        cancellation
+            .beside("lock", None, wait)
+            .map_err(|error| match error {
+                LeftAlone::NoThread(error) => file_error("wait for", path, error),
+                LeftAlone::Cancelled | LeftAlone::TimedOut => StoreError::Cancelled,
+            })?
     }
 
     /// Locks exclusively, unless somebody holds the lock.

@@ -2,38 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use bencher_oci::{CommandOverrides, Image, resolve_command};
+use test_support::{Buildah, programs};
 
 use crate::support::*;
 
-/// Whether all of these programs are here.
-fn has(tools: &[&str]) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| !std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
-        .collect();
-    if !missing.is_empty() {
-        println!("skipped: {missing:?} not installed");
-    }
-    missing.is_empty()
-}
-
-fn try_run(folder: &Path, program: &str, args: &[&str]) -> Output {
-    Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
-
 fn run(folder: &Path, program: &str, args: &[&str]) -> String {
-    let output = try_run(folder, program, args);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {args:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    programs::run(folder, program, args)
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 /// A layout folder `source` with a tagged image of two gzip layers.
@@ -66,7 +45,7 @@ fn opened(text: &str) -> Image {
 
 #[test]
 fn what_skopeo_copies() {
-    if !has(&["skopeo"]) {
+    if programs::missing(&["skopeo"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -126,7 +105,7 @@ fn contents_of(image: &Image) -> Vec<Vec<u8>> {
 
 #[test]
 fn what_umoci_makes() {
-    if !has(&["umoci"]) {
+    if programs::missing(&["umoci"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -182,7 +161,7 @@ fn what_umoci_makes() {
 
 #[test]
 fn what_buildah_builds() {
-    if !has(&["buildah"]) {
+    if programs::missing(&["buildah"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -194,36 +173,9 @@ fn what_buildah_builds() {
          STOPSIGNAL SIGUSR1\nENTRYPOINT [\"/hello\"]\nCMD [\"a\", \"b\"]\n",
     )
     .unwrap();
-    let store = root.join("store").display().to_string();
-    let storage = [
-        "--root",
-        &store,
-        "--runroot",
-        &format!("{store}/run"),
-        "--storage-driver",
-        "vfs",
-    ]
-    .map(str::to_owned);
-    let buildah = |args: &[&str]| {
-        let args: Vec<_> = storage
-            .iter()
-            .map(String::as_str)
-            .chain(args.iter().copied())
-            .collect();
-        try_run(root, "buildah", &args)
-    };
-    let built = buildah(&[
-        "build",
-        "--layers",
-        "--isolation",
-        "chroot",
-        "-t",
-        "made",
-        ".",
-    ]);
-    if !built.status.success() {
-        let errors = String::from_utf8_lossy(&built.stderr);
-        println!("skipped: buildah cannot build here: {}", errors.trim());
+    let buildah = Buildah::new(root);
+    let options = ["--layers", "--isolation", "chroot", "-t", "made"];
+    if !buildah.can_build(&options).unwrap() {
         return;
     }
     for (target, reference) in [
@@ -231,12 +183,7 @@ fn what_buildah_builds() {
         ("docker-archive:saved.tar:made:v1", "{}/saved.tar"),
         ("oci-archive:oci.tar:v1", "{}/oci.tar"),
     ] {
-        let pushed = buildah(&["push", "-q", "made", target]);
-        assert!(
-            pushed.status.success(),
-            "{}",
-            String::from_utf8_lossy(&pushed.stderr)
-        );
+        buildah.run(&["push", "-q", "made", target]).unwrap();
         let image = opened(&reference.replace("{}", root.to_str().unwrap()));
         let layers = contents_of(&image);
         let names: Vec<_> = layers.iter().flat_map(|layer| names_in(layer)).collect();
@@ -255,22 +202,12 @@ fn what_buildah_builds() {
 /// An index of images for several platforms, by way of both of Buildah's formats.
 #[test]
 fn what_buildah_lists() {
-    if !has(&["buildah", "skopeo"]) {
+    if programs::missing(&["buildah", "skopeo"]) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let store = root.join("store").display().to_string();
-    let runs = root.join("runs").display().to_string();
-    let storage = [
-        "--root",
-        &store,
-        "--runroot",
-        &runs,
-        "--storage-driver",
-        "vfs",
-    ];
-    let buildah = |args: &[&str]| try_run(root, "buildah", &[&storage[..], args].concat());
+    let buildah = Buildah::new(root);
     let host = bencher_oci::Platform::host();
     let other = if host.architecture() == "amd64" {
         "arm64"
@@ -281,22 +218,13 @@ fn what_buildah_lists() {
     for architecture in [other, host.architecture()] {
         fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY arch /arch\n").unwrap();
         fs::write(root.join("arch"), architecture).unwrap();
-        let built = buildah(&["build", "--arch", architecture, "-t", architecture, "."]);
-        if !built.status.success() {
-            let errors = String::from_utf8_lossy(&built.stderr);
-            println!("skipped: buildah cannot build here: {}", errors.trim());
+        let options = ["--arch", architecture, "-t", architecture];
+        if !buildah.can_build(&options).unwrap() {
             return;
         }
         list.push(format!("localhost/{architecture}:latest"));
     }
-    let checked = |args: &[&str]| {
-        let output = buildah(args);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    };
+    let checked = |args: &[&str]| buildah.run(args).unwrap();
     checked(&["manifest", "create", "list"]);
     for image in &list {
         checked(&["manifest", "add", "list", image]);

@@ -1,7 +1,7 @@
 //! Credentials that `docker login` and `podman login` left, and programs that keep them.
 
 use bencher_oci::registry::{AuthFiles, Credentials, RegistryOptions};
-use bencher_oci::{Digest, Platform};
+use bencher_oci::{Cancellation, Digest, Platform};
 
 use crate::server::{Reply, Server};
 use crate::support::*;
@@ -120,7 +120,7 @@ fn credentials_of_docker_and_podman_are_found() {
 /// What this process's environment has for `registry`, in a line of its own.
 fn print_what_the_environment_has(registry: &str) {
     let image = format!("{registry}/r");
-    let found = AuthFiles::from_env().find(&image.parse().unwrap());
+    let found = AuthFiles::from_env().find(&image.parse().unwrap(), &Cancellation::default());
     println!(
         "FOUND {}",
         match found {

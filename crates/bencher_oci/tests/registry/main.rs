@@ -2,12 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod cancelling;
 mod content;
 mod documents;
 mod errors;
 mod logins;
 mod real;
-mod real_registry;
 mod real_tokens;
 mod realms;
 mod redirects;

@@ -2,25 +2,24 @@
 //! the test says so and ends.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 use bencher_oci::registry::{
-    AuthFiles, Credentials, RegistryClient, RegistryOptions, RegistryReference, RemoteImage,
-    Secret, Unobserved,
+    AuthFiles, Clock, Credentials, PullEvent, PullObserver, RegistryClient, RegistryOptions,
+    RegistryReference, RemoteImage, Secret, Unobserved,
 };
-use bencher_oci::{Descriptor, Digest, Platform};
+use bencher_oci::{Cancellation, Descriptor, Digest, Platform};
 use serde_json::json;
+use test_support::programs::missing;
+use test_support::{Buildah, HTPASSWD, Registry, Setup};
 
-use crate::real_registry::{RealRegistry, Setup, has};
 use crate::site::{CONFIG, INDEX, LAYER, MANIFEST, config, layer};
 use crate::support::*;
 
-/// The line of the user `user` with the password `open sesame`.
-const HTPASSWD: &str = "user:$2y$05$SR/JEAFFLx8bXDfVzNyvF.fdp8RV6AGxMYIAuZTXRRY9NSi2ktW6u\n";
-
 /// Pulls `name` from a registry.
 pub(crate) fn pull_name(
-    registry: &RealRegistry,
+    registry: &Registry,
     name: &str,
     options: RegistryOptions,
 ) -> Result<(RemoteImage, Memory), String> {
@@ -28,7 +27,7 @@ pub(crate) fn pull_name(
 }
 
 fn pull_for(
-    registry: &RealRegistry,
+    registry: &Registry,
     name: &str,
     options: RegistryOptions,
     platform: &Platform,
@@ -77,7 +76,7 @@ fn layout(folder: &Path) -> Vec<Vec<u8>> {
 }
 
 /// A registry with the images of [`layout`] as `o/r:v1`, and their layers.
-fn filled(setup: &Setup<'_>, options: &[&str]) -> Option<(RealRegistry, Vec<Vec<u8>>)> {
+fn filled(setup: &Setup<'_>, options: &[&str]) -> Option<(Registry, Vec<Vec<u8>>)> {
     filled_after(setup, options, |_| {})
 }
 
@@ -85,14 +84,16 @@ fn filled(setup: &Setup<'_>, options: &[&str]) -> Option<(RealRegistry, Vec<Vec<
 pub(crate) fn filled_after(
     setup: &Setup<'_>,
     options: &[&str],
-    act: impl FnOnce(&RealRegistry),
-) -> Option<(RealRegistry, Vec<Vec<u8>>)> {
-    let registry = RealRegistry::start(setup)?;
+    act: impl FnOnce(&Registry),
+) -> Option<(Registry, Vec<Vec<u8>>)> {
+    let registry = Registry::start(setup).unwrap()?;
     act(&registry);
     let folder = tempfile::tempdir().unwrap();
     let layers = layout(folder.path());
     let source = format!("oci:{}:v1", folder.path().display());
-    registry.push(&source, "o/r:v1", &[&["--all"], options].concat());
+    registry
+        .push(&source, "o/r:v1", &[&["--all"], options].concat())
+        .unwrap();
     Some((registry, layers))
 }
 
@@ -148,7 +149,7 @@ fn a_blob_that_is_damaged_in_the_registry() {
     let Some((registry, layers)) = filled(&Setup::default(), &["--preserve-digests"]) else {
         return;
     };
-    let path = registry.blob_path(&Digest::sha256(&layers[0]));
+    let path = registry.blob_path(Digest::sha256(&layers[0])).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[500_000] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
@@ -178,7 +179,7 @@ fn docker_schema_2() {
     // skopeo compresses layers for Docker.
     assert_eq!(image.manifest.layers.len(), layers.len());
     for layer in &image.manifest.layers {
-        let content = std::fs::read(registry.blob_path(&layer.digest)).unwrap();
+        let content = std::fs::read(registry.blob_path(&layer.digest).unwrap()).unwrap();
         assert!(store.has(&content));
     }
 }
@@ -191,17 +192,17 @@ fn zstd_layers() {
     };
     let (image, store) = pull_name(&registry, "o/r:v1", options()).unwrap();
     for layer in &image.manifest.layers {
-        let content = std::fs::read(registry.blob_path(&layer.digest)).unwrap();
+        let content = std::fs::read(registry.blob_path(&layer.digest).unwrap()).unwrap();
         assert!(store.has(&content));
     }
 }
 
 #[test]
 fn what_buildah_pushes() {
-    if !has(&["buildah"]) {
+    if missing(&["buildah"]) {
         return;
     }
-    let Some(registry) = RealRegistry::start(&Setup::default()) else {
+    let Some(registry) = Registry::start(&Setup::default()).unwrap() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -212,33 +213,23 @@ fn what_buildah_pushes() {
         "FROM scratch\nCOPY hello /\nCMD [\"/hello\"]\n",
     )
     .unwrap();
-    let (root, runroot, folder) = (path("store"), path("run"), path(""));
-    let storage = [
-        "--root",
-        &root,
-        "--runroot",
-        &runroot,
-        "--storage-driver",
-        "vfs",
-    ];
-    let buildah = |args: &[&str]| {
-        let mut command = std::process::Command::new("buildah");
-        command.args(storage).args(args).output().unwrap()
-    };
-    let built = buildah(&["build", "--isolation", "chroot", "-t", "made", &folder]);
-    if !built.status.success() {
-        let errors = String::from_utf8_lossy(&built.stderr);
-        println!("skipped: buildah cannot build here: {}", errors.trim());
+    let buildah = Buildah::new(folder.path());
+    let is_built = buildah.can_build(&["--isolation", "chroot", "-t", "made"]);
+    if !is_built.unwrap() {
         return;
     }
     let target = format!("docker://{}/made:v1", registry.host());
-    let pushed = buildah(&["push", "-q", "--tls-verify=false", "made", &target]);
-    let errors = String::from_utf8_lossy(&pushed.stderr);
-    assert!(pushed.status.success(), "{errors}");
+    let push = ["push", "-q", "--tls-verify=false", "made", &target];
+    buildah.run(&push).unwrap();
     let (image, store) = pull_name(&registry, "made:v1", options()).unwrap();
     assert_eq!(image.config.cmd, ["/hello"]);
     assert_eq!(image.manifest.layers.len(), 1);
-    let content = std::fs::read(registry.blob_path(&image.manifest.layers[0].digest)).unwrap();
+    let content = std::fs::read(
+        registry
+            .blob_path(&image.manifest.layers[0].digest)
+            .unwrap(),
+    )
+    .unwrap();
     assert!(store.has(&content));
 }
 
@@ -279,7 +270,7 @@ fn docker_hub_by_a_short_name_with_docker_logins() {
         htpasswd: Some(HTPASSWD),
         ..Setup::default()
     };
-    let Some(registry) = RealRegistry::start(&setup) else {
+    let Some(registry) = Registry::start(&setup).unwrap() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -291,7 +282,9 @@ fn docker_hub_by_a_short_name_with_docker_logins() {
         "--dest-creds",
         "user:open sesame",
     ];
-    registry.push(&source, "library/busybox:latest", &options_of_skopeo);
+    registry
+        .push(&source, "library/busybox:latest", &options_of_skopeo)
+        .unwrap();
     // What `docker login` writes: "user:open sesame" in base64.
     let config = folder.path().join("config.json");
     let key = "https://index.docker.io/v1/";
@@ -357,5 +350,63 @@ fn a_registry_with_passwords() {
     assert_says(
         &error,
         "authentication required: check the image's name, log in with",
+    );
+}
+
+/// A registry that ends once a blob is there, and is there again once it is waited for.
+#[derive(Debug)]
+struct Restarted {
+    registry: Mutex<Registry>,
+    ends: Once,
+    said: Mutex<Vec<String>>,
+}
+
+impl PullObserver for Restarted {
+    fn event(&self, event: &PullEvent<'_>) {
+        match event {
+            PullEvent::Finished { .. } => {
+                self.ends.call_once(|| self.registry.lock().unwrap().stop());
+            }
+            PullEvent::Retry { error, .. } => self.said.lock().unwrap().push(error.to_string()),
+            _ => {}
+        }
+    }
+}
+
+impl Clock for Restarted {
+    fn wait(&self, _: Duration, _: &Cancellation) {
+        self.registry.lock().unwrap().serve().unwrap();
+    }
+}
+
+#[test]
+fn a_registry_that_is_restarted_in_the_middle() {
+    let Some((registry, layers)) = filled(&Setup::default(), &["--preserve-digests"]) else {
+        return;
+    };
+    let host = registry.host();
+    let restarted = Arc::new(Restarted {
+        registry: Mutex::new(registry),
+        ends: Once::new(),
+        said: Mutex::default(),
+    });
+    let image: RegistryReference = format!("{host}/o/r:v1").parse().unwrap();
+    let options = RegistryOptions {
+        parallel: 1.try_into().unwrap(),
+        clock: Arc::<Restarted>::clone(&restarted),
+        ..RegistryOptions::default()
+    };
+    let client = RegistryClient::new(&image, options);
+    let store = Memory::default();
+    let found = client.resolve(&image, &Platform::host(), &*restarted);
+    client
+        .fetch_layers(&found.unwrap(), &store, &*restarted)
+        .unwrap();
+    assert!(layers.iter().all(|layer| store.has(layer)));
+    let said = restarted.said.lock().unwrap();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_says(
+        &said[0],
+        "connection refused, although the server answered before: try again once it runs",
     );
 }

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bencher_oci::registry::{Credentials, RegistryOptions, Secret};
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::{Value, json};
+use test_support::{ISSUER, SERVICE, Setup};
 
 use crate::real::{filled_after, pull_name};
-use crate::real_registry::{ISSUER, SERVICE, Setup};
 use crate::server::{Reply, Server};
 use crate::support::*;
 

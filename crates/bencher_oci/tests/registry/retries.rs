@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bencher_oci::registry::{RegistryOptions, RetryPolicy};
+use bencher_oci::registry::{RegistryOptions, RetryPolicy, Unobserved};
 
-use crate::server::{Body, Reply};
-use crate::site::layer;
+use crate::server::{Body, Reply, Server};
+use crate::site::{Site, layer};
 use crate::support::*;
 use crate::transfer::{ranges, server_of};
 
@@ -154,4 +154,40 @@ fn the_server_gets_as_many_attempts_as_the_policy_says() {
         "the registry failed (HTTP status 500): try again later",
     );
     assert_eq!(ranges(&server, &content).len(), 3);
+}
+
+#[test]
+fn a_connection_that_ends_before_the_answer_is_made_again() {
+    let content = layer(1000);
+    let server = server_of(&content, true, |count, _| {
+        (count < 2).then(|| Reply::new(200, Body::HangUp))
+    });
+    let clock = TestClock::new();
+    let store = Memory::default();
+    Puller::new(&server, options_with(&clock))
+        .pull(&store)
+        .unwrap();
+    assert!(store.has(&content));
+    assert_eq!(clock.waits().len(), 2);
+}
+
+#[test]
+fn a_server_that_is_gone_is_looked_for_again() {
+    let content = layer(1000);
+    let site = Site::of(&[content]);
+    // What is asked next needs a new connection.
+    let server = Server::start(move |request| site.reply(request).with("Connection", "close"));
+    let clock = TestClock::new();
+    let puller = Puller::new(&server, options_with(&clock));
+    let image = puller.resolve().unwrap();
+    drop(server);
+    let error = puller
+        .client
+        .fetch_layers(&image, &Memory::default(), &Unobserved)
+        .unwrap_err();
+    assert_says(
+        &error.to_string(),
+        "connection refused, although the server answered before: try again once it runs",
+    );
+    assert_eq!(clock.waits().len(), 4);
 }

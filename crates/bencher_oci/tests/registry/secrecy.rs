@@ -3,6 +3,7 @@
 use std::sync::{Mutex, OnceLock};
 
 use bencher_oci::registry::{Credentials, RegistryOptions, Secret};
+use test_support::alone;
 
 use crate::server::{Reply, Request, Server};
 use crate::site::{MANIFEST, Site, is_blob, layer};
@@ -63,8 +64,13 @@ fn with(credentials: Credentials) -> RegistryOptions {
     }
 }
 
+/// Everything that is logged in a process is in one log: that of other tests must not be in there.
 #[test]
 fn no_secret_is_logged() {
+    alone("secrecy::no_secret_is_logged", pull_with_secrets).unwrap();
+}
+
+fn pull_with_secrets() {
     logged();
     let content = layer(1000);
     let bytes = content.clone();

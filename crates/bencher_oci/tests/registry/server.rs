@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// The first byte of a TLS connection, which this server does not speak.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -58,6 +58,10 @@ pub(crate) enum Body {
     EndlessHeader,
     /// Nothing at all, until the client gives up.
     Silence,
+    /// The beginning of a body of this length, and then nothing until the client gives up.
+    Stalled(u64, Vec<u8>),
+    /// Nothing at all; the connection is closed.
+    HangUp,
 }
 
 impl Reply {
@@ -133,6 +137,14 @@ impl Reply {
                     stream.write_all(b"X-Spam: spam\r\n")?;
                 }
             }
+            Body::Stalled(length, bytes) => {
+                head += &content_length(*length);
+                stream.write_all(head.as_bytes())?;
+                stream.write_all(bytes)?;
+                std::io::copy(stream, &mut std::io::sink())?;
+                Err(std::io::ErrorKind::ConnectionAborted.into())
+            }
+            Body::HangUp => Err(std::io::ErrorKind::ConnectionAborted.into()),
             Body::Silence => {
                 std::io::copy(stream, &mut std::io::sink())?;
                 Err(std::io::ErrorKind::ConnectionAborted.into())
@@ -152,7 +164,7 @@ type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
 pub(crate) struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
-    is_ended: Arc<AtomicBool>,
+    _listening: Listening,
 }
 
 impl Server {
@@ -170,11 +182,11 @@ impl Server {
                 }
             }
         };
-        let (address, is_ended) = listen(serve);
+        let (address, listening) = listen(serve);
         Self {
             address,
             requests,
-            is_ended,
+            _listening: listening,
         }
     }
 
@@ -199,19 +211,13 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        end(self.address, &self.is_ended);
-    }
-}
-
 /// Serves connections in threads of their own.
-fn listen(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> (SocketAddr, Arc<AtomicBool>) {
+fn listen(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> (SocketAddr, Listening) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let is_ended = Arc::new(AtomicBool::new(false));
     let is_over = Arc::clone(&is_ended);
-    thread::spawn(move || {
+    let thread = thread::spawn(move || {
         for stream in listener.incoming() {
             if is_over.load(Ordering::SeqCst) {
                 return;
@@ -221,13 +227,31 @@ fn listen(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> (SocketAddr, Ar
             thread::spawn(move || serve(stream));
         }
     });
-    (address, is_ended)
+    let listening = Listening {
+        address,
+        is_ended,
+        thread: Some(thread),
+    };
+    (address, listening)
 }
 
-fn end(address: SocketAddr, is_ended: &AtomicBool) {
-    is_ended.store(true, Ordering::SeqCst);
-    // The listener sees it with the next connection.
-    let _ = TcpStream::connect(address);
+/// A listener. Nobody is connected to it any more once this is dropped.
+struct Listening {
+    address: SocketAddr,
+    is_ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.is_ended.store(true, Ordering::SeqCst);
+        // The listener sees it with the next connection.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            // A panic of its has been printed.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// The next request of a connection; `None` at its end, or if it is not HTTP.
@@ -264,7 +288,7 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
 pub(crate) struct Proxy {
     address: SocketAddr,
     targets: Arc<Mutex<Vec<String>>>,
-    is_ended: Arc<AtomicBool>,
+    _listening: Listening,
 }
 
 impl Proxy {
@@ -280,11 +304,11 @@ impl Proxy {
             log.lock().unwrap().push(request.path.clone());
             tunnel(reader, stream, target);
         };
-        let (address, is_ended) = listen(serve);
+        let (address, listening) = listen(serve);
         Self {
             address,
             targets,
-            is_ended,
+            _listening: listening,
         }
     }
 
@@ -295,12 +319,6 @@ impl Proxy {
     /// Where connections were to go: `HOST:PORT`.
     pub(crate) fn targets(&self) -> Vec<String> {
         self.targets.lock().unwrap().clone()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        end(self.address, &self.is_ended);
     }
 }
 

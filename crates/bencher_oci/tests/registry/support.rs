@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bencher_oci::registry::{
-    BlobSink, BlobStore, Cancellation, Clock, HostNames, PullEvent, PullObserver, RegistryClient,
+    BlobSink, BlobStore, Clock, HostNames, PullEvent, PullObserver, RegistryClient,
     RegistryOptions, RegistryReference, RemoteImage, RetryPolicy, Unobserved,
 };
-use bencher_oci::{Descriptor, Digest, Platform};
+use bencher_oci::{Cancellation, Descriptor, Digest, Platform};
 
 use crate::server::Server;
 use crate::site::REPOSITORY;
@@ -141,8 +141,12 @@ impl Puller {
     }
 
     pub(crate) fn resolve(&self) -> Result<RemoteImage, String> {
+        self.resolve_observed(&Unobserved)
+    }
+
+    fn resolve_observed(&self, observer: &dyn PullObserver) -> Result<RemoteImage, String> {
         self.client
-            .resolve(&self.image, &Platform::host(), &Unobserved)
+            .resolve(&self.image, &Platform::host(), observer)
             .map_err(|error| error.to_string())
     }
 
@@ -156,7 +160,7 @@ impl Puller {
         store: &dyn BlobStore,
         observer: &dyn PullObserver,
     ) -> Result<RemoteImage, String> {
-        let image = self.resolve()?;
+        let image = self.resolve_observed(observer)?;
         self.client
             .fetch_layers(&image, store, observer)
             .map_err(|error| error.to_string())?;
@@ -214,7 +218,11 @@ impl Memory {
 }
 
 impl BlobStore for Memory {
-    fn sink(&self, blob: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
+    fn sink(
+        &self,
+        blob: &Descriptor,
+        _: &Cancellation,
+    ) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
         let mut slots = self.0.lock().unwrap();
         let slot = slots.entry(blob.digest.clone()).or_default();
         if slot.is_finished {
@@ -268,7 +276,7 @@ impl BlobSink for MemorySink<'_> {
 pub(crate) struct FullDisk;
 
 impl BlobStore for FullDisk {
-    fn sink(&self, _: &Descriptor) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
+    fn sink(&self, _: &Descriptor, _: &Cancellation) -> io::Result<Option<Box<dyn BlobSink + '_>>> {
         let file = File::options().write(true).open("/dev/full")?;
         Ok(Some(Box::new(FileSink(file))))
     }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
-use bencher_oci::registry::{Cancellation, PullEvent, PullObserver, RegistryOptions, Unobserved};
-use bencher_oci::{Descriptor, Digest};
+use bencher_oci::registry::{PullEvent, PullObserver, RegistryOptions, Unobserved};
+use bencher_oci::{Cancellation, Descriptor, Digest};
 
 use crate::server::{Reply, Request, Server};
 use crate::site::{LAYER, Site, is_blob, is_blob_of, layer};

@@ -4,6 +4,7 @@ use std::fs::{File, FileTimes, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::mpsc::channel;
 use std::time::SystemTime;
 
 use rustix::fs::{FlockOperation, flock};
@@ -64,8 +65,7 @@ impl Lock {
         }
     }
 
-    /// Locks as soon as the locks of others allow it. Signals interrupt it for a look at whether
-    /// to give up.
+    /// Locks as soon as the locks of others allow it.
     pub(super) fn wait(
         path: &Path,
         mode: Mode,
@@ -80,7 +80,22 @@ impl Lock {
                 return Err(RootfsError::Cancelled.into());
             }
             let file = open(path)?;
-            match flock(&file, operation) {
+            let (send, receive) = channel();
+            let lock = move || {
+                let locked = flock(&file, operation);
+                // Who left this alone gives the lock up with the file.
+                let _ = send.send((file, locked));
+            };
+            let waited = progress.wait(Box::new(lock));
+            let (file, locked) =
+                match waited.and_then(|()| receive.recv().map_err(io::Error::other)) {
+                    Ok(waited) => waited,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        return Err(RootfsError::Cancelled.into());
+                    }
+                    Err(source) => return Err(file_error("wait for", path, source)),
+                };
+            match locked {
                 Ok(()) if is_current(&file, path)? => return Ok(Self { file }),
                 Ok(()) | Err(Errno::INTR) => {}
                 Err(error) => return Err(file_error("lock", path, error.into())),

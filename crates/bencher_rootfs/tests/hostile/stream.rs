@@ -1,10 +1,10 @@
 //! Layers without an end, which nobody could hold, and what reading them costs.
 
 use std::io::{self, Read};
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bencher_rootfs::{BoxedError, LayerSource};
+use test_support::alone;
 
 /// Where the endless ends, so that a test without a limit fails instead of running for ever.
 const END: u64 = 8 << 30;
@@ -91,29 +91,15 @@ impl<F: Fn(u64, &mut Vec<u8>)> Read for Pieces<'_, F> {
     }
 }
 
-const ALONE: &str = "BENCHER_ROOTFS_TEST_ALONE";
-
-/// Runs a test again in a process of its own, and checks how much memory that one took at most.
+/// Does `body` in a process of its own, and checks how much memory that one took at most.
 pub(crate) fn within(mebibytes: u64, name: &str, body: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some_and(|given| *given == *name) {
+    alone(name, || {
         body();
         let peak = peak_kibibytes();
         println!("{name}: {peak} KiB at most");
         assert!(peak < mebibytes << 10, "{peak} KiB");
-        return;
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
-        .env(ALONE, name)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    print!("{text}");
+    })
+    .unwrap();
 }
 
 fn peak_kibibytes() -> u64 {

@@ -1,8 +1,8 @@
 //! What a pull tells, as the user hears it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bencher_oci::registry::{Cancellation, PullEvent, PullObserver, RemoteImage};
+use bencher_oci::registry::{PullEvent, PullObserver, RemoteImage};
 
 use crate::Reporter;
 use crate::units::ByteSize;
@@ -10,26 +10,18 @@ use crate::units::ByteSize;
 /// How much of a digest tells layers apart on a terminal: as much as Docker shows.
 const SHOWN_DIGITS: usize = 12;
 
-/// Hears of a pull, passes it on, and ends it when the user wants that.
+/// Hears of a pull and passes it on.
 #[derive(Debug)]
 pub(super) struct News<'a> {
     reporter: &'a dyn Reporter,
-    cancel: &'a AtomicBool,
-    cancellation: &'a Cancellation,
     /// Bytes that were there before.
     kept: AtomicU64,
 }
 
 impl<'a> News<'a> {
-    pub(super) fn new(
-        reporter: &'a dyn Reporter,
-        cancel: &'a AtomicBool,
-        cancellation: &'a Cancellation,
-    ) -> Self {
+    pub(super) fn new(reporter: &'a dyn Reporter) -> Self {
         Self {
             reporter,
-            cancel,
-            cancellation,
             kept: AtomicU64::new(0),
         }
     }
@@ -55,9 +47,6 @@ impl<'a> News<'a> {
 
 impl PullObserver for News<'_> {
     fn event(&self, event: &PullEvent<'_>) {
-        if self.cancel.load(Ordering::Relaxed) {
-            self.cancellation.cancel();
-        }
         let part = |digest: &bencher_oci::Digest, done: u64, total: u64| {
             let digits = digest.hex();
             let shown = digits.get(..SHOWN_DIGITS).unwrap_or_default();
@@ -79,7 +68,9 @@ impl PullObserver for News<'_> {
                 part(&blob.digest, blob.size, blob.size);
             }
             // What goes on in another way is worth a line; the numbers do not suffer.
-            PullEvent::Retry { .. } | PullEvent::NoCredentials { .. } => {
+            PullEvent::Waiting { .. }
+            | PullEvent::Retry { .. }
+            | PullEvent::NoCredentials { .. } => {
                 self.reporter.info(&event.to_string());
             }
             _ => {}

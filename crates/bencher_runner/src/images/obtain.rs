@@ -6,19 +6,16 @@
 //!       └─► a registry, unless `never` ────► Coming ─► make something of it meanwhile ─► in the store
 //! ```
 
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use bencher_oci::registry::{Cancellation, RegistryClient, RegistryOptions, RegistryReference};
-use bencher_oci::{Digest, Image, ImageReference, Limits, Pull, ReferenceError, Store, StoreError};
+use bencher_oci::registry::{RegistryClient, RegistryOptions, RegistryReference};
+use bencher_oci::{Cancellation, Image, Limits, Pull, Store, StoreError};
 
+use super::local::{self, Found, open_stored};
 use super::news::News;
-use super::{ImageChoice, OpenImageError, PullPolicy, open_stored, options, store_folder};
+use super::{ImageChoice, OpenImageError, PullPolicy, store_folder};
 use crate::reporter::Beside;
 use crate::{Directories, Reporter};
-
-/// So many digits in a row are taken for the beginning of a digest, as the store does.
-const LEAST_DIGITS: usize = 8;
 
 /// An image that can be used, now or as it comes.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub(crate) struct Coming<'a> {
     choice: &'a ImageChoice,
     directories: &'a Directories,
     reporter: &'a dyn Reporter,
-    cancel: &'a AtomicBool,
+    /// Ends the pull, with what ends all of it or without.
     cancellation: Cancellation,
 }
 
@@ -51,67 +48,45 @@ impl Obtained<'_> {
     }
 }
 
-/// Finds the image that `choice` means. It ends when `cancel` becomes true and something comes, or
-/// nothing has come for too long.
+/// Finds the image that `choice` means. It ends at once when `cancel` says so.
 pub(crate) fn obtain<'a>(
     choice: &'a ImageChoice,
     directories: &'a Directories,
     reporter: &'a dyn Reporter,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancellation,
 ) -> Result<Obtained<'a>, OpenImageError> {
-    let unknown = match ImageReference::parse(&choice.name) {
-        Ok(reference) => {
-            let options = options(directories, &choice.platform)?;
-            let image = Image::open(&reference, &options)?;
-            return Ok(Obtained::Here(Box::new(image)));
-        }
-        // It could be the name of an image, and no file has it.
-        Err(unknown @ ReferenceError::Registry { .. }) => unknown,
-        Err(error) => return Err(error.into()),
+    let stored = |name: &str| match choice.pull {
+        PullPolicy::Always => Ok(None),
+        PullPolicy::Never => open_stored(name, directories, &choice.platform),
+        PullPolicy::Missing => find_whole(name, choice, directories, reporter),
     };
-    let name = choice.name.to_string_lossy();
-    let name = name.strip_prefix("docker://").unwrap_or(&name);
-    if choice.pull != PullPolicy::Always
-        && let Some(image) = find_stored(name, choice, directories, reporter)?
-    {
-        return Ok(Obtained::Here(Box::new(image)));
-    }
-    if is_digest(name) {
-        let name = name.to_owned();
-        return Err(OpenImageError::Digest { name });
-    }
+    let elsewhere = match local::find(&choice.name, &choice.platform, directories, stored)? {
+        Found::Here(image) => return Ok(Obtained::Here(image)),
+        Found::Elsewhere(elsewhere) => elsewhere,
+    };
     if choice.pull == PullPolicy::Never {
-        return Err(unknown.into());
+        return Err(elsewhere.into_error());
     }
-    let reference: RegistryReference = name.parse()?;
+    let reference = elsewhere.in_registry()?;
     let coming = Coming::begin(&reference, choice, directories, reporter, cancel)?;
     Ok(Obtained::Coming(Box::new(coming)))
 }
 
 /// Looks into the store. What there has lost a part, or has none for this platform, is as if it was
-/// not there if it may be pulled.
-fn find_stored(
+/// not there, since it may be pulled.
+fn find_whole(
     name: &str,
     choice: &ImageChoice,
     directories: &Directories,
     reporter: &dyn Reporter,
 ) -> Result<Option<Image>, OpenImageError> {
-    match (
-        choice.pull,
-        open_stored(name, directories, &choice.platform),
-    ) {
-        (PullPolicy::Missing, Err(OpenImageError::Store(error @ StoreError::Image(_)))) => {
+    match open_stored(name, directories, &choice.platform) {
+        Err(OpenImageError::Store(error @ StoreError::Image(_))) => {
             reporter.debug(&format!("the store's image is not used: {error}"));
             Ok(None)
         }
-        (_, found) => found,
+        found => found,
     }
-}
-
-/// Whether `name` is (the beginning of) a digest, which no registry knows without a repository.
-fn is_digest(name: &str) -> bool {
-    let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    name.parse::<Digest>().is_ok() || (name.len() >= LEAST_DIGITS && name.bytes().all(is_hex))
 }
 
 impl<'a> Coming<'a> {
@@ -120,7 +95,7 @@ impl<'a> Coming<'a> {
         choice: &'a ImageChoice,
         directories: &'a Directories,
         reporter: &'a dyn Reporter,
-        cancel: &'a AtomicBool,
+        cancel: &'a Cancellation,
     ) -> Result<Self, OpenImageError> {
         let of_hub = if reference.is_short() {
             " (Docker Hub, since no registry was named)"
@@ -129,13 +104,13 @@ impl<'a> Coming<'a> {
         };
         reporter.info(&format!("pulling {reference}{of_hub}"));
         let store = Store::open(&store_folder(&directories.cache))?;
-        let cancellation = Cancellation::default();
+        let cancellation = cancel.child();
         let registry = RegistryOptions {
             cancellation: cancellation.clone(),
             ..choice.registry.clone()
         };
         let client = RegistryClient::new(reference, registry);
-        let news = News::new(reporter, cancel, &cancellation);
+        let news = News::new(reporter);
         let pull = Pull::begin(client, reference, &choice.platform, store, &news)?;
         Ok(Self {
             arriving: pull.image(Limits::default()),
@@ -143,7 +118,6 @@ impl<'a> Coming<'a> {
             choice,
             directories,
             reporter,
-            cancel,
             cancellation,
         })
     }
@@ -182,7 +156,7 @@ impl<'a> Coming<'a> {
 
     /// Fetches what is missing, and opens the image in the store.
     fn fetch(&self) -> Result<Image, OpenImageError> {
-        let news = News::new(self.reporter, self.cancel, &self.cancellation);
+        let news = News::new(self.reporter);
         let lease = self.pull.fetch(&news)?;
         self.reporter.info(&news.summary(self.pull.remote()));
         let digest = self.digest();

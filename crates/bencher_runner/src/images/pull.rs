@@ -1,16 +1,14 @@
 //! Pulling an image into the store.
 
-use std::sync::atomic::AtomicBool;
-
-use bencher_oci::Image;
 use bencher_oci::registry::RegistryReference;
+use bencher_oci::{Cancellation, Image};
 
 use super::obtain::Coming;
 use super::{ImageChoice, OpenImageError};
 use crate::{Directories, Reporter};
 
 /// Asks its registry for the image that `choice` names, whatever is in the store or called the same
-/// here, and fetches what is missing. Ends when `cancel` becomes true; what has come until then
+/// here, and fetches what is missing. Ends when `cancel` says so; what has come until then
 /// stays. Returns the digest of what the name stands for.
 ///
 /// # Errors
@@ -21,7 +19,7 @@ pub fn pull_image(
     choice: &ImageChoice,
     directories: &Directories,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<String, OpenImageError> {
     let reference: RegistryReference = choice.name.to_string_lossy().parse()?;
     let coming = Coming::begin(&reference, choice, directories, reporter, cancel)?;

@@ -241,6 +241,12 @@ pub enum RunError {
     /// The user stopped the run before a command was started.
     #[error("interrupted before the command was started")]
     Interrupted(nix::sys::signal::Signal),
+    /// The same, and what was being done did not stop.
+    #[error(
+        "interrupted before the command was started; what was being done did not end in time, and \
+         is left alone"
+    )]
+    LeftAlone(nix::sys::signal::Signal),
 }
 
 impl RunError {
@@ -248,7 +254,9 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             // As shells have it for a process that a signal ended.
-            Self::Interrupted(signal) => 128 + u8::try_from(*signal as i32).unwrap_or(0),
+            Self::Interrupted(signal) | Self::LeftAlone(signal) => {
+                128 + u8::try_from(*signal as i32).unwrap_or(0)
+            }
             _ => 125,
         }
     }
@@ -258,6 +266,7 @@ impl From<Unfinished> for RunError {
     fn from(unfinished: Unfinished) -> Self {
         match unfinished {
             Unfinished::Interrupted(signal) => Self::Interrupted(signal),
+            Unfinished::LeftAlone(signal) => Self::LeftAlone(signal),
             Unfinished::Thread(source) => Self::Thread(source),
         }
     }

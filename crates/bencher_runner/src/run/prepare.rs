@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use bencher_oci::Image;
+use bencher_oci::{Cancellation, Image};
 use bencher_output_protocol::Orders;
 use bencher_rootfs::CachedImage;
 
@@ -84,7 +83,7 @@ pub(crate) async fn prepare(
 fn prepare_blocking(
     spec: &RunSpec,
     reporter: &Arc<dyn Reporter>,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<Prepared, RunError> {
     let choice = choice::choose(spec, reporter.as_ref())?;
     let obtained = obtain(&spec.image, &spec.directories, reporter.as_ref(), cancel)?;
@@ -150,12 +149,12 @@ fn firecracker(
     program: PathBuf,
     spec: &RunSpec,
     reporter: &Arc<dyn Reporter>,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<Machinery, RunError> {
     let jail = jail(spec, reporter.as_ref())?;
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel.flag())?;
     let drivers = drivers(&machine::FIRECRACKER_DRIVERS, network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = FirecrackerOptions {
@@ -174,12 +173,12 @@ fn firecracker(
 fn qemu(
     spec: &RunSpec,
     reporter: &Arc<dyn Reporter>,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<Machinery, RunError> {
     let jail = jail(spec, reporter.as_ref())?;
     let network = network(spec, &jail, reporter)?;
     let store = KernelStore::new(&spec.directories.cache);
-    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel)?;
+    let kernel = kernel::find(&spec.kernel, &store, reporter.as_ref(), cancel.flag())?;
     let drivers = drivers(spec.root_device().drivers(), network.as_ref());
     let initramfs = initramfs::prepare(&kernel, &drivers, &spec.directories.cache)?;
     let options = QemuOptions {

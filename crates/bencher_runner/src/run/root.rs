@@ -1,7 +1,8 @@
 //! An iteration's own root filesystem.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+
+use bencher_oci::Cancellation;
 
 use super::prepare::{Prepared, Root};
 use super::{PageCache, RunError, page_cache, rootfs};
@@ -15,17 +16,17 @@ pub(crate) fn make(
     folder: &Path,
     wanted: PageCache,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<RootFilesystem, RunError> {
     match &prepared.root {
         Root::Image(cached) if prepared.sandbox.sandbox().maps_root_privately() => {
-            page_cache::prepare(&cached.path, wanted, cancel)?;
+            page_cache::prepare(&cached.path, wanted, cancel.flag())?;
             Ok(RootFilesystem::Shared(cached.path.clone()))
         }
         Root::Image(cached) => {
             let path = folder.join("root.ext4");
             rootfs::copy(cached, &path, reporter, cancel)?;
-            page_cache::prepare(&path, wanted, cancel)?;
+            page_cache::prepare(&path, wanted, cancel.flag())?;
             Ok(RootFilesystem::Copy(path))
         }
         Root::Folder => {

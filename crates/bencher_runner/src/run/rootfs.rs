@@ -1,10 +1,11 @@
 //! From an image to its root filesystem: built once, kept in the cache.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bencher_oci::Image;
+use bencher_oci::{Cancellation, Image};
 use bencher_rootfs::identity::ImageIdentity;
 use bencher_rootfs::{BuildOptions, CachedImage, ImageCache, LayerSource, Progress, Step};
 
@@ -19,7 +20,7 @@ pub(crate) fn cached(
     image: &Image,
     spec: &RunSpec,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<CachedImage, RunError> {
     let cache = ImageCache::open(&spec.directories.cache.join("rootfs"))?;
     let sources = layers(image)?;
@@ -35,7 +36,7 @@ pub(crate) fn copy(
     cached: &CachedImage,
     path: &Path,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<(), RunError> {
     let target = File::create_new(path).map_err(|source| RunError::State {
         path: path.to_owned(),
@@ -51,7 +52,7 @@ pub(crate) fn extract(
     image: &Image,
     path: &Path,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<PathBuf, RunError> {
     let sources = layers(image)?;
     let progress = BuildProgress::new(reporter, cancel);
@@ -94,7 +95,7 @@ fn disk_bytes(disk: ByteSize) -> u64 {
 /// Builds the root filesystem of an image into a new file, past the cache.
 ///
 /// `path` appears when the image is whole; until then it has a name of its own beside it. It ends
-/// when `cancel` becomes true.
+/// when `cancel` says so.
 ///
 /// # Errors
 ///
@@ -105,14 +106,14 @@ pub fn build_to_file(
     path: &Path,
     directories: &Directories,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<(), RunError> {
     let failed = |source| RunError::Result {
         path: path.to_owned(),
         source,
     };
     if path.symlink_metadata().is_ok() {
-        return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
     let obtained = obtain(image, directories, reporter, cancel)?;
     let file = super::beside(path, ".rootfs-").map_err(failed)?;
@@ -141,12 +142,12 @@ fn as_sources<'a>(sources: &'a [SourceLayer<'_>]) -> Vec<&'a dyn LayerSource> {
 /// A build's progress as the reporter hears it.
 struct BuildProgress<'a> {
     reporter: &'a dyn Reporter,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancellation,
     done: AtomicU64,
 }
 
 impl<'a> BuildProgress<'a> {
-    fn new(reporter: &'a dyn Reporter, cancel: &'a AtomicBool) -> Self {
+    fn new(reporter: &'a dyn Reporter, cancel: &'a Cancellation) -> Self {
         Self {
             reporter,
             cancel,
@@ -180,7 +181,11 @@ impl Progress for BuildProgress<'_> {
         self.reporter.advance(done);
     }
 
+    fn wait(&self, wait: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        Ok(self.cancel.beside("lock", None, wait)?)
+    }
+
     fn is_cancelled(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed)
+        self.cancel.is_cancelled()
     }
 }

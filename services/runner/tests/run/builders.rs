@@ -2,43 +2,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+
+use test_support::{Buildah, programs};
 
 use crate::support::{Runner, no_image, skip};
 
 /// What this needs and the machine has not.
-fn missing(programs: &[&str]) -> bool {
-    let program = programs
-        .iter()
-        .find(|program| bencher_runner::paths::find_program(program).is_none());
+fn missing(wanted: &[&str]) -> bool {
     if !nix::unistd::geteuid().is_root() {
         return skip(Some("only root can build images and mount them"));
     }
-    if let Some(program) = program {
-        return skip(Some(&format!("no {program} on this machine")));
-    }
-    no_image()
-}
-
-fn output(folder: &Path, program: &str, arguments: &[&str]) -> Output {
-    Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap()
+    programs::missing(wanted) || no_image()
 }
 
 #[track_caller]
 fn run(folder: &Path, program: &str, arguments: &[&str]) -> String {
-    let output = output(folder, program, arguments);
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap()
+    programs::run(folder, program, arguments).unwrap()
 }
 
 /// Every field of every file, and what is in it.
@@ -117,44 +96,12 @@ fn what_buildah_builds_and_skopeo_copies_has_buildahs_files() {
     let busybox = bencher_runner::paths::find_program("busybox").unwrap();
     fs::copy(busybox, root.join("busybox")).unwrap();
     fs::write(root.join("Dockerfile"), STEPS).unwrap();
-    let store = root.join("store").display().to_string();
-    let runs = root.join("runs").display().to_string();
-    let buildah = |arguments: &[&str]| {
-        let storage = [
-            "--root",
-            &store,
-            "--runroot",
-            &runs,
-            "--storage-driver",
-            "vfs",
-        ];
-        output(root, "buildah", &[&storage[..], arguments].concat())
-    };
-    let built = buildah(&[
-        "build",
-        "--layers",
-        "--isolation",
-        "chroot",
-        "-t",
-        "made",
-        ".",
-    ]);
-    if !built.status.success() {
-        println!(
-            "skipped: buildah can not build here: {}",
-            String::from_utf8_lossy(&built.stderr)
-        );
+    let buildah = Buildah::new(root);
+    let options = ["--layers", "--isolation", "chroot", "-t", "made"];
+    if !buildah.can_build(&options).unwrap() {
         return;
     }
-    let checked = |arguments: &[&str]| {
-        let output = buildah(arguments);
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
+    let checked = |arguments: &[&str]| buildah.run(arguments).unwrap();
     let container = checked(&["from", "--name", "seen", "made"]);
     let expected = listing(Path::new(&checked(&["mount", &container])));
     assert!(expected.contains("d/sub l "), "{expected}");

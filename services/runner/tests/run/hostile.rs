@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use test_support::alone;
 
 use crate::support::{Ran, Runner};
 
@@ -98,28 +98,6 @@ impl Bomb {
     }
 }
 
-const ALONE: &str = "RUNNER_TEST_ALONE";
-
-/// Runs a test again in a process of its own, where the memory of children is that of the runner.
-fn alone(name: &str, body: impl FnOnce()) {
-    if std::env::var_os(ALONE).is_some_and(|given| *given == *name) {
-        body();
-        return;
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads", "1"])
-        .env(ALONE, name)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && text.contains("1 passed"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    print!("{text}");
-}
-
 /// The header of a file of a tebibyte, which zeroes follow.
 fn beginning() -> Vec<u8> {
     let mut header = tar::Header::new_gnu();
@@ -156,7 +134,8 @@ fn a_gzip_bomb() {
             zeroes(file, gzip);
         });
         bomb.is_refused("\"bomb\": beyond the limit on the expansion ratio of a layer");
-    });
+    })
+    .unwrap();
 }
 
 #[test]
@@ -166,7 +145,8 @@ fn a_zstd_bomb() {
             zeroes(file, zstd);
         });
         bomb.is_refused("\"bomb\": beyond the limit on the expansion ratio of a layer");
-    });
+    })
+    .unwrap();
 }
 
 #[test]
@@ -185,5 +165,6 @@ fn very_many_entries() {
             encoder.finish().unwrap();
         });
         bomb.is_refused("\"400000\": beyond the limit on the entries of an image, which is 400000");
-    });
+    })
+    .unwrap();
 }

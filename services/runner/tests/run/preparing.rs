@@ -49,6 +49,8 @@ fn a_signal_ends_the_wait_for_another_runner() {
         Signal::SIGTERM,
     )
     .unwrap();
+    let rest: Vec<_> = log.map(Result::unwrap).collect();
+    assert!(!rest.join("\n").contains("left alone"), "{rest:?}");
     assert_eq!(child.wait().unwrap().code(), Some(143));
     assert!(runner.run_folders().is_empty());
     drop(held);

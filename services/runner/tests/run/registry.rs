@@ -1,30 +1,26 @@
 //! Images out of registries: Debian's `docker-registry` on loopback, filled by skopeo.
 
-#[path = "../../../../crates/bencher_oci/tests/registry/real_registry.rs"]
-#[expect(dead_code, reason = "the client's own tests use the rest")]
-mod real_registry;
-
 use std::fs;
-use std::io::Write as _;
-use std::process::Stdio;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Stdio};
 
 use bencher_oci::Digest;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
+use test_support::{HTPASSWD, PASSWORD, Registry, Setup, USER};
 
 use crate::support::{Cache, Image, Ran, digest, no_image};
-use real_registry::{RealRegistry, Setup};
-
-const USER: &str = "user";
-const PASSWORD: &str = "open sesame";
-/// The line of that user (`htpasswd -nbB`).
-const HTPASSWD: &str = "user:$2y$05$SR/JEAFFLx8bXDfVzNyvF.fdp8RV6AGxMYIAuZTXRRY9NSi2ktW6u\n";
 
 /// A registry, unless this host lacks something for it.
-fn registry(setup: &Setup<'_>) -> Option<RealRegistry> {
+fn registry(setup: &Setup<'_>) -> Option<Registry> {
     if no_image() {
         return None;
     }
-    RealRegistry::start(setup)
+    Registry::start(setup).unwrap()
 }
 
 /// An image whose command says `word`.
@@ -32,8 +28,9 @@ fn saying(word: &str) -> Image {
     Image::new(&json!({"Cmd": ["echo", word]}))
 }
 
-fn push(registry: &RealRegistry, image: &Image, name: &str, options: &[&str]) {
-    registry.push(&format!("oci:{}", image.path().display()), name, options);
+fn push(registry: &Registry, image: &Image, name: &str, options: &[&str]) {
+    let source = format!("oci:{}", image.path().display());
+    registry.push(&source, name, options).unwrap();
 }
 
 /// The command of the image called `name`, on this host's kernel.
@@ -161,7 +158,7 @@ fn what_is_damaged_in_the_registry_is_not_used() {
     let layout = image.path().to_str().unwrap();
     let described = cache.run(&["inspect", "--json", layout]).exits(0).json();
     let layer = described["layers"][0]["digest"].as_str().unwrap();
-    let path = registry.blob_path(&layer.parse().unwrap());
+    let path = registry.blob_path(layer).unwrap();
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
@@ -342,4 +339,78 @@ fn names_that_are_none_and_options_that_do_not_fit() {
         let error = cache.run(words).exits(125).stderr;
         assert!(error.contains(said), "{words:?}: {error}");
     }
+}
+
+/// The runner, whose log is read.
+fn start(cache: &Cache, words: &[&str]) -> Child {
+    let mut command = cache.command(words);
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Sends a signal to a runner that waits, which ends it by itself; `seen` is of its log.
+#[track_caller]
+fn ends_at(signal: Signal, mut child: Child, mut seen: String) {
+    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    if let Some(mut log) = child.stderr.take() {
+        log.read_to_string(&mut seen).unwrap();
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(128 + signal as i32));
+    assert!(seen.contains("interrupted"), "{seen}");
+    assert!(!seen.contains("left alone"), "{seen}");
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_server() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("{}/o/r:1", server.local_addr().unwrap());
+    let cache = Cache::new();
+    for words in [
+        &["pull", &name][..],
+        &["run", "--sandbox", "none", "--image", &name],
+    ] {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let child = start(&cache, words);
+            // It is there, and hears nothing.
+            let connection = server.accept().unwrap();
+            ends_at(signal, child, String::new());
+            drop(connection);
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_another_pull() {
+    let Some(registry) = registry(&Setup::default()) else {
+        return;
+    };
+    let image = saying("waiting");
+    push(&registry, &image, "o/waiting:1", &["--preserve-digests"]);
+    let cache = Cache::new();
+    let layout = image.path().to_str().unwrap();
+    let described = cache.run(&["inspect", "--json", layout]).exits(0).json();
+    let layer = described["layers"][0]["digest"].as_str().unwrap();
+    let partial = cache.path().join("store/partial");
+    fs::create_dir_all(&partial).unwrap();
+    let file = File::create(partial.join(layer.replace(':', "-"))).unwrap();
+    let held = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| error);
+    let name = format!("{}/o/waiting:1", registry.host());
+    for words in [
+        &["pull", &name][..],
+        &["run", "--sandbox", "none", "--image", &name],
+    ] {
+        let mut child = start(&cache, words);
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        while !seen.contains("waiting for it") {
+            assert_ne!(log.read_line(&mut seen).unwrap(), 0, "{seen}");
+        }
+        child.stderr = Some(log.into_inner());
+        ends_at(Signal::SIGTERM, child, seen);
+    }
+    drop(held);
+    assert_eq!(run(&cache, &name, &[]).exits(0).text(), "waiting\n");
 }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use test_support::{Registry, Setup};
+
 use super::Arena;
 use super::peak::Traced;
-use super::registry::Registry;
 use super::rounds::{Contestant, take_turns};
 use super::statistics::{Samples, ratio, table};
 use crate::console;
@@ -28,8 +29,10 @@ const INSPECT: &str = "`runner inspect` of what is in the store";
 
 pub(crate) fn run(arena: &Arena<'_>) -> anyhow::Result<String> {
     console::heading("Pull: registry to store, and to a root filesystem");
-    let registry = Registry::start(&arena.folder.join("registry"))?;
-    registry.push(&images::path(arena.workspace, Image::Large), NAME)?;
+    let registry = Registry::start_in(&arena.folder.join("registry"), &Setup::default())?;
+    let layout = images::path(arena.workspace, Image::Large);
+    let source = format!("oci:{}", layout.display());
+    registry.push(&source, NAME, &["--preserve-digests"])?;
     let image = format!("{}/{NAME}", registry.host());
     // Each time with an empty store.
     let fresh = |what: &str, round: u32| {

@@ -18,6 +18,7 @@ mod life;
 mod metrics;
 mod network;
 mod output;
+mod registry;
 mod resources;
 mod timeouts;
 mod tuning;
@@ -25,7 +26,7 @@ mod tuning;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 21] = [
+const FAMILIES: [&[Scenario]; 22] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -36,6 +37,7 @@ const FAMILIES: [&[Scenario]; 21] = [
     command::SCENARIOS,
     environment::SCENARIOS,
     content::SCENARIOS,
+    registry::SCENARIOS,
     isolation::SCENARIOS,
     network::SCENARIOS,
     jail::SCENARIOS,

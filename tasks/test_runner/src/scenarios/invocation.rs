@@ -21,6 +21,8 @@ enum Voice {
 /// What a scenario adds to `runner run --image IMAGE`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Invocation {
+    /// The image by another name than that of the scenario's.
+    image: Option<OsString>,
     options: Vec<OsString>,
     command: Vec<OsString>,
     environment: Vec<(String, String)>,
@@ -46,6 +48,12 @@ impl Invocation {
     /// More options.
     pub(crate) fn options<I: IntoIterator<Item: Into<OsString>>>(&mut self, words: I) -> &mut Self {
         self.options.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// The image called `name`, instead of the scenario's.
+    pub(crate) fn of(&mut self, name: &str) -> &mut Self {
+        self.image = Some(name.into());
         self
     }
 
@@ -110,6 +118,7 @@ impl Invocation {
         {
             runner.arg("--firecracker").arg(firecracker);
         }
+        let image = self.image.as_deref().unwrap_or(image.as_os_str());
         runner.arg("--image").arg(image);
         if self.has_result {
             runner.arg("--result").arg(folder.join(RESULT));
@@ -193,6 +202,15 @@ mod tests {
                 format!("run --quiet {options} --image /image --result /folder/result.json");
             assert_eq!(line, expected);
         }
+    }
+
+    #[test]
+    fn another_image_takes_the_place_of_the_scenarios() {
+        let mut invocation = Invocation::new();
+        invocation.of("host/name");
+        let line = line(&invocation, Backend::Host);
+        assert!(line.contains(" --image host/name "), "{line}");
+        assert!(!line.contains("/image"), "{line}");
     }
 
     #[test]

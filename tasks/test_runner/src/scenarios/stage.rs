@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -46,6 +47,12 @@ pub(crate) struct Stage<'a> {
 
 /// The folder of a stage that is the runner's state folder.
 const STATE: &str = "state";
+
+/// The folder of a stage that is the runner's cache, where that is its own.
+const CACHE: &str = "cache";
+
+/// What a cache of its own shares with the others, as it takes long to make.
+const SHARED: [&str; 2] = ["kernels", "initramfs"];
 
 /// The folder of a stage for processes beside a runner.
 const COMPANIONS: &str = "companions";
@@ -215,6 +222,29 @@ impl<'a> Stage<'a> {
     /// Everything of the scenario's own.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The scenario's image, as skopeo names it.
+    pub(crate) fn image_for_skopeo(&self) -> String {
+        let transport = if self.image.is_dir() {
+            "oci"
+        } else {
+            "docker-archive"
+        };
+        format!("{transport}:{}", self.image.display())
+    }
+
+    /// From here on the runner's cache has kernels, and nothing else.
+    pub(crate) fn empty_store(&mut self) -> anyhow::Result<()> {
+        let cache = self.folder.join(CACHE);
+        fs::create_dir_all(&cache)?;
+        for shared in SHARED {
+            let theirs = self.runner.cache().join(shared);
+            fs::create_dir_all(&theirs)?;
+            symlink(&theirs, cache.join(shared))?;
+        }
+        self.runner = self.runner.with_cache(cache);
+        Ok(())
     }
 
     fn run_folder(&self, index: usize) -> PathBuf {

@@ -5,16 +5,14 @@
 
 use std::io::{self, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::Credentials;
-use crate::Excerpt;
 use crate::registry::Secret;
+use crate::{Cancellation, Excerpt, LeftAlone};
 
 /// The most that a helper may say.
 const MAX_OUTPUT: u64 = 1 << 20;
@@ -45,6 +43,14 @@ pub enum HelperError {
         /// How long it was given.
         limit: Duration,
     },
+    /// It was not waited for.
+    #[error("docker-credential-{name} was left alone: {error}")]
+    LeftAlone {
+        /// The helper's name.
+        name: String,
+        /// Why.
+        error: LeftAlone,
+    },
     /// It failed. What it said is not shown, as it might be a secret.
     #[error("docker-credential-{name} failed ({status}): log in again")]
     Failed {
@@ -74,6 +80,7 @@ pub(super) fn ask(
     name: &str,
     server: &str,
     limit: Duration,
+    cancellation: &Cancellation,
 ) -> Result<Option<Credentials>, HelperError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_plain) {
@@ -90,16 +97,18 @@ pub(super) fn ask(
         .stderr(Stdio::null())
         .spawn()
         .map_err(start_error)?;
-    let result = converse(&mut child, server, limit);
-    // A helper that closed its output and stays is not waited for.
-    if result.is_none() {
+    let result = converse(&mut child, server, limit, cancellation);
+    if result.is_err() {
         let _ = child.kill();
     }
     let status = child.wait().map_err(start_error)?;
-    let Some(output) = result else {
+    let output = result.map_err(|error| {
         let name = name.to_owned();
-        return Err(HelperError::TimedOut { name, limit });
-    };
+        match error {
+            LeftAlone::TimedOut => HelperError::TimedOut { name, limit },
+            error => HelperError::LeftAlone { name, error },
+        }
+    })?;
     if !status.success() {
         if output.trim_ascii() == NOT_FOUND.as_bytes() {
             return Ok(None);
@@ -114,20 +123,26 @@ pub(super) fn ask(
     })
 }
 
-/// Everything that the helper writes; `None` if it takes too long.
-fn converse(child: &mut Child, server: &str, limit: Duration) -> Option<Zeroizing<Vec<u8>>> {
-    let (mut stdin, stdout) = (child.stdin.take()?, child.stdout.take()?);
-    // One that does not read its input tells so by what it answers.
-    let _ = stdin.write_all(server.as_bytes());
-    drop(stdin);
-    let (send, receive) = channel();
-    thread::spawn(move || {
+/// Everything that the helper writes.
+fn converse(
+    child: &mut Child,
+    server: &str,
+    limit: Duration,
+    cancellation: &Cancellation,
+) -> Result<Zeroizing<Vec<u8>>, LeftAlone> {
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    let server = server.to_owned();
+    let converse = move || {
         let mut output = Zeroizing::new(Vec::new());
-        let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut output);
-        // Nobody listens any more after the time-out.
-        let _ = send.send(output);
-    });
-    receive.recv_timeout(limit).ok()
+        if let (Some(mut stdin), Some(stdout)) = (stdin, stdout) {
+            // One that does not read its input tells so by what it answers.
+            let _ = stdin.write_all(server.as_bytes());
+            drop(stdin);
+            let _ = stdout.take(MAX_OUTPUT).read_to_end(&mut output);
+        }
+        output
+    };
+    cancellation.beside("credential-helper", Some(limit), converse)
 }
 
 fn read_answer(output: &[u8]) -> serde_json::Result<Option<Credentials>> {
@@ -169,7 +184,7 @@ mod tests {
     #[test]
     fn a_helper_has_a_plain_name_and_has_to_be_there() {
         let ask = |name| {
-            ask(name, "x", Duration::from_secs(1))
+            ask(name, "x", Duration::from_secs(1), &Cancellation::default())
                 .unwrap_err()
                 .to_string()
         };

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::auth_file::{self, Found};
 use super::{AuthFileError, Credentials, HelperError, helper};
+use crate::Cancellation;
 use crate::registry::RegistryReference;
 
 /// The largest file that is read.
@@ -84,11 +85,16 @@ impl AuthFiles {
         }
     }
 
-    /// The credentials for the registry of `image`.
+    /// The credentials for the registry of `image`. A helper is waited for until `cancellation` ends
+    /// that.
     ///
     /// # Errors
     /// A [`CredentialError`]: the first file that there is for the registry is of no use.
-    pub fn find(&self, image: &RegistryReference) -> Result<Credentials, CredentialError> {
+    pub fn find(
+        &self,
+        image: &RegistryReference,
+        cancellation: &Cancellation,
+    ) -> Result<Credentials, CredentialError> {
         for path in &self.paths {
             let Some(bytes) = read(path)? else { continue };
             let found = auth_file::find(&bytes, image).map_err(|error| CredentialError::File {
@@ -99,7 +105,7 @@ impl AuthFiles {
                 None => {}
                 Some(Found::Credentials(credentials)) => return Ok(credentials),
                 Some(Found::Helper { name, server }) => {
-                    let answer = helper::ask(&name, &server, HELPER_LIMIT);
+                    let answer = helper::ask(&name, &server, HELPER_LIMIT, cancellation);
                     let answer = answer.map_err(|error| CredentialError::Helper {
                         path: path.clone(),
                         error,
@@ -197,7 +203,11 @@ mod tests {
         let files = AuthFiles {
             paths: ["0", "1", "2", "3"].map(path).to_vec(),
         };
-        let find = |image: &str| files.find(&image.parse().unwrap()).unwrap();
+        let find = |image: &str| {
+            files
+                .find(&image.parse().unwrap(), &Cancellation::default())
+                .unwrap()
+        };
         assert_eq!(
             find("a.io/r"),
             Credentials::Password {
@@ -218,7 +228,7 @@ mod tests {
         };
         assert_eq!(
             files
-                .find(&"a.io/r".parse().unwrap())
+                .find(&"a.io/r".parse().unwrap(), &Cancellation::default())
                 .unwrap_err()
                 .to_string(),
             format!(

@@ -135,8 +135,10 @@ fn the_index_of_a_fetched_platform_is_an_image() {
     let host = Platform::host();
     let add = |name: &str, bytes: &str| {
         let digest = Digest::sha256(bytes.as_bytes());
-        let Ingestion::Missing(mut ingest) =
-            fixture.store.ingest(&digest, bytes.len() as u64).unwrap()
+        let Ingestion::Missing(mut ingest) = fixture
+            .store
+            .ingest(&digest, bytes.len() as u64, &never())
+            .unwrap()
         else {
             panic!("it is new");
         };

@@ -9,7 +9,7 @@ use super::*;
 const CONTENT: &[u8] = b"what a blob holds";
 
 fn missing(store: &Store, digest: &Digest, size: usize) -> Ingest {
-    match store.ingest(digest, size as u64).unwrap() {
+    match store.ingest(digest, size as u64, &never()).unwrap() {
         Ingestion::Missing(ingest) => *ingest,
         Ingestion::Present(_) => panic!("it is there"),
     }
@@ -17,7 +17,7 @@ fn missing(store: &Store, digest: &Digest, size: usize) -> Ingest {
 
 fn is_present(store: &Store, digest: &Digest, size: usize) -> bool {
     matches!(
-        store.ingest(digest, size as u64).unwrap(),
+        store.ingest(digest, size as u64, &never()).unwrap(),
         Ingestion::Present(_)
     )
 }
@@ -123,13 +123,36 @@ fn what_is_too_short_is_kept_and_what_can_not_be_resumed_starts_again() {
 }
 
 #[test]
+fn who_waits_for_another_writer_can_be_told_to_end() {
+    let Fixture {
+        folder: _folder,
+        store,
+    } = Fixture::new();
+    let digest = Digest::sha256(CONTENT);
+    let writer = missing(&store, &digest, CONTENT.len());
+    let cancellation = Cancellation::default();
+    let (send, ended) = channel();
+    thread::spawn({
+        let (store, digest, cancellation) = (store.clone(), digest.clone(), cancellation.clone());
+        move || send.send(store.ingest(&digest, CONTENT.len() as u64, &cancellation))
+    });
+    cancellation.cancel();
+    let hopeless = std::time::Duration::from_mins(2);
+    let ended = ended.recv_timeout(hopeless).unwrap();
+    assert!(matches!(ended, Err(StoreError::Cancelled)), "{ended:?}");
+    // What was left alone does not keep the lock.
+    drop(writer);
+    missing(&store, &digest, CONTENT.len());
+}
+
+#[test]
 fn a_writer_that_verifies_is_given_what_there_is_and_trusted() {
     let Fixture {
         folder: _folder,
         store,
     } = Fixture::new();
     let digest = Digest::sha256(CONTENT);
-    let begin = || match store.ingest_verified(&digest, CONTENT.len() as u64) {
+    let begin = || match store.ingest_verified(&digest, CONTENT.len() as u64, &never()) {
         Ok(Ingestion::Missing(ingest)) => ingest,
         other => panic!("{other:?}"),
     };
@@ -190,7 +213,7 @@ fn a_blob_of_another_length_is_not_taken_for_it() {
     let mut ingest = missing(&store, &digest, CONTENT.len());
     ingest.write(CONTENT).unwrap();
     ingest.commit().unwrap();
-    let error = store.ingest(&digest, 1).unwrap_err().to_string();
+    let error = store.ingest(&digest, 1, &never()).unwrap_err().to_string();
     assert!(
         error.contains("has 17 bytes in the store, the image says 1"),
         "{error}"

@@ -6,14 +6,13 @@ mod removing;
 mod verify;
 
 use std::fs;
-use std::sync::atomic::AtomicBool;
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
 use crate::document::{OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
-use crate::{Image, ImageOptions, ImageReference, Platform};
+use crate::{Cancellation, Image, ImageOptions, ImageReference, Platform};
 
 /// A store in a folder of its own.
 struct Fixture {
@@ -68,8 +67,8 @@ impl Fixture {
     }
 }
 
-fn never() -> AtomicBool {
-    AtomicBool::new(false)
+fn never() -> Cancellation {
+    Cancellation::default()
 }
 
 /// A layout folder with one image, whose layers are these texts: nobody unpacks them.

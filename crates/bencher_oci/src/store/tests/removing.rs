@@ -83,7 +83,11 @@ fn blobs_that_nobody_has_go_unless_someone_adds_them() {
     let image = fixture.add("a", &["one"]);
     let write = |bytes: &[u8]| {
         let digest = Digest::sha256(bytes);
-        match fixture.store.ingest(&digest, bytes.len() as u64).unwrap() {
+        match fixture
+            .store
+            .ingest(&digest, bytes.len() as u64, &never())
+            .unwrap()
+        {
             Ingestion::Missing(mut ingest) => {
                 ingest.write(bytes).unwrap();
                 ingest.commit().unwrap()
@@ -112,7 +116,7 @@ fn blobs_that_nobody_has_go_unless_someone_adds_them() {
 fn partial_blobs_go_unless_they_are_being_written() {
     let fixture = Fixture::new();
     let digest = Digest::sha256(b"whole");
-    let Ingestion::Missing(mut ingest) = fixture.store.ingest(&digest, 5).unwrap() else {
+    let Ingestion::Missing(mut ingest) = fixture.store.ingest(&digest, 5, &never()).unwrap() else {
         panic!("it is new");
     };
     ingest.write(b"who").unwrap();

@@ -1,0 +1,11 @@
+//! What the tests of several crates share. Nothing that is shipped depends on it.
+
+mod alone;
+mod buildah;
+mod certificates;
+pub mod programs;
+mod registry;
+
+pub use alone::alone;
+pub use buildah::Buildah;
+pub use registry::{HTPASSWD, ISSUER, PASSWORD, Registry, SERVICE, Setup, USER};
