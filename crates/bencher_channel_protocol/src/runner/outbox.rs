@@ -42,6 +42,17 @@ impl Letter {
         }
     }
 
+    /// What is to be on disk while a job runs: if the runner is started anew and finds it there, the job
+    /// ended with the one before.
+    pub fn abandoned(job: Uuid, limit: usize) -> Self {
+        let failed = Terminal::Failed {
+            job,
+            results: Vec::new(),
+            error: "the runner ended while the job ran, and was started again".to_owned(),
+        };
+        Self::new(failed, false, limit)
+    }
+
     /// The job.
     pub fn job(&self) -> Uuid {
         self.terminal.job()
