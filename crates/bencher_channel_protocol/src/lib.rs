@@ -47,6 +47,7 @@ mod key;
 mod live;
 mod output;
 mod poll;
+pub mod runner;
 mod runner_message;
 mod server_message;
 mod spec;

@@ -2,13 +2,20 @@
 
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
-/// The signals by which a user stops what the runner does.
+/// The wishes by which a user stops what the runner does.
 #[derive(Debug)]
-pub struct Interrupts {
-    interrupt: Stream,
-    terminate: Stream,
-    hangup: Stream,
+pub struct Interrupts(Source);
+
+#[derive(Debug)]
+enum Source {
+    Signals {
+        interrupt: Stream,
+        terminate: Stream,
+        hangup: Stream,
+    },
+    Orders(UnboundedReceiver<Signal>),
 }
 
 impl Interrupts {
@@ -18,20 +25,36 @@ impl Interrupts {
     ///
     /// When the kernel refuses a handler.
     pub fn catch() -> std::io::Result<Self> {
-        Ok(Self {
+        Ok(Self(Source::Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
-        })
+        }))
+    }
+
+    /// What is sent here takes the place of signals, which someone else receives.
+    pub(crate) fn ordered(orders: UnboundedReceiver<Signal>) -> Self {
+        Self(Source::Orders(orders))
     }
 
     /// The next signal. Safe to cancel and to call again.
     pub async fn next(&mut self) -> Signal {
-        // A stream of signals has no end.
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::SIGINT,
-            _ = self.terminate.recv() => Signal::SIGTERM,
-            _ = self.hangup.recv() => Signal::SIGHUP,
+        match &mut self.0 {
+            // A stream of signals has no end.
+            Source::Signals {
+                interrupt,
+                terminate,
+                hangup,
+            } => tokio::select! {
+                _ = interrupt.recv() => Signal::SIGINT,
+                _ = terminate.recv() => Signal::SIGTERM,
+                _ = hangup.recv() => Signal::SIGHUP,
+            },
+            Source::Orders(orders) => match orders.recv().await {
+                Some(signal) => signal,
+                // Nobody is left who could order anything.
+                None => std::future::pending().await,
+            },
         }
     }
 }

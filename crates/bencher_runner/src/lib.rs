@@ -32,6 +32,7 @@ pub mod setup;
 mod slots;
 pub mod tuning;
 pub mod units;
+pub mod up;
 pub mod validity;
 
 pub use download::{DownloadError, PinnedUrl};

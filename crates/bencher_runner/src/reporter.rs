@@ -4,7 +4,17 @@ use std::fmt::Debug;
 
 use crate::result::Iteration;
 
-/// Receives the runner's own log and progress. The command's output never comes here.
+/// Where a command writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Receives the runner's own log and progress. The command's output comes here only for who asked for
+/// that.
 pub trait Reporter: Debug + Send + Sync {
     /// A detail for someone who looks for a fault.
     fn debug(&self, message: &str);
@@ -23,6 +33,11 @@ pub trait Reporter: Debug + Send + Sync {
     fn part(&self, _name: &str, _done: u64, _total: u64) {}
     /// None of them comes any more.
     fn end_parts(&self) {}
+    /// The command of an iteration, of these words, has begun.
+    fn started(&self, _command: &[Vec<u8>]) {}
+    /// The command has written something. Only who asked for it
+    /// ([`LiveOutput::Reporter`](crate::run::LiveOutput)) hears of that.
+    fn output(&self, _stream: OutputStream, _bytes: &[u8]) {}
     /// An iteration is over; `metrics_line` is the line that tooling looks for on standard error.
     fn iteration(&self, iteration: &Iteration, metrics_line: &str);
 }

@@ -9,6 +9,7 @@ mod network;
 mod registry;
 mod run;
 mod tuning;
+mod up;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub(crate) use network::WayOut;
 pub(crate) use registry::{PullOptions, When};
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
+pub(crate) use up::{JobSandbox, Up};
 
 /// Run the command of an OCI image in a fresh microVM and get exactly what it produced.
 #[derive(Debug, Parser)]
@@ -72,6 +74,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run an image's command here, now
     Run(Box<Run>),
+    /// Claim jobs from a server and run them one at a time, until told to stop
+    Up(Box<Up>),
     /// Fetch an image from its registry into the store
     Pull(Box<Pull>),
     /// Say what an image is
@@ -161,6 +165,13 @@ mod tests {
         let mut command = Arguments::command().term_width(100);
         let run = command.find_subcommand_mut("run").unwrap();
         insta::assert_snapshot!(run.render_help());
+    }
+
+    #[test]
+    fn help_for_up() {
+        let mut command = Arguments::command().term_width(100);
+        let up = command.find_subcommand_mut("up").unwrap();
+        insta::assert_snapshot!(up.render_help());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod save;
 mod setup;
 mod terminal;
 mod tune;
+mod up;
 mod work;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Up(command) => up::run(*command, &arguments.global, terminal),
         Command::Pull(command) => pull::run(&command, &arguments.global, terminal),
         Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
         Command::Save(command) => save::run(command, &arguments.global, terminal),

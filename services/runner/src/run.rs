@@ -1,9 +1,9 @@
 //! `runner run`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bencher_oci::CommandOverrides;
-use bencher_output_protocol::LogLevel;
 use bencher_runner::kernel::KernelSource;
 use bencher_runner::machine::{self, CpuTemplate, HugePages};
 use bencher_runner::run::{
@@ -11,7 +11,7 @@ use bencher_runner::run::{
 };
 use bencher_runner::{Directories, Interrupts, PinnedUrl, Reporter};
 
-use crate::arguments::{Clock, Format, Global, Run, Sandbox, SandboxLogLevel};
+use crate::arguments::{Clock, Format, Global, Run, Sandbox};
 use crate::terminal::Terminal;
 use crate::{FAILED, Start};
 
@@ -93,7 +93,10 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         prefault: arguments.machine.prefault,
         disk: arguments.machine.disk,
         page_cache: arguments.machine.page_cache(),
-        kernel: kernel_source(arguments)?,
+        kernel: kernel_source(
+            arguments.machine.kernel.as_deref(),
+            arguments.machine.kernel_modules.clone(),
+        )?,
         command: CommandOverrides {
             entrypoint: arguments.entrypoint.clone(),
             cmd,
@@ -116,11 +119,7 @@ fn spec(arguments: &Run, global: &Global, start: Start) -> Result<RunSpec, Strin
         cool_down: arguments.cool_down,
         tuning: arguments.tuning.policy(),
         limits: limits(arguments, clock),
-        guest_log_level: match arguments.sandbox_log_level {
-            SandboxLogLevel::Warning => LogLevel::Warning,
-            SandboxLogLevel::Info => LogLevel::Info,
-            SandboxLogLevel::Debug => LogLevel::Debug,
-        },
+        guest_log_level: arguments.sandbox_log_level.level(),
         directories,
         process_start: start.instant,
         tsc: start.tsc,
@@ -155,9 +154,12 @@ pub(crate) fn directories(global: &Global) -> Directories {
     Directories::resolve(global.cache_dir.clone(), global.state_dir.clone())
 }
 
-fn kernel_source(arguments: &Run) -> Result<KernelSource, String> {
-    let modules = arguments.machine.kernel_modules.clone();
-    match &arguments.machine.kernel {
+/// Where the guest's kernel comes from.
+pub(crate) fn kernel_source(
+    kernel: Option<&str>,
+    modules: Option<PathBuf>,
+) -> Result<KernelSource, String> {
+    match kernel {
         None => Ok(KernelSource::Any),
         Some(text) if PinnedUrl::looks_like(text) => {
             let url = text

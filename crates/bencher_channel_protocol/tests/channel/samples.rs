@@ -249,12 +249,10 @@ pub(crate) fn result(stdout: &str) -> IterationOutput {
     }
 }
 
-pub(crate) fn files(files: &[(&str, &str)]) -> Option<BTreeMap<String, String>> {
+pub(crate) fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     let owned = |text: &&str| (*text).to_owned();
-    Some(
-        files
-            .iter()
-            .map(|(path, text)| (owned(path), owned(text)))
-            .collect(),
-    )
+    let files = files.iter();
+    files
+        .map(|(path, text)| (owned(path), owned(text)))
+        .collect()
 }

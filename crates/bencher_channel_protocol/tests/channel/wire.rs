@@ -54,7 +54,7 @@ fn what_a_runner_says() {
                         exit_code: 0,
                         stdout: Some("out\n".to_owned()),
                         stderr: None,
-                        output: files(&[("/r.json", "{}"), (RESERVED_OUTPUT, "{}")]),
+                        output: Some(files(&[("/r.json", "{}"), (RESERVED_OUTPUT, "{}")])),
                     },
                     IterationOutput {
                         exit_code: -1,

@@ -15,6 +15,7 @@ use super::supervisor::{Action, Cause, Event, Supervisor, Times};
 use super::verdict;
 use super::witness::{Instruments, Witness};
 use crate::machine::{Machine, MachineError};
+use crate::reporter::OutputStream;
 use crate::result::Iteration;
 use crate::{Interrupts, Reporter};
 
@@ -178,16 +179,23 @@ async fn handle(
         }
         GuestMessage::Started { .. } => {
             record.moments.started = Some(now);
+            plan.reporter.started(&plan.orders.arguments);
             event = Event::Started;
         }
         GuestMessage::Stdout(bytes) => {
             let kept = record.stdout(bytes)?;
+            if plan.live == LiveOutput::Reporter {
+                plan.reporter.output(OutputStream::Stdout, kept);
+            }
             control
                 .write(&mut outputs.stdout, kept, plan.reporter)
                 .await;
         }
         GuestMessage::Stderr(bytes) => {
             let kept = record.stderr(bytes)?;
+            if plan.live == LiveOutput::Reporter {
+                plan.reporter.output(OutputStream::Stderr, kept);
+            }
             control
                 .write(&mut outputs.stderr, kept, plan.reporter)
                 .await;

@@ -11,6 +11,8 @@ pub enum LiveOutput {
     Both,
     /// Nowhere: it is in the result.
     None,
+    /// To the reporter, and the result document does not go to standard output either.
+    Reporter,
 }
 
 /// One of the runner's own outputs.

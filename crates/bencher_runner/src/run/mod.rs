@@ -40,6 +40,7 @@ pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
 pub use page_cache::PageCache;
 pub use quiet::give_back_left_over;
+pub(crate) use quiet::put_back_left_over;
 pub use repetition::OnSuspect;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
@@ -159,7 +160,7 @@ async fn get_ready(
         let clean_up_after = iteration_folder::clean_up_after;
         let folder = Scratch::create(&runs, "run-", for_work.as_ref(), clean_up_after);
         network::remove_left_over(for_work.as_ref());
-        quiet::put_back_left_over(for_work.as_ref());
+        put_back_left_over(for_work.as_ref());
         folder
     })
     .await??;

@@ -49,7 +49,7 @@ impl<'a> Report<'a> {
     /// Whether anybody is to see the document.
     pub(crate) fn is_wanted(&self) -> bool {
         self.spec.result_file.is_some()
-            || self.spec.output_folder.is_some()
+            || (self.spec.output_folder.is_some() && self.spec.live != LiveOutput::Reporter)
             || self.spec.live == LiveOutput::None
     }
 

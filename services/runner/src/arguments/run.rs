@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bencher_output_protocol::LogLevel;
 use bencher_runner::run::OnSuspect;
 use bencher_runner::units::{ByteSize, parse_duration};
 use clap::{ArgAction, Args, ValueEnum};
@@ -192,4 +193,15 @@ pub(crate) enum SandboxLogLevel {
     Info,
     /// Details
     Debug,
+}
+
+impl SandboxLogLevel {
+    /// The same for the guest.
+    pub(crate) fn level(self) -> LogLevel {
+        match self {
+            Self::Warning => LogLevel::Warning,
+            Self::Info => LogLevel::Info,
+            Self::Debug => LogLevel::Debug,
+        }
+    }
 }

@@ -1,0 +1,198 @@
+//! The runner's side of the channel as a state machine without I/O: inputs in, effects out.
+//!
+//! ```text
+//!            Connect              Connected                    Job
+//!  (start) ----------> waiting --------------> asking ------------------> working
+//!                       ^   ^                  |    ^                      |    |
+//!                       |   '-- Disconnected --'    |          Cancel,     |    | Ended
+//!                       |                           |          Deadline,   |    |
+//!                       |  acknowledged, or not     |          Drain, Stop |    v
+//!                       |  within a few seconds     |             Kill <---'  Persist, send
+//!                       |                           |                           |
+//!                       '------ Disconnected ------ delivering <----------------'
+//!
+//!  asking --Update--> updating (the driver becomes another program; or UpdateFailed --> waiting)
+//! ```
+//!
+//! The link, the work and the outbox are independent of each other: a lost connection does not touch
+//! the work, and what was not acknowledged stays in the outbox over connections, jobs and restarts. So
+//! the states above are not variables, but what follows from these three and from whether the runner
+//! is to stop.
+//!
+//! What is promised, whatever the order of inputs:
+//!
+//! * There is one job at a time, and one terminal message for it. It is persisted before it is sent, and
+//!   forgotten when it is acknowledged.
+//! * On each new connection what was not acknowledged is sent before `ready`.
+//! * From the claim to the terminal message there is a heartbeat each second while there is a connection.
+//! * A job that is canceled before it has ended ends as canceled.
+//! * After a stop order there is no `ready`, and the end comes within the drain timeout.
+//!
+//! Acknowledgements do not say what they are for, but come in order. So what is expected is kept in
+//! a queue: the answer to a late heartbeat must not pass for that of a result.
+
+mod delivery;
+mod effect;
+mod input;
+mod link;
+mod outbox;
+mod stopping;
+mod work;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+pub use effect::{Effect, Exit, Level, Timer};
+pub use input::{Ending, Input};
+pub use outbox::Letter;
+
+use crate::{Checksum, PollTimeout, RunnerInfo};
+use link::Link;
+use stopping::Stopping;
+use work::Work;
+
+/// How long an acknowledgement of a terminal message is waited for.
+pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(5);
+/// The time between two heartbeats.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// How long beyond the poll timeout an idle runner waits for an answer.
+pub const POLL_MARGIN: Duration = Duration::from_secs(10);
+/// How long a server may leave heartbeats without an answer before the connection counts as lost.
+pub const SILENCE: Duration = Duration::from_secs(15);
+/// How long beyond its timeout a job may take before the runner ends it. A job's iterations have
+/// their own timeouts, which should have come first.
+pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
+
+/// What does not change while a runner runs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long the server may wait for a job.
+    pub poll_timeout: PollTimeout,
+    /// What the runner is; `None` where it does not want to be updated.
+    pub info: Option<RunnerInfo>,
+    /// How long a job may go on after a stop order.
+    pub drain_timeout: Duration,
+    /// The longest message that the server takes, in bytes.
+    pub message_limit: usize,
+    /// Programs that were tried and given up.
+    pub rejected: Vec<Checksum>,
+}
+
+/// The runner's side of the channel.
+#[derive(Debug)]
+pub struct Machine {
+    settings: Settings,
+    /// The connection, while there is one.
+    link: Option<Link>,
+    work: Option<Work>,
+    outbox: VecDeque<Letter>,
+    stopping: Stopping,
+    activity: Activity,
+    history: History,
+    effects: Vec<Effect>,
+}
+
+/// Whether the machine takes part in anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Activity {
+    /// It does.
+    Serving,
+    /// The driver is about to become another program.
+    Updating,
+    /// It has ended.
+    Over,
+}
+
+/// What came of earlier connections.
+#[derive(Debug, Default)]
+struct History {
+    /// Connections in a row that came to nothing.
+    failures: u32,
+    /// Whether the server has ever said anything.
+    was_heard: bool,
+    /// Whether a failure in a row was told.
+    was_told: bool,
+}
+
+impl Machine {
+    /// A machine that is about to connect. `outbox` is what was not acknowledged before a restart, the
+    /// oldest first.
+    pub fn new(settings: Settings, outbox: Vec<Letter>) -> (Self, Vec<Effect>) {
+        let mut machine = Self {
+            settings,
+            link: None,
+            work: None,
+            outbox: outbox.into(),
+            stopping: Stopping::No,
+            activity: Activity::Serving,
+            history: History::default(),
+            effects: Vec::new(),
+        };
+        machine.effects.push(Effect::Connect {
+            after: Duration::ZERO,
+            spread: Duration::ZERO,
+        });
+        let effects = std::mem::take(&mut machine.effects);
+        (machine, effects)
+    }
+
+    /// Takes an input and returns what is to be done about it, in this order. After
+    /// [`Effect::Exit`] there is nothing any more.
+    pub fn handle(&mut self, input: Input) -> Vec<Effect> {
+        if self.activity != Activity::Over {
+            self.take(input);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Connected => self.connected(),
+            Input::Disconnected(ending) => self.disconnected(&ending),
+            Input::Received(message) => self.received(message),
+            Input::Fired(timer) => self.fired(timer),
+            Input::SetUp => self.set_up(),
+            Input::Output {
+                iteration,
+                stream,
+                text,
+            } => self.output(iteration, stream, text),
+            Input::Ended { results, error } => self.ended(results, error),
+            Input::Stop => self.stop(),
+            Input::UpdateFailed { checksum, error } => self.update_failed(checksum, &error),
+        }
+    }
+
+    fn fired(&mut self, timer: Timer) {
+        match timer {
+            Timer::Heartbeat => self.heartbeat(),
+            Timer::Idle => self.poll_is_over(),
+            Timer::Acknowledge => self.not_acknowledged(),
+            Timer::Silence => self.server_is_silent(),
+            Timer::Deadline => self.job_is_over_time(),
+            Timer::Drain => self.drained(),
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    fn say(&mut self, level: Level, text: impl Into<String>) {
+        let text = text.into();
+        self.effects.push(Effect::Say { level, text });
+    }
+
+    fn arm(&mut self, timer: Timer, after: Duration) {
+        self.effects.push(Effect::Arm { timer, after });
+    }
+
+    fn disarm(&mut self, timer: Timer) {
+        self.effects.push(Effect::Disarm(timer));
+    }
+
+    fn exit(&mut self, exit: Exit) {
+        self.activity = Activity::Over;
+        self.effects.push(Effect::Exit(exit));
+    }
+}

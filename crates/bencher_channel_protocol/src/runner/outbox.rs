@@ -1,0 +1,116 @@
+//! Terminal messages on their way.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{RunnerMessage, Terminal};
+
+/// The least that a message is cut to after the server has reset connections over it, in bytes.
+const LEAST_LIMIT: usize = 64 * 1024;
+
+/// A terminal message that was not acknowledged yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    terminal: Terminal,
+    /// Whether the server has not acknowledged that the job runs: it takes no `completed` before.
+    needs_running: bool,
+    /// How long the text may be.
+    limit: usize,
+    /// How often connections ended over it.
+    pub(super) attempts: u32,
+    /// Whether it was sent on this connection.
+    pub(super) is_sent: bool,
+}
+
+/// What is kept of a letter over restarts.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    needs_running: bool,
+    /// A message of the protocol.
+    message: String,
+}
+
+impl Letter {
+    /// A letter with a message of at most `limit` bytes.
+    pub(super) fn new(terminal: Terminal, needs_running: bool, limit: usize) -> Self {
+        Self {
+            terminal,
+            needs_running,
+            limit,
+            attempts: 0,
+            is_sent: false,
+        }
+    }
+
+    /// What is to be on disk while a job runs: if the runner is started anew and finds it there, the job
+    /// ended with the one before.
+    pub fn abandoned(job: Uuid, limit: usize) -> Self {
+        let failed = Terminal::Failed {
+            job,
+            results: Vec::new(),
+            error: "the runner ended while the job ran, and was started again".to_owned(),
+        };
+        Self::new(failed, false, limit)
+    }
+
+    /// The job.
+    pub fn job(&self) -> Uuid {
+        self.terminal.job()
+    }
+
+    /// The message, as it is if nothing is cut.
+    pub fn terminal(&self) -> &Terminal {
+        &self.terminal
+    }
+
+    /// The letter as the text of a file.
+    pub fn to_file(&self) -> String {
+        let message = RunnerMessage::from(self.terminal.clone()).encode();
+        crate::decode::encode(&Kept {
+            needs_running: self.needs_running,
+            message,
+        })
+    }
+
+    /// The letter that a file holds, for a server that takes messages of at most `limit` bytes; `None`
+    /// if it holds none.
+    pub fn from_file(text: &str, limit: usize) -> Option<Self> {
+        let kept: Kept = serde_json::from_str(text).ok()?;
+        let message = RunnerMessage::decode(&kept.message).ok()?;
+        let terminal = message.into_terminal().ok()?;
+        Some(Self::new(terminal, kept.needs_running, limit))
+    }
+
+    /// Whether `running` is to be sent before it. Where that has not helped it is left out, and tried
+    /// again: a server that does not know the job wants none.
+    pub(super) fn is_after_running(&self) -> bool {
+        let is_completed = matches!(self.terminal, Terminal::Completed { .. });
+        is_completed && self.needs_running && self.attempts.is_multiple_of(2)
+    }
+
+    /// The server has given the job out once more, and does not know that it ran.
+    pub(super) fn is_claimed_again(&mut self) {
+        self.needs_running = true;
+        self.attempts = 0;
+    }
+
+    pub(super) fn running_was_acknowledged(&mut self) {
+        self.needs_running = false;
+    }
+
+    /// The text to send. A limit that is too small for any message is passed over.
+    pub(super) fn text(&self) -> (String, bool) {
+        match self.terminal.clone().encode_within(self.limit) {
+            Ok(encoded) => (encoded.text, encoded.is_cut),
+            Err(_) => (RunnerMessage::from(self.terminal.clone()).encode(), false),
+        }
+    }
+
+    /// The connection was reset over it: it may have been too long.
+    pub(super) fn shorten(&mut self) {
+        let length = self.text().0.len();
+        if length > LEAST_LIMIT {
+            self.limit = (length / 2).max(LEAST_LIMIT);
+        }
+    }
+}

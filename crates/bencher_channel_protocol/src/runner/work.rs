@@ -1,0 +1,237 @@
+//! The job.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::link::Expected;
+use super::{DEADLINE_MARGIN, Effect, HEARTBEAT_EVERY, Level, Machine, SILENCE, Timer};
+use crate::{IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
+
+/// The job that runs.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) job: Uuid,
+    timeout: Duration,
+    /// Whether the benchmark has started.
+    is_set_up: bool,
+    /// Whether the server has acknowledged that.
+    pub(super) is_running_known: bool,
+    wants_output: bool,
+    /// Why it is being killed.
+    fate: Option<Fate>,
+}
+
+/// Why a job is being killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// The server wants it.
+    Canceled,
+    /// It takes too long.
+    OverTime,
+    /// The runner is to stop.
+    Stopped,
+}
+
+impl Machine {
+    /// The server has given this runner a job.
+    pub(super) fn claimed(&mut self, job: Box<Job>) {
+        let uuid = job.uuid;
+        match &self.work {
+            Some(work) if work.job == uuid => {
+                self.say(Level::Debug, format!("the job {uuid} is running already"));
+                return;
+            }
+            Some(work) => {
+                let error = format!("the runner is busy with the job {}", work.job);
+                self.refuse(uuid, error);
+                return;
+            }
+            None => {}
+        }
+        if self.has_ended(uuid) {
+            return;
+        }
+        if self.stopping.is_ordered() {
+            self.refuse(uuid, "the runner is stopping".to_owned());
+            return;
+        }
+        self.say(Level::Info, format!("the job {uuid} is claimed"));
+        self.work = Some(Work {
+            job: uuid,
+            timeout: Duration::from_secs(job.timeout.into()),
+            is_set_up: false,
+            is_running_known: false,
+            wants_output: job.live_output,
+            fate: None,
+        });
+        self.effect(Effect::Start(job));
+        self.resume_work();
+    }
+
+    /// Whether the job that the server gives out has run, without the server having heard of its end:
+    /// it hears of it once more.
+    fn has_ended(&mut self, job: Uuid) -> bool {
+        let position = self.outbox.iter().position(|letter| letter.job() == job);
+        let letter = position.and_then(|position| self.outbox.remove(position));
+        let Some(mut letter) = letter else {
+            return false;
+        };
+        letter.is_claimed_again();
+        self.put(letter, true);
+        true
+    }
+
+    /// Ends a job that was never started.
+    pub(super) fn refuse(&mut self, job: Uuid, error: String) {
+        let is_running = self.work.as_ref().is_some_and(|work| work.job == job);
+        if is_running || self.has_ended(job) {
+            return;
+        }
+        self.say(Level::Warning, format!("the job {job} is refused: {error}"));
+        let failed = Terminal::Failed {
+            job,
+            results: Vec::new(),
+            error,
+        };
+        self.post(failed, false);
+    }
+
+    /// Tells the server, on a connection that has nothing of it, how far the job is.
+    pub(super) fn resume_work(&mut self) {
+        let Some(work) = &self.work else {
+            return;
+        };
+        if self.link.is_none() {
+            return;
+        }
+        if work.is_set_up {
+            self.send_expecting(RunnerMessage::Running, Expected::Running(work.job));
+        } else {
+            self.send_expecting(RunnerMessage::Heartbeat, Expected::Heartbeat);
+        }
+        self.arm(Timer::Heartbeat, HEARTBEAT_EVERY);
+        self.arm(Timer::Silence, SILENCE);
+    }
+
+    pub(super) fn heartbeat(&mut self) {
+        if self.work.is_some() && self.link.is_some() {
+            self.send_expecting(RunnerMessage::Heartbeat, Expected::Heartbeat);
+            self.arm(Timer::Heartbeat, HEARTBEAT_EVERY);
+        }
+    }
+
+    /// While a job runs each message of the server shows that the connection is alive.
+    pub(super) fn server_has_spoken(&mut self) {
+        if self.work.is_some() {
+            self.arm(Timer::Silence, SILENCE);
+        }
+    }
+
+    pub(super) fn server_is_silent(&mut self) {
+        if self.work.is_some() && self.link.is_some() {
+            self.say(
+                Level::Warning,
+                "the server does not answer heartbeats: connecting again",
+            );
+            self.hang_up();
+        }
+    }
+
+    pub(super) fn set_up(&mut self) {
+        let Some(work) = &mut self.work else {
+            return;
+        };
+        if std::mem::replace(&mut work.is_set_up, true) {
+            return;
+        }
+        let (job, deadline) = (work.job, work.timeout + DEADLINE_MARGIN);
+        self.arm(Timer::Deadline, deadline);
+        self.send_expecting(RunnerMessage::Running, Expected::Running(job));
+    }
+
+    pub(super) fn output(&mut self, iteration: u32, stream: OutputStream, text: String) {
+        let Some(work) = self.work.as_ref().filter(|work| work.wants_output) else {
+            return;
+        };
+        let output = LiveOutput {
+            job: work.job,
+            iteration,
+            stream,
+            text,
+        };
+        if self.link.is_some() {
+            self.effect(Effect::Send(RunnerMessage::Output(output)));
+        }
+    }
+
+    /// The server does not want the job any more. It answers a heartbeat in that way.
+    pub(super) fn canceled(&mut self) {
+        if let Some(link) = &mut self.link
+            && let Some(Expected::Heartbeat | Expected::Running(_)) = link.expected.front()
+        {
+            link.expected.pop_front();
+        }
+        self.kill(Fate::Canceled);
+    }
+
+    pub(super) fn job_is_over_time(&mut self) {
+        self.kill(Fate::OverTime);
+    }
+
+    /// Kills the job, if there is one and it is not being killed already. That it was canceled counts
+    /// more than any other reason.
+    pub(super) fn kill(&mut self, fate: Fate) {
+        let Some(work) = &mut self.work else {
+            return;
+        };
+        let is_first = work.fate.is_none();
+        if is_first || fate == Fate::Canceled {
+            work.fate = Some(fate);
+        }
+        if is_first {
+            self.effect(Effect::Kill);
+        }
+    }
+
+    /// The job has ended.
+    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, error: Option<String>) {
+        let Some(work) = self.work.take() else {
+            return;
+        };
+        for timer in [Timer::Heartbeat, Timer::Silence, Timer::Deadline] {
+            self.disarm(timer);
+        }
+        let job = work.job;
+        let error = match work.fate {
+            Some(Fate::Canceled) => None,
+            Some(Fate::OverTime) => Some(format!(
+                "the job took longer than its timeout of {} s",
+                work.timeout.as_secs()
+            )),
+            Some(Fate::Stopped) => Some(error.map_or_else(
+                || "the runner was stopped before the job had ended".to_owned(),
+                |error| format!("the runner was stopped before the job had ended ({error})"),
+            )),
+            None => error,
+        };
+        let terminal = match (work.fate, error) {
+            (Some(Fate::Canceled), _) => Terminal::Canceled { job },
+            (_, Some(error)) => Terminal::Failed {
+                job,
+                results,
+                error,
+            },
+            (_, None) => Terminal::Completed { job, results },
+        };
+        self.say(
+            Level::Info,
+            match &terminal {
+                Terminal::Failed { error, .. } => format!("the job {job} failed: {error}"),
+                other => format!("the job {job} is {}", other.event()),
+            },
+        );
+        self.post(terminal, !work.is_running_known);
+        self.work_is_over();
+    }
+}

@@ -1,0 +1,164 @@
+//! Terminal messages that were not acknowledged.
+
+use bencher_channel_protocol::runner::Letter;
+use bencher_channel_protocol::{IterationOutput, RunnerMessage};
+
+use crate::course::{Course, completed, job, left, settings, uuid};
+
+const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
+const OVER: &str = "-heartbeat, -silence, -deadline";
+
+#[test]
+fn a_result_is_sent_again_before_ready() {
+    let mut course = Course::running();
+    course.is(
+        "ended",
+        &format!("{OVER}, persist 1, >completed 1, acknowledge 5"),
+    );
+    course.is(
+        "closed 1001 server shutting down",
+        &format!("{LOST}, connect 62+62"),
+    );
+    for delay in ["125+125", "250+250"] {
+        course.is("connected", ">completed 1, acknowledge 5");
+        course.is("eof", &format!("{LOST}, connect {delay}"));
+    }
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
+}
+
+#[test]
+fn a_result_that_came_about_without_a_connection_is_sent_on_the_next() {
+    let mut course = Course::running();
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    course.is("ended", &format!("{OVER}, persist 1"));
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
+}
+
+/// A server takes no `completed` of a job that it does not know to run.
+#[test]
+fn running_comes_before_a_result_where_the_server_may_not_know_it() {
+    let mut course = Course::claimed();
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    course.is("set-up", "deadline 130");
+    course.is("ended", &format!("{OVER}, persist 1"));
+    course.is("connected", ">running, >completed 1, acknowledge 5");
+    course.is("ack", "");
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    // Now it is known.
+    course.is("connected", ">completed 1, acknowledge 5");
+}
+
+/// A server that does not know the job at all may want none.
+#[test]
+fn running_is_left_out_each_second_time() {
+    let mut course = Course::with(settings(), vec![left(1, true)]);
+    for _ in 0..2 {
+        course.is("connected", ">running, >completed 1, acknowledge 5");
+        course.input("eof");
+        course.is("connected", ">completed 1, acknowledge 5");
+        course.input("eof");
+    }
+}
+
+#[test]
+fn results_survive_a_restart_the_oldest_first() {
+    let mut course = Course::with(settings(), vec![left(1, false), left(2, false)]);
+    course.is("connected", ">completed 1, >completed 2, acknowledge 5");
+    course.is("ack", "reached, forget 1");
+    course.is("ack", "forget 2, -acknowledge, ready 30, idle 40");
+}
+
+#[test]
+fn a_name_decides_which_result_is_acknowledged() {
+    let mut course = Course::with(settings(), vec![left(1, false), left(2, false)]);
+    course.is("connected", ">completed 1, >completed 2, acknowledge 5");
+    course.is("ack 2", "reached, forget 2");
+    course.is("ack 1", "forget 1, -acknowledge, ready 30, idle 40");
+}
+
+#[test]
+fn a_result_that_is_never_acknowledged_does_not_stop_the_runner() {
+    let mut course = Course::running();
+    course.is(
+        "ended",
+        &format!("{OVER}, persist 1, >completed 1, acknowledge 5"),
+    );
+    course.is(
+        "fired acknowledge",
+        &format!("disconnect, {LOST}, connect 125+125"),
+    );
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    course.has_warned("it is kept");
+    // Late, but it comes.
+    course.is("ack", "forget 1");
+}
+
+#[test]
+fn a_job_that_is_given_out_again_is_not_run_again() {
+    let mut course = Course::with(settings(), vec![left(1, false)]);
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    course.is(
+        "job 1",
+        "reached, -idle, >running, >completed 1, acknowledge 5",
+    );
+    assert_eq!(job(1).uuid, uuid(1));
+}
+
+#[test]
+fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_each_reset() {
+    let mut course = Course::running();
+    let long = IterationOutput {
+        stdout: Some("x".repeat(3 << 20)),
+        ..IterationOutput::default()
+    };
+    let effects = course
+        .machine
+        .handle(bencher_channel_protocol::runner::Input::Ended {
+            results: vec![long],
+            error: None,
+        });
+    course.show(effects);
+    course.has_warned("was cut");
+    let mut length = course.delivered.len();
+    assert!(length > 1_000_000 && length <= 1 << 20);
+    for _ in 0..8 {
+        course.input("reset");
+        let effects = course.input("connected");
+        course.show(effects);
+        assert!(course.delivered.contains("[the runner cut "));
+        assert!(course.delivered.len() <= (length / 2).max(64 * 1024));
+        length = course.delivered.len();
+    }
+    // What is on disk is whole, and something arrives in the end.
+    assert!(length > 60_000);
+    course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
+}
+
+#[test]
+fn letters_are_the_same_after_a_restart() {
+    for needs_running in [true, false] {
+        let letter = left(1, needs_running);
+        let again = Letter::from_file(&letter.to_file(), 1 << 20).unwrap();
+        assert_eq!(again, letter);
+        assert_eq!(again.terminal(), &completed(1));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_letter_is_none() {
+    let running =
+        serde_json::json!({"needs_running": true, "message": RunnerMessage::Running.encode()});
+    for text in [
+        "",
+        "{}",
+        "null",
+        r#"{"needs_running":true,"message":"{}"}"#,
+        &running.to_string(),
+    ] {
+        assert_eq!(Letter::from_file(text, 100), None, "{text}");
+    }
+}

@@ -1,0 +1,249 @@
+//! The WebSocket: connects, receives, sends.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bencher_channel_protocol::runner::Ending;
+use bencher_channel_protocol::{RunnerId, RunnerKey, channel_path};
+use futures_util::{SinkExt as _, StreamExt as _};
+use rustls::ClientConfig;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+
+use super::UpError;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(30);
+
+/// The longest message that a server may send, in bytes: a job with everything that it may hold.
+const LONGEST: usize = 32 << 20;
+
+/// Where a server is, and who asks.
+#[derive(Debug)]
+pub(super) struct Server {
+    request: Request,
+    tls: Arc<ClientConfig>,
+}
+
+/// What comes of a connection.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It is there; texts for the server go in here.
+    Connected(UnboundedSender<String>),
+    /// A text of the server.
+    Text(String),
+    /// It has ended, or none came about.
+    Ended(Ending),
+}
+
+/// A connection that is there or comes about. It is closed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Connection {
+    task: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Waits for its end, which comes once there is nothing more to send.
+    pub(super) async fn end(mut self) {
+        let _aborted = (&mut self.task).await;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    /// The channel of `runner` at `host`.
+    ///
+    /// # Errors
+    ///
+    /// [`UpError::Address`].
+    pub(super) fn new(
+        host: &str,
+        runner: &RunnerId,
+        key: &RunnerKey,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, UpError> {
+        let refused = || UpError::Address {
+            address: host.to_owned(),
+        };
+        let url = channel_url(host, runner).ok_or_else(refused)?;
+        let mut request = url.into_client_request().map_err(|_| refused())?;
+        let mut bearer =
+            HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| refused())?;
+        bearer.set_sensitive(true);
+        request.headers_mut().insert("authorization", bearer);
+        Ok(Self { request, tls })
+    }
+
+    /// Connects after `delay`, and tells `news` of whatever comes of it.
+    pub(super) fn connect(
+        &self,
+        delay: Duration,
+        news: impl Fn(News) + Send + Sync + 'static,
+    ) -> Connection {
+        let request = self.request.clone();
+        let connector = Connector::Rustls(Arc::clone(&self.tls));
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let ending = talk(request, connector, &news).await;
+            news(News::Ended(ending));
+        });
+        Connection { task }
+    }
+}
+
+/// `http://host/base` becomes `ws://host/base/v0/runners/…/channel`.
+fn channel_url(host: &str, runner: &RunnerId) -> Option<String> {
+    let (scheme, rest) = host.split_once("://")?;
+    let scheme = match scheme {
+        "http" => "ws",
+        "https" => "wss",
+        _ => return None,
+    };
+    let rest = rest.trim_end_matches('/');
+    let is_plain = |character: char| {
+        !character.is_whitespace()
+            && !character.is_control()
+            && !matches!(character, '?' | '#' | '@')
+    };
+    if rest.is_empty() || rest.starts_with('/') || !rest.chars().all(is_plain) {
+        return None;
+    }
+    Some(format!("{scheme}://{rest}{}", channel_path(runner)))
+}
+
+async fn talk(
+    request: Request,
+    connector: Connector,
+    news: &(impl Fn(News) + Send + Sync),
+) -> Ending {
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST))
+        .max_frame_size(Some(LONGEST));
+    let connecting = connect_async_tls_with_config(request, Some(config), true, Some(connector));
+    let socket = match tokio::time::timeout(CONNECT, connecting).await {
+        Ok(Ok((socket, _))) => socket,
+        Ok(Err(Error::Http(response))) => {
+            return Ending::Refused {
+                status: response.status().as_u16(),
+            };
+        }
+        Ok(Err(error)) => return Ending::Unreachable(error.to_string()),
+        Err(_) => {
+            return Ending::Unreachable(format!("no answer within {} s", CONNECT.as_secs()));
+        }
+    };
+    let (sink, mut stream) = socket.split();
+    let (outgoing, texts) = unbounded_channel();
+    news(News::Connected(outgoing));
+    let sending = send_all(sink, texts);
+    let receiving = async {
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Text(text))) => news(News::Text(text.as_str().to_owned())),
+                Some(Ok(Message::Close(frame))) => {
+                    return frame.map_or(
+                        Ending::Closed {
+                            code: 1005,
+                            reason: String::new(),
+                        },
+                        |frame| Ending::Closed {
+                            code: frame.code.into(),
+                            reason: frame.reason.as_str().to_owned(),
+                        },
+                    );
+                }
+                // Neither is a sign of life.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return ending(&error),
+                None => return Ending::EndOfFile,
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        ending = receiving => ending,
+        ending = sending => ending,
+    }
+}
+
+/// Sends texts until there are no more, and then says goodbye.
+async fn send_all<S>(mut sink: S, mut texts: UnboundedReceiver<String>) -> Ending
+where
+    S: futures_util::Sink<Message, Error = Error> + Unpin,
+{
+    while let Some(text) = texts.recv().await {
+        if let Err(error) = sink.send(Message::text(text)).await {
+            return ending(&error);
+        }
+    }
+    match sink.send(Message::Close(None)).await {
+        Ok(()) => Ending::EndOfFile,
+        Err(error) => ending(&error),
+    }
+}
+
+fn ending(error: &Error) -> Ending {
+    match error {
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Ending::EndOfFile,
+        Error::Io(source) if source.kind() == ErrorKind::UnexpectedEof => Ending::EndOfFile,
+        error => Ending::Reset(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_become_those_of_the_channel() {
+        let runner = "bench-1".parse().unwrap();
+        for (host, url) in [
+            (
+                "http://localhost:61016",
+                Some("ws://localhost:61016/v0/runners/bench-1/channel"),
+            ),
+            (
+                "https://api.example.com/",
+                Some("wss://api.example.com/v0/runners/bench-1/channel"),
+            ),
+            (
+                "https://example.com/api//",
+                Some("wss://example.com/api/v0/runners/bench-1/channel"),
+            ),
+            ("api.example.com", None),
+            ("ftp://api.example.com", None),
+            ("http://", None),
+            ("http:///x", None),
+            ("http://user@host", None),
+            ("http://host?x", None),
+            ("http://host name", None),
+        ] {
+            assert_eq!(channel_url(host, &runner).as_deref(), url, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_not_shown() {
+        let tls = super::super::trust::client_config(None).unwrap();
+        let key = "bencher_runner_s3cret".parse().unwrap();
+        let server = Server::new("http://localhost", &"r".parse().unwrap(), &key, tls).unwrap();
+        assert!(!format!("{server:?}").contains("s3cret"));
+        let value = &server.request.headers()["authorization"];
+        assert_eq!(value.to_str().unwrap(), "Bearer bencher_runner_s3cret");
+    }
+}

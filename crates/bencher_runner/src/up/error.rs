@@ -1,0 +1,53 @@
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why `runner up` does not run, or not any more.
+#[derive(Debug, Error)]
+pub enum UpError {
+    /// The server's address is none.
+    #[error(
+        "{address:?} is no address of a server: give http://HOST[:PORT] or https://HOST[:PORT]"
+    )]
+    Address {
+        /// The address.
+        address: String,
+    },
+    /// Another one runs.
+    #[error(
+        "another `runner up` of {runner} runs on this machine (it holds {}): stop it first, or give \
+         this one its own --state-dir",
+        path.display()
+    )]
+    Taken {
+        /// The runner.
+        runner: String,
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The state folder can not be used.
+    #[error(
+        "failed to use {}: {source}; make it writable or choose another state folder with --state-dir",
+        path.display()
+    )]
+    State {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The certificates can not be used.
+    #[error("failed to use the certificates of {}: {reason}", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The process can not do what it must.
+    #[error("failed to start: {0}")]
+    Start(std::io::Error),
+    /// The server does not want this runner.
+    #[error("{0}")]
+    Refused(String),
+}

@@ -1,0 +1,141 @@
+//! A job: one run, on a thread of its own.
+
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread;
+
+use bencher_channel_protocol::Job;
+use bencher_oci::registry::RegistryOptions;
+use nix::sys::signal::Signal;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::JobPolicy;
+use super::admission::{Surroundings, admit};
+use super::driver::Event;
+use super::listener::Listener;
+use super::output::Wanted;
+use crate::run::run;
+use crate::{Directories, Interrupts, Reporter};
+
+/// What all jobs of a runner have in common.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    pub(super) policy: JobPolicy,
+    pub(super) directories: Directories,
+    pub(super) ca_file: Option<PathBuf>,
+    /// Where outputs are put until they are sent; what is there at the start is left over.
+    pub(super) folder: PathBuf,
+    /// How long the message about a job may be, in bytes.
+    pub(super) limit: usize,
+    pub(super) reporter: Arc<dyn Reporter>,
+    pub(super) events: UnboundedSender<Event>,
+    /// Bytes of live output on their way to the server.
+    pub(super) waiting: Arc<AtomicUsize>,
+}
+
+/// A job that was started.
+#[derive(Debug)]
+pub(super) struct StartedJob {
+    orders: UnboundedSender<Signal>,
+}
+
+impl StartedJob {
+    /// Ends the run at once, and keeps what it has produced.
+    pub(super) fn kill(&self) {
+        // The first order is to stop, the second not to wait for that.
+        for _ in 0..2 {
+            let _over = self.orders.send(Signal::SIGTERM);
+        }
+    }
+}
+
+/// Starts a job. Whatever comes of it is told as [`Event::Ended`], once.
+pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
+    let (orders, received) = unbounded_channel();
+    let for_thread = Arc::clone(workshop);
+    let events = workshop.events.clone();
+    let spawned = thread::Builder::new()
+        .name("job".to_owned())
+        .spawn(move || {
+            let events = for_thread.events.clone();
+            let work = std::panic::AssertUnwindSafe(|| carry_out(&job, &for_thread, received));
+            let ended = std::panic::catch_unwind(work).unwrap_or_else(|_| Event::Ended {
+                results: Vec::new(),
+                error: Some("a thread of the runner failed".to_owned()),
+            });
+            let _gone = events.send(ended);
+        });
+    if let Err(error) = spawned {
+        let _gone = events.send(Event::Ended {
+            results: Vec::new(),
+            error: Some(format!("the runner failed to start a thread: {error}")),
+        });
+    }
+    StartedJob { orders }
+}
+
+fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) -> Event {
+    let refused = |error: String| Event::Ended {
+        results: Vec::new(),
+        error: Some(error),
+    };
+    let folder = match make_folder(workshop) {
+        Ok(folder) => folder,
+        Err(error) => return refused(format!("the runner can not keep outputs: {error}")),
+    };
+    let around = Surroundings {
+        policy: &workshop.policy,
+        directories: &workshop.directories,
+        registry: RegistryOptions {
+            ca_file: workshop.ca_file.clone(),
+            proxies: bencher_oci::registry::Proxies::from_env(),
+            ..RegistryOptions::default()
+        },
+        output_folder: folder.path().to_owned(),
+    };
+    let spec = match admit(job, around) {
+        Ok(spec) => spec,
+        Err(refusal) => return refused(refusal),
+    };
+    let listener = Arc::new(Listener::new(
+        Arc::clone(&workshop.reporter),
+        workshop.events.clone(),
+        Wanted::of(&job.config),
+        folder.path().to_owned(),
+        workshop.limit,
+        job.live_output.then(|| Arc::clone(&workshop.waiting)),
+    ));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return refused(format!("the runner failed to start the job: {error}")),
+    };
+    let allow_failure = spec.allow_failure;
+    let reporter: Arc<dyn Reporter> = Arc::<Listener>::clone(&listener);
+    let mut interrupts = Interrupts::ordered(orders);
+    let outcome = runtime.block_on(run(spec, &mut interrupts, reporter));
+    // After a kill a thread may still be at work: it is not waited for.
+    runtime.shutdown_background();
+    let (results, failure) = listener.take();
+    let error = match outcome.error {
+        Some(error) => Some(error.to_string()),
+        None if allow_failure => None,
+        None => failure,
+    };
+    Event::Ended { results, error }
+}
+
+fn make_folder(workshop: &Workshop) -> std::io::Result<tempfile::TempDir> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&workshop.folder)?;
+    tempfile::Builder::new()
+        .prefix("job-")
+        .tempdir_in(&workshop.folder)
+}

@@ -1,0 +1,82 @@
+//! One `runner up` per machine and runner.
+
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use bencher_channel_protocol::RunnerId;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
+use super::UpError;
+
+/// A runner's folder, which is this process's as long as this lives.
+#[derive(Debug)]
+pub(super) struct RunnerFolder {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl RunnerFolder {
+    /// Makes and locks the folder of `runner` below the state folder.
+    ///
+    /// # Errors
+    ///
+    /// [`UpError::Taken`] when another process has it.
+    pub(super) fn take(state: &Path, runner: &RunnerId) -> Result<Self, UpError> {
+        let path = state.join("up").join(runner.to_string());
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| UpError::State { path, source }
+        };
+        // Results are in it, which are nobody else's business.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(failed(&path))?;
+        let file_path = path.join("lock");
+        let file = File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&file_path)
+            .map_err(failed(&file_path))?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(UpError::Taken {
+                runner: runner.to_string(),
+                path: file_path,
+            }),
+            Err((_, errno)) => Err(failed(&file_path)(errno.into())),
+        }
+    }
+
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_has_a_runner() {
+        let state = tempfile::tempdir().unwrap();
+        let runner = "bench-1".parse().unwrap();
+        let first = RunnerFolder::take(state.path(), &runner).unwrap();
+        let error = RunnerFolder::take(state.path(), &runner).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("another `runner up` of bench-1 runs"),
+            "{error}"
+        );
+        RunnerFolder::take(state.path(), &"bench-2".parse().unwrap()).unwrap();
+        drop(first);
+        RunnerFolder::take(state.path(), &runner).unwrap();
+    }
+}

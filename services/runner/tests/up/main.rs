@@ -1,0 +1,18 @@
+//! `runner up`: the real binary, a registry, and a server that does what a test says.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
+
+mod bench;
+mod channel;
+mod jobs;
+mod outputs;
+#[path = "../../../../crates/bencher_oci/tests/registry/real_registry.rs"]
+#[expect(dead_code, reason = "the client's own tests use the rest")]
+mod real_registry;
+mod restarts;
+mod server;
+mod stopping;
+#[path = "../run/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests of `run` use the rest")]
+mod support;
+mod tuning;
