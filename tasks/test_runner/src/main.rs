@@ -26,6 +26,7 @@
 
 mod arguments;
 mod bench;
+mod binaries;
 mod check;
 mod console;
 mod cpio;

@@ -3,16 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
-use serde::Deserialize;
+use anyhow::bail;
 
+use crate::binaries;
 use crate::console;
-use crate::process::{self, capture, command};
+use crate::process::{capture, command};
 use crate::workspace::Workspace;
-
-/// The package that builds the binary, and the binary's name.
-const PACKAGE: &str = "bencher_runner_cli";
-const BINARY: &str = "runner";
 
 /// The runner's variable that has it leave the host as it is.
 pub(crate) const NO_TUNING: &str = "BENCHER_RUNNER_NO_TUNING";
@@ -25,18 +21,6 @@ pub(crate) struct Runner {
     state: PathBuf,
 }
 
-/// A line of `cargo build --message-format=json`.
-#[derive(Debug, Deserialize)]
-struct Message {
-    target: Option<Target>,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Target {
-    name: String,
-}
-
 impl Runner {
     /// Builds the binary as it is released.
     ///
@@ -44,17 +28,7 @@ impl Runner {
     ///
     /// When it does not compile.
     pub(crate) fn build(workspace: &Workspace) -> anyhow::Result<Self> {
-        console::note(&format!(
-            "building the runner (cargo build --release -p {PACKAGE})"
-        ));
-        let messages = capture(
-            process::cargo()
-                .current_dir(workspace.root())
-                .args(["build", "--release", "--locked", "--package", PACKAGE])
-                .args(["--bin", BINARY, "--message-format=json-render-diagnostics"]),
-        )?;
-        let binary = executable(&String::from_utf8_lossy(&messages))
-            .with_context(|| format!("cargo built no executable {BINARY}"))?;
+        let binary = binaries::runner(workspace)?;
         Ok(Self {
             binary,
             cache: workspace.folder("cache/bencher-runner")?,
@@ -130,38 +104,5 @@ impl Runner {
         }
         console::note(&path.display().to_string());
         Ok(path)
-    }
-}
-
-/// The path of the binary in cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter(|message| {
-            message
-                .target
-                .as_ref()
-                .is_some_and(|target| target.name == BINARY)
-        })
-        .find_map(|message| message.executable)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_executable_is_found_among_other_messages() {
-        let messages = r#"{"reason":"compiler-artifact","target":{"name":"bencher_runner"},"executable":null}
-{"reason":"build-script-executed","package_id":"x"}
-not json
-{"reason":"compiler-artifact","target":{"name":"runner"},"executable":"/t/release/runner"}
-{"reason":"build-finished","success":true}"#;
-        assert_eq!(
-            executable(messages).as_deref(),
-            Some(Path::new("/t/release/runner"))
-        );
-        assert_eq!(executable(""), None);
     }
 }

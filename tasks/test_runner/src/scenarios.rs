@@ -11,10 +11,12 @@
 mod agreement;
 mod backend;
 mod bytes;
+mod companion;
 mod cpus;
 mod expect;
 mod families;
 mod features;
+mod fleet;
 mod hand_made;
 mod image;
 mod invocation;

@@ -22,11 +22,12 @@ mod registry;
 mod resources;
 mod timeouts;
 mod tuning;
+mod up;
 
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 22] = [
+const FAMILIES: [&[Scenario]; 23] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -49,6 +50,7 @@ const FAMILIES: [&[Scenario]; 22] = [
     cpus::SCENARIOS,
     tuning::SCENARIOS,
     kills::SCENARIOS,
+    up::SCENARIOS,
 ];
 
 /// All of them.

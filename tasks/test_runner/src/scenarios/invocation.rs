@@ -157,7 +157,7 @@ mod tests {
     }
 
     fn completed(invocation: &Invocation, backend: Backend, knobs: Knobs) -> Command {
-        let surroundings = Surroundings::look(Some("/fc".into()), Features::of(""), knobs);
+        let surroundings = Surroundings::look(Some("/fc".into()), None, Features::of(""), knobs);
         let mut runner = Command::new("runner");
         runner.env(NO_TUNING, "1");
         let (image, folder) = (Path::new("/image"), Path::new("/folder"));

@@ -39,6 +39,9 @@ pub(crate) struct Options {
         hide_env_values = true
     )]
     pub(crate) firecracker: Option<PathBuf>,
+    /// The server [default: the workspace's own]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) server: Option<PathBuf>,
     /// The images, as --build-only made them [default: built where they are not]
     #[arg(long, value_name = "DIR", conflicts_with = "build_only")]
     pub(crate) images: Option<PathBuf>,
@@ -76,6 +79,7 @@ impl Default for Options {
             junit: None,
             runner: None,
             firecracker: None,
+            server: None,
             images: None,
             cache: None,
             work: None,

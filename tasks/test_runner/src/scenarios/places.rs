@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use super::image::Image;
 use super::options::Options;
 use super::scenario::Scenario;
+use crate::binaries;
 use crate::console;
 use crate::prerequisites;
 use crate::runner::Runner;
@@ -100,6 +101,25 @@ impl Places {
                 Ok(Runner::build(workspace)?.with_cache(self.cache.clone()))
             }
             (None, None) => bail!("there is no workspace to build the runner of"),
+        }
+    }
+
+    /// The `bencher-server` that the user named, or the workspace's own; `None` where there is neither.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there or can not be built.
+    pub(crate) fn server(&self, options: &Options) -> anyhow::Result<Option<PathBuf>> {
+        match (&options.server, &self.workspace) {
+            (Some(binary), _) => {
+                let binary = absolute(binary)?;
+                if !binary.is_file() {
+                    bail!("the server {} is no file", binary.display());
+                }
+                Ok(Some(binary))
+            }
+            (None, Some(workspace)) => binaries::server(workspace).map(Some),
+            (None, None) => Ok(None),
         }
     }
 

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use serde_json::{Map, Value};
 
 use super::backend::Backend;
 use super::bytes::Bytes;
+use super::companion::Companion;
 use super::invocation::{Invocation, OUTPUT, RESULT};
 use super::processes;
 use super::record::{Exit, HostFacts, Record, Run};
@@ -50,6 +52,9 @@ const STATE: &str = "state";
 
 /// The folder of a stage that is the runner's cache, where that is its own.
 const CACHE: &str = "cache";
+
+/// What is observed of what is there after a scenario without a `runner run`.
+pub(crate) const LEFT_OVER: &str = "left over";
 
 /// What a cache of its own shares with the others, as it takes long to make.
 const SHARED: [&str; 2] = ["kernels", "initramfs"];
@@ -122,7 +127,7 @@ impl<'a> Stage<'a> {
             .context("the runner can not be started")?;
         self.invocations.push(invocation.clone());
         let running = Running::follow(child, index)?;
-        self.watchdog.watch(running.id());
+        self.watchdog.care().watch(running.id());
         Ok(running)
     }
 
@@ -147,14 +152,14 @@ impl<'a> Stage<'a> {
             .spawn()
             .with_context(|| format!("{} can not be started", describe(&command)))?;
         let id = i32::try_from(child.id()).unwrap_or_default();
-        self.watchdog.watch(id);
+        self.watchdog.care().watch(id);
         if let Some(delay) = delay {
             thread::sleep(delay);
             // One that has ended is not waited for yet, so nobody else is hit.
             child.kill()?;
         }
         let status = child.wait()?;
-        self.watchdog.release(id);
+        self.watchdog.care().release(id);
         Ok(status)
     }
 
@@ -170,7 +175,7 @@ impl<'a> Stage<'a> {
         if self.folder.join(COMPANIONS).exists() {
             self.dismiss(id);
         }
-        self.watchdog.release(id);
+        self.watchdog.care().release(id);
         let took = ended.took;
         let run = self.recorded(index, ended)?;
         self.runs.insert(index, run);
@@ -217,6 +222,25 @@ impl<'a> Stage<'a> {
         let prefix = self.backend.vmm().context("this backend has no VMM")?;
         processes::descendant(running.id(), prefix)
             .with_context(|| format!("the runner has no descendant {prefix}…"))
+    }
+
+    /// Starts a process that the scenario needs beside what it tries; `command` is its program with its
+    /// arguments, and `name` is in the name of its log. `lines` gets its output, as
+    /// [`Companion::listen`] has it.
+    pub(crate) fn companion(
+        &mut self,
+        name: &str,
+        command: Command,
+        lines: Option<&mut dyn FnMut(&str) -> bool>,
+    ) -> anyhow::Result<Companion> {
+        self.commands.push(describe(&command));
+        let log = self.folder.join(format!("{name}.log"));
+        Companion::start(command, &log, self.watchdog.care(), lines)
+    }
+
+    /// What this host has.
+    pub(crate) fn surroundings(&self) -> &'a Surroundings {
+        self.surroundings
     }
 
     /// Everything of the scenario's own.
@@ -294,11 +318,12 @@ impl<'a> Stage<'a> {
     }
 
     /// The record of everything, and whether it took too long.
-    pub(crate) fn leave(self) -> (Record, bool) {
+    pub(crate) fn leave(mut self) -> (Record, bool) {
         let left_over = self.left_over();
-        let mut runs: Vec<Run> = self.runs.into_values().collect();
-        if let Some(last) = runs.last_mut() {
-            last.left_over = left_over;
+        let mut runs: Vec<Run> = mem::take(&mut self.runs).into_values().collect();
+        match runs.last_mut() {
+            Some(last) => last.left_over = left_over,
+            None => self.observe(LEFT_OVER, left_over),
         }
         let record = Record {
             backend: self.backend,

@@ -66,7 +66,8 @@ impl<'a> Suite<'a> {
         } else {
             Knobs::Kept
         };
-        let surroundings = Surroundings::look(firecracker, features, knobs);
+        let server = places.server(options)?;
+        let surroundings = Surroundings::look(firecracker, server, features, knobs);
         let best = surroundings.best_machine();
         let mut backends: Vec<Backend> = options
             .backends

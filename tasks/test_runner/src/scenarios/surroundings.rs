@@ -15,6 +15,8 @@ pub(crate) struct Surroundings {
     kvm: Result<(), &'static str>,
     /// Firecracker, where there is one.
     pub(crate) firecracker: Option<PathBuf>,
+    /// `bencher-server`, where there is one.
+    pub(crate) server: Option<PathBuf>,
     /// Whether there is QEMU.
     qemu: bool,
     /// Whether this process may own files of others and make namespaces.
@@ -49,6 +51,8 @@ pub(crate) enum Need {
     RootOnHost,
     /// A program.
     Program(&'static str),
+    /// `bencher-server`.
+    Server,
     /// A builder that keeps all extended attributes of files.
     Xattrs,
     /// Root, on a host whose knobs may be turned. Nothing else runs beside such a scenario.
@@ -60,11 +64,18 @@ pub(crate) enum Need {
 }
 
 impl Surroundings {
-    /// Looks around. `firecracker` is what the user named, and `knobs` what the user allows.
-    pub(crate) fn look(firecracker: Option<PathBuf>, features: Features, knobs: Knobs) -> Self {
+    /// Looks around. `firecracker` and `server` are what the user named, and `knobs` what the user
+    /// allows.
+    pub(crate) fn look(
+        firecracker: Option<PathBuf>,
+        server: Option<PathBuf>,
+        features: Features,
+        knobs: Knobs,
+    ) -> Self {
         Self {
             kvm: kvm(),
             firecracker: firecracker.or_else(|| prerequisites::find("firecracker")),
+            server,
             qemu: prerequisites::qemu().is_ok(),
             root: prerequisites::is_root(),
             knobs,
@@ -126,6 +137,9 @@ impl Surroundings {
             Need::Program(name) if prerequisites::find(name).is_none() => {
                 Some(format!("no program `{name}`"))
             }
+            Need::Server if self.server.is_none() => {
+                Some("no bencher-server: name one with --server".to_owned())
+            }
             // Docker's builder writes only security.capability into its layers.
             Need::Xattrs if crate::images::builder() == Ok(crate::images::Builder::Docker) => {
                 Some("Docker's builder leaves user.* attributes out".to_owned())
@@ -173,6 +187,7 @@ mod tests {
         Surroundings {
             kvm,
             firecracker: firecracker.then(|| "/opt/firecracker".into()),
+            server: None,
             qemu: true,
             root: false,
             knobs: Knobs::Kept,

@@ -1,0 +1,242 @@
+//! A fleet of one host: a registry with the scenario's image, servers, and the runner that serves them.
+//!
+//! ```text
+//!             ┌── line ──► bencher-server ◄── the scenario, by its API
+//! runner up ──┤
+//!             └──────────► docker-registry
+//! ```
+//!
+//! All are real processes, in the scenario's folder.
+
+mod api;
+mod line;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use test_support::{Registry, Setup};
+
+pub(crate) use api::Api;
+pub(crate) use line::Line;
+
+use super::backend::Backend;
+use super::companion::Companion;
+use super::stage::Stage;
+use crate::process::command;
+
+/// The runner's name at the server.
+const RUNNER: &str = "here";
+/// The spec of jobs that ask for what the backend is.
+pub(crate) const SPEC: &str = "as-the-backend";
+/// The spec of jobs that ask for no sandbox.
+pub(crate) const NO_SANDBOX: &str = "no-sandbox";
+/// The project of all jobs.
+const PROJECT: &str = "scenarios";
+
+/// A registry, a server, and a runner's place in it.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    registry: Registry,
+    digest: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    /// The server, while it runs.
+    server: Option<Companion>,
+    /// Where it listens.
+    address: Option<SocketAddr>,
+    /// Between the runner and the server.
+    pub(crate) line: Line,
+    /// For the scenario, past the line.
+    pub(crate) api: Api,
+    key: String,
+}
+
+impl Fleet {
+    /// Founds one. Its server gets `arguments` beside those that it needs.
+    pub(crate) fn found(stage: &mut Stage<'_>, arguments: &[&str]) -> anyhow::Result<Self> {
+        let program = stage.surroundings().server.clone();
+        let program = program.context("there is no bencher-server")?;
+        let registry = Registry::start_in(&stage.folder().join("registry"), &Setup::default())?;
+        let mut fleet = Self {
+            registry,
+            digest: String::new(),
+            program,
+            arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+            server: None,
+            address: None,
+            line: Line::lay()?,
+            api: Api::new("", ""),
+            key: String::new(),
+        };
+        let token = fleet.serve(stage)?.context("a new server has no token")?;
+        fleet.api = Api::new(&fleet.url()?, &token);
+        fleet.settle(stage)?;
+        Ok(fleet)
+    }
+
+    /// Makes the project, the specs and the runner, and pushes the image to where its jobs look for it.
+    fn settle(&mut self, stage: &Stage<'_>) -> anyhow::Result<()> {
+        let project = self.api.post("/v0/projects", &json!({"slug": PROJECT}))?;
+        let project = project["id"].as_str().context("it has an identifier")?;
+        let name = format!("{project}:1");
+        self.registry.push(&stage.image_for_skopeo(), &name, &[])?;
+        self.digest = self.registry.digest(&name)?;
+        let sandbox = stage.backend.is_machine().then_some("firecracker");
+        for (slug, sandbox) in [(SPEC, sandbox), (NO_SANDBOX, None)] {
+            let spec = json!({
+                "slug": slug, "os": "linux", "architecture": "x86_64", "sandbox": sandbox,
+                "cpu": 1, "memory": 512 << 20, "disk": 1 << 30,
+            });
+            self.api.post("/v0/specs", &spec)?;
+        }
+        let runner = json!({"slug": RUNNER, "specs": [SPEC, NO_SANDBOX]});
+        let created = self.api.post("/v0/runners", &runner)?;
+        let key = created["key"].as_str().context("it has a key")?;
+        key.clone_into(&mut self.key);
+        Ok(())
+    }
+
+    /// Starts the server where it was, or for the first time; the line leads to it. Returns the first
+    /// token, if it has just been made.
+    pub(crate) fn serve(&mut self, stage: &mut Stage<'_>) -> anyhow::Result<Option<String>> {
+        let mut server = command(&self.program);
+        let address = self.address.map(|address| address.to_string());
+        server
+            .args(["serve", "--data-dir"])
+            .arg(stage.folder().join("server"))
+            .arg("--listen")
+            .arg(address.as_deref().unwrap_or("127.0.0.1:0"))
+            .args(&self.arguments);
+        let (started, url, token) = listening(stage, "server", server)?;
+        let address = url.trim_start_matches("http://").parse()?;
+        self.address = Some(address);
+        self.line.lead_to(address);
+        self.server = Some(started);
+        Ok(token)
+    }
+
+    /// The server's address.
+    fn url(&self) -> anyhow::Result<String> {
+        let address = self.address.context("no server was started")?;
+        Ok(format!("http://{address}"))
+    }
+
+    /// Where the runner keeps what its server has not acknowledged, one file a job.
+    pub(crate) fn outbox(stage: &Stage<'_>) -> PathBuf {
+        stage.runner.state().join("up").join(RUNNER).join("outbox")
+    }
+
+    /// Lets the line lead to the server again.
+    pub(crate) fn mend_line(&self) -> anyhow::Result<()> {
+        let address = self.address.context("no server was started")?;
+        self.line.lead_to(address);
+        Ok(())
+    }
+
+    /// Ends the server as a crash would.
+    pub(crate) fn kill_server(&mut self) -> anyhow::Result<()> {
+        self.server.take().context("there is no server")?.kill()
+    }
+
+    /// `runner up` for this fleet, with what the backend needs.
+    pub(crate) fn runner(&self, stage: &Stage<'_>) -> Command {
+        let mut up = stage.runner.command();
+        up.args(["up", "--host", &self.line.url(), "--runner", RUNNER])
+            .env("BENCHER_RUNNER_KEY", &self.key);
+        match stage.backend {
+            Backend::Firecracker => {
+                if let Some(firecracker) = &stage.surroundings().firecracker {
+                    up.arg("--firecracker").arg(firecracker);
+                }
+            }
+            Backend::QemuKvm | Backend::QemuTcg => {
+                up.args(["--sandbox", "qemu"]);
+            }
+            Backend::Host => {
+                up.arg("--danger-allow-no-sandbox");
+            }
+        }
+        up
+    }
+
+    /// Starts `runner up`.
+    pub(crate) fn up(&self, stage: &mut Stage<'_>) -> anyhow::Result<Companion> {
+        let runner = self.runner(stage);
+        stage.companion("runner", runner, None)
+    }
+
+    /// A job that runs a shell script.
+    pub(crate) fn script(&self, text: &str) -> Value {
+        self.job(SPEC, &["sh", "-c", text])
+    }
+
+    /// A job.
+    pub(crate) fn job(&self, spec: &str, words: &[&str]) -> Value {
+        json!({
+            "project": PROJECT,
+            "spec": spec,
+            "timeout": 120,
+            "config": {
+                "registry": format!("http://{}/", self.registry.host()),
+                "digest": self.digest,
+                "entrypoint": [],
+                "cmd": words,
+            },
+        })
+    }
+
+    /// Submits a job, and returns its identifier.
+    pub(crate) fn submit(&self, job: &Value) -> anyhow::Result<String> {
+        let submitted = self.api.post("/v0/jobs", job)?;
+        let id = submitted["id"].as_str().context("it has an identifier")?;
+        Ok(id.to_owned())
+    }
+
+    /// What came of a job: its state, why, and its results.
+    pub(crate) fn outcome(&self, job: &str) -> anyhow::Result<Value> {
+        let ended = ["processed", "failed", "canceled"];
+        let state = self.api.wait_for(job, &ended)?;
+        let shown = self.api.get(&format!("/v0/jobs/{job}"))?;
+        let results = self.api.get_if_there(&format!("/v0/jobs/{job}/results"))?;
+        Ok(json!({
+            "state": state,
+            "reason": shown["reason"],
+            "error": shown["error"],
+            "results": results,
+        }))
+    }
+}
+
+/// Starts a server, and returns it with its address and the token that it made, if any.
+pub(crate) fn listening(
+    stage: &mut Stage<'_>,
+    name: &str,
+    server: Command,
+) -> anyhow::Result<(Companion, String, Option<String>)> {
+    let (mut url, mut token) = (String::new(), None);
+    let mut lines = |line: &str| {
+        if let Some(shown) = line.strip_prefix("admin token, shown only now: ") {
+            token = Some(shown.to_owned());
+        }
+        match line.strip_prefix("listening on ") {
+            Some(address) => {
+                address.clone_into(&mut url);
+                true
+            }
+            None => false,
+        }
+    };
+    let started = stage.companion(name, server, Some(&mut lines))?;
+    Ok((started, url, token))
+}
+
+/// How a process ended, for a record.
+pub(crate) fn exit(status: ExitStatus) -> Value {
+    match status.code() {
+        Some(code) => code.into(),
+        None => status.to_string().into(),
+    }
+}
