@@ -2,7 +2,7 @@
 
 mod arguments;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, LogFormat, Serve, TokenCreate};
@@ -51,6 +51,7 @@ fn log(format: LogFormat) {
         .unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn,object_store=warn"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     match format {
         LogFormat::Text => builder.init(),

@@ -29,8 +29,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A job's state and output, as they come.
 ///
 /// Events: `state` with `{state, reason?}`, now and at each change; `output` with `{iteration,
-/// stream, text}` where the runner sends it while the command runs; the last one is the `state` in
-/// which the job is over. Output is shown by the server that the runner is connected to, from some
+/// stream, text}` where the runner sends it while the command runs; the last one is the `state`
+/// `processed`, `failed` or `canceled`. Output is shown by the server that the runner is connected to, from some
 /// kilobytes before now on; all of it comes with the results.
 #[utoipa::path(get, path = "/v0/jobs/{job}/events", tag = "jobs", security(("token" = [])),
     params(("job" = String, Path, description = "Its identifier")),
@@ -95,7 +95,8 @@ async fn follow(app: &App, job: JobId, sender: &mpsc::Sender<Event>) -> Result<(
             }
             send(sender, "state", &data).await?;
         }
-        if now.0.is_over() {
+        // Of a completed one the results are yet to be read.
+        if now.0.is_over() && now.0 != JobState::Completed {
             return Ok(());
         }
         // Until this job changes.

@@ -149,7 +149,7 @@ impl Transaction {
 
     /// Takes a project, so that nobody else counts its jobs until the end.
     pub(super) async fn take_project(&mut self, id: ProjectId) -> Result<Project, StoreError> {
-        let query = self.locking("SELECT * FROM projects WHERE id = $1");
+        let query = self.locking_referred("SELECT * FROM projects WHERE id = $1");
         let row = sqlx::query(query)
             .bind(id.to_string())
             .fetch_optional(self.connection())
@@ -160,7 +160,7 @@ impl Transaction {
 
     /// Takes all projects that have jobs waiting, in the order in which all take them.
     pub(super) async fn take_waiting_projects(&mut self) -> Result<Vec<Project>, StoreError> {
-        let query = self.locking("SELECT * FROM projects WHERE queued > 0 ORDER BY id");
+        let query = self.locking_referred("SELECT * FROM projects WHERE queued > 0 ORDER BY id");
         let rows = sqlx::query(query).fetch_all(self.connection()).await?;
         all(&rows, Project::read)
     }

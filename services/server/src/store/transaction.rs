@@ -87,6 +87,11 @@ impl Transaction {
         self.with(query, " FOR UPDATE")
     }
 
+    /// As [`Transaction::locking`], for rows that others refer to: they may go on doing so.
+    pub(super) fn locking_referred(&self, query: &'static str) -> SqlStr {
+        self.with(query, " FOR NO KEY UPDATE")
+    }
+
     /// As [`Transaction::locking`], without those that another server has taken.
     pub(super) fn skipping(&self, query: &'static str) -> SqlStr {
         self.with(query, " FOR UPDATE SKIP LOCKED")

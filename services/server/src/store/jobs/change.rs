@@ -1,8 +1,11 @@
 //! A job's state changes: by its runner, by time, by users.
 
+use std::fmt::Write as _;
+
 use bencher_jobs::{
     JobId, Life, Limits, Reason, Reply, Report, Return, RunnerId, State, Timestamp,
 };
+use sqlx::AssertSqlSafe;
 
 use super::super::row::all;
 use super::super::transaction::Counts;
@@ -44,23 +47,41 @@ impl Transaction {
 
     /// Writes down that `job` goes on as `next`.
     async fn save(&mut self, job: &Job, next: &Life) -> Result<(), StoreError> {
+        self.save_with(job, next, &[]).await
+    }
+
+    /// As [`Transaction::save`], with columns of text. All in one: PostgreSQL takes a row that is
+    /// changed twice in one transaction for new, and locks what it refers to.
+    async fn save_with(
+        &mut self,
+        job: &Job,
+        next: &Life,
+        texts: &[(&'static str, Option<&str>)],
+    ) -> Result<(), StoreError> {
         let milliseconds = |time: Option<Timestamp>| time.map(Timestamp::milliseconds);
-        sqlx::query(
-            "UPDATE jobs SET state = $1, reason = $2, runner = $3, is_confirmed = $4, lease = $5, \
-             deadline = $6, claimed = $7, started = $8, ended = $9 WHERE id = $10",
-        )
-        .bind(next.state.name())
-        .bind(next.reason.map(Reason::name))
-        .bind(next.runner.map(|runner| runner.to_string()))
-        .bind(i64::from(next.is_confirmed))
-        .bind(milliseconds(next.lease))
-        .bind(milliseconds(next.deadline))
-        .bind(milliseconds(next.claimed))
-        .bind(milliseconds(next.started))
-        .bind(milliseconds(next.ended))
-        .bind(job.id.to_string())
-        .execute(self.connection())
-        .await?;
+        let mut query = "UPDATE jobs SET state = $1, reason = $2, runner = $3, is_confirmed = $4, \
+             lease = $5, deadline = $6, claimed = $7, started = $8, ended = $9"
+            .to_owned();
+        for (place, (column, _)) in (11..).zip(texts) {
+            let _ = write!(query, ", {column} = ${place}");
+        }
+        query += " WHERE id = $10";
+        // Put together of constants only.
+        let mut query = sqlx::query(AssertSqlSafe(query))
+            .bind(next.state.name())
+            .bind(next.reason.map(Reason::name))
+            .bind(next.runner.map(|runner| runner.to_string()))
+            .bind(i64::from(next.is_confirmed))
+            .bind(milliseconds(next.lease))
+            .bind(milliseconds(next.deadline))
+            .bind(milliseconds(next.claimed))
+            .bind(milliseconds(next.started))
+            .bind(milliseconds(next.ended))
+            .bind(job.id.to_string());
+        for (_, text) in texts {
+            query = query.bind(text.map(str::to_owned));
+        }
+        query.execute(self.connection()).await?;
         self.note_change(job, next);
         Ok(())
     }
@@ -106,15 +127,10 @@ impl Transaction {
         let limits = limits(job.timeout);
         let answer = job.life.report(sender, report, Timestamp::now(), &limits);
         if let Some(next) = &answer.next {
-            self.save(&job, next).await?;
-            if answer.takes_results {
-                sqlx::query("UPDATE jobs SET results = $1, error = $2 WHERE id = $3")
-                    .bind(attached.results.as_ref().map(Kept::column))
-                    .bind(attached.error.as_deref())
-                    .bind(id.to_string())
-                    .execute(self.connection())
-                    .await?;
-            }
+            let results = attached.results.as_ref().map(Kept::column);
+            let texts = [("results", results), ("error", attached.error.as_deref())];
+            let texts = if answer.takes_results { &texts[..] } else { &[] };
+            self.save_with(&job, next, texts).await?;
             if next.state.is_active() {
                 self.see(sender, None).await?;
             }
@@ -249,12 +265,8 @@ impl Transaction {
         let Some(next) = job.life.process() else {
             return Ok(false);
         };
-        self.save(&job, &next).await?;
-        sqlx::query("UPDATE jobs SET summary = $1 WHERE id = $2")
-            .bind(summary)
-            .bind(id.to_string())
-            .execute(self.connection())
-            .await?;
+        let summary = [("summary", Some(summary))];
+        self.save_with(&job, &next, &summary).await?;
         Ok(true)
     }
 }

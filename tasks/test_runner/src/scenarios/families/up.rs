@@ -75,7 +75,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| {
             let canceled = json!({
-                "state": "canceled", "reason": "canceled", "error": null, "results": null,
+                "state": "canceled", "reason": "job_canceled", "error": null, "results": null,
             });
             record.saw(OUTCOME, canceled)?;
             record.saw(NEXT, completed(&[said("next\n")]))?;

@@ -1,0 +1,162 @@
+//! Who may what, and secrets.
+
+use serde_json::json;
+
+use crate::support::*;
+
+fn token(site: &Site, role: &str, project: Option<&str>) -> Api {
+    let body = json!({"name": role, "role": role, "project": project});
+    let created = site.api.post("/v0/tokens", &body);
+    site.api.with_token(created["secret"].as_str().unwrap())
+}
+
+#[test]
+fn roles() {
+    let site = Site::new();
+    site.api.post("/v0/projects", &json!({"slug": "q"}));
+    let viewer = token(&site, "viewer", None);
+    let submitter = token(&site, "submitter", Some("p"));
+    let bound = token(&site, "admin", Some("p"));
+    let hidden = site.api.submit(&job_body("q", "s"));
+    let job = job_body("p", "s");
+    assert_eq!(viewer.refused("POST", "/v0/jobs", &job).0, 403);
+    let id = submitter.submit(&job);
+    assert_eq!(viewer.job(&id)["state"], "pending");
+    assert_eq!(viewer.refused("POST", &format!("/v0/jobs/{id}/cancel"), &json!(null)).0, 403);
+    // What a token is not good for is not there.
+    for (method, path, body) in [
+        ("GET", format!("/v0/jobs/{hidden}"), json!(null)),
+        ("GET", format!("/v0/jobs/{hidden}/events"), json!(null)),
+        ("GET", format!("/v0/jobs/{hidden}/results"), json!(null)),
+        ("POST", format!("/v0/jobs/{hidden}/cancel"), json!(null)),
+        ("GET", "/v0/projects/q".to_owned(), json!(null)),
+        ("GET", "/v0/jobs?project=q".to_owned(), json!(null)),
+        ("POST", "/v0/jobs".to_owned(), job_body("q", "s")),
+    ] {
+        assert_eq!(submitter.refused(method, &path, &body).0, 404, "{method} {path}");
+    }
+    let listed = submitter.get("/v0/jobs");
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(submitter.get("/v0/projects")["items"].as_array().unwrap().len(), 1);
+    for api in [&viewer, &submitter, &bound] {
+        for (method, path, body) in [
+            ("POST", "/v0/runners", json!({"slug": "x"})),
+            ("POST", "/v0/projects", json!({"slug": "x"})),
+            ("POST", "/v0/tokens", json!({"name": "x", "role": "admin"})),
+            ("GET", "/v0/tokens", json!(null)),
+            ("GET", "/v0/credentials", json!(null)),
+            ("PUT", "/v0/projects/p/quota", json!({"queued": 1_000_000})),
+        ] {
+            assert_eq!(api.refused(method, path, &body).0, 403, "{method} {path}");
+        }
+    }
+    let tokens = site.api.get("/v0/tokens");
+    let first = tokens["items"][2]["id"].as_str().unwrap();
+    assert_eq!(tokens["items"][2]["role"], "viewer");
+    site.api.delete(&format!("/v0/tokens/{first}"));
+    assert_eq!(viewer.refused("GET", "/v0/jobs", &json!(null)).0, 401);
+    assert_eq!(site.api.with_token("x").refused("GET", "/v0/jobs", &json!(null)).0, 401);
+    // Neither needs one.
+    let nobody = site.api.with_token("");
+    for path in ["/healthz", "/readyz", "/metrics", "/v0/openapi.json"] {
+        assert_eq!(nobody.send("GET", path, None).0, 200, "{path}");
+    }
+    assert_eq!(nobody.refused("GET", "/v1", &json!(null)).0, 404);
+    assert_eq!(nobody.refused("DELETE", "/healthz", &json!(null)).0, 405);
+}
+
+#[test]
+fn a_token_that_asks_too_often_has_to_wait() {
+    let site = Site::with(Setup::with(&["--rate-limit", "1"]));
+    let flood = token(&site, "viewer", None);
+    let statuses: Vec<_> = (0..8).map(|_| flood.send("GET", "/v0/jobs", None).0).collect();
+    assert_eq!(statuses[0], 200);
+    assert_eq!(*statuses.last().unwrap(), 429);
+    // Others are not held up.
+    assert_eq!(token(&site, "viewer", None).send("GET", "/v0/jobs", None).0, 200);
+}
+
+#[test]
+fn nothing_secret_is_kept_as_it_is() {
+    let site = Site::new();
+    let key = site.new_runner("r");
+    let secret = "registry-secret-0123456789";
+    let credential = json!({"registry": "http://127.0.0.1:5000/", "token": secret});
+    site.api.put("/v0/credentials", &credential);
+    assert_eq!(
+        site.api.get("/v0/credentials"),
+        json!([{"registry": "http://127.0.0.1:5000"}])
+    );
+    // It goes to the runner of a job with that registry.
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
+    site.submit();
+    let job = runner.claim();
+    assert_eq!(job["oci_token"], secret);
+    runner.complete(&job["uuid"]);
+    let (url, token) = (site.server().url.clone(), site.api.token().to_owned());
+    let folder = site.folder;
+    assert!(site.server.expect("it runs").stop(), "{url}");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        seen += usize::from(bytes.len() > 10_000);
+        for text in [&key[15..], &token[13..], secret] {
+            let is_there = bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            assert!(!is_there, "{text} in {}", path.display());
+        }
+    }
+    assert!(seen > 0, "there is a database");
+}
+
+#[test]
+fn credentials_can_be_removed_and_a_lost_key_is_told() {
+    let mut site = Site::new();
+    let key = site.new_runner("r");
+    let registry = "http://127.0.0.1:5000";
+    site.api.put("/v0/credentials", &json!({"registry": registry, "token": "t"}));
+    site.kill();
+    std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
+    site.start_again();
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
+    let failed = site.submit();
+    runner.ready();
+    site.api.wait_for(&failed, &["failed"]);
+    let error = site.api.job(&failed)["error"].clone();
+    assert!(error.as_str().unwrap().contains("can not be decrypted"), "{error}");
+    // The runner waits on, and gets what can be sent.
+    site.api.delete(&format!("/v0/credentials?registry={registry}"));
+    let id = site.submit();
+    let job = runner.receive();
+    assert_eq!((&job["uuid"], &job["oci_token"]), (&json!(id), &json!("")));
+    let again = format!("/v0/credentials?registry={registry}");
+    assert_eq!(site.api.refused("DELETE", &again, &json!(null)).0, 404);
+    for (registry, token) in [("ftp://x", "t"), ("https://x", ""), ("https://x", "a b")] {
+        let body = json!({"registry": registry, "token": token});
+        assert_eq!(site.api.refused("PUT", "/v0/credentials", &body).0, 400);
+    }
+}
+
+#[test]
+fn slugs_are_taken_once_and_texts_are_only_texts() {
+    let site = Site::new();
+    let name = "<script>alert(1)</script> '; DROP TABLE jobs; --";
+    site.api.post("/v0/runners", &json!({"slug": "r", "name": name}));
+    assert_eq!(site.api.get("/v0/runners/r")["name"], name);
+    for (path, body, status) in [
+        ("/v0/runners", json!({"slug": "r"}), 409),
+        ("/v0/projects", json!({"slug": "p"}), 409),
+        ("/v0/runners", json!({"slug": "../r"}), 400),
+        ("/v0/runners", json!({"slug": "x", "name": "a\u{0}"}), 400),
+        ("/v0/runners", json!({"slug": "x", "specs": ["none"]}), 404),
+        ("/v0/runners", json!({"slug": "x", "color": 1}), 422),
+    ] {
+        let (found, message) = site.api.refused("POST", path, &body);
+        assert_eq!(found, status, "{body}: {message}");
+    }
+    let runners = site.api.get("/v0/runners");
+    assert_eq!(runners["items"].as_array().unwrap().len(), 1);
+}
