@@ -2,48 +2,24 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use bencher_rootfs::{BuildOptions, BuildReport, NoProgress, build};
+use test_support::programs;
 
 use crate::layers::{MemoryLayer, sources};
 
 /// Whether the test can run; says why not.
-pub(crate) fn has(test: &str, programs: &[&str]) -> bool {
+pub(crate) fn has(test: &str, wanted: &[&str]) -> bool {
     if !rustix::process::geteuid().is_root() {
         eprintln!("{test}: skipped, as it needs root");
         return false;
     }
-    for program in programs {
-        if find(program).is_none() {
-            eprintln!("{test}: skipped, as {program} is not installed");
-            return false;
-        }
-    }
-    true
-}
-
-fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    path.split(':')
-        .map(|directory| Path::new(directory).join(program))
-        .find(|candidate| candidate.exists())
+    !programs::missing(wanted)
 }
 
 /// Runs a program that has to succeed.
 pub(crate) fn run(program: &str, arguments: &[&str]) {
-    let found = find(program).unwrap_or_else(|| panic!("{program} is not installed"));
-    let output = Command::new(found)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    programs::run(Path::new("."), program, arguments).unwrap();
 }
 
 pub(crate) fn text(path: &Path) -> &str {
