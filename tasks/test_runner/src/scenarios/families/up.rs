@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -223,18 +222,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     .needs(NEEDS),
 ];
 
-/// Waits until the runner has written down what its server does not acknowledge.
+/// Waits until the runner has written down that the job is completed. While a job runs it keeps there
+/// what to say if it is killed.
 fn wait_for_letter(stage: &Stage<'_>) -> anyhow::Result<()> {
     let outbox = Fleet::outbox(stage);
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC)?;
     inotify.add_watch(&outbox, AddWatchFlags::IN_MOVED_TO)?;
-    let is_letter = |path: PathBuf| path.extension().is_some_and(|it| it == "json");
-    let is_there = || -> anyhow::Result<bool> {
-        let entries = fs::read_dir(&outbox).context("the runner has no outbox")?;
-        Ok(entries.flatten().any(|entry| is_letter(entry.path())))
-    };
     let patience = PollTimeout::try_from(PATIENCE)?;
-    while !is_there()? {
+    loop {
+        for entry in fs::read_dir(&outbox).context("the runner has no outbox")? {
+            // One that is half written has another name soon.
+            let text = fs::read_to_string(entry?.path()).unwrap_or_default();
+            if text.contains("completed") {
+                return Ok(());
+            }
+        }
         let ready = poll(
             &mut [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)],
             patience,
@@ -242,7 +244,6 @@ fn wait_for_letter(stage: &Stage<'_>) -> anyhow::Result<()> {
         ensure!(ready > 0, "the runner has written nothing down");
         inotify.read_events()?;
     }
-    Ok(())
 }
 
 fn said(stdout: &str) -> Value {
