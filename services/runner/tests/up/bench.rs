@@ -50,7 +50,8 @@ impl Bench {
         let index: Value = serde_json::from_slice(&index).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let name = format!("{PROJECT}:latest");
-        registry.push(&format!("oci:{}", image.path().display()), &name, &[]);
+        let source = format!("oci:{}", image.path().display());
+        registry.push(&source, &name, &["--preserve-digests"]);
         let cache = Cache::new();
         Some(Self {
             server: Server::start(),
