@@ -76,6 +76,9 @@ pub struct Settings {
     pub message_limit: usize,
     /// Programs that were tried and given up.
     pub rejected: Vec<Checksum>,
+    /// Whether this is a program that is only tried: it ends once the server has spoken to it, and the
+    /// job that the server may have given it is over.
+    pub is_trial: bool,
 }
 
 /// The runner's side of the channel.

@@ -112,6 +112,7 @@ impl Bench {
                 "bench-1",
                 "--danger-allow-no-sandbox",
                 "--no-cpuset-partition",
+                "--no-auto-update",
             ])
             .args(options)
             .env("BENCHER_RUNNER_KEY", KEY);

@@ -49,10 +49,7 @@ fn a_job_that_a_killed_runner_had_is_said_to_have_failed() {
         "{error}"
     );
     channel.is_ready();
-    assert!(
-        processes_with("928374").is_empty(),
-        "the job is gone"
-    );
+    assert!(processes_with("928374").is_empty(), "the job is gone");
     channel.say(&bench.script(2, "echo next"));
     assert_eq!(
         completed(channel.end())[0].stdout.as_deref(),
