@@ -63,6 +63,9 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 /// their own timeouts, which should have come first.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
+/// The most terminal messages that are kept for a server that acknowledges none.
+pub const MOST_LETTERS: usize = 100;
+
 /// What does not change while a runner runs.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -16,8 +16,9 @@ use bencher_channel_protocol::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::connection::{Connection, News, Server};
+use super::connection::{Connection, News, Outgoing, Server};
 use super::job::{self, StartedJob, Workshop};
+use super::listener::MOST_LIVE;
 use super::lock::RunnerFolder;
 use super::outbox::Outbox;
 use super::service::{self, Service};
@@ -191,7 +192,7 @@ struct Driver {
     connection: Option<Connection>,
     /// Which connection this is.
     number: u64,
-    outgoing: Option<UnboundedSender<String>>,
+    outgoing: Option<Outgoing>,
     job: Option<StartedJob>,
     timers: BTreeMap<Timer, Instant>,
     service: Service,
@@ -263,6 +264,11 @@ impl Driver {
             } => {
                 let waiting = &self.workshop.waiting;
                 waiting.fetch_sub(text.len(), Ordering::Relaxed);
+                // What a slow server does not take is dropped: the result has it.
+                let is_full = |outgoing: &Outgoing| outgoing.waiting() > MOST_LIVE;
+                if self.outgoing.as_ref().is_some_and(is_full) {
+                    return None;
+                }
                 Input::Output {
                     iteration,
                     stream,
@@ -350,8 +356,7 @@ impl Driver {
 
     fn send(&mut self, text: String) {
         if let Some(outgoing) = &self.outgoing {
-            // A connection that has just ended says so itself.
-            let _ended = outgoing.send(text);
+            outgoing.send(text);
         }
     }
 
