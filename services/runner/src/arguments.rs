@@ -4,6 +4,7 @@ mod cache;
 mod cpus;
 mod doctor;
 mod images;
+mod install_service;
 mod machine;
 mod network;
 mod registry;
@@ -22,12 +23,13 @@ pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
 pub(crate) use images::{Inspect, Pull, Save};
+pub(crate) use install_service::InstallService;
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use registry::{PullOptions, When};
 pub(crate) use run::{Format, Run, SandboxLogLevel};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
-pub(crate) use up::{JobSandbox, Up};
+pub(crate) use up::{JobSandbox, Up, UpdateChannel};
 
 /// Run the command of an OCI image in a fresh microVM and get exactly what it produced.
 #[derive(Debug, Parser)]
@@ -76,6 +78,8 @@ pub(crate) enum Command {
     Run(Box<Run>),
     /// Claim jobs from a server and run them one at a time, until told to stop
     Up(Box<Up>),
+    /// Make `runner up` a service of systemd
+    InstallService(Box<InstallService>),
     /// Fetch an image from its registry into the store
     Pull(Box<Pull>),
     /// Say what an image is
@@ -171,7 +175,9 @@ mod tests {
     fn help_for_up() {
         let mut command = Arguments::command().term_width(100);
         let up = command.find_subcommand_mut("up").unwrap();
-        insta::assert_snapshot!(up.render_help());
+        let up = up.render_help();
+        let install = command.find_subcommand_mut("install-service").unwrap();
+        insta::assert_snapshot!(format!("{up}\n{}", install.render_help()));
     }
 
     #[test]

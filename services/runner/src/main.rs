@@ -4,6 +4,7 @@ mod arguments;
 mod cache;
 mod doctor;
 mod inspect;
+mod install_service;
 mod kernel;
 mod output;
 mod pull;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
         Command::Up(command) => up::run(*command, &arguments.global, terminal),
+        Command::InstallService(command) => install_service::run(*command, &terminal),
         Command::Pull(command) => pull::run(&command, &arguments.global, terminal),
         Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
         Command::Save(command) => save::run(command, &arguments.global, terminal),

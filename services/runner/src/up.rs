@@ -2,17 +2,19 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
-use bencher_channel_protocol::RunnerKey;
+use bencher_channel_protocol::{KeyError, RunnerKey};
 use bencher_oci::registry::Secret;
 use bencher_runner::Reporter;
 use bencher_runner::run::{FirecrackerChoice, QemuChoice};
-use bencher_runner::up::{self, End, JobPolicy, UpSpec};
+use bencher_runner::up::{self, End, JobPolicy, UpSpec, Updates};
 
 use crate::FAILED;
-use crate::arguments::{Global, JobSandbox, Up};
+use crate::arguments::{Global, JobSandbox, Up, UpdateChannel};
 use crate::run::{directories, kernel_source};
 use crate::terminal::Terminal;
 
@@ -25,7 +27,8 @@ const TERMINATED: u8 = 128 + 15;
 pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
     let terminal = Arc::new(terminal);
     let reporter: Arc<dyn Reporter> = Arc::<Terminal>::clone(&terminal);
-    let ended = spec(arguments, global)
+    let program = std::env::current_exe().ok();
+    let ended = spec(arguments, global, program.as_deref())
         .and_then(|spec| up::serve(spec, reporter).map_err(|error| error.to_string()));
     match ended {
         Ok(End::Stopped) => 0,
@@ -36,6 +39,7 @@ pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
             0
         }
         Ok(End::AtOnce) => TERMINATED,
+        Ok(End::Updated) => become_the_new(program.as_deref(), &terminal),
         Err(message) => {
             terminal.error(&message);
             FAILED
@@ -43,25 +47,57 @@ pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
     }
 }
 
-fn spec(mut arguments: Up, global: &Global) -> Result<UpSpec, String> {
-    let key = match (&arguments.key_file, arguments.key.take()) {
-        (Some(path), _) => read_key(path)?,
-        (None, Some(key)) => Secret::new(key),
-        (None, None) => return Err("there is no key: give --key or --key-file".to_owned()),
+/// Starts the program that is in this one's place, or puts this one back. It only returns if neither
+/// can be done.
+fn become_the_new(program: Option<&Path>, terminal: &Terminal) -> u8 {
+    let Some(program) = program else {
+        return FAILED;
     };
-    let key: RunnerKey = key
-        .expose()
-        .trim_end_matches(['\r', '\n'])
-        .parse()
-        .map_err(|error: bencher_channel_protocol::KeyError| error.to_string())?;
+    let start = || {
+        let arguments = std::env::args_os().skip(1);
+        Command::new(program).args(arguments).exec()
+    };
+    terminal.info("starting the new program");
+    let error = start();
+    terminal.error(&format!(
+        "the new program can not be started, and the one before is put back: {error}"
+    ));
+    let error = match up::put_back(program) {
+        Ok(()) => start(),
+        Err(error) => error,
+    };
+    terminal.error(&error.to_string());
+    FAILED
+}
+
+fn updates(arguments: &Up, program: Option<&Path>) -> Result<Option<Updates>, String> {
+    if arguments.no_auto_update {
+        return Ok(None);
+    }
+    let program = program.ok_or(
+        "this program does not know its own file, so it can not be updated: add --no-auto-update",
+    )?;
+    Ok(Some(Updates {
+        channel: match arguments.update_channel {
+            UpdateChannel::Stable => bencher_channel_protocol::UpdateChannel::Stable,
+            UpdateChannel::Canary => bencher_channel_protocol::UpdateChannel::Canary,
+        },
+        most: arguments.max_download_size,
+        program: program.to_owned(),
+    }))
+}
+
+fn spec(mut arguments: Up, global: &Global, program: Option<&Path>) -> Result<UpSpec, String> {
+    let key = runner_key(arguments.key.take(), arguments.key_file.as_deref())?;
     Ok(UpSpec {
-        host: arguments.host,
-        runner: arguments.runner,
+        host: arguments.host.clone(),
+        runner: arguments.runner.clone(),
         key,
-        ca_file: arguments.ca,
+        ca_file: arguments.ca.clone(),
         poll_timeout: arguments.poll_timeout,
         drain_timeout: arguments.drain_timeout,
-        updates: None,
+        updates: updates(&arguments, program)?,
+        is_trial: std::env::var_os(up::TRIAL).is_some(),
         jobs: JobPolicy {
             allow_no_sandbox: arguments.danger_allow_no_sandbox,
             sandbox: match arguments.sandbox {
@@ -88,6 +124,17 @@ fn spec(mut arguments: Up, global: &Global) -> Result<UpSpec, String> {
         },
         directories: directories(global),
     })
+}
+
+/// The key that was given, or that a file holds.
+pub(crate) fn runner_key(key: Option<String>, file: Option<&Path>) -> Result<RunnerKey, String> {
+    let secret = match (file, key) {
+        (Some(path), _) => read_key(path)?,
+        (None, Some(key)) => Secret::new(key),
+        (None, None) => return Err("there is no key: give --key or --key-file".to_owned()),
+    };
+    let text = secret.expose().trim_end_matches(['\r', '\n']);
+    text.parse().map_err(|error: KeyError| error.to_string())
 }
 
 fn read_key(path: &Path) -> Result<Secret, String> {

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::link::{Delivery, Expected};
-use super::{ACKNOWLEDGE_WITHIN, Effect, Letter, Level, Machine, Timer};
+use super::{ACKNOWLEDGE_WITHIN, Effect, Letter, Level, MOST_LETTERS, Machine, Timer};
 use crate::{RunnerMessage, Terminal};
 
 impl Machine {
@@ -17,6 +17,19 @@ impl Machine {
     /// Puts a letter that is on disk into the outbox. Where the server has given the job out on this
     /// connection, and nothing was said about it, it is as on a new one.
     pub(super) fn put(&mut self, letter: Letter, is_new_connection: bool) {
+        if self.outbox.len() >= MOST_LETTERS
+            && let Some(oldest) = self.outbox.pop_front()
+        {
+            let job = oldest.job();
+            self.effect(Effect::Forget(job));
+            self.say(
+                Level::Warning,
+                format!(
+                    "the end of the job {job} is given up: the server has acknowledged none of \
+                     {MOST_LETTERS} jobs"
+                ),
+            );
+        }
         self.outbox.push_back(letter);
         if self.link.is_some() {
             let last = self.outbox.len() - 1;

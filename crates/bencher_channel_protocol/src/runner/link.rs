@@ -78,7 +78,8 @@ impl Machine {
         if link.delivery.is_some() {
             return;
         }
-        if self.stopping.is_ordered() {
+        let is_tried = self.settings.is_trial && self.history.was_heard;
+        if self.stopping.is_ordered() || is_tried {
             self.end_of_stop();
         } else if !link.is_asking {
             self.ask();

@@ -63,6 +63,9 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 /// their own timeouts, which should have come first.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
+/// The most terminal messages that are kept for a server that acknowledges none.
+pub const MOST_LETTERS: usize = 100;
+
 /// What does not change while a runner runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -76,6 +79,9 @@ pub struct Settings {
     pub message_limit: usize,
     /// Programs that were tried and given up.
     pub rejected: Vec<Checksum>,
+    /// Whether this is a program that is only tried: it ends once the server has spoken to it, and the
+    /// job that the server may have given it is over.
+    pub is_trial: bool,
 }
 
 /// The runner's side of the channel.

@@ -63,12 +63,12 @@ impl Letter {
         &self.terminal
     }
 
-    /// The letter as the text of a file.
+    /// The letter as the text of a file, cut as it is sent: a file is at most some times as long as a
+    /// message.
     pub fn to_file(&self) -> String {
-        let message = RunnerMessage::from(self.terminal.clone()).encode();
         crate::decode::encode(&Kept {
             needs_running: self.needs_running,
-            message,
+            message: self.text().0,
         })
     }
 

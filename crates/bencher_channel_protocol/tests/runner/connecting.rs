@@ -1,6 +1,6 @@
 //! Connections: how they begin, end and begin again, and the idle runner.
 
-use crate::course::{CHECKSUM, Course, OTHER};
+use crate::course::{CHECKSUM, Course, OTHER, settings};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
 
@@ -155,4 +155,20 @@ fn an_update_to_itself_or_during_a_job_is_none() {
     );
     let mut course = Course::running();
     course.is(&format!("update {OTHER}"), "silence 15");
+}
+
+#[test]
+fn a_program_that_is_tried_ends_once_the_server_has_spoken() {
+    let mut trial = settings();
+    trial.is_trial = true;
+    let mut course = Course::with(trial.clone(), Vec::new());
+    course.is("connected", "ready 30, idle 40");
+    course.is("no_job", "reached, -idle, exit stopped");
+    // A job that it is given it carries out.
+    let mut course = Course::with(trial, Vec::new());
+    course.is("connected", "ready 30, idle 40");
+    course.input("job 1");
+    course.input("ended");
+    course.is("ack", "");
+    course.is("ack", "forget 1, -acknowledge, exit stopped");
 }

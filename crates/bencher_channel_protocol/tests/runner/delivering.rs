@@ -1,6 +1,6 @@
 //! Terminal messages that were not acknowledged.
 
-use bencher_channel_protocol::runner::Letter;
+use bencher_channel_protocol::runner::{Effect, Input, Letter};
 use bencher_channel_protocol::{IterationOutput, RunnerMessage};
 
 use crate::course::{Course, completed, job, left, settings, uuid};
@@ -115,12 +115,10 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_each_reset() 
         stdout: Some("x".repeat(3 << 20)),
         ..IterationOutput::default()
     };
-    let effects = course
-        .machine
-        .handle(bencher_channel_protocol::runner::Input::Ended {
-            results: vec![long],
-            error: None,
-        });
+    let effects = course.machine.handle(Input::Ended {
+        results: vec![long],
+        error: None,
+    });
     course.show(effects);
     course.has_warned("was cut");
     let mut length = course.delivered.len();
@@ -133,7 +131,7 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_each_reset() 
         assert!(course.delivered.len() <= (length / 2).max(64 * 1024));
         length = course.delivered.len();
     }
-    // What is on disk is whole, and something arrives in the end.
+    // Something arrives in the end.
     assert!(length > 60_000);
     course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
 }
@@ -161,4 +159,41 @@ fn a_file_that_is_no_letter_is_none() {
     ] {
         assert_eq!(Letter::from_file(text, 100), None, "{text}");
     }
+}
+
+/// A file is read with a limit, so it must have one.
+#[test]
+fn a_letter_on_disk_is_as_short_as_a_message() {
+    let mut course = Course::running();
+    let long = IterationOutput {
+        stdout: Some("\u{1b}\"".repeat(1 << 19)),
+        ..IterationOutput::default()
+    };
+    let effects = course.machine.handle(Input::Ended {
+        results: vec![long],
+        error: None,
+    });
+    let files: Vec<String> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Persist(letter) => Some(letter.to_file()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(files.len(), 1);
+    assert!(files[0].len() < 3 << 20, "{}", files[0].len());
+    assert!(Letter::from_file(&files[0], 1 << 20).is_some());
+}
+
+#[test]
+fn the_oldest_is_given_up_where_nothing_is_ever_acknowledged() {
+    let letters = (0..100).map(|number| left(100 + number, false)).collect();
+    let mut course = Course::with(settings(), letters);
+    course.input("connected");
+    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    course.is(
+        "bad-job 1",
+        "reached, -idle, persist 1, forget 100, >failed 1, acknowledge 5",
+    );
+    course.has_warned("is given up");
 }

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bencher_channel_protocol::runner::Ending;
@@ -37,11 +38,32 @@ pub(super) struct Server {
 #[derive(Debug)]
 pub(super) enum News {
     /// It is there; texts for the server go in here.
-    Connected(UnboundedSender<String>),
+    Connected(Outgoing),
     /// A text of the server.
     Text(String),
     /// It has ended, or none came about.
     Ended(Ending),
+}
+
+/// Where texts for the server go in.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    texts: UnboundedSender<String>,
+    /// Bytes that wait to be sent.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Outgoing {
+    /// Sends a text. A connection that has just ended says so itself.
+    pub(super) fn send(&self, text: String) {
+        self.waiting.fetch_add(text.len(), Ordering::Relaxed);
+        let _ended = self.texts.send(text);
+    }
+
+    /// Bytes that wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 /// A connection that is there or comes about. It is closed when this is dropped.
@@ -147,8 +169,12 @@ async fn talk(
     };
     let (sink, mut stream) = socket.split();
     let (outgoing, texts) = unbounded_channel();
-    news(News::Connected(outgoing));
-    let sending = send_all(sink, texts);
+    let waiting = Arc::<AtomicUsize>::default();
+    news(News::Connected(Outgoing {
+        texts: outgoing,
+        waiting: Arc::clone(&waiting),
+    }));
+    let sending = send_all(sink, texts, &waiting);
     let receiving = async {
         loop {
             match stream.next().await {
@@ -180,11 +206,16 @@ async fn talk(
 }
 
 /// Sends texts until there are no more, and then says goodbye.
-async fn send_all<S>(mut sink: S, mut texts: UnboundedReceiver<String>) -> Ending
+async fn send_all<S>(
+    mut sink: S,
+    mut texts: UnboundedReceiver<String>,
+    waiting: &AtomicUsize,
+) -> Ending
 where
     S: futures_util::Sink<Message, Error = Error> + Unpin,
 {
     while let Some(text) = texts.recv().await {
+        waiting.fetch_sub(text.len(), Ordering::Relaxed);
         if let Err(error) = sink.send(Message::text(text)).await {
             return ending(&error);
         }

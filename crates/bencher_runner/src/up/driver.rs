@@ -11,14 +11,18 @@ use bencher_channel_protocol::runner::{
     Effect, Exit, Input, Letter, Level, Machine, Settings, Timer,
 };
 use bencher_channel_protocol::{
-    Architecture, IterationOutput, MESSAGE_LIMIT, Os, OutputStream, RunnerInfo, ServerMessage,
+    Architecture, Checksum, IterationOutput, MESSAGE_LIMIT, Os, OutputStream, RunnerInfo,
+    ServerMessage,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::connection::{Connection, News, Server};
+use super::connection::{Connection, News, Outgoing, Server};
 use super::job::{self, StartedJob, Workshop};
+use super::listener::MOST_LIVE;
 use super::lock::RunnerFolder;
 use super::outbox::Outbox;
+use super::service::{self, Service};
+use super::update::{self, Updater};
 use super::{UpError, UpSpec, trust};
 use crate::run::put_back_left_over;
 use crate::{Interrupts, Reporter};
@@ -35,6 +39,8 @@ pub enum End {
     Undelivered,
     /// It was told to stop at once.
     AtOnce,
+    /// Another program is in its place, and is to be started.
+    Updated,
 }
 
 /// Something that has happened beside the driver.
@@ -55,6 +61,10 @@ pub(super) enum Event {
         results: Vec<IterationOutput>,
         error: Option<String>,
     },
+    /// Another program is in the place of this one.
+    Updated,
+    /// It is not.
+    NotUpdated { checksum: Checksum, error: String },
 }
 
 /// Claims jobs and runs them, until a signal says to stop.
@@ -65,26 +75,37 @@ pub(super) enum Event {
 pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> {
     let tls = trust::client_config(spec.ca_file.as_deref())?;
     let server = Server::new(&spec.host, &spec.runner, &spec.key, tls)?;
-    let folder = RunnerFolder::take(&spec.directories.state, &spec.runner)?;
+    let folder = if spec.is_trial {
+        RunnerFolder::borrow(&spec.directories.state, &spec.runner)
+    } else {
+        RunnerFolder::take(&spec.directories.state, &spec.runner)?
+    };
     let outbox = Outbox::open(folder.path())?;
     let letters = outbox.load(LIMIT, reporter.as_ref())?;
     put_back_left_over(reporter.as_ref());
     let outputs = folder.path().join("outputs");
     remove_left_over(&outputs, reporter.as_ref());
     let (events, received) = unbounded_channel();
+    let updater = match spec.updates {
+        Some(updates) if !spec.is_trial => {
+            Some(Updater::new(updates, folder.path(), Arc::clone(&reporter))?)
+        }
+        _ => None,
+    };
     let settings = Settings {
         poll_timeout: spec.poll_timeout,
-        info: spec.updates.map(|channel| RunnerInfo {
+        info: updater.as_ref().map(|updater| RunnerInfo {
             os: Os::Linux,
             arch: architecture(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            channel: Some(channel),
-            checksum: None,
+            channel: Some(updater.channel()),
+            checksum: Some(updater.own_checksum()),
             live_output: true,
         }),
         drain_timeout: spec.drain_timeout,
         message_limit: LIMIT,
-        rejected: Vec::new(),
+        rejected: updater.as_ref().map(Updater::rejected).unwrap_or_default(),
+        is_trial: spec.is_trial,
     };
     let (machine, effects) = Machine::new(settings, letters);
     let mut driver = Driver {
@@ -108,6 +129,9 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
         outgoing: None,
         job: None,
         timers: BTreeMap::new(),
+        service: Service::new(),
+        updater,
+        is_trial: spec.is_trial,
     };
     drop(spec.key);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -122,6 +146,13 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
     });
     runtime.shutdown_background();
     match exit.map_err(UpError::Start)? {
+        None => Ok(End::Updated),
+        Some(exit) => end(exit),
+    }
+}
+
+fn end(exit: Exit) -> Result<End, UpError> {
+    match exit {
         Exit::Stopped => Ok(End::Stopped),
         Exit::Undelivered => Ok(End::Undelivered),
         Exit::AtOnce => Ok(End::AtOnce),
@@ -161,9 +192,12 @@ struct Driver {
     connection: Option<Connection>,
     /// Which connection this is.
     number: u64,
-    outgoing: Option<UnboundedSender<String>>,
+    outgoing: Option<Outgoing>,
     job: Option<StartedJob>,
     timers: BTreeMap<Timer, Instant>,
+    service: Service,
+    updater: Option<Updater>,
+    is_trial: bool,
 }
 
 impl Driver {
@@ -172,27 +206,35 @@ impl Driver {
         mut received: UnboundedReceiver<Event>,
         effects: Vec<Effect>,
         interrupts: &mut Interrupts,
-    ) -> Exit {
+    ) -> Option<Exit> {
         if let Some(exit) = self.apply(effects) {
-            return exit;
+            return Some(exit);
         }
+        service::say_ready();
         loop {
             let next = self.next_timer();
             let input = tokio::select! {
                 biased;
-                _signal = interrupts.next() => Some(Input::Stop),
+                _signal = interrupts.next() => {
+                    service::say_stopping();
+                    Some(Input::Stop)
+                }
+                () = self.service.watchdog() => None,
                 event = received.recv() => event.and_then(|event| self.input(event)),
                 timer = fire(next) => {
                     self.timers.remove(&timer);
                     Some(Input::Fired(timer))
                 }
             };
+            if self.updater.as_ref().is_some_and(Updater::is_done) {
+                return None;
+            }
             let Some(input) = input else {
                 continue;
             };
             let effects = self.machine.handle(input);
             if let Some(exit) = self.apply(effects) {
-                return exit;
+                return Some(exit);
             }
         }
     }
@@ -222,6 +264,11 @@ impl Driver {
             } => {
                 let waiting = &self.workshop.waiting;
                 waiting.fetch_sub(text.len(), Ordering::Relaxed);
+                // What a slow server does not take is dropped: the result has it.
+                let is_full = |outgoing: &Outgoing| outgoing.waiting() > MOST_LIVE;
+                if self.outgoing.as_ref().is_some_and(is_full) {
+                    return None;
+                }
                 Input::Output {
                     iteration,
                     stream,
@@ -232,6 +279,9 @@ impl Driver {
                 self.job = None;
                 Input::Ended { results, error }
             }
+            // The loop looks whether that is so.
+            Event::Updated => return None,
+            Event::NotUpdated { checksum, error } => Input::UpdateFailed { checksum, error },
         })
     }
 
@@ -278,7 +328,13 @@ impl Driver {
                         ));
                     }
                 }
-                Effect::Update(_) | Effect::Reached => {}
+                Effect::Update(update) => {
+                    if let Some(updater) = &self.updater {
+                        updater.begin(update, self.events.clone());
+                    }
+                }
+                Effect::Reached if self.is_trial => update::say_reached(),
+                Effect::Reached => {}
                 Effect::Say { level, text } => match level {
                     Level::Debug => self.reporter.debug(&text),
                     Level::Info => self.reporter.info(&text),
@@ -300,8 +356,7 @@ impl Driver {
 
     fn send(&mut self, text: String) {
         if let Some(outgoing) = &self.outgoing {
-            // A connection that has just ended says so itself.
-            let _ended = outgoing.send(text);
+            outgoing.send(text);
         }
     }
 

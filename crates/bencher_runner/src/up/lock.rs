@@ -14,17 +14,26 @@ use super::UpError;
 #[derive(Debug)]
 pub(super) struct RunnerFolder {
     path: PathBuf,
-    _lock: Flock<File>,
+    /// `None` where the program that tries this one has it.
+    _lock: Option<Flock<File>>,
 }
 
 impl RunnerFolder {
+    /// The folder of `runner`, which the program that tries this one has locked.
+    pub(super) fn borrow(state: &Path, runner: &RunnerId) -> Self {
+        Self {
+            path: folder(state, runner),
+            _lock: None,
+        }
+    }
+
     /// Makes and locks the folder of `runner` below the state folder.
     ///
     /// # Errors
     ///
     /// [`UpError::Taken`] when another process has it.
     pub(super) fn take(state: &Path, runner: &RunnerId) -> Result<Self, UpError> {
-        let path = state.join("up").join(runner.to_string());
+        let path = folder(state, runner);
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| UpError::State { path, source }
@@ -44,7 +53,10 @@ impl RunnerFolder {
             .open(&file_path)
             .map_err(failed(&file_path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Ok(lock) => Ok(Self {
+                path,
+                _lock: Some(lock),
+            }),
             Err((_, Errno::EWOULDBLOCK)) => Err(UpError::Taken {
                 runner: runner.to_string(),
                 path: file_path,
@@ -57,6 +69,10 @@ impl RunnerFolder {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn folder(state: &Path, runner: &RunnerId) -> PathBuf {
+    state.join("up").join(runner.to_string())
 }
 
 #[cfg(test)]

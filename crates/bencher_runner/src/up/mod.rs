@@ -21,7 +21,9 @@ mod lock;
 mod outbox;
 mod output;
 mod registry;
+mod service;
 mod trust;
+mod update;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,6 +33,7 @@ use bencher_output_protocol::LogLevel;
 
 pub use driver::{End, serve};
 pub use error::UpError;
+pub use update::{TRIAL, put_back};
 
 use crate::Directories;
 use crate::cpus::CpuChoice;
@@ -58,11 +61,24 @@ pub struct UpSpec {
     /// How long a job may go on after a stop order.
     pub drain_timeout: Duration,
     /// Which updates are wanted; `None` for none.
-    pub updates: Option<UpdateChannel>,
+    pub updates: Option<Updates>,
+    /// Whether this program is only tried, by one that may become it.
+    pub is_trial: bool,
     /// How jobs are run.
     pub jobs: JobPolicy,
     /// Where things are kept.
     pub directories: Directories,
+}
+
+/// Which updates are wanted.
+#[derive(Debug, Clone)]
+pub struct Updates {
+    /// Which kind.
+    pub channel: UpdateChannel,
+    /// The largest program that is fetched.
+    pub most: ByteSize,
+    /// This program's file, in whose place the new one is put.
+    pub program: PathBuf,
 }
 
 /// How jobs are run on this host.

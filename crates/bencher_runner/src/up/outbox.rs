@@ -10,13 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bencher_channel_protocol::Uuid;
-use bencher_channel_protocol::runner::Letter;
+use bencher_channel_protocol::runner::{Letter, MOST_LETTERS};
 
 use super::UpError;
 use crate::Reporter;
-
-/// The most messages that are kept: of jobs that a server has given out and never heard of again.
-const MOST: usize = 100;
 
 /// The longest file that is read, in bytes: a message of 4 MiB that is a string in JSON.
 const LONGEST: u64 = 64 << 20;
@@ -73,7 +70,7 @@ impl Outbox {
                 None => discard(&path, "it holds no message", reporter),
             }
         }
-        let surplus = letters.len().saturating_sub(MOST);
+        let surplus = letters.len().saturating_sub(MOST_LETTERS);
         for (_, path) in letters.drain(..surplus) {
             discard(&path, "there are too many", reporter);
         }
@@ -181,10 +178,10 @@ mod tests {
     fn there_is_a_limit_to_what_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(folder.path()).unwrap();
-        for number in 0..=MOST {
+        for number in 0..=MOST_LETTERS {
             outbox.write(&letter(number as u128)).unwrap();
         }
-        assert_eq!(jobs(&outbox).len(), MOST);
-        assert_eq!(jobs(&outbox).len(), MOST, "what is beyond is gone");
+        assert_eq!(jobs(&outbox).len(), MOST_LETTERS);
+        assert_eq!(jobs(&outbox).len(), MOST_LETTERS, "what is beyond is gone");
     }
 }

@@ -71,6 +71,27 @@ pub(crate) struct Up {
           help_heading = "Server")]
     pub(crate) drain_timeout: Duration,
 
+    /// Stay this program, whatever the server offers
+    #[arg(long, help_heading = "Updates")]
+    pub(crate) no_auto_update: bool,
+    /// Which programs of the server's this one may become between two jobs
+    #[arg(
+        long,
+        value_name = "CHANNEL",
+        value_enum,
+        default_value_t,
+        help_heading = "Updates"
+    )]
+    pub(crate) update_channel: UpdateChannel,
+    /// The largest program that is fetched
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        help_heading = "Updates"
+    )]
+    pub(crate) max_download_size: ByteSize,
+
     /// Run jobs without a sandbox, on this host's own kernel, if they ask for that: their images can
     /// attack this host
     #[arg(long, help_heading = "Machine")]
@@ -143,4 +164,13 @@ pub(crate) enum JobSandbox {
     Firecracker,
     /// QEMU, with KVM where it works
     Qemu,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum UpdateChannel {
+    /// Releases
+    #[default]
+    Stable,
+    /// What comes before a release
+    Canary,
 }

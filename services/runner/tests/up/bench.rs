@@ -8,6 +8,7 @@ use bencher_channel_protocol::{IterationOutput, Terminal, Uuid};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::real_registry::{RealRegistry, Setup};
 use crate::server::Server;
@@ -21,6 +22,7 @@ pub(crate) struct Bench {
     pub(crate) server: Server,
     registry: RealRegistry,
     pub(crate) cache: Cache,
+    state: TempDir,
     log: PathBuf,
     digest: String,
 }
@@ -50,12 +52,14 @@ impl Bench {
         let index: Value = serde_json::from_slice(&index).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let name = format!("{PROJECT}:latest");
-        registry.push(&format!("oci:{}", image.path().display()), &name, &[]);
+        let source = format!("oci:{}", image.path().display());
+        registry.push(&source, &name, &["--preserve-digests"]);
         let cache = Cache::new();
         Some(Self {
             server: Server::start(),
             registry,
             log: cache.path().join("log"),
+            state: tempfile::tempdir().unwrap(),
             cache,
             digest,
         })
@@ -111,8 +115,10 @@ impl Bench {
                 "bench-1",
                 "--danger-allow-no-sandbox",
                 "--no-cpuset-partition",
+                "--no-auto-update",
             ])
             .args(options)
+            .env("BENCHER_RUNNER_STATE_DIR", self.state.path())
             .env("BENCHER_RUNNER_KEY", KEY);
         command
     }
@@ -136,7 +142,7 @@ impl Bench {
 
     /// Files that hold messages which were not acknowledged.
     pub(crate) fn outbox(&self) -> Vec<String> {
-        let folder = self.cache.state().join("bencher-runner/up/bench-1/outbox");
+        let folder = self.state.path().join("up/bench-1/outbox");
         let entries = fs::read_dir(folder).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.collect()

@@ -12,7 +12,10 @@ use crate::support::Cache;
 fn idle(server: &Server, options: &[&str]) -> (std::process::Command, Cache) {
     let cache = Cache::new();
     let mut command = cache.command(&["up", "--host", &server.url(), "--runner", "bench-1"]);
-    command.args(options).env("BENCHER_RUNNER_KEY", KEY);
+    command
+        .arg("--no-auto-update")
+        .args(options)
+        .env("BENCHER_RUNNER_KEY", KEY);
     (command, cache)
 }
 

@@ -67,11 +67,15 @@ fn a_canceled_job_is_killed_and_the_next_one_runs() {
         return;
     };
     let up = bench.start(&[]);
-    let mut channel = bench.server.running(&bench.script(1, "exec sleep 12345"));
-    assert_eq!(processes_with("sleep\u{0}12345").len(), 1);
+    let mut channel = bench.server.ready();
+    let mut job = bench.job(1, &script_of("echo begun; exec sleep 918273"));
+    job["live_output"] = json!(true);
+    channel.say(&job.to_string());
+    assert_eq!(channel.news().event(), "output");
+    assert_eq!(processes_with("918273").len(), 1);
     channel.say(r#"{"event":"cancel"}"#);
     assert_eq!(channel.end(), Terminal::Canceled { job: job_uuid(1) });
-    assert!(processes_with("sleep\u{0}12345").is_empty());
+    assert!(processes_with("918273").is_empty());
     channel.is_ready();
     channel.say(&bench.script(2, "echo next"));
     assert_eq!(

@@ -11,8 +11,10 @@ mod outputs;
 mod real_registry;
 mod restarts;
 mod server;
+mod service;
 mod stopping;
 #[path = "../run/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of `run` use the rest")]
 mod support;
 mod tuning;
+mod updating;

@@ -106,7 +106,9 @@ impl Channel {
                 Err(tungstenite::Error::Io(error)) if error.kind() != ErrorKind::WouldBlock => {
                     return None;
                 }
-                Err(tungstenite::Error::Protocol(_)) => return None,
+                Err(tungstenite::Error::Protocol(_) | tungstenite::Error::Capacity(_)) => {
+                    return None;
+                }
                 Err(error) => panic!("the runner is silent: {error}"),
             }
         }

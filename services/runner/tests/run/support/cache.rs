@@ -26,11 +26,6 @@ impl Cache {
         self.folder.path()
     }
 
-    /// The state folder.
-    pub(crate) fn state(&self) -> &Path {
-        self.runner.state()
-    }
-
     /// `runner ARGUMENTS…` with this cache.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = self.runner.command();

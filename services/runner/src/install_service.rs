@@ -1,0 +1,90 @@
+//! `runner install-service`.
+
+mod unit;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use bencher_runner::Reporter as _;
+
+use crate::FAILED;
+use crate::arguments::InstallService;
+use crate::terminal::Terminal;
+use crate::up::runner_key;
+use unit::{Environment, Unit};
+
+pub(crate) fn run(arguments: InstallService, terminal: &Terminal) -> u8 {
+    match attempt(arguments, terminal) {
+        Ok(()) => 0,
+        Err(message) => {
+            terminal.error(&message);
+            FAILED
+        }
+    }
+}
+
+fn attempt(mut arguments: InstallService, terminal: &Terminal) -> Result<(), String> {
+    let key = runner_key(arguments.key.take(), arguments.key_file.as_deref())?;
+    let program = std::env::current_exe()
+        .map_err(|error| format!("this program does not know its own file: {error}"))?;
+    let unit = Unit {
+        program: &program,
+        environment: &arguments.environment,
+        drain_timeout: arguments.drain_timeout,
+        options: &arguments.options,
+    }
+    .text()?;
+    let environment = Environment {
+        host: &arguments.host,
+        runner: &arguments.runner,
+    };
+    if arguments.dry_run {
+        let text = format!(
+            "# {}\n{unit}\n# {} (readable by root alone)\n{}",
+            arguments.unit.display(),
+            arguments.environment.display(),
+            environment.text("…")?,
+        );
+        // Nobody reads it any more: there is nobody to tell.
+        let _closed = io::stdout().lock().write_all(text.as_bytes());
+        return Ok(());
+    }
+    write(
+        &arguments.environment,
+        &environment.text(key.expose())?,
+        0o600,
+    )?;
+    write(&arguments.unit, &unit, 0o644)?;
+    let name = arguments.unit.file_name().unwrap_or_default();
+    terminal.info(&format!(
+        "wrote {} and {}; start it with: systemctl daemon-reload && systemctl enable --now {}",
+        arguments.unit.display(),
+        arguments.environment.display(),
+        name.display(),
+    ));
+    Ok(())
+}
+
+/// Puts a whole file in its place, with these permissions from its first byte on.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let attempt = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".new-")
+            .permissions(fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    attempt().map_err(|error| {
+        format!(
+            "failed to write {}: {error}; run this as root, or see --dry-run",
+            path.display()
+        )
+    })
+}

@@ -1,0 +1,186 @@
+//! The texts of a unit and of its environment file, by `systemd.service`(5) and `systemd.exec`(5).
+
+use std::path::Path;
+use std::time::Duration;
+
+use bencher_channel_protocol::RunnerId;
+
+/// How long beyond the drain timeout the service may take to end before it is killed.
+const STOP_MARGIN: Duration = Duration::from_secs(30);
+
+/// What a unit is made of.
+#[derive(Debug)]
+pub(super) struct Unit<'a> {
+    pub(super) program: &'a Path,
+    pub(super) environment: &'a Path,
+    pub(super) drain_timeout: Duration,
+    pub(super) options: &'a [String],
+}
+
+/// What a unit's environment file is made of, beside the key.
+#[derive(Debug)]
+pub(super) struct Environment<'a> {
+    pub(super) host: &'a str,
+    pub(super) runner: &'a RunnerId,
+}
+
+impl Unit<'_> {
+    /// The unit.
+    ///
+    /// # Errors
+    ///
+    /// When a path or an option can not stand in a unit.
+    pub(super) fn text(&self) -> Result<String, String> {
+        let path = |path: &Path| -> Result<String, String> {
+            let text = path.to_str().filter(|text| text.starts_with('/'));
+            text.map(str::to_owned).ok_or_else(|| {
+                format!(
+                    "{} can not stand in a unit: give an absolute path of UTF-8",
+                    path.display()
+                )
+            })
+        };
+        let mut command = quoted(&path(self.program)?)?;
+        let drain = format!("{}ms", self.drain_timeout.as_millis());
+        for word in ["up", "--drain-timeout", &drain] {
+            command = format!("{command} {word}");
+        }
+        for option in self.options {
+            command = format!("{command} {}", quoted(option)?);
+        }
+        let environment = specifiers(&path(self.environment)?)?;
+        let stop = (self.drain_timeout + STOP_MARGIN).as_secs();
+        Ok(format!(
+            "[Unit]\n\
+             Description=Runner of benchmarks\n\
+             Wants=network-online.target\n\
+             After=network-online.target\n\
+             \n\
+             [Service]\n\
+             Type=notify\n\
+             NotifyAccess=main\n\
+             WatchdogSec=60\n\
+             ExecStart={command}\n\
+             EnvironmentFile={environment}\n\
+             Environment=BENCHER_RUNNER_CACHE_DIR=/var/cache/bencher-runner\n\
+             Environment=BENCHER_RUNNER_STATE_DIR=/var/lib/bencher-runner\n\
+             CacheDirectory=bencher-runner\n\
+             StateDirectory=bencher-runner\n\
+             CacheDirectoryMode=0700\n\
+             StateDirectoryMode=0700\n\
+             # The first SIGTERM is for the runner alone, which lets its job end.\n\
+             KillMode=mixed\n\
+             TimeoutStopSec={stop}\n\
+             SuccessExitStatus=143\n\
+             Restart=always\n\
+             RestartSec=5\n\
+             # The cgroups of machines and of the host's quiet are its own.\n\
+             Delegate=yes\n\
+             UMask=0077\n\
+             LimitCORE=0\n\
+             # What is left out here would take away what a run needs: namespaces, mounts, devices, the\n\
+             # kernel's knobs, personalities, host names of its own, and code that QEMU makes.\n\
+             ProtectHome=yes\n\
+             PrivateTmp=yes\n\
+             CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYSLOG CAP_WAKE_ALARM\n\
+             \n\
+             [Install]\n\
+             WantedBy=multi-user.target\n"
+        ))
+    }
+}
+
+impl Environment<'_> {
+    /// The file, with `key`.
+    ///
+    /// # Errors
+    ///
+    /// When the server's address can not stand in it.
+    pub(super) fn text(&self, key: &str) -> Result<String, String> {
+        let is_bad = |character: char| {
+            character.is_control()
+                || character.is_whitespace()
+                || matches!(character, '"' | '\'' | '\\')
+        };
+        if self.host.contains(is_bad) {
+            return Err(format!("{:?} is no address of a server", self.host));
+        }
+        Ok(format!(
+            "BENCHER_HOST=\"{}\"\nBENCHER_RUNNER={}\nBENCHER_RUNNER_KEY={key}\n",
+            self.host, self.runner
+        ))
+    }
+}
+
+/// A word of a command line.
+fn quoted(word: &str) -> Result<String, String> {
+    let escaped = specifiers(word)?
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('$', "$$");
+    Ok(format!("\"{escaped}\""))
+}
+
+/// A text in which nothing is replaced.
+fn specifiers(text: &str) -> Result<String, String> {
+    if text.contains(char::is_control) {
+        return Err(format!(
+            "{text:?} can not stand in a unit: it holds a control character"
+        ));
+    }
+    Ok(text.replace('%', "%%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unit(options: &[&str]) -> Result<String, String> {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        Unit {
+            program: Path::new("/usr/local/bin/runner"),
+            environment: Path::new("/etc/bencher-runner/runner.env"),
+            drain_timeout: Duration::from_millis(1500),
+            options: &options,
+        }
+        .text()
+    }
+
+    #[test]
+    fn a_unit() {
+        insta::assert_snapshot!(unit(&["--sandbox", "qemu"]).unwrap());
+    }
+
+    #[test]
+    fn words_are_what_they_were() {
+        let text = unit(&["a b", "100%", "$HOME", "\"q\"", "back\\slash"]).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("ExecStart="))
+            .unwrap();
+        assert!(
+            line.ends_with(r#" "a b" "100%%" "$$HOME" "\"q\"" "back\\slash""#),
+            "{line}"
+        );
+        assert!(unit(&["a\nExecStartPost=x"]).is_err());
+    }
+
+    #[test]
+    fn the_environment_has_what_up_needs() {
+        let runner = "bench-1".parse().unwrap();
+        let environment = |host| {
+            Environment {
+                host,
+                runner: &runner,
+            }
+            .text("bencher_runner_x")
+        };
+        assert_eq!(
+            environment("https://api.example.com").unwrap(),
+            "BENCHER_HOST=\"https://api.example.com\"\nBENCHER_RUNNER=bench-1\n\
+             BENCHER_RUNNER_KEY=bencher_runner_x\n"
+        );
+        assert!(environment("http://x\nA=b").is_err());
+        assert!(environment("http://x\"").is_err());
+    }
+}
