@@ -238,7 +238,7 @@ fn what_is_no_message_ends_the_connection_and_nothing_else() {
         assert!(frame.reason.contains(reason), "{text}: {frame}");
     }
     let mut runner = Runner::connect(url, "r", &key).unwrap();
-    runner.text(&format!(r#"{{"event": "{}"}}"#, "x".repeat(2 << 20)));
+    runner.too_long(&format!(r#"{{"event": "{}"}}"#, "x".repeat(2 << 20)));
     runner.closed();
     let mut runner = Runner::connect(url, "r", &key).unwrap();
     let version = "v".repeat(5000);

@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::*;
 
+/// The digest of `{}`.
+const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
 /// A registry with its images in a folder. It ends with this value.
 struct Registry {
     child: Child,
@@ -61,10 +64,10 @@ impl Registry {
         Some(Self { child, url })
     }
 
-    /// The status of a manifest.
-    fn manifest(&self, repository: &str, digest: &str, token: &str) -> u16 {
+    /// The status of the image's configuration in `repository`.
+    fn config(&self, repository: &str, token: &str) -> u16 {
         let api = Api::new(&self.url, token);
-        let path = format!("/v2/{repository}/manifests/{digest}");
+        let path = format!("/v2/{repository}/blobs/{EMPTY}");
         api.send("GET", &path, None).0
     }
 }
@@ -84,16 +87,15 @@ fn push(registry: &Registry, repository: &str) -> String {
     let uploads = format!("{}/v2/{repository}/blobs/uploads/", registry.url);
     let begun = agent.post(&uploads).send_empty().unwrap();
     let place = begun.headers()["location"].to_str().unwrap().to_owned();
-    let digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
     agent
-        .put(format!("{place}&digest={digest}"))
+        .put(format!("{place}&digest={EMPTY}"))
         .send(config)
         .unwrap();
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let manifest = json!({
         "schemaVersion": 2, "mediaType": kind, "layers": [],
         "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": 2,
+            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": EMPTY, "size": 2,
         },
     });
     let put = agent
@@ -131,9 +133,9 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
     site.api.submit(&body);
     let job = runner.claim();
     let token = job["oci_token"].as_str().unwrap();
-    assert_eq!(registry.manifest(&project, &digest, token), 200);
-    assert_eq!(registry.manifest("other", &digest, token), 401);
-    assert_eq!(registry.manifest(&project, &digest, "none"), 401);
+    assert_eq!(registry.config(&project, token), 200);
+    assert_eq!(registry.config("other", token), 401);
+    assert_eq!(registry.config(&project, "none"), 401);
     // To pull, and not to push.
     let upload = format!("/v2/{project}/blobs/uploads/");
     assert_eq!(

@@ -53,6 +53,16 @@ impl Api {
 
     /// The status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        self.try_send(method, path, body).expect("an answer")
+    }
+
+    /// The same, of a server that may hang up first.
+    pub(crate) fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Option<(u16, String)> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -60,9 +70,9 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.unwrap_or_default().to_owned())
             .unwrap();
-        let mut response = self.agent.run(request).unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
-        (response.status().as_u16(), text)
+        let mut response = self.agent.run(request).ok()?;
+        let text = response.body_mut().read_to_string().ok()?;
+        Some((response.status().as_u16(), text))
     }
 
     fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Value {

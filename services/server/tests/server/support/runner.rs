@@ -48,6 +48,11 @@ impl Runner {
         self.0.send(Message::text(text)).unwrap();
     }
 
+    /// Sends what the server stops to read before its end.
+    pub(crate) fn too_long(&mut self, text: &str) {
+        let _reset = self.0.send(Message::text(text));
+    }
+
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
         self.0.send(Message::binary(bytes.to_vec())).unwrap();
     }
