@@ -53,6 +53,16 @@ impl Api {
 
     /// The status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
+        self.try_send(method, path, body).expect("an answer")
+    }
+
+    /// The same, of a server that may hang up first.
+    pub(crate) fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&str>,
+    ) -> Option<(u16, String)> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -60,15 +70,18 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.unwrap_or_default().to_owned())
             .unwrap();
-        let mut response = self.agent.run(request).unwrap();
-        let text = response.body_mut().read_to_string().unwrap();
-        (response.status().as_u16(), text)
+        let mut response = self.agent.run(request).ok()?;
+        let text = response.body_mut().read_to_string().ok()?;
+        Some((response.status().as_u16(), text))
     }
 
     fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string);
         let (status, text) = self.send(method, path, body.as_deref());
-        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {text}"
+        );
         serde_json::from_str(&text).unwrap_or_default()
     }
 
@@ -99,7 +112,10 @@ impl Api {
     }
 
     pub(crate) fn submit(&self, body: &Value) -> String {
-        self.post("/v0/jobs", body)["id"].as_str().unwrap().to_owned()
+        self.post("/v0/jobs", body)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) fn job(&self, id: &str) -> Value {
@@ -115,7 +131,10 @@ impl Api {
             }
         }
         let job = self.job(id);
-        assert!(states.iter().any(|state| job["state"] == **state), "it is {job}");
+        assert!(
+            states.iter().any(|state| job["state"] == **state),
+            "it is {job}"
+        );
         job
     }
 

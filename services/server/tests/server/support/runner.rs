@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, HandshakeError, Message, WebSocket, client};
 
 /// How long anything may take before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection that was not opened.
 #[derive(Debug)]
@@ -46,6 +46,11 @@ impl Runner {
 
     pub(crate) fn text(&mut self, text: &str) {
         self.0.send(Message::text(text)).unwrap();
+    }
+
+    /// Sends what the server stops to read before its end.
+    pub(crate) fn too_long(&mut self, text: &str) {
+        let _reset = self.0.send(Message::text(text));
     }
 
     pub(crate) fn binary(&mut self, bytes: &[u8]) {
