@@ -105,17 +105,43 @@ impl From<Job> for JobBody {
 #[into_params(parameter_in = Query)]
 pub(crate) struct FilterQuery {
     /// The slug or identifier of their project.
-    project: Option<String>,
+    pub(crate) project: Option<String>,
     /// Their state.
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     /// The slug or identifier of their runner.
-    runner: Option<String>,
+    pub(crate) runner: Option<String>,
     /// Their comparison.
-    comparison: Option<String>,
+    pub(crate) comparison: Option<String>,
+}
+
+impl FilterQuery {
+    /// What it asks for, as far as whoever asks may see it.
+    pub(crate) async fn filter(self, app: &App, caller: &Caller) -> Result<Filter, ApiError> {
+        let project = match &self.project {
+            Some(project) => Some(caller.project(app, project).await?.id),
+            None => caller.token().project,
+        };
+        let state = self.state.map(|state| state.parse::<JobState>());
+        let comparison = self.comparison.map(|id| id.parse::<ComparisonId>());
+        Ok(Filter {
+            project,
+            state: state.transpose().map_err(|_| {
+                let names: Vec<_> = JobState::ALL.iter().map(|state| state.name()).collect();
+                ApiError::invalid(format!("`state` must be one of {}", names.join(", ")))
+            })?,
+            runner: match &self.runner {
+                Some(runner) => Some(app.store.runner(runner).await?.id),
+                None => None,
+            },
+            comparison: comparison
+                .transpose()
+                .map_err(|error| ApiError::invalid(error.to_string()))?,
+        })
+    }
 }
 
 /// The job, if whoever asks may see it.
-pub(super) async fn find(app: &App, caller: &Caller, id: &str) -> Result<Job, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, id: &str) -> Result<Job, ApiError> {
     let parsed: JobId = id.parse().map_err(|_| ApiError::not_found("job", id))?;
     let job = app.store.job(parsed).await?;
     if caller.sees(job.project) {
@@ -136,26 +162,7 @@ pub(crate) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Listed<JobBody>>, ApiError> {
     let page = query.page()?;
-    let project = match &filter.project {
-        Some(project) => Some(caller.project(&app, project).await?.id),
-        None => caller.token().project,
-    };
-    let state = filter.state.map(|state| state.parse::<JobState>());
-    let comparison = filter.comparison.map(|id| id.parse::<ComparisonId>());
-    let filter = Filter {
-        project,
-        state: state.transpose().map_err(|_| {
-            let names: Vec<_> = JobState::ALL.iter().map(|state| state.name()).collect();
-            ApiError::invalid(format!("`state` must be one of {}", names.join(", ")))
-        })?,
-        runner: match &filter.runner {
-            Some(runner) => Some(app.store.runner(runner).await?.id),
-            None => None,
-        },
-        comparison: comparison
-            .transpose()
-            .map_err(|error| ApiError::invalid(error.to_string()))?,
-    };
+    let filter = filter.filter(&app, &caller).await?;
     let jobs = app.store.jobs(&filter, &page).await?;
     let id = |job: &Job| job.id.to_string();
     Ok(Json(Listed::new(&page, jobs, id, JobBody::from)))

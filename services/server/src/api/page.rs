@@ -11,9 +11,9 @@ use crate::store::{MAX_PAGE, Page};
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// At most so many items, 200 at most.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// `next` of the page before.
-    after: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 /// A page of a list; what is newest comes first.

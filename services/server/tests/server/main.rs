@@ -8,3 +8,4 @@ mod openapi;
 mod postgres;
 mod scheduling;
 mod support;
+mod web;

@@ -1,5 +1,6 @@
 //! Jobs: what they are, and every change of their state.
 
+mod active;
 mod change;
 mod claim;
 mod list;
@@ -10,6 +11,7 @@ use bencher_jobs::{
 };
 use sqlx::any::AnyRow;
 
+pub use active::Active;
 pub use change::{Attached, Changed};
 pub use claim::{Claims, Handed, Waiting};
 pub use list::Filter;
