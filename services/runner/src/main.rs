@@ -2,8 +2,10 @@
 
 mod arguments;
 mod cache;
+mod client;
 mod doctor;
 mod inspect;
+mod jobs;
 mod kernel;
 mod output;
 mod pull;
@@ -11,6 +13,7 @@ mod rootfs;
 mod run;
 mod save;
 mod setup;
+mod submit;
 mod terminal;
 mod tune;
 mod work;
@@ -67,6 +70,8 @@ fn main() -> ExitCode {
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
         Command::Doctor(command) => doctor::run(&command, &arguments.global, &terminal),
         Command::Tune(command) => tune::run(*command, &terminal),
+        Command::Submit(command) => submit::run(*command, terminal),
+        Command::Jobs(command) => jobs::run(command, terminal),
     };
     ExitCode::from(code)
 }
