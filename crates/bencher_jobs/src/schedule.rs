@@ -64,12 +64,15 @@ pub struct Assignment {
     pub project: ProjectId,
 }
 
+/// The ways in which jobs differ other than by age.
+type Kind = (Reverse<u8>, ProjectId, SpecId);
+
 /// Gives `candidates` to the `idle` runners, each at most once. A project without a share gets
 /// nothing. Jobs are as old as their identifiers say.
 pub fn assign(
     idle: &[Idle],
     candidates: &[Candidate],
-    shares: &HashMap<ProjectId, Share>,
+    shares: &BTreeMap<ProjectId, Share>,
 ) -> Vec<Assignment> {
     let mut idle: Vec<&Idle> = idle.iter().collect();
     idle.sort_by_key(|idle| (idle.specs.len(), idle.since, idle.runner));
@@ -77,7 +80,7 @@ pub fn assign(
     let mut assignments = bound(&mut idle, candidates, &mut shares);
 
     // One queue for each way in which jobs differ other than by age.
-    let mut queues: BTreeMap<(Reverse<u8>, ProjectId, SpecId), Vec<JobId>> = BTreeMap::new();
+    let mut queues: BTreeMap<Kind, Vec<JobId>> = BTreeMap::new();
     for candidate in candidates.iter().filter(|one| one.bound_to.is_none()) {
         let kind = (
             Reverse(candidate.priority),
@@ -108,9 +111,9 @@ pub fn assign(
 /// The kind of job that comes next, and who among `idle` takes it.
 fn next(
     idle: &[&Idle],
-    queues: &BTreeMap<(Reverse<u8>, ProjectId, SpecId), Vec<JobId>>,
-    shares: &HashMap<ProjectId, Share>,
-) -> Option<((Reverse<u8>, ProjectId, SpecId), usize)> {
+    queues: &BTreeMap<Kind, Vec<JobId>>,
+    shares: &BTreeMap<ProjectId, Share>,
+) -> Option<(Kind, usize)> {
     let mut takers: HashMap<SpecId, Option<usize>> = HashMap::new();
     queues
         .iter()
@@ -131,7 +134,7 @@ fn next(
 fn bound(
     idle: &mut Vec<&Idle>,
     candidates: &[Candidate],
-    shares: &mut HashMap<ProjectId, Share>,
+    shares: &mut BTreeMap<ProjectId, Share>,
 ) -> Vec<Assignment> {
     let mut bound: Vec<&Candidate> = candidates
         .iter()
@@ -160,7 +163,7 @@ fn bound(
     assignments
 }
 
-fn take(shares: &mut HashMap<ProjectId, Share>, project: ProjectId) {
+fn take(shares: &mut BTreeMap<ProjectId, Share>, project: ProjectId) {
     if let Some(share) = shares.get_mut(&project) {
         share.active += 1;
     }

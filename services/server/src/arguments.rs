@@ -6,12 +6,13 @@ use std::time::Duration;
 use bencher_server::store::Role;
 use bencher_server::{Fronted, Place, Settings};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use nix::unistd::geteuid;
 
 /// Runs benchmark jobs on a fleet of runners
 #[derive(Debug, Parser)]
 #[command(name = "bencher-server", version, about)]
 pub(crate) struct Arguments {
-    /// How the log on standard error is written; RUST_LOG says how much
+    /// How the log on standard error is written; `RUST_LOG` says how much
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, env = "BENCHER_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
     #[command(subcommand)]
@@ -49,9 +50,14 @@ pub(crate) struct PlaceArguments {
     /// root, else $XDG_STATE_HOME/bencher-server]
     #[arg(long, value_name = "DIR", env = "BENCHER_SERVER_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// PostgreSQL instead of an SQLite file: postgres://USER:PASSWORD@HOST/DATABASE; any number of
+    /// PostgreSQL instead of an SQLite file, as `postgres://USER:PASSWORD@HOST/DATABASE`; any number of
     /// servers may use it
-    #[arg(long, value_name = "URL", env = "BENCHER_SERVER_DATABASE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BENCHER_SERVER_DATABASE",
+        hide_env_values = true
+    )]
     database: Option<String>,
 }
 
@@ -65,13 +71,14 @@ impl PlaceArguments {
 }
 
 fn default_folder() -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let home = variable("HOME").unwrap_or_default();
-    match variable("XDG_STATE_HOME") {
-        Some(state) => state.join("bencher-server"),
-        None if home == PathBuf::from("/root") => PathBuf::from("/var/lib/bencher-server"),
-        None => home.join(".local/state/bencher-server"),
+    if geteuid().is_root() {
+        return PathBuf::from("/var/lib/bencher-server");
     }
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let state = variable("XDG_STATE_HOME");
+    state
+        .unwrap_or_else(|| variable("HOME").unwrap_or_default().join(".local/state"))
+        .join("bencher-server")
 }
 
 #[derive(Debug, Args)]
@@ -79,16 +86,31 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) place: PlaceArguments,
     /// Where to listen; encryption is for a reverse proxy in front
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:61016", env = "BENCHER_SERVER_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:61016",
+        env = "BENCHER_SERVER_LISTEN"
+    )]
     pub(crate) listen: String,
     /// The registry that trusts this server's tokens: its address, as jobs name it
     #[arg(long, value_name = "URL", env = "BENCHER_SERVER_REGISTRY")]
     registry: Option<String>,
     /// What the registry's configuration calls this server
-    #[arg(long, value_name = "NAME", default_value = "bencher-server", requires = "registry")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "bencher-server",
+        requires = "registry"
+    )]
     registry_issuer: String,
     /// What the registry's configuration calls itself
-    #[arg(long, value_name = "NAME", default_value = "registry", requires = "registry")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "registry",
+        requires = "registry"
+    )]
     registry_service: String,
     /// How long a runner may be silent, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]

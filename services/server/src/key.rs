@@ -77,13 +77,28 @@ mod tests {
 
     #[test]
     fn keys_differ_and_do_not_show_themselves() {
-        let (one, other) = (Key::runner().expect("random"), Key::runner().expect("random"));
+        let (one, other) = (
+            Key::runner().expect("random"),
+            Key::runner().expect("random"),
+        );
         assert_ne!(one, other);
         assert!(one.expose().starts_with("bencher_runner_"));
-        assert!(one.expose().parse::<bencher_channel_protocol::RunnerKey>().is_ok());
-        assert!(Key::user().expect("random").expose().starts_with("bencher_user_"));
+        assert!(
+            one.expose()
+                .parse::<bencher_channel_protocol::RunnerKey>()
+                .is_ok()
+        );
+        assert!(
+            Key::user()
+                .expect("random")
+                .expose()
+                .starts_with("bencher_user_")
+        );
         assert_eq!(format!("{one:?}"), "Key(…)");
-        assert!(!one.hash().contains(&one.expose()["bencher_runner_".len()..]));
+        assert!(
+            !one.hash()
+                .contains(&one.expose()["bencher_runner_".len()..])
+        );
         // FIPS 180-2, appendix B.1.
         assert_eq!(
             hash("abc"),

@@ -48,7 +48,7 @@ impl Limiter {
     ///
     /// How long to wait, when too many were not good.
     pub(crate) fn attempt(&self, address: IpAddr) -> Result<(), Duration> {
-        self.refusals.look(address, Timestamp::now())
+        self.refusals.look(&address, Timestamp::now())
     }
 
     /// Counts a key or a token of `address` that was not good.
@@ -78,9 +78,9 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 
     /// Whether one could be taken.
-    fn look(&self, key: K, now: Timestamp) -> Result<(), Duration> {
+    fn look(&self, key: &K, now: Timestamp) -> Result<(), Duration> {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        match buckets.get(&key) {
+        match buckets.get(key) {
             Some(bucket) => bucket.clone().take(&self.rate, 1.0, now),
             None => Ok(()),
         }
@@ -104,12 +104,12 @@ mod tests {
     fn everybody_has_a_rate_of_their_own() {
         let buckets = Buckets::new(RATE);
         assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.look(1, at(0)).is_ok());
+        assert!(buckets.look(&1, at(0)).is_ok());
         assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.look(1, at(0)).is_err());
+        assert!(buckets.look(&1, at(0)).is_err());
         assert!(buckets.take(1, 1.0, at(0)).is_err());
         assert!(buckets.take(2, 1.0, at(0)).is_ok());
-        assert!(buckets.look(3, at(0)).is_ok());
+        assert!(buckets.look(&3, at(0)).is_ok());
         assert!(buckets.take(1, 1.0, at(1)).is_ok());
     }
 

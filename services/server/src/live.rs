@@ -13,15 +13,18 @@ const KEPT: usize = 64 * 1024;
 /// Pieces that a slow watcher may lag behind before it misses some.
 const BACKLOG: usize = 256;
 
+/// A piece of what a command wrote.
+type Piece = Arc<LiveOutput>;
+
 /// Everything that jobs of this server have written lately.
 #[derive(Debug, Default)]
 pub(crate) struct Live(Mutex<HashMap<JobId, Written>>);
 
 #[derive(Debug)]
 struct Written {
-    pieces: VecDeque<Arc<LiveOutput>>,
+    pieces: VecDeque<Piece>,
     bytes: usize,
-    watchers: broadcast::Sender<Arc<LiveOutput>>,
+    watchers: broadcast::Sender<Piece>,
 }
 
 impl Default for Written {
@@ -61,10 +64,7 @@ impl Live {
     }
 
     /// What a job has written lately, and what it writes from now on.
-    pub(crate) fn watch(
-        &self,
-        job: JobId,
-    ) -> Option<(Vec<Arc<LiveOutput>>, broadcast::Receiver<Arc<LiveOutput>>)> {
+    pub(crate) fn watch(&self, job: JobId) -> Option<(Vec<Piece>, broadcast::Receiver<Piece>)> {
         let jobs = self.lock();
         let written = jobs.get(&job)?;
         let pieces = written.pieces.iter().cloned().collect();

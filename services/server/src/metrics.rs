@@ -78,10 +78,20 @@ impl Metrics {
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         };
         let name = "bencher_runners_connected";
-        head(&mut text, name, "gauge", "Runners connected to this server.");
+        head(
+            &mut text,
+            name,
+            "gauge",
+            "Runners connected to this server.",
+        );
         let _ = writeln!(text, "{name} {}", seen.connected);
         let name = "bencher_runners_waiting";
-        head(&mut text, name, "gauge", "Runners that wait for a job here.");
+        head(
+            &mut text,
+            name,
+            "gauge",
+            "Runners that wait for a job here.",
+        );
         let _ = writeln!(text, "{name} {}", self.waiting.load(Relaxed));
         let name = "bencher_jobs";
         head(&mut text, name, "gauge", "Jobs by state, of all servers.");
@@ -109,7 +119,12 @@ impl Metrics {
         let _ = writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {total}");
         let _ = writeln!(text, "{name}_sum {sum}\n{name}_count {total}");
         let name = "bencher_reports_total";
-        head(&mut text, name, "counter", "What runners reported, where it was written down.");
+        head(
+            &mut text,
+            name,
+            "counter",
+            "What runners reported, where it was written down.",
+        );
         for report in [
             Report::Heartbeat,
             Report::Running,

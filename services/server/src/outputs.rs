@@ -81,11 +81,10 @@ impl Outputs {
     /// When it can not be made.
     pub fn in_folder(path: &Path) -> Result<Self, OutputError> {
         std::fs::create_dir_all(path)?;
-        let store =
-            LocalFileSystem::new_with_prefix(path).map_err(|cause| OutputError::Open {
-                place: path.display().to_string(),
-                cause,
-            })?;
+        let store = LocalFileSystem::new_with_prefix(path).map_err(|cause| OutputError::Open {
+            place: path.display().to_string(),
+            cause,
+        })?;
         Ok(Self(Arc::new(store.with_fsync(true))))
     }
 

@@ -39,7 +39,9 @@ pub enum SealError {
     #[error("the system gives no random numbers: nothing can be encrypted")]
     NoRandomness,
     /// It was encrypted with another key, or changed.
-    #[error("the secret of `{0}` can not be decrypted: restore the key's file, or set the secret anew")]
+    #[error(
+        "the secret of `{0}` can not be decrypted: restore the key's file, or set the secret anew"
+    )]
     Damaged(String),
 }
 
@@ -167,9 +169,9 @@ mod tests {
 
     #[test]
     fn the_key_stays_and_is_nobody_elses() {
-        let (folder, sealer) = sealer();
+        let (folder, key) = sealer();
         let path = folder.path().join("key");
-        let sealed = sealer.seal("a", "secret").expect("sealed");
+        let sealed = key.seal("a", "secret").expect("sealed");
         let again = Sealer::open(&path).expect("the same key");
         assert_eq!(again.unseal("a", &sealed).expect("open"), "secret");
         let mode = fs::metadata(&path).expect("a file").permissions().mode();
@@ -187,12 +189,12 @@ mod tests {
 
     #[test]
     fn a_secret_is_bound_to_its_name() {
-        let (_folder, sealer) = sealer();
-        let sealed = sealer.seal("one", "secret").expect("sealed");
-        assert_ne!(sealed, sealer.seal("one", "secret").expect("sealed"));
-        assert!(sealer.unseal("other", &sealed).is_err());
+        let (_folder, key) = sealer();
+        let sealed = key.seal("one", "secret").expect("sealed");
+        assert_ne!(sealed, key.seal("one", "secret").expect("sealed"));
+        assert!(key.unseal("other", &sealed).is_err());
         for wrong in ["", "AAAA", "no base64!"] {
-            assert!(sealer.unseal("one", wrong).is_err());
+            assert!(key.unseal("one", wrong).is_err());
         }
     }
 
@@ -200,13 +202,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
         fn a_changed_bit_is_noticed(secret in ".{0,40}", place: prop::sample::Index, bit in 0..8u8) {
-            let (_folder, sealer) = sealer();
-            let sealed = sealer.seal("n", &secret).expect("sealed");
-            prop_assert_eq!(sealer.unseal("n", &sealed).expect("open"), secret);
+            let (_folder, key) = sealer();
+            let sealed = key.seal("n", &secret).expect("sealed");
+            prop_assert_eq!(key.unseal("n", &sealed).expect("open"), secret);
             let mut bytes = STANDARD.decode(sealed).expect("base64");
             let place = place.index(bytes.len());
             bytes[place] ^= 1 << bit;
-            prop_assert!(sealer.unseal("n", &STANDARD.encode(bytes)).is_err());
+            prop_assert!(key.unseal("n", &STANDARD.encode(bytes)).is_err());
         }
     }
 }

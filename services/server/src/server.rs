@@ -223,7 +223,10 @@ impl Server {
     /// # Errors
     ///
     /// When it can not go on.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServerError> {
+    pub async fn serve(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), ServerError> {
         let Self {
             app,
             listener,

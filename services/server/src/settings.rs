@@ -49,8 +49,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             heartbeat: Duration::from_secs(30),
-            setup: Duration::from_secs(3600),
-            grace: Duration::from_secs(60),
+            setup: Duration::from_hours(1),
+            grace: Duration::from_mins(1),
             message: 16 << 20,
             body: 1 << 20,
             queue: 100_000,

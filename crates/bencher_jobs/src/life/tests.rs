@@ -4,7 +4,7 @@ use super::*;
 
 const LIMITS: Limits = Limits {
     heartbeat: Duration::from_secs(30),
-    setup: Duration::from_secs(600),
+    setup: Duration::from_mins(10),
     timeout: Duration::from_secs(100),
     grace: Duration::from_secs(20),
 };
@@ -32,6 +32,9 @@ fn running() -> Life {
     after(&claimed(), Report::Running, 5)
 }
 
+/// A case: a job, what is reported, the answer, the state after it, whether results are taken.
+type Row<'a> = (&'a str, &'a Life, Report, Reply, Option<State>, bool);
+
 #[test]
 fn the_table_of_reports() {
     use Reply::{Ack, Cancel};
@@ -48,20 +51,48 @@ fn the_table_of_reports() {
     let completed = after(&running(), Completed, 9);
     let processed = completed.process().expect("it has results");
     let failed = after(&running(), Failed, 9);
-    let table: &[(&str, &Life, Report, Reply, Option<State>, bool)] = &[
+    let table: &[Row<'_>] = &[
         ("1", &claimed(), Heartbeat, Ack, Some(State::Claimed), false),
         ("2", &claimed(), Running, Ack, Some(State::Running), false),
-        ("3", &claimed(), Completed, Ack, Some(State::Completed), true),
+        (
+            "3",
+            &claimed(),
+            Completed,
+            Ack,
+            Some(State::Completed),
+            true,
+        ),
         ("4", &claimed(), Failed, Ack, Some(State::Failed), true),
         ("5", &claimed(), Canceled, Ack, Some(State::Canceled), false),
         ("6", &running(), Heartbeat, Ack, Some(State::Running), false),
         ("7", &running(), Running, Ack, Some(State::Running), false),
-        ("8", &running(), Completed, Ack, Some(State::Completed), true),
+        (
+            "8",
+            &running(),
+            Completed,
+            Ack,
+            Some(State::Completed),
+            true,
+        ),
         ("9", &running(), Failed, Ack, Some(State::Failed), true),
-        ("10", &running(), Canceled, Ack, Some(State::Canceled), false),
+        (
+            "10",
+            &running(),
+            Canceled,
+            Ack,
+            Some(State::Canceled),
+            false,
+        ),
         ("11", &silenced, Heartbeat, Ack, None, false),
         ("12", &silenced, Running, Ack, None, false),
-        ("13", &silenced, Completed, Ack, Some(State::Completed), true),
+        (
+            "13",
+            &silenced,
+            Completed,
+            Ack,
+            Some(State::Completed),
+            true,
+        ),
         ("14", &silenced, Failed, Ack, Some(State::Failed), true),
         ("15", &silenced, Canceled, Ack, None, false),
         ("16", &lost, Completed, Ack, Some(State::Completed), true),
@@ -210,9 +241,7 @@ fn is_allowed(from: &Life, to: &Life) -> bool {
         (Claimed, Running | Completed | Failed | Canceled) => true,
         (Running, Completed | Failed | Canceled) => true,
         (Completed, Processed) => true,
-        (Failed, Completed | Failed) => {
-            from == to || from.reason.is_some_and(Reason::is_silence)
-        }
+        (Failed, Completed | Failed) => from == to || from.reason.is_some_and(Reason::is_silence),
         _ => false,
     }
 }

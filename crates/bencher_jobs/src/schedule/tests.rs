@@ -36,7 +36,7 @@ fn job(number: u128, whose: u128, priority: u8) -> Candidate {
     }
 }
 
-fn shares(of: &[(u128, u32, u32)]) -> HashMap<ProjectId, Share> {
+fn shares(of: &[(u128, u32, u32)]) -> BTreeMap<ProjectId, Share> {
     of.iter()
         .map(|&(number, active, limit)| (project(number), Share { active, limit }))
         .collect()
@@ -46,7 +46,7 @@ fn shares(of: &[(u128, u32, u32)]) -> HashMap<ProjectId, Share> {
 fn assigned(
     idle: &[Idle],
     candidates: &[Candidate],
-    shares: &HashMap<ProjectId, Share>,
+    shares: &BTreeMap<ProjectId, Share>,
 ) -> Vec<(u128, u128)> {
     assign(idle, candidates, shares)
         .into_iter()
@@ -86,11 +86,7 @@ fn priority_then_fairness_then_age() {
             vec![10, 11, 12],
         ),
         ("fewer than runners", vec![job(10, 1, 0)], vec![10]),
-        (
-            "a job twice",
-            vec![job(10, 1, 0), job(10, 1, 0)],
-            vec![10],
-        ),
+        ("a job twice", vec![job(10, 1, 0), job(10, 1, 0)], vec![10]),
         ("none", vec![], vec![]),
     ];
     for (case, candidates, expected) in table {
@@ -115,10 +111,7 @@ fn a_quota_is_not_passed() {
     let three = [idle(1, &[1], 0), idle(2, &[1], 0), idle(3, &[1], 0)];
     let candidates = [job(10, 1, 9), job(11, 1, 9), job(20, 2, 0)];
     let limited = shares(&[(1, 1, 2), (2, 0, 9)]);
-    assert_eq!(
-        assigned(&three, &candidates, &limited),
-        [(1, 10), (2, 20)]
-    );
+    assert_eq!(assigned(&three, &candidates, &limited), [(1, 10), (2, 20)]);
     // An unknown project gets nothing.
     assert_eq!(assigned(&three, &candidates, &shares(&[])), []);
 }
@@ -194,7 +187,7 @@ proptest! {
             .zip(&specs)
             .map(|(number, specs)| idle(number, specs, 0))
             .collect();
-        let shares: HashMap<_, _> = (1..)
+        let shares: BTreeMap<_, _> = (1..)
             .zip(limits)
             .map(|(number, (active, limit))| (project(number), Share { active, limit }))
             .collect();

@@ -70,10 +70,7 @@ pub(crate) async fn set(
     caller.must_be_admin()?;
     super::submit::registry(&body.registry)?;
     let is_token = |byte: u8| byte.is_ascii_graphic();
-    if body.token.is_empty()
-        || body.token.len() > MAX_SECRET
-        || !body.token.bytes().all(is_token)
-    {
+    if body.token.is_empty() || body.token.len() > MAX_SECRET || !body.token.bytes().all(is_token) {
         return Err(ApiError::invalid(
             "`token` must be 1 to 65536 printable ASCII characters without spaces",
         ));

@@ -116,4 +116,10 @@ macro_rules! internal {
     )*};
 }
 
-internal!(Unwritten, NoRandomness, OutputError, SealError, serde_json::Error);
+internal!(
+    Unwritten,
+    NoRandomness,
+    OutputError,
+    SealError,
+    serde_json::Error
+);

@@ -42,12 +42,10 @@ pub(crate) async fn watch(
     Path(job): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let id = find(&app, &caller, &job).await?.id;
-    let permit = Arc::clone(&app.watchers)
-        .try_acquire_owned()
-        .map_err(|_| {
-            let message = "too many watch jobs at this server: try again later".to_owned();
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
-        })?;
+    let permit = Arc::clone(&app.watchers).try_acquire_owned().map_err(|_| {
+        let message = "too many watch jobs at this server: try again later".to_owned();
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+    })?;
     let (sender, receiver) = mpsc::channel(BACKLOG);
     tokio::spawn(async move {
         // Whoever watched may have left, which ends it.
@@ -112,7 +110,7 @@ async fn follow(app: &App, job: JobId, sender: &mpsc::Sender<Event>) -> Result<(
                 () = ended(&mut shutdown) => return Ok(()),
                 () = sender.closed() => return Err(Left),
                 change = changes.recv() => match change {
-                    Ok(changed) if changed != job => {}
+                    Ok(other) if other != job => {}
                     // Others were missed, and perhaps this one.
                     Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => break,
                     Err(broadcast::error::RecvError::Closed) => return Err(Left),

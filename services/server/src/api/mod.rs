@@ -83,7 +83,11 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(projects::set_quota))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
-        .routes(routes!(credentials::list, credentials::set, credentials::remove))
+        .routes(routes!(
+            credentials::list,
+            credentials::set,
+            credentials::remove
+        ))
         .routes(routes!(system::healthz))
         .routes(routes!(system::readyz))
         .routes(routes!(system::metrics))

@@ -52,7 +52,10 @@ fn harmless(content_type: &'static str, body: impl Into<axum::body::Body>) -> Re
     for (name, value) in [
         (header::CONTENT_TYPE, content_type),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; sandbox",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -92,7 +95,10 @@ pub(crate) async fn stream(
         "stderr" => output.stderr,
         other => return Err(ApiError::not_found("stream", other)),
     };
-    Ok(harmless("text/plain; charset=utf-8", text.unwrap_or_default()))
+    Ok(harmless(
+        "text/plain; charset=utf-8",
+        text.unwrap_or_default(),
+    ))
 }
 
 /// A file that an iteration left.

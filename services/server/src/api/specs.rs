@@ -127,7 +127,9 @@ pub(crate) async fn create(
         name,
         os: body.os.name().to_owned(),
         architecture: body.architecture.name().to_owned(),
-        sandbox: body.sandbox.map(|SandboxKind::Firecracker| "firecracker".to_owned()),
+        sandbox: body
+            .sandbox
+            .map(|SandboxKind::Firecracker| "firecracker".to_owned()),
         cpu: body.cpu,
         memory: body.memory,
         disk: body.disk,

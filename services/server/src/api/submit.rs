@@ -21,6 +21,9 @@ const TIMEOUT: u32 = 3600;
 /// The longest that a job may ask for, in seconds: a day.
 const MAX_TIMEOUT: u32 = 86_400;
 
+/// What all jobs of one comparison may hold: each has a copy of its side.
+const MAX_COMPARISON_BYTES: usize = 4 << 20;
+
 /// A job's configuration as the runner gets it.
 fn protocol(config: Config, project: ProjectId) -> Result<JobConfig, ApiError> {
     registry(&config.registry)?;
@@ -182,6 +185,11 @@ pub(crate) async fn comparison(
         let config = protocol(side, place.project.id)?;
         configs.push(serde_json::to_string(&config)?);
     }
+    let bytes: usize = order.iter().map(|&side| configs[side].len()).sum();
+    if bytes > MAX_COMPARISON_BYTES {
+        let message = "this comparison is too large: ask for fewer rounds, or for less in `config`";
+        return Err(ApiError::invalid(message));
+    }
     let comparison = ComparisonId::generate();
     let jobs: Vec<NewJob> = (0..)
         .zip(order)
@@ -212,7 +220,11 @@ mod tests {
 
     #[test]
     fn registries() {
-        for fine in ["https://r.example", "http://127.0.0.1:5000/", "https://[::1]:5000"] {
+        for fine in [
+            "https://r.example",
+            "http://127.0.0.1:5000/",
+            "https://[::1]:5000",
+        ] {
             assert!(registry(fine).is_ok(), "{fine}");
         }
         for wrong in [

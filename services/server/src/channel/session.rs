@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, close_code};
 use bencher_channel_protocol::{
-    CloseReason, IterationOutput, LiveOutput, Ready, RunnerMessage, ServerMessage, Terminal,
+    CloseReason, IterationOutput, LiveOutput, PollTimeout, Ready, RunnerMessage, ServerMessage,
+    Terminal,
 };
 use bencher_jobs::{ConnectionId, Idle, JobId, Reply, Report, RunnerId, State, Timestamp};
 use tokio::sync::oneshot;
@@ -35,7 +36,7 @@ const POLL: Duration = Duration::from_secs(30);
 /// How often a runner that waits is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
 /// How often it is written down that a runner that gets no jobs is there.
-const SEEN: Duration = Duration::from_secs(300);
+const SEEN: Duration = Duration::from_mins(5);
 /// The longest that a runner may say of itself, in bytes.
 const MAX_METADATA: usize = 4096;
 /// The longest error that is kept, in bytes.
@@ -228,7 +229,10 @@ impl Session {
             other => match other.into_terminal() {
                 Ok(terminal) => self.terminal(terminal).await,
                 // All others are above.
-                Err(message) => Err(End::Nonsense(format!("{} is not for here", message.event()))),
+                Err(message) => Err(End::Nonsense(format!(
+                    "{} is not for here",
+                    message.event()
+                ))),
             },
         }
     }
@@ -251,7 +255,7 @@ impl Session {
             }
         }
         self.current = None;
-        let patience = ready.poll_timeout.map_or(POLL, |poll| poll.duration());
+        let patience = ready.poll_timeout.map_or(POLL, PollTimeout::duration);
         self.begin_to_wait(Instant::now() + patience).await
     }
 
@@ -285,13 +289,19 @@ impl Session {
             .runner
             .as_ref()
             .and_then(|info| serde_json::to_string(info).ok());
-        if metadata.as_ref().is_some_and(|text| text.len() > MAX_METADATA) {
+        if metadata
+            .as_ref()
+            .is_some_and(|text| text.len() > MAX_METADATA)
+        {
             return Err(End::Nonsense("`runner` is too long".to_owned()));
         }
         let is_news = metadata.is_some() && metadata != self.metadata;
         if is_news || self.seen.elapsed() >= SEEN {
             self.seen = Instant::now();
-            self.app.dispatcher.see(self.runner, metadata.clone()).await?;
+            self.app
+                .dispatcher
+                .see(self.runner, metadata.clone())
+                .await?;
         }
         if is_news {
             self.metadata = metadata;
@@ -366,13 +376,11 @@ impl Session {
         let Some(mut wait) = self.wait.take() else {
             return Ok(());
         };
-        match wait.answer.try_recv() {
-            Ok(awaited) => self.awaited(Ok(awaited)).await,
-            Err(_) => {
-                self.heard = now;
-                Ok(self.socket.send(&ServerMessage::NoJob).await?)
-            }
+        if let Ok(awaited) = wait.answer.try_recv() {
+            return self.awaited(Ok(awaited)).await;
         }
+        self.heard = now;
+        Ok(self.socket.send(&ServerMessage::NoJob).await?)
     }
 
     async fn sign_of_life(&mut self, report: Report) -> Result<(), End> {

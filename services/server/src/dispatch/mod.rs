@@ -110,7 +110,10 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When the dispatcher is gone.
-    pub(crate) async fn wait(&self, waiting: Waiting) -> Result<oneshot::Receiver<Awaited>, Unwritten> {
+    pub(crate) async fn wait(
+        &self,
+        waiting: Waiting,
+    ) -> Result<oneshot::Receiver<Awaited>, Unwritten> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Wait(waiting, reply);
         self.0.send(request).await.map_err(|_| Unwritten)?;
@@ -167,7 +170,11 @@ impl Dispatcher {
     /// # Errors
     ///
     /// When that was not written.
-    pub(crate) async fn see(&self, runner: RunnerId, metadata: Option<String>) -> Result<(), Unwritten> {
+    pub(crate) async fn see(
+        &self,
+        runner: RunnerId,
+        metadata: Option<String>,
+    ) -> Result<(), Unwritten> {
         self.write(Work::See(runner, metadata)).await.map(drop)
     }
 

@@ -149,7 +149,10 @@ impl Round {
         if is_overdue {
             let expired = transaction.expire(Timestamp::now(), EXPIRED).await?;
             if expired > 0 {
-                tracing::warn!(jobs = expired, "jobs are failed: their runners are silent or late");
+                tracing::warn!(
+                    jobs = expired,
+                    "jobs are failed: their runners are silent or late"
+                );
             }
         }
         let claims = transaction.claim(looking, limits).await?;
@@ -195,8 +198,8 @@ impl Round {
                 continue;
             };
             let waiter = self.waiters.swap_remove(place);
-            let waited = Timestamp::now().since(waiter.waiting.idle.since.max(handed.job.created));
-            self.metrics.count_claim(waited);
+            let latency = Timestamp::now().since(waiter.waiting.idle.since.max(handed.job.created));
+            self.metrics.count_claim(latency);
             if waiter.reply.send(Awaited::Job(Box::new(handed))).is_err() {
                 // Its connection broke just now: it gets the job when it is back.
                 tracing::info!("a runner left before it got its job");

@@ -82,14 +82,11 @@ impl Minter {
             write(&certificate_path, &certificate.pem())?;
         }
         let key = pem(&read(&key_path)?).ok_or_else(|| MinterError::Key(key_path.clone()))?;
-        let key = EcdsaKeyPair::from_pkcs8(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            &key,
-            &SystemRandom::new(),
-        )
-        .map_err(|_| MinterError::Key(key_path))?;
-        let certificate = pem(&read(&certificate_path)?)
-            .ok_or_else(|| MinterError::Certificate(certificate_path))?;
+        let key =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key, &SystemRandom::new())
+                .map_err(|_| MinterError::Key(key_path))?;
+        let certificate =
+            pem(&read(&certificate_path)?).ok_or(MinterError::Certificate(certificate_path))?;
         Ok(Self {
             key,
             certificate: STANDARD.encode(certificate),
@@ -141,7 +138,10 @@ fn write(path: &Path, text: &str) -> Result<(), MinterError> {
         .truncate(true)
         .mode(0o600)
         .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        })
         .map_err(|cause| MinterError::File {
             path: path.to_owned(),
             cause,
@@ -156,7 +156,10 @@ fn pem(text: &str) -> Option<Vec<u8>> {
         .skip(1)
         .take_while(|line| !line.starts_with("-----END "))
         .collect();
-    STANDARD.decode(lines).ok().filter(|bytes| !bytes.is_empty())
+    STANDARD
+        .decode(lines)
+        .ok()
+        .filter(|bytes| !bytes.is_empty())
 }
 
 #[cfg(test)]

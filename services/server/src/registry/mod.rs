@@ -51,7 +51,11 @@ impl PullTokens {
     /// # Errors
     ///
     /// When there should be one and it can not be made.
-    pub(crate) async fn token(&self, store: &Store, config: &JobConfig) -> Result<PullToken, TokenError> {
+    pub(crate) async fn token(
+        &self,
+        store: &Store,
+        config: &JobConfig,
+    ) -> Result<PullToken, TokenError> {
         let registry = normalized(&config.registry);
         if let Some((fronted, minter)) = &self.fronted
             && *fronted == registry
@@ -86,7 +90,11 @@ mod tests {
 
     #[test]
     fn one_registry_has_one_address() {
-        for text in ["https://R.example", "https://r.example/", "HTTPS://r.example//"] {
+        for text in [
+            "https://R.example",
+            "https://r.example/",
+            "HTTPS://r.example//",
+        ] {
             assert_eq!(normalized(text), "https://r.example");
         }
         assert_ne!(normalized("http://r.example"), "https://r.example");

@@ -63,7 +63,10 @@ impl Transaction {
             .execute(self.connection())
             .await?;
         if done.rows_affected() == 0 {
-            return Err(StoreError::not_found("credential of the registry", registry));
+            return Err(StoreError::not_found(
+                "credential of the registry",
+                registry,
+            ));
         }
         Ok(())
     }

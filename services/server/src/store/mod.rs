@@ -16,6 +16,7 @@ mod specs;
 mod tokens;
 mod transaction;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -167,7 +168,9 @@ pub fn file_url(path: &Path) -> String {
         match byte {
             b'/' | b'.' | b'-' | b'_' => url.push(char::from(*byte)),
             byte if byte.is_ascii_alphanumeric() => url.push(char::from(*byte)),
-            byte => url.push_str(&format!("%{byte:02X}")),
+            byte => {
+                let _ = write!(url, "%{byte:02X}");
+            }
         }
     }
     url + "?mode=rwc"

@@ -22,7 +22,12 @@ fn roles() {
     assert_eq!(viewer.refused("POST", "/v0/jobs", &job).0, 403);
     let id = submitter.submit(&job);
     assert_eq!(viewer.job(&id)["state"], "pending");
-    assert_eq!(viewer.refused("POST", &format!("/v0/jobs/{id}/cancel"), &json!(null)).0, 403);
+    assert_eq!(
+        viewer
+            .refused("POST", &format!("/v0/jobs/{id}/cancel"), &json!(null))
+            .0,
+        403
+    );
     // What a token is not good for is not there.
     for (method, path, body) in [
         ("GET", format!("/v0/jobs/{hidden}"), json!(null)),
@@ -33,11 +38,21 @@ fn roles() {
         ("GET", "/v0/jobs?project=q".to_owned(), json!(null)),
         ("POST", "/v0/jobs".to_owned(), job_body("q", "s")),
     ] {
-        assert_eq!(submitter.refused(method, &path, &body).0, 404, "{method} {path}");
+        assert_eq!(
+            submitter.refused(method, &path, &body).0,
+            404,
+            "{method} {path}"
+        );
     }
     let listed = submitter.get("/v0/jobs");
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
-    assert_eq!(submitter.get("/v0/projects")["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        submitter.get("/v0/projects")["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     for api in [&viewer, &submitter, &bound] {
         for (method, path, body) in [
             ("POST", "/v0/runners", json!({"slug": "x"})),
@@ -55,7 +70,13 @@ fn roles() {
     assert_eq!(tokens["items"][2]["role"], "viewer");
     site.api.delete(&format!("/v0/tokens/{first}"));
     assert_eq!(viewer.refused("GET", "/v0/jobs", &json!(null)).0, 401);
-    assert_eq!(site.api.with_token("x").refused("GET", "/v0/jobs", &json!(null)).0, 401);
+    assert_eq!(
+        site.api
+            .with_token("x")
+            .refused("GET", "/v0/jobs", &json!(null))
+            .0,
+        401
+    );
     // Neither needs one.
     let nobody = site.api.with_token("");
     for path in ["/healthz", "/readyz", "/metrics", "/v0/openapi.json"] {
@@ -69,11 +90,16 @@ fn roles() {
 fn a_token_that_asks_too_often_has_to_wait() {
     let site = Site::with(Setup::with(&["--rate-limit", "1"]));
     let flood = token(&site, "viewer", None);
-    let statuses: Vec<_> = (0..8).map(|_| flood.send("GET", "/v0/jobs", None).0).collect();
+    let statuses: Vec<_> = (0..8)
+        .map(|_| flood.send("GET", "/v0/jobs", None).0)
+        .collect();
     assert_eq!(statuses[0], 200);
     assert_eq!(*statuses.last().unwrap(), 429);
     // Others are not held up.
-    assert_eq!(token(&site, "viewer", None).send("GET", "/v0/jobs", None).0, 200);
+    assert_eq!(
+        token(&site, "viewer", None).send("GET", "/v0/jobs", None).0,
+        200
+    );
 }
 
 #[test]
@@ -105,7 +131,9 @@ fn nothing_secret_is_kept_as_it_is() {
         let bytes = std::fs::read(&path).unwrap();
         seen += usize::from(bytes.len() > 10_000);
         for text in [&key[15..], &token[13..], secret] {
-            let is_there = bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            let is_there = bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes());
             assert!(!is_there, "{text} in {}", path.display());
         }
     }
@@ -117,7 +145,10 @@ fn credentials_can_be_removed_and_a_lost_key_is_told() {
     let mut site = Site::new();
     let key = site.new_runner("r");
     let registry = "http://127.0.0.1:5000";
-    site.api.put("/v0/credentials", &json!({"registry": registry, "token": "t"}));
+    site.api.put(
+        "/v0/credentials",
+        &json!({"registry": registry, "token": "t"}),
+    );
     site.kill();
     std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
     site.start_again();
@@ -126,9 +157,13 @@ fn credentials_can_be_removed_and_a_lost_key_is_told() {
     runner.ready();
     site.api.wait_for(&failed, &["failed"]);
     let error = site.api.job(&failed)["error"].clone();
-    assert!(error.as_str().unwrap().contains("can not be decrypted"), "{error}");
+    assert!(
+        error.as_str().unwrap().contains("can not be decrypted"),
+        "{error}"
+    );
     // The runner waits on, and gets what can be sent.
-    site.api.delete(&format!("/v0/credentials?registry={registry}"));
+    site.api
+        .delete(&format!("/v0/credentials?registry={registry}"));
     let id = site.submit();
     let job = runner.receive();
     assert_eq!((&job["uuid"], &job["oci_token"]), (&json!(id), &json!("")));
@@ -144,7 +179,8 @@ fn credentials_can_be_removed_and_a_lost_key_is_told() {
 fn slugs_are_taken_once_and_texts_are_only_texts() {
     let site = Site::new();
     let name = "<script>alert(1)</script> '; DROP TABLE jobs; --";
-    site.api.post("/v0/runners", &json!({"slug": "r", "name": name}));
+    site.api
+        .post("/v0/runners", &json!({"slug": "r", "name": name}));
     assert_eq!(site.api.get("/v0/runners/r")["name"], name);
     for (path, body, status) in [
         ("/v0/runners", json!({"slug": "r"}), 409),

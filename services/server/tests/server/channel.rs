@@ -26,7 +26,10 @@ fn a_job_from_its_submission_to_its_result() {
     assert_eq!(runner.say("running"), "ack");
     assert_eq!(site.api.job(&id)["state"], "running");
     assert_eq!(runner.say("heartbeat"), "ack");
-    assert_eq!(runner.complete(&job["uuid"]), json!({"event": "ack", "job": id}));
+    assert_eq!(
+        runner.complete(&job["uuid"]),
+        json!({"event": "ack", "job": id})
+    );
     site.api.wait_for(&id, &["processed"]);
     let job = site.api.job(&id);
     assert_eq!(
@@ -39,7 +42,10 @@ fn a_job_from_its_submission_to_its_result() {
     }
     assert_eq!(site.api.get("/v0/projects/p")["active"], 0);
     // Once more: nothing happens.
-    assert_eq!(runner.complete(&job["id"]), json!({"event": "ack", "job": id}));
+    assert_eq!(
+        runner.complete(&job["id"]),
+        json!({"event": "ack", "job": id})
+    );
     assert_eq!(site.api.job(&id), job);
 }
 
@@ -92,7 +98,11 @@ fn guessing_keys_is_slowed_down() {
     let key = site.new_runner("r");
     let url = &site.server().url;
     let statuses: Vec<_> = (0..40)
-        .map(|_| Runner::connect(url, "r", "bencher_runner_guess").unwrap_err().status)
+        .map(|_| {
+            Runner::connect(url, "r", "bencher_runner_guess")
+                .unwrap_err()
+                .status
+        })
         .collect();
     assert_eq!(statuses[0], 401);
     assert_eq!(*statuses.last().unwrap(), 429);
@@ -130,7 +140,9 @@ fn a_canceled_job_is_stopped_at_the_next_heartbeat() {
     let job = runner.claim();
     assert_eq!(runner.say("running"), "ack");
     assert_eq!(runner.say("heartbeat"), "ack");
-    let canceled = site.api.post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
+    let canceled = site
+        .api
+        .post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
     assert_eq!(canceled["state"], "canceled");
     assert_eq!(canceled["reason"], "job_canceled");
     assert_eq!(runner.say("heartbeat"), "cancel");
@@ -140,12 +152,18 @@ fn a_canceled_job_is_stopped_at_the_next_heartbeat() {
     // A result that comes all the same changes nothing.
     assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
     let job = site.api.job(&id);
-    assert_eq!((&job["state"], &job["reason"]), (&json!("canceled"), &json!("job_canceled")));
-    let (status, _) = site.api.send("GET", &format!("/v0/jobs/{id}/results"), None);
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&json!("canceled"), &json!("job_canceled"))
+    );
+    let (status, _) = site
+        .api
+        .send("GET", &format!("/v0/jobs/{id}/results"), None);
     assert_eq!(status, 404);
     // One that waits.
     let id = site.submit();
-    site.api.post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
+    site.api
+        .post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
     runner.send(&json!({"event": "ready", "poll_timeout": 1}));
     assert_eq!(runner.receive()["event"], "no_job");
     assert_eq!(site.api.get("/v0/projects/p")["queued"], 0);
@@ -162,7 +180,10 @@ fn failures_and_cancellations_of_the_runner() {
     }));
     assert_eq!(runner.receive()["event"], "ack");
     let job = site.api.job(&id);
-    assert_eq!((&job["state"], &job["reason"]), (&json!("failed"), &json!("job_failed")));
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&json!("failed"), &json!("job_failed"))
+    );
     assert_eq!(job["error"], "no image\u{fffd} <b>");
     let results = site.api.get(&format!("/v0/jobs/{id}/results"));
     assert_eq!(results, json!([{"exit_code": 1}]));
@@ -206,7 +227,10 @@ fn what_is_no_message_ends_the_connection_and_nothing_else() {
         (r#"{"event": "dance"}"#, "not known"),
         (r#"{"event": "ready", "poll_timeout": 0}"#, "malformed"),
         (r#"{"event": "ready", "poll_timeout": 901}"#, "malformed"),
-        (r#"{"event": "completed", "job": "1", "results": []}"#, "malformed"),
+        (
+            r#"{"event": "completed", "job": "1", "results": []}"#,
+            "malformed",
+        ),
     ] {
         let mut runner = Runner::connect(url, "r", &key).unwrap();
         runner.text(text);
@@ -220,7 +244,13 @@ fn what_is_no_message_ends_the_connection_and_nothing_else() {
     let version = "v".repeat(5000);
     let info = json!({"os": "linux", "arch": "x86_64", "version": version});
     runner.send(&json!({"event": "ready", "runner": info}));
-    assert!(runner.closed().expect("a reason").reason.contains("too long"));
+    assert!(
+        runner
+            .closed()
+            .expect("a reason")
+            .reason
+            .contains("too long")
+    );
     let id = site.submit();
     assert_eq!(bystander.receive()["uuid"], id);
 }
@@ -244,13 +274,23 @@ fn silence_ends_a_job_and_a_late_result_counts() {
     let mut runner = Runner::connect(url, "r", &key).unwrap();
     assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
     let job = site.api.job(&id);
-    assert!(["completed", "processed"].iter().any(|state| job["state"] == *state), "{job}");
+    assert!(
+        ["completed", "processed"]
+            .iter()
+            .any(|state| job["state"] == *state),
+        "{job}"
+    );
     assert_eq!(job["reason"], json!(null));
 }
 
 #[test]
 fn a_job_over_its_time_is_stopped() {
-    let site = Site::with(Setup::with(&["--grace-period", "0", "--heartbeat-timeout", "2"]));
+    let site = Site::with(Setup::with(&[
+        "--grace-period",
+        "0",
+        "--heartbeat-timeout",
+        "2",
+    ]));
     let mut runner = site.connected("r");
     let mut body = job_body("p", "s");
     body["timeout"] = json!(1);
@@ -260,7 +300,10 @@ fn a_job_over_its_time_is_stopped() {
     // As often as it is asked: the answer changes once the time is over.
     while runner.say("heartbeat") == "ack" {}
     let job = site.api.job(&id);
-    assert_eq!((&job["state"], &job["reason"]), (&json!("failed"), &json!("job_timeout_exceeded")));
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&json!("failed"), &json!("job_timeout_exceeded"))
+    );
     runner.send(&json!({"event": "canceled", "job": id}));
     assert_eq!(runner.receive()["event"], "ack");
     assert_eq!(site.api.job(&id)["state"], "failed");
@@ -302,7 +345,10 @@ fn a_job_that_never_arrived_is_given_again_and_one_that_was_lost_fails() {
     let next = site.submit();
     assert_eq!(runner.claim()["uuid"], next);
     let job = site.api.job(&id);
-    assert_eq!((&job["state"], &job["reason"]), (&json!("failed"), &json!("runner_lost_job")));
+    assert_eq!(
+        (&job["state"], &job["reason"]),
+        (&json!("failed"), &json!("runner_lost_job"))
+    );
 }
 
 #[test]
@@ -326,7 +372,9 @@ fn large_results_are_kept_apart_and_names_of_files_lead_nowhere() {
     let (status, text) = site.api.send("GET", &format!("{base}/stdout"), None);
     assert_eq!((status, text.len()), (200, large.len()));
     let path = "..%2F..%2F..%2F..%2Ftmp%2Fevil%00%2F..%2Fx";
-    let (status, text) = site.api.send("GET", &format!("{base}/file?path={path}"), None);
+    let (status, text) = site
+        .api
+        .send("GET", &format!("{base}/file?path={path}"), None);
     assert_eq!((status, text.as_str()), (200, "<script>alert(1)</script>"));
     for wrong in [
         format!("{base}/file?path=%2Fnone"),

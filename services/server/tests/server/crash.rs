@@ -110,5 +110,8 @@ fn many_jobs_and_a_server_that_is_killed_again_and_again() {
         site.api.wait_for(id, &["processed"]);
     }
     let project = site.api.get("/v0/projects/p");
-    assert_eq!((&project["queued"], &project["active"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&project["queued"], &project["active"]),
+        (&json!(0), &json!(0))
+    );
 }

@@ -14,19 +14,26 @@ fn lists_are_in_pages() {
     loop {
         let page = site.api.get(&path);
         let items = page["items"].as_array().unwrap();
-        seen.extend(items.iter().map(|job| job["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            items
+                .iter()
+                .map(|job| job["id"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => path = format!("/v0/jobs?limit=3&after={next}"),
             None => break,
         }
     }
     assert_eq!(seen, ids);
-    site.api.post(&format!("/v0/jobs/{}/cancel", ids[3]), &json!(null));
+    site.api
+        .post(&format!("/v0/jobs/{}/cancel", ids[3]), &json!(null));
     let page = site.api.get("/v0/jobs?state=canceled&project=p");
     assert_eq!(page["items"][0]["id"], ids[3]);
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
     for wrong in ["limit=0", "limit=201", "limit=x", "after='", "state=lost"] {
-        let (status, _) = site.api.refused("GET", &format!("/v0/jobs?{wrong}"), &json!(null));
+        let (status, _) = site
+            .api
+            .refused("GET", &format!("/v0/jobs?{wrong}"), &json!(null));
         assert_eq!(status, 400, "{wrong}");
     }
 }
@@ -52,10 +59,26 @@ fn what_makes_no_sense_is_refused() {
         (with(&["priority"], json!(1)), 429, "priority 1"),
         (with(&["priority"], json!(256)), 422, "256"),
         (with(&["config", "digest"], json!("latest")), 422, "digest"),
-        (with(&["config", "registry"], json!("file:///etc")), 400, "registry"),
-        (with(&["config", "cmd"], json!(vec!["x"; 65])), 400, "config.cmd"),
-        (with(&["config", "env"], json!({"A=B": "c"})), 400, "equals sign"),
-        (with(&["config", "file_paths"], json!(["a\u{0}b"])), 400, "NUL"),
+        (
+            with(&["config", "registry"], json!("file:///etc")),
+            400,
+            "registry",
+        ),
+        (
+            with(&["config", "cmd"], json!(vec!["x"; 65])),
+            400,
+            "config.cmd",
+        ),
+        (
+            with(&["config", "env"], json!({"A=B": "c"})),
+            400,
+            "equals sign",
+        ),
+        (
+            with(&["config", "file_paths"], json!(["a\u{0}b"])),
+            400,
+            "NUL",
+        ),
         (with(&["config", "iter"], json!(0)), 400, "config.iter"),
         (with(&["config", "color"], json!("red")), 422, "color"),
     ] {
@@ -93,9 +116,15 @@ fn quotas_bound_what_waits() {
     // One of `p` at work, no more; the second runner gets the job of `q`.
     let (mut one, mut two) = (site.connected("one"), site.connected("two"));
     let first = one.claim();
-    assert_eq!(first["config"]["project"], site.api.get("/v0/projects/p")["id"]);
+    assert_eq!(
+        first["config"]["project"],
+        site.api.get("/v0/projects/p")["id"]
+    );
     let second = two.claim();
-    assert_eq!(second["config"]["project"], site.api.get("/v0/projects/q")["id"]);
+    assert_eq!(
+        second["config"]["project"],
+        site.api.get("/v0/projects/q")["id"]
+    );
     assert_eq!(two.complete(&second["uuid"])["event"], "ack");
     two.ready();
     // Room again: whoever waits gets it.
@@ -110,7 +139,10 @@ fn events_end_with_the_job() {
     let site = Site::new();
     let id = site.submit();
     let mut events = site.api.events(&id);
-    assert_eq!(events.next().unwrap(), ("state".to_owned(), json!({"state": "pending"})));
+    assert_eq!(
+        events.next().unwrap(),
+        ("state".to_owned(), json!({"state": "pending"}))
+    );
     let mut runner = site.connected("r");
     let info = json!({"os": "linux", "arch": "x86_64", "version": "1", "live_output": true});
     runner.send(&json!({"event": "ready", "runner": info}));
@@ -125,7 +157,10 @@ fn events_end_with_the_job() {
     runner.send(&piece);
     let (name, data) = events.next().unwrap();
     assert_eq!(name, "output");
-    assert_eq!((&data["text"], &data["stream"]), (&json!("hello\n"), &json!("stdout")));
+    assert_eq!(
+        (&data["text"], &data["stream"]),
+        (&json!("hello\n"), &json!("stdout"))
+    );
     // Who comes later sees it too.
     let mut later = site.api.events(&id);
     assert_eq!(later.next().unwrap().1["text"], "hello\n");

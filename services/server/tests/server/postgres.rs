@@ -39,7 +39,8 @@ fn one_server_wakes_the_other() {
     assert_eq!(runner.receive()["uuid"], id);
     assert_eq!(runner.say("running"), "ack");
     site.api.wait_for(&id, &["running"]);
-    site.api.post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
+    site.api
+        .post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
     while runner.say("heartbeat") == "ack" {}
     // A newer connection at the first ends the one at the second.
     let mut newer = Runner::connect(&site.server().url, "r", &key).unwrap();
@@ -111,5 +112,8 @@ fn two_servers_give_no_job_twice_and_lose_none() {
         site.api.wait_for(id, &["processed"]);
     }
     let project = site.api.get("/v0/projects/p");
-    assert_eq!((&project["queued"], &project["active"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&project["queued"], &project["active"]),
+        (&json!(0), &json!(0))
+    );
 }

@@ -125,7 +125,8 @@ fn a_comparison_ends_as_a_whole() {
     };
     let canceled = comparison(&site, 1);
     let second = canceled["jobs"][1].as_str().unwrap();
-    site.api.post(&format!("/v0/jobs/{second}/cancel"), &json!(null));
+    site.api
+        .post(&format!("/v0/jobs/{second}/cancel"), &json!(null));
     assert_eq!(states(&canceled), ["canceled", "canceled"]);
     // Its machine goes away.
     let abandoned = comparison(&site, 1);
@@ -135,13 +136,23 @@ fn a_comparison_ends_as_a_whole() {
     assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
     let second = abandoned["jobs"][1].as_str().unwrap();
     let last = site.api.job(second);
-    assert_eq!((&last["state"], &last["reason"]), (&json!("failed"), &json!("runner_archived")));
+    assert_eq!(
+        (&last["state"], &last["reason"]),
+        (&json!("failed"), &json!("runner_archived"))
+    );
     let project = site.api.get("/v0/projects/p");
-    assert_eq!((&project["queued"], &project["active"]), (&json!(0), &json!(0)));
-    for (rounds, sides, part) in [(0, 2, "0 rounds"), (200, 2, "more than"), (1, 1, "two sides")] {
+    assert_eq!(
+        (&project["queued"], &project["active"]),
+        (&json!(0), &json!(0))
+    );
+    for (rounds, sides, part) in [
+        (0, 2, "0 rounds"),
+        (200, 2, "more than"),
+        (1, 1, "two sides"),
+    ] {
         let sides = vec![config(); sides];
         let body = json!({"project": "p", "spec": "s", "rounds": rounds, "sides": sides});
-        let (status, message) = site.api.refused("POST", "/v0/comparisons", &body);
-        assert!(status == 400 && message.contains(part), "{message}");
+        let (code, message) = site.api.refused("POST", "/v0/comparisons", &body);
+        assert!(code == 400 && message.contains(part), "{message}");
     }
 }

@@ -52,7 +52,13 @@ impl Server {
             .args(&setup.arguments)
             .env("RUST_LOG", "info")
             .stdout(Stdio::piped())
-            .stderr(File::options().create(true).append(true).open(folder.join("log")).unwrap());
+            .stderr(
+                File::options()
+                    .create(true)
+                    .append(true)
+                    .open(folder.join("log"))
+                    .unwrap(),
+            );
         if let Some(database) = &setup.database {
             command.arg("--database").arg(database);
         }

@@ -129,7 +129,11 @@ impl Transaction {
         if let Some(next) = &answer.next {
             let results = attached.results.as_ref().map(Kept::column);
             let texts = [("results", results), ("error", attached.error.as_deref())];
-            let texts = if answer.takes_results { &texts[..] } else { &[] };
+            let texts = if answer.takes_results {
+                &texts[..]
+            } else {
+                &[]
+            };
             self.save_with(&job, next, texts).await?;
             if next.state.is_active() {
                 self.see(sender, None).await?;

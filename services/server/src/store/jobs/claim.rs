@@ -64,7 +64,7 @@ impl Transaction {
         }
         // What was reported in this transaction counts.
         self.apply_counts().await?;
-        let shares: HashMap<ProjectId, Share> = self
+        let shares: BTreeMap<ProjectId, Share> = self
             .take_waiting_projects()
             .await?
             .iter()
@@ -99,13 +99,12 @@ impl Transaction {
                 claims.refused.push(assignment.runner);
                 continue;
             }
-            let spec = match specs.get(&job.spec) {
-                Some(spec) => spec.clone(),
-                None => {
-                    let spec = self.spec_by_id(job.spec).await?;
-                    specs.insert(job.spec, spec.clone());
-                    spec
-                }
+            let spec = if let Some(spec) = specs.get(&job.spec) {
+                spec.clone()
+            } else {
+                let spec = self.spec_by_id(job.spec).await?;
+                specs.insert(job.spec, spec.clone());
+                spec
             };
             job.life = next;
             claims.handed.push(Handed {
@@ -125,7 +124,7 @@ impl Transaction {
     async fn free(
         &mut self,
         waiting: &[Waiting],
-        shares: &HashMap<ProjectId, Share>,
+        shares: &BTreeMap<ProjectId, Share>,
     ) -> Result<HashMap<JobId, Job>, StoreError> {
         let mut takers: BTreeMap<SpecId, usize> = BTreeMap::new();
         for spec in waiting.iter().flat_map(|one| &one.idle.specs) {
@@ -165,8 +164,9 @@ impl Transaction {
         )
         .fetch_all(self.connection())
         .await?;
-        let firsts: Vec<(RunnerId, JobId)> =
-            all(&rows, |row| Ok((parsed(row, "bound_to")?, parsed(row, "id")?)))?;
+        let firsts: Vec<(RunnerId, JobId)> = all(&rows, |row| {
+            Ok((parsed(row, "bound_to")?, parsed(row, "id")?))
+        })?;
         let mut jobs = HashMap::new();
         for (runner, id) in firsts {
             if waiting.iter().any(|one| one.idle.runner == runner)

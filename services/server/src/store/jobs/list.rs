@@ -65,11 +65,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn unprocessed(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM jobs WHERE state = 'completed' ORDER BY id LIMIT $1")
-                .bind(i64::from(limit))
-                .fetch_all(self.readers())
-                .await?;
+        let rows = sqlx::query("SELECT * FROM jobs WHERE state = 'completed' ORDER BY id LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
         all(&rows, Job::read)
     }
 

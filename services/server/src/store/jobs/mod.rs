@@ -6,9 +6,7 @@ mod claim;
 mod list;
 mod submit;
 
-use bencher_jobs::{
-    ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId,
-};
+use bencher_jobs::{ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId};
 use sqlx::any::AnyRow;
 
 pub use active::Active;
@@ -18,8 +16,8 @@ pub use list::Filter;
 pub use submit::NewJob;
 
 use super::StoreError;
-use crate::outputs::Kept;
 use super::row::{maybe_parsed, maybe_text, maybe_time, number, parsed, text, time, truth};
+use crate::outputs::Kept;
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Eq)]

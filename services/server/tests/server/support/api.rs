@@ -68,7 +68,10 @@ impl Api {
     fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map(Value::to_string);
         let (status, text) = self.send(method, path, body.as_deref());
-        assert!((200..300).contains(&status), "{method} {path}: {status} {text}");
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {text}"
+        );
         serde_json::from_str(&text).unwrap_or_default()
     }
 
@@ -99,7 +102,10 @@ impl Api {
     }
 
     pub(crate) fn submit(&self, body: &Value) -> String {
-        self.post("/v0/jobs", body)["id"].as_str().unwrap().to_owned()
+        self.post("/v0/jobs", body)["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     pub(crate) fn job(&self, id: &str) -> Value {
@@ -115,7 +121,10 @@ impl Api {
             }
         }
         let job = self.job(id);
-        assert!(states.iter().any(|state| job["state"] == **state), "it is {job}");
+        assert!(
+            states.iter().any(|state| job["state"] == **state),
+            "it is {job}"
+        );
         job
     }
 

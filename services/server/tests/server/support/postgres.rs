@@ -41,7 +41,12 @@ impl Postgres {
         }
         let data = folder.path().join("data");
         let made = run_as(&programs.join("initdb"), owner)
-            .args(["--auth=trust", "--no-sync", "--username=bencher", "--pgdata"])
+            .args([
+                "--auth=trust",
+                "--no-sync",
+                "--username=bencher",
+                "--pgdata",
+            ])
             .arg(&data)
             .current_dir("/")
             .output()

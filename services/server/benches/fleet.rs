@@ -1,0 +1,209 @@
+//! A fleet of simulated runners and a real server: how long claims take, whether any job is run
+//! twice or lost, and what idle runners cost. `cargo test-runner bench server` runs it.
+//!
+//! The runners speak the protocol over loopback, from this process, on the same processors as the
+//! server. Each holds a job for a while, with a heartbeat a second, and asks for the next one.
+
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "numbers for people, of some digits"
+)]
+
+#[path = "fleet/load.rs"]
+mod load;
+#[path = "../tests/server/support/postgres.rs"]
+#[expect(clippy::unwrap_used, reason = "it is made for tests")]
+mod postgres;
+#[path = "fleet/runner.rs"]
+mod runner;
+#[path = "fleet/server.rs"]
+mod server;
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use load::Api;
+use runner::{Log, Plan, Simulated};
+use server::{Server, Usage};
+
+/// Simulated runners against a real server
+#[derive(Debug, Clone, Parser)]
+struct Arguments {
+    /// How many runners
+    #[arg(long, default_value_t = 1000)]
+    runners: usize,
+    /// How many jobs wait for them
+    #[arg(long, default_value_t = 10_000)]
+    jobs: usize,
+    /// How long a runner holds a job, in seconds, in the mean: from half of it to one and a half
+    #[arg(long, default_value_t = 5.0)]
+    hold: f64,
+    /// How long idle runners are measured, in seconds
+    #[arg(long, default_value_t = 30)]
+    idle: u64,
+    /// Two servers on PostgreSQL, of which one is killed every so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    kill_every: Option<u64>,
+    /// What cargo says to benchmarks
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Error> {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    runtime.block_on(measure(&arguments))
+}
+
+async fn measure(arguments: &Arguments) -> Result<(), Error> {
+    let database = if arguments.kill_every.is_some() {
+        let started = postgres::Postgres::start();
+        Some(started.ok_or("PostgreSQL is needed (Debian: apt-get install postgresql)")?)
+    } else {
+        None
+    };
+    let url = database.as_ref().map(postgres::Postgres::url);
+    let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let first = Server::start(folders[0].path(), url.as_deref())?;
+    let token = first.token.clone().ok_or("there is no first token")?;
+    let api = Api::new(&first.url, &token);
+    let plan = Arc::new(Plan {
+        urls: Mutex::new(vec![first.url.clone()]),
+        hold: Duration::from_secs_f64(arguments.hold),
+        log: Mutex::new(Log::default()),
+    });
+    let keys = api.fleet(arguments.runners)?;
+    eprintln!("{} runners are made", keys.len());
+
+    if database.is_none() {
+        let idle = idle(arguments, &plan, &keys, &first).await?;
+        println!("{idle}");
+    }
+    let begun = Instant::now();
+    api.submit(arguments.jobs)?;
+    let took = begun.elapsed().as_secs_f64();
+    eprintln!("{} jobs are submitted in {took:.1} s", arguments.jobs);
+
+    let mut servers = vec![first];
+    if database.is_some() {
+        servers.push(Server::start(folders[1].path(), url.as_deref())?);
+    }
+    set_urls(&plan, &servers);
+    let before = Usage::of(servers[0].id())?;
+    let begun = Instant::now();
+    let runners = start(&plan, &keys, 3);
+    let mut kills = 0;
+    let mut since_kill = Instant::now();
+    let mut seen = 0;
+    while lock(&plan.log).completed < arguments.jobs {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let now = lock(&plan.log).completed;
+        if now / 1000 > seen / 1000 {
+            eprintln!(
+                "{now} jobs are done after {:.0} s",
+                begun.elapsed().as_secs_f64()
+            );
+        }
+        seen = now;
+        if let Some(every) = arguments.kill_every
+            && since_kill.elapsed() >= Duration::from_secs(every)
+        {
+            let place = kills % 2;
+            servers[place].kill()?;
+            servers[place] = Server::start(folders[place].path(), url.as_deref())?;
+            set_urls(&plan, &servers);
+            kills += 1;
+            since_kill = Instant::now();
+        }
+    }
+    let took = begun.elapsed();
+    let usage = Usage::of(servers[0].id())?;
+    for runner in runners {
+        runner.abort();
+    }
+    let api = Api::new(&servers[0].url, &token);
+    let states = api.settled(arguments.jobs)?;
+    let log = lock(&plan.log);
+    let mut text = log.claims();
+    let _ = write!(
+        text,
+        "| runs of one job, at most | {} |\n| jobs not in the state `processed` | {} |\n",
+        log.runs.values().copied().max().unwrap_or_default(),
+        arguments.jobs - states.get("processed").copied().unwrap_or_default(),
+    );
+    let _ = writeln!(
+        text,
+        "| jobs in a second | {:.0} |",
+        arguments.jobs as f64 / took.as_secs_f64()
+    );
+    if arguments.kill_every.is_some() {
+        let _ = writeln!(text, "| servers killed | {kills} |");
+    } else {
+        let _ = write!(
+            text,
+            "| the server's processor time | {:.0} % of one core |\n\
+             | the server's memory, at most | {:.0} MiB |\n",
+            (usage.seconds - before.seconds) / took.as_secs_f64() * 100.0,
+            usage.peak,
+        );
+    }
+    println!("{text}");
+    Ok(())
+}
+
+/// What runners that wait for jobs cost.
+async fn idle(
+    arguments: &Arguments,
+    plan: &Arc<Plan>,
+    keys: &HashMap<String, String>,
+    server: &Server,
+) -> Result<String, Error> {
+    let runners = start(plan, keys, 60);
+    while lock(&plan.log).connected < arguments.runners {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // What connecting them cost is not what they cost.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = Usage::of(server.id())?;
+    tokio::time::sleep(Duration::from_secs(arguments.idle)).await;
+    let after = Usage::of(server.id())?;
+    for runner in runners {
+        runner.abort();
+    }
+    let share = (after.seconds - before.seconds) / arguments.idle as f64 * 100.0;
+    Ok(format!(
+        "| {} idle runners | |\n|---|---:|\n| memory | {:.0} MiB |\n\
+         | processor time | {share:.1} % of one core |\n",
+        arguments.runners, after.memory,
+    ))
+}
+
+fn start(
+    plan: &Arc<Plan>,
+    keys: &HashMap<String, String>,
+    poll: u32,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    keys.iter()
+        .enumerate()
+        .map(|(number, (slug, key))| {
+            let runner = Simulated::new(Arc::clone(plan), slug, key, number, poll);
+            tokio::spawn(runner.run())
+        })
+        .collect()
+}
+
+fn set_urls(plan: &Plan, servers: &[Server]) {
+    *lock(&plan.urls) = servers.iter().map(|server| server.url.clone()).collect();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
