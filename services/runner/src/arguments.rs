@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cache;
+mod client;
 mod cpus;
 mod doctor;
 mod images;
@@ -20,6 +21,9 @@ use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cache::{Cache, CacheCommand};
+pub(crate) use client::{
+    Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit,
+};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
 pub(crate) use images::{Inspect, Pull, Save};
@@ -98,6 +102,10 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Make this host quiet beyond one run, and put it back
     Tune(Box<Tune>),
+    /// Ask a server to run an image
+    Submit(Box<Submit>),
+    /// Look at the jobs of a server, and stop them
+    Jobs(Jobs),
 }
 
 /// Fetches a guest kernel, and Firecracker unless it is on PATH; then says which machines this host
@@ -193,6 +201,20 @@ mod tests {
             .to_vec();
         let cache = command.find_subcommand_mut("cache").unwrap();
         texts.extend(["ls", "add", "rm", "prune", "verify", "df"].map(|name| help(cache, name)));
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn help_for_submit_and_jobs() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let submit = command.find_subcommand_mut("submit").unwrap();
+        let mut texts = vec![submit.render_help().to_string()];
+        let jobs = command.find_subcommand_mut("jobs").unwrap();
+        for name in ["ls", "show", "logs", "cancel"] {
+            let found = jobs.find_subcommand_mut(name).unwrap();
+            texts.push(found.render_help().to_string());
+        }
         insta::assert_snapshot!(texts.join("\n"));
     }
 

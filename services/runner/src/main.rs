@@ -2,9 +2,11 @@
 
 mod arguments;
 mod cache;
+mod client;
 mod doctor;
 mod inspect;
 mod install_service;
+mod jobs;
 mod kernel;
 mod output;
 mod pull;
@@ -12,6 +14,7 @@ mod rootfs;
 mod run;
 mod save;
 mod setup;
+mod submit;
 mod terminal;
 mod tune;
 mod up;
@@ -71,6 +74,8 @@ fn main() -> ExitCode {
         Command::Rootfs(command) => rootfs::run(command, &arguments.global, terminal),
         Command::Doctor(command) => doctor::run(&command, &arguments.global, &terminal),
         Command::Tune(command) => tune::run(*command, &terminal),
+        Command::Submit(command) => submit::run(*command, terminal),
+        Command::Jobs(command) => jobs::run(command, terminal),
     };
     ExitCode::from(code)
 }

@@ -1,7 +1,7 @@
 //! Commands that are one piece of blocking work, which a signal ends.
 
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bencher_oci::Cancellation;
 use bencher_runner::{Interrupts, Unfinished, interruptible};
@@ -14,8 +14,20 @@ pub(crate) fn run<E: Display + Send + 'static>(
     terminal: Terminal,
     work: impl FnOnce(&Terminal, &Cancellation) -> Result<(), E> + Send + 'static,
 ) -> u8 {
+    run_telling(terminal, &OnceLock::new(), |terminal, cancel| {
+        work(terminal, cancel).map(|()| 0)
+    })
+}
+
+/// The same for work that has an exit code of its own. Whoever interrupts it is told `hint`, if it is
+/// known by then.
+pub(crate) fn run_telling<E: Display + Send + 'static>(
+    terminal: Terminal,
+    hint: &OnceLock<String>,
+    work: impl FnOnce(&Terminal, &Cancellation) -> Result<u8, E> + Send + 'static,
+) -> u8 {
     let terminal = Arc::new(terminal);
-    let attempt = || -> std::io::Result<Result<Result<(), E>, Unfinished>> {
+    let attempt = || -> std::io::Result<Result<Result<u8, E>, Unfinished>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -30,7 +42,7 @@ pub(crate) fn run<E: Display + Send + 'static>(
         done
     };
     let (message, code) = match attempt() {
-        Ok(Ok(Ok(()))) => return 0,
+        Ok(Ok(Ok(code))) => return code,
         Ok(Ok(Err(error))) => (error.to_string(), FAILED),
         Ok(Err(error)) => {
             let code = match &error {
@@ -39,7 +51,10 @@ pub(crate) fn run<E: Display + Send + 'static>(
                 }
                 Unfinished::Thread(_) => FAILED,
             };
-            (error.to_string(), code)
+            match hint.get() {
+                Some(hint) if code != FAILED => (format!("{error}: {hint}"), code),
+                _ => (error.to_string(), code),
+            }
         }
         Err(error) => (format!("failed to start: {error}"), FAILED),
     };

@@ -31,6 +31,7 @@ mod settings;
 pub mod store;
 mod summary;
 mod time;
+mod web;
 
 pub use api::document;
 pub use key::{Key, NoRandomness};

@@ -1,34 +1,7 @@
 //! What results hold, without what was written.
 
 use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-
-/// What an iteration produced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct Iteration {
-    /// The command's exit code.
-    pub exit_code: i32,
-    /// Bytes of its standard output.
-    pub stdout: u64,
-    /// Bytes of its standard error.
-    pub stderr: u64,
-    /// Files that were collected.
-    pub files: Vec<File>,
-    /// Metrics that the runner measured, in Bencher Metric Format.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    pub metrics: Option<serde_json::Value>,
-}
-
-/// A file that was collected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) struct File {
-    /// Its path in the image, as the runner tells it: a name, and no place on any machine.
-    pub path: String,
-    /// Its length in bytes.
-    pub bytes: u64,
-}
+use bencher_server_api::{File, Iteration};
 
 /// The summary of results.
 pub(crate) fn summarize(results: &[IterationOutput]) -> Vec<Iteration> {

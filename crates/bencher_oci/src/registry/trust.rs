@@ -16,7 +16,10 @@ const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// What is trusted: what the host trusts (`SSL_CERT_FILE`, `SSL_CERT_DIR` or the distribution's
 /// store), and the certificates in `ca_file`; where there are none at all, Mozilla's list as of this
 /// program's build.
-pub(super) fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason> {
+///
+/// # Errors
+/// When a file that was named can not be used.
+pub fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason> {
     let found = rustls_native_certs::load_native_certs();
     let named = VARIABLES.into_iter().find_map(std::env::var_os);
     if let (true, Some(error), Some(path)) = (found.certs.is_empty(), found.errors.first(), named) {

@@ -1,10 +1,10 @@
 //! Who asks, and what they may.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use bencher_jobs::ProjectId;
 
 use super::ApiError;
@@ -79,16 +79,13 @@ impl Caller {
             Err(error) => Err(error.into()),
         }
     }
-}
 
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip());
+    /// Whoever shows `token` from the address `peer`.
+    pub(crate) async fn check(
+        app: &App,
+        peer: Option<IpAddr>,
+        token: Option<&str>,
+    ) -> Result<Self, ApiError> {
         let limited = |wait| {
             app.metrics.count_limited();
             ApiError::too_often(wait)
@@ -103,13 +100,28 @@ impl FromRequestParts<App> for Caller {
             app.metrics.count_refused();
             ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message.to_owned())
         };
-        let token = bearer(&parts.headers)
+        let token = token
             .ok_or_else(|| refused("this needs a token: send `Authorization: Bearer TOKEN`"))?;
         let found = app.store.token_by_hash(&key::hash(token)).await?;
         let token =
             found.ok_or_else(|| refused("this token is not known, or revoked: get another one"))?;
         app.limiter.request(token.id).map_err(limited)?;
         Ok(Self(token))
+    }
+}
+
+/// Where a request comes from.
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(peer)| peer.ip())
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Self::check(app, peer(&parts.extensions), bearer(&parts.headers)).await
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
+pub(crate) use bencher_server_api::Error as Body;
+use bencher_server_api::ErrorDetail;
 
 use crate::dispatch::Unwritten;
 use crate::key::NoRandomness;
@@ -22,32 +22,27 @@ pub(crate) struct ApiError {
     retry_after: Option<Duration>,
 }
 
-/// An error.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Error)]
-pub(crate) struct Body {
-    error: Detail,
-}
-
-/// What went wrong.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ErrorDetail)]
-pub(crate) struct Detail {
-    /// For programs.
-    code: &'static str,
-    /// For people: what went wrong and what to do.
-    message: String,
-}
-
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: String) -> Self {
         Self {
             status,
             body: Body {
-                error: Detail { code, message },
+                error: ErrorDetail {
+                    code: code.into(),
+                    message,
+                },
             },
             retry_after: None,
         }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For people.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.error.message
     }
 
     /// What was sent makes no sense.

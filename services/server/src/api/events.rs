@@ -10,8 +10,8 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use bencher_channel_protocol::LiveOutput;
 use bencher_jobs::{JobId, Reason, State as JobState};
+use bencher_server_api::{OUTPUT_EVENT, STATE_EVENT, Standing};
 use futures_util::Stream;
-use serde_json::json;
 use tokio::sync::{broadcast, mpsc};
 
 use super::ApiError;
@@ -76,7 +76,7 @@ async fn follow(app: &App, job: JobId, sender: &mpsc::Sender<Event>) -> Result<(
         {
             output = Some(coming);
             for piece in written {
-                send(sender, "output", &*piece).await?;
+                send(sender, OUTPUT_EVENT, &*piece).await?;
             }
         }
         if last != Some(now) {
@@ -84,14 +84,14 @@ async fn follow(app: &App, job: JobId, sender: &mpsc::Sender<Event>) -> Result<(
             if now.0.is_over() {
                 // What was written before the end comes before it.
                 while let Some(Ok(piece)) = output.as_mut().map(broadcast::Receiver::try_recv) {
-                    send(sender, "output", &*piece).await?;
+                    send(sender, OUTPUT_EVENT, &*piece).await?;
                 }
             }
-            let mut data = json!({"state": now.0.name()});
-            if let Some(reason) = now.1 {
-                data["reason"] = reason.name().into();
-            }
-            send(sender, "state", &data).await?;
+            let standing = Standing {
+                state: now.0.name().to_owned(),
+                reason: now.1.map(|reason| reason.name().to_owned()),
+            };
+            send(sender, STATE_EVENT, &standing).await?;
         }
         // Of a completed one the results are yet to be read.
         if now.0.is_over() && now.0 != JobState::Completed {
@@ -116,7 +116,7 @@ async fn follow(app: &App, job: JobId, sender: &mpsc::Sender<Event>) -> Result<(
                     Err(broadcast::error::RecvError::Closed) => return Err(Left),
                 },
                 piece = piece => match piece {
-                    Ok(piece) => send(sender, "output", &*piece).await?,
+                    Ok(piece) => send(sender, OUTPUT_EVENT, &*piece).await?,
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => {
                         output = None;

@@ -3,100 +3,45 @@
 #![expect(unused_qualifications, reason = "what the macro for parameters writes")]
 
 use axum::extract::State;
-use bencher_jobs::{ComparisonId, JobId, Reason, State as JobState};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::{IntoParams, ToSchema};
+use bencher_jobs::{ComparisonId, JobId, State as JobState};
+use bencher_server_api::{Job as JobBody, Listed, Side};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::ApiError;
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
-use super::page::{Listed, PageQuery};
+use super::page::{PageQuery, listed};
 use crate::app::App;
 use crate::store::{Filter, Job, Role};
 use crate::time::rfc3339;
 
-/// A job.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Job)]
-pub(crate) struct JobBody {
-    id: String,
-    project: String,
-    spec: String,
-    /// `pending`, `claimed`, `running`, `completed`, `processed`, `failed` or `canceled`.
-    state: &'static str,
-    /// Why it failed or was canceled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    /// What its runner says went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    priority: u8,
-    /// Seconds that it may run, all iterations together.
-    timeout: u32,
-    /// What is run, as the runner gets it.
-    #[schema(value_type = Object)]
-    config: Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    comparison: Option<SideBody>,
-    /// Who has or had it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runner: Option<String>,
-    /// RFC 3339.
-    created: String,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    claimed: Option<String>,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started: Option<String>,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended: Option<String>,
-    /// What its results hold, once they have been read: a list of iterations.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<crate::summary::Iteration>>)]
-    summary: Option<Value>,
-}
-
-/// A job's place in a comparison.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Side)]
-pub(crate) struct SideBody {
-    comparison: String,
-    /// Which of the things compared it is, from 0.
-    side: u32,
-    /// When it comes, from 0.
-    position: u32,
-}
-
-impl From<Job> for JobBody {
-    fn from(job: Job) -> Self {
-        Self {
-            id: job.id.to_string(),
-            project: job.project.to_string(),
-            spec: job.spec.to_string(),
-            state: job.life.state.name(),
-            reason: job.life.reason.map(Reason::name),
-            error: job.error,
-            priority: job.priority,
-            timeout: job.timeout,
-            config: serde_json::from_str(&job.config).unwrap_or_default(),
-            comparison: job.comparison.map(|side| SideBody {
-                comparison: side.comparison.to_string(),
-                side: side.side,
-                position: side.position,
-            }),
-            runner: job.life.runner.map(|runner| runner.to_string()),
-            created: rfc3339(job.created),
-            claimed: job.life.claimed.map(rfc3339),
-            started: job.life.started.map(rfc3339),
-            ended: job.life.ended.map(rfc3339),
-            summary: job
-                .summary
-                .and_then(|text| serde_json::from_str(&text).ok()),
-        }
+/// A job as people see it.
+pub(super) fn body(job: Job) -> JobBody {
+    JobBody {
+        id: job.id.to_string(),
+        project: job.project.to_string(),
+        spec: job.spec.to_string(),
+        state: job.life.state.name().to_owned(),
+        reason: job.life.reason.map(|reason| reason.name().to_owned()),
+        error: job.error,
+        priority: job.priority,
+        timeout: job.timeout,
+        config: serde_json::from_str(&job.config).unwrap_or_default(),
+        comparison: job.comparison.map(|side| Side {
+            comparison: side.comparison.to_string(),
+            side: side.side,
+            position: side.position,
+        }),
+        runner: job.life.runner.map(|runner| runner.to_string()),
+        created: rfc3339(job.created),
+        claimed: job.life.claimed.map(rfc3339),
+        started: job.life.started.map(rfc3339),
+        ended: job.life.ended.map(rfc3339),
+        summary: job
+            .summary
+            .and_then(|text| serde_json::from_str(&text).ok()),
     }
 }
 
@@ -105,17 +50,43 @@ impl From<Job> for JobBody {
 #[into_params(parameter_in = Query)]
 pub(crate) struct FilterQuery {
     /// The slug or identifier of their project.
-    project: Option<String>,
+    pub(crate) project: Option<String>,
     /// Their state.
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     /// The slug or identifier of their runner.
-    runner: Option<String>,
+    pub(crate) runner: Option<String>,
     /// Their comparison.
-    comparison: Option<String>,
+    pub(crate) comparison: Option<String>,
+}
+
+impl FilterQuery {
+    /// What it asks for, as far as whoever asks may see it.
+    pub(crate) async fn filter(self, app: &App, caller: &Caller) -> Result<Filter, ApiError> {
+        let project = match &self.project {
+            Some(project) => Some(caller.project(app, project).await?.id),
+            None => caller.token().project,
+        };
+        let state = self.state.map(|state| state.parse::<JobState>());
+        let comparison = self.comparison.map(|id| id.parse::<ComparisonId>());
+        Ok(Filter {
+            project,
+            state: state.transpose().map_err(|_| {
+                let names: Vec<_> = JobState::ALL.iter().map(|state| state.name()).collect();
+                ApiError::invalid(format!("`state` must be one of {}", names.join(", ")))
+            })?,
+            runner: match &self.runner {
+                Some(runner) => Some(app.store.runner(runner).await?.id),
+                None => None,
+            },
+            comparison: comparison
+                .transpose()
+                .map_err(|error| ApiError::invalid(error.to_string()))?,
+        })
+    }
 }
 
 /// The job, if whoever asks may see it.
-pub(super) async fn find(app: &App, caller: &Caller, id: &str) -> Result<Job, ApiError> {
+pub(crate) async fn find(app: &App, caller: &Caller, id: &str) -> Result<Job, ApiError> {
     let parsed: JobId = id.parse().map_err(|_| ApiError::not_found("job", id))?;
     let job = app.store.job(parsed).await?;
     if caller.sees(job.project) {
@@ -136,29 +107,10 @@ pub(crate) async fn list(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Listed<JobBody>>, ApiError> {
     let page = query.page()?;
-    let project = match &filter.project {
-        Some(project) => Some(caller.project(&app, project).await?.id),
-        None => caller.token().project,
-    };
-    let state = filter.state.map(|state| state.parse::<JobState>());
-    let comparison = filter.comparison.map(|id| id.parse::<ComparisonId>());
-    let filter = Filter {
-        project,
-        state: state.transpose().map_err(|_| {
-            let names: Vec<_> = JobState::ALL.iter().map(|state| state.name()).collect();
-            ApiError::invalid(format!("`state` must be one of {}", names.join(", ")))
-        })?,
-        runner: match &filter.runner {
-            Some(runner) => Some(app.store.runner(runner).await?.id),
-            None => None,
-        },
-        comparison: comparison
-            .transpose()
-            .map_err(|error| ApiError::invalid(error.to_string()))?,
-    };
+    let filter = filter.filter(&app, &caller).await?;
     let jobs = app.store.jobs(&filter, &page).await?;
     let id = |job: &Job| job.id.to_string();
-    Ok(Json(Listed::new(&page, jobs, id, JobBody::from)))
+    Ok(Json(listed(&page, jobs, id, body)))
 }
 
 /// A job.
@@ -170,7 +122,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(job): Path<String>,
 ) -> Result<Json<JobBody>, ApiError> {
-    Ok(Json(find(&app, &caller, &job).await?.into()))
+    Ok(Json(body(find(&app, &caller, &job).await?)))
 }
 
 /// Stops a job that is not over, with all that waits of its comparison. One that is over stays as
@@ -188,5 +140,5 @@ pub(crate) async fn cancel(
     let mut transaction = app.store.begin().await?;
     transaction.cancel(found.id).await?;
     app.bus.publish(&transaction.commit().await?);
-    Ok(Json(app.store.job(found.id).await?.into()))
+    Ok(Json(body(app.store.job(found.id).await?)))
 }

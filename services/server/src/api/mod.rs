@@ -1,15 +1,15 @@
 //! The API for people: REST with JSON under `/v0`, described by an OpenAPI document that comes from
 //! the code.
 
-mod auth;
+pub(crate) mod auth;
 mod credentials;
 mod error;
-mod events;
-mod extract;
-mod jobs;
-mod page;
+pub(crate) mod events;
+pub(crate) mod extract;
+pub(crate) mod jobs;
+pub(crate) mod page;
 mod projects;
-mod results;
+pub(crate) mod results;
 mod runners;
 mod specs;
 mod submit;
@@ -29,7 +29,7 @@ pub(crate) use auth::bearer;
 pub(crate) use error::ApiError;
 
 use crate::app::App;
-use crate::channel;
+use crate::{channel, web};
 
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -105,6 +105,7 @@ pub(crate) fn router(app: App) -> Router {
     let (router, _) = routes().split_for_parts();
     router
         .route("/v0/runners/{runner}/channel", get(channel::open))
+        .merge(web::router())
         .fallback(system::nothing)
         .method_not_allowed_fallback(system::other_method)
         .layer(DefaultBodyLimit::max(body))

@@ -1,7 +1,8 @@
 //! Lists in pages.
 
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use bencher_server_api::Listed;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::ApiError;
 use crate::store::{MAX_PAGE, Page};
@@ -11,19 +12,9 @@ use crate::store::{MAX_PAGE, Page};
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
     /// At most so many items, 200 at most.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
     /// `next` of the page before.
-    after: Option<String>,
-}
-
-/// A page of a list; what is newest comes first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Listed<T> {
-    /// The items.
-    items: Vec<T>,
-    /// `after` of the next page; absent: this is the last one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl PageQuery {
@@ -46,18 +37,16 @@ impl PageQuery {
     }
 }
 
-impl<T> Listed<T> {
-    /// The page that `rows` are, each with its identifier.
-    pub(crate) fn new<R>(
-        page: &Page,
-        rows: Vec<R>,
-        id: impl Fn(&R) -> String,
-        item: impl FnMut(R) -> T,
-    ) -> Self {
-        let is_full = rows.len() >= page.limit as usize;
-        Self {
-            next: rows.last().filter(|_| is_full).map(id),
-            items: rows.into_iter().map(item).collect(),
-        }
+/// The page that `rows` are, each with its identifier.
+pub(crate) fn listed<R, T>(
+    page: &Page,
+    rows: Vec<R>,
+    id: impl Fn(&R) -> String,
+    item: impl FnMut(R) -> T,
+) -> Listed<T> {
+    let is_full = rows.len() >= page.limit as usize;
+    Listed {
+        next: rows.last().filter(|_| is_full).map(id),
+        items: rows.into_iter().map(item).collect(),
     }
 }

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::Quota;
+use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
-use super::page::{Listed, PageQuery};
+use super::page::{PageQuery, listed};
 use super::{ApiError, text};
 use crate::app::App;
 use crate::store::{NewProject, Project};
@@ -116,7 +117,7 @@ pub(crate) async fn list(
         };
     }
     let id = |project: &Project| project.id.to_string();
-    Ok(Json(Listed::new(&page, projects, id, ProjectBody::from)))
+    Ok(Json(listed(&page, projects, id, ProjectBody::from)))
 }
 
 /// Makes a project.

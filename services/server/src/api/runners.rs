@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
-use super::page::{Listed, PageQuery};
+use super::page::{PageQuery, listed};
 use super::{ApiError, text};
 use crate::app::App;
 use crate::key::Key;
@@ -98,7 +99,7 @@ pub(crate) async fn list(
     let page = query.page()?;
     let runners = app.store.runners(&page).await?;
     let id = |runner: &Runner| runner.id.to_string();
-    Ok(Json(Listed::new(&page, runners, id, RunnerBody::from)))
+    Ok(Json(listed(&page, runners, id, RunnerBody::from)))
 }
 
 /// Makes a runner. Its key is shown this once.

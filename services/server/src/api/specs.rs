@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use bencher_server_api::Listed;
 use bencher_channel_protocol::{Architecture, Os, SandboxKind};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +10,7 @@ use utoipa::ToSchema;
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
-use super::page::{Listed, PageQuery};
+use super::page::{PageQuery, listed};
 use super::{ApiError, text};
 use crate::app::App;
 use crate::store::{NewSpec, Spec};
@@ -100,7 +101,7 @@ pub(crate) async fn list(
     let page = query.page()?;
     let specs = app.store.specs(&page).await?;
     let id = |spec: &Spec| spec.id.to_string();
-    Ok(Json(Listed::new(&page, specs, id, SpecBody::from)))
+    Ok(Json(listed(&page, specs, id, SpecBody::from)))
 }
 
 /// Makes a spec.

@@ -1,11 +1,10 @@
 //! Jobs come in.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::StatusCode;
-use bencher_channel_protocol::{ImageDigest, JobConfig};
+use bencher_channel_protocol::JobConfig;
 use bencher_jobs::{ComparisonId, JobId, ProjectId, interleave};
+use bencher_server_api::{Config, Job as JobBody, NewJob as NewJobBody};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,7 +12,7 @@ use super::ApiError;
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::Json;
-use super::jobs::JobBody;
+use super::jobs::body as job_body;
 use crate::app::App;
 use crate::store::{NewJob, Project, Role, Side, Spec};
 
@@ -25,65 +24,31 @@ const MAX_TIMEOUT: u32 = 86_400;
 /// What all jobs of one comparison may hold: each has a copy of its side.
 const MAX_COMPARISON_BYTES: usize = 4 << 20;
 
-/// What a job runs: the image `{registry}/{project}@{digest}`, and how.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Config {
-    /// The registry's address.
-    #[schema(example = "https://registry.example.com")]
-    registry: String,
-    /// The image's digest, in the repository that has the project's identifier as its name.
-    #[schema(value_type = String)]
-    digest: ImageDigest,
-    /// What the image is called, for people.
-    image: Option<String>,
-    /// Replaces the image's entrypoint.
-    entrypoint: Option<Vec<String>>,
-    /// Replaces the image's command.
-    cmd: Option<Vec<String>>,
-    /// Variables above those of the image.
-    env: Option<BTreeMap<String, String>>,
-    /// Seconds that an iteration may take.
-    timeout: Option<u32>,
-    /// Files to collect.
-    file_paths: Option<Vec<String>>,
-    /// Asks for the command's wall time as a metric.
-    build_time: Option<bool>,
-    /// Asks for the sizes of the files instead of their contents.
-    file_size: Option<bool>,
-    /// How many iterations.
-    iter: Option<u32>,
-    /// Whether a command that fails completes the job all the same.
-    allow_failure: Option<bool>,
-}
-
-impl Config {
-    /// As the runner gets it.
-    fn into_protocol(self, project: ProjectId) -> Result<JobConfig, ApiError> {
-        registry(&self.registry)?;
-        let config = JobConfig {
-            registry: self.registry,
-            project: project.uuid(),
-            digest: self.digest,
-            image: self.image,
-            entrypoint: self.entrypoint,
-            cmd: self.cmd,
-            env: self.env,
-            timeout: self.timeout,
-            file_paths: self.file_paths,
-            build_time: self.build_time,
-            file_size: self.file_size,
-            average: None,
-            iter: self.iter,
-            fold: None,
-            allow_failure: self.allow_failure,
-            backdate: None,
-        };
-        config
-            .check()
-            .map_err(|error| ApiError::invalid(error.to_string()))?;
-        Ok(config)
-    }
+/// A job's configuration as the runner gets it.
+fn protocol(config: Config, project: ProjectId) -> Result<JobConfig, ApiError> {
+    registry(&config.registry)?;
+    let config = JobConfig {
+        registry: config.registry,
+        project: project.uuid(),
+        digest: config.digest,
+        image: config.image,
+        entrypoint: config.entrypoint,
+        cmd: config.cmd,
+        env: config.env,
+        timeout: config.timeout,
+        file_paths: config.file_paths,
+        build_time: config.build_time,
+        file_size: config.file_size,
+        average: None,
+        iter: config.iter,
+        fold: None,
+        allow_failure: config.allow_failure,
+        backdate: None,
+    };
+    config
+        .check()
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    Ok(config)
 }
 
 /// Whether this is the address of a registry: `http` or `https`, a host, and no credentials.
@@ -105,23 +70,6 @@ pub(crate) fn registry(address: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid(
         "`registry` must be an address like https://registry.example.com, without credentials",
     ))
-}
-
-/// A job to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewJob)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewJobBody {
-    /// The slug or identifier of its project.
-    project: String,
-    /// The slug or identifier of what it must run on.
-    spec: String,
-    /// The higher, the sooner.
-    #[serde(default)]
-    priority: u8,
-    /// Seconds that it may run, all iterations together.
-    timeout: Option<u32>,
-    config: Config,
 }
 
 /// Things to be compared: they run on one machine, in turns, back and forth.
@@ -205,7 +153,7 @@ pub(crate) async fn job(
     Json(body): Json<NewJobBody>,
 ) -> Result<(StatusCode, Json<JobBody>), ApiError> {
     let place = place(&app, &caller, &body.project, &body.spec, body.timeout).await?;
-    let config = body.config.into_protocol(place.project.id)?;
+    let config = protocol(body.config, place.project.id)?;
     let new = NewJob {
         spec: place.spec.id,
         submitter: Some(caller.token().id),
@@ -217,7 +165,7 @@ pub(crate) async fn job(
     let ids = submit(&app, place.project.id, &[new]).await?;
     let id = ids.first().copied().unwrap_or_else(JobId::generate);
     let job = app.store.job(id).await?;
-    Ok((StatusCode::CREATED, Json(job.into())))
+    Ok((StatusCode::CREATED, Json(job_body(job))))
 }
 
 /// Submits a comparison.
@@ -234,7 +182,7 @@ pub(crate) async fn comparison(
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     let mut configs = Vec::with_capacity(body.sides.len());
     for side in body.sides {
-        let config = side.into_protocol(place.project.id)?;
+        let config = protocol(side, place.project.id)?;
         configs.push(serde_json::to_string(&config)?);
     }
     let bytes: usize = order.iter().map(|&side| configs[side].len()).sum();

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::TokenId;
+use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
-use super::page::{Listed, PageQuery};
+use super::page::{PageQuery, listed};
 use super::{ApiError, text};
 use crate::app::App;
 use crate::key::Key;
@@ -112,7 +113,7 @@ pub(crate) async fn list(
     let page = query.page()?;
     let tokens = app.store.tokens(&page).await?;
     let id = |token: &Token| token.id.to_string();
-    Ok(Json(Listed::new(&page, tokens, id, TokenBody::from)))
+    Ok(Json(listed(&page, tokens, id, TokenBody::from)))
 }
 
 /// Makes a token. Its secret is shown this once.

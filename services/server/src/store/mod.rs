@@ -25,7 +25,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyPool, SqlSafeStr as _};
 
 pub use error::StoreError;
-pub use jobs::{Attached, Changed, Claims, Filter, Handed, Job, NewJob, Side, Waiting};
+pub use jobs::{Active, Attached, Changed, Claims, Filter, Handed, Job, NewJob, Side, Waiting};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
 pub use runners::Runner;

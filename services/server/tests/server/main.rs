@@ -11,3 +11,4 @@ mod postgres;
 mod registry;
 mod scheduling;
 mod support;
+mod web;

@@ -1,5 +1,6 @@
 //! Jobs: what they are, and every change of their state.
 
+mod active;
 mod change;
 mod claim;
 mod list;
@@ -8,6 +9,7 @@ mod submit;
 use bencher_jobs::{ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId};
 use sqlx::any::AnyRow;
 
+pub use active::Active;
 pub use change::{Attached, Changed};
 pub use claim::{Claims, Handed, Waiting};
 pub use list::Filter;

@@ -1,0 +1,65 @@
+//! Jobs.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::Iteration;
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Job {
+    /// Its identifier: a UUID.
+    pub id: String,
+    /// The identifier of its project.
+    pub project: String,
+    /// The identifier of what it must run on.
+    pub spec: String,
+    /// `pending`, `claimed`, `running`, `completed`, `processed`, `failed` or `canceled`.
+    pub state: String,
+    /// Why it failed or was canceled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What its runner says went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The higher, the sooner.
+    pub priority: u8,
+    /// Seconds that it may run, all iterations together.
+    pub timeout: u32,
+    /// What is run, as the runner gets it.
+    #[cfg_attr(feature = "schema", schema(value_type = Object))]
+    pub config: Value,
+    /// Its place in a comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Side>,
+    /// Who has or had it: an identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner: Option<String>,
+    /// RFC 3339.
+    pub created: String,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// What its results hold, once they have been read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Vec<Iteration>>,
+}
+
+/// A job's place in a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Side {
+    /// The comparison's identifier.
+    pub comparison: String,
+    /// Which of the things compared it is, from 0.
+    pub side: u32,
+    /// When it comes, from 0.
+    pub position: u32,
+}

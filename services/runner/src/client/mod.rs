@@ -1,0 +1,14 @@
+//! A client of `bencher-server`.
+
+mod connection;
+mod error;
+mod events;
+mod outcome;
+mod shown;
+mod text;
+mod watch;
+
+pub(crate) use connection::{Connection, encoded, token};
+pub(crate) use error::ClientError;
+pub(crate) use text::printable;
+pub(crate) use watch::watch;

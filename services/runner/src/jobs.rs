@@ -1,0 +1,153 @@
+//! `runner jobs`.
+
+use std::sync::{Arc, OnceLock};
+
+use bencher_server_api::{Job, Listed};
+
+use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow};
+use crate::client::{Connection, encoded, printable, watch};
+use crate::submit::{connect, goes_on};
+use crate::terminal::Terminal;
+use crate::{output, work};
+
+/// The most that the server gives at once.
+const PAGE: u32 = 200;
+
+pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
+    match arguments.command {
+        JobsCommand::Ls(command) => work::run(terminal, move |terminal, _| ls(&command, terminal)),
+        JobsCommand::Show(command) => {
+            work::run(terminal, move |terminal, _| show(&command, terminal))
+        }
+        JobsCommand::Logs(command) => {
+            let hint = Arc::new(OnceLock::from(goes_on(&command.job, &command.server)));
+            work::run_telling(terminal, &hint, move |terminal, cancel| {
+                let connection = connect(&command.server, terminal)?;
+                watch(&connection, &command.job, terminal, cancel).map_err(|error| error.to_string())
+            })
+        }
+        JobsCommand::Cancel(command) => {
+            work::run(terminal, move |terminal, _| cancel(&command, terminal))
+        }
+    }
+}
+
+fn ls(arguments: &JobsLs, terminal: &Terminal) -> Result<(), String> {
+    let connection = connect(&arguments.server, terminal)?;
+    let jobs = listed(arguments, &connection)?;
+    output::print(&jobs, arguments.json, |jobs| {
+        let rows = jobs.iter().map(|job| {
+            [
+                printable(&job.id),
+                printable(&job.state),
+                image(job),
+                printable(&job.created),
+            ]
+        });
+        output::table(["JOB", "STATE", "IMAGE", "SUBMITTED"], &[], rows)
+    })
+}
+
+/// As many jobs as are asked for, page by page.
+fn listed(arguments: &JobsLs, connection: &Connection) -> Result<Vec<Job>, String> {
+    let filter: String = [
+        ("state", &arguments.state),
+        ("project", &arguments.project),
+        ("runner", &arguments.runner),
+    ]
+    .iter()
+    .filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_deref()?))))
+    .collect();
+    let mut jobs: Vec<Job> = Vec::new();
+    let mut after = String::new();
+    loop {
+        let left = arguments.limit as usize - jobs.len();
+        if left == 0 {
+            return Ok(jobs);
+        }
+        let limit = left.min(PAGE as usize);
+        let path = format!("/v0/jobs?limit={limit}{filter}{after}");
+        let page: Listed<Job> = connection.get(&path).map_err(|error| error.to_string())?;
+        jobs.extend(page.items.into_iter().take(limit));
+        match page.next {
+            Some(next) => after = format!("&after={}", encoded(&next)),
+            None => return Ok(jobs),
+        }
+    }
+}
+
+fn show(arguments: &JobsShow, terminal: &Terminal) -> Result<(), String> {
+    let connection = connect(&arguments.server, terminal)?;
+    let job: Job = connection
+        .get(&path(&arguments.job))
+        .map_err(|error| error.to_string())?;
+    output::print(&job, arguments.json, description)
+}
+
+fn cancel(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {
+    let connection = connect(&arguments.server, terminal)?;
+    let path = format!("{}/cancel", path(&arguments.job));
+    let job: Job = connection
+        .post(&path, &())
+        .map_err(|error| error.to_string())?;
+    output::line(&printable(&job.state))
+}
+
+fn path(job: &str) -> String {
+    format!("/v0/jobs/{}", encoded(job))
+}
+
+fn image(job: &Job) -> String {
+    let name = |field: &str| job.config[field].as_str();
+    printable(name("image").or_else(|| name("digest")).unwrap_or_default())
+}
+
+fn description(job: &Job) -> String {
+    let code = |job: &Job| {
+        let iterations = job.summary.as_deref()?;
+        let codes: Vec<_> = iterations
+            .iter()
+            .map(|iteration| iteration.exit_code.to_string())
+            .collect();
+        Some(codes.join(" "))
+    };
+    let rows = [
+        ("job", Some(job.id.clone())),
+        ("state", Some(job.state.clone())),
+        ("reason", job.reason.clone()),
+        ("error", job.error.clone()),
+        ("image", Some(image(job))),
+        ("digest", job.config["digest"].as_str().map(str::to_owned)),
+        ("project", Some(job.project.clone())),
+        ("spec", Some(job.spec.clone())),
+        ("runner", job.runner.clone()),
+        ("submitted", Some(job.created.clone())),
+        ("claimed", job.claimed.clone()),
+        ("started", job.started.clone()),
+        ("ended", job.ended.clone()),
+        ("exit codes", code(job)),
+    ];
+    rows.into_iter()
+        .filter_map(|(name, value)| Some(format!("{name:<11} {}\n", printable(&value?))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_says_steers_no_terminal() {
+        let job: Job = serde_json::from_value(serde_json::json!({
+            "id": "j", "project": "p", "spec": "s", "state": "failed", "reason": "job_failed",
+            "error": "\u{1b}]0;x\u{7}", "priority": 0, "timeout": 1,
+            "config": {"digest": "d"}, "created": "c",
+            "summary": [{"exit_code": 3, "stdout": 0, "stderr": 0, "files": []}],
+        }))
+        .expect("a job");
+        let text = description(&job);
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("exit codes  3\n"), "{text}");
+        assert!(text.contains("image       d\n"), "{text}");
+    }
+}

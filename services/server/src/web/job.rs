@@ -1,0 +1,162 @@
+//! One job: where it stands, what it writes, what came of it.
+
+use axum::extract::{Form, State};
+use axum::response::{Html, IntoResponse, Redirect};
+use bencher_channel_protocol::JobConfig;
+use bencher_jobs::Timestamp;
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::jobs::{badge, title};
+use super::layout::{self, Section};
+use super::names::Names;
+use super::result;
+use super::session::{Proof, Visitor};
+use super::when;
+use crate::api::extract::Path;
+use crate::api::{ApiError, events, jobs};
+use crate::app::App;
+use crate::store::{Job, Role};
+
+/// A job.
+pub(super) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    path: Result<Path<String>, ApiError>,
+) -> Result<Html<String>, PageError> {
+    let Path(id) = path?;
+    let job = jobs::find(&app, visitor.caller(), &id).await?;
+    let is_over = job.life.state.is_over();
+    let may_cancel = !is_over && visitor.caller().must_be(Role::Submitter).is_ok();
+    let title = title(&job);
+    let facts = facts(&app, &job).await?;
+    let body = html! {
+        div.head {
+            h1 { (title) }
+            p.state #state aria-live="polite" { (badge(&job)) }
+            @if may_cancel {
+                form method="post" action={ "/jobs/" (job.id) "/cancel" } {
+                    (visitor.proof_field())
+                    button.danger type="submit" { "Cancel" }
+                }
+            }
+        }
+        @if let Some(error) = &job.error { p.problem { (error) } }
+        @if is_over {
+            @let sections = result::sections(&app, &job).await?;
+            (sections.measures)
+            (facts)
+            (sections.outputs)
+        } @else {
+            section aria-labelledby="log" {
+                h2 #log { "Log" }
+                pre.log #live data-events={ "/jobs/" (job.id) "/events" } role="log" tabindex="0"
+                    aria-labelledby="log" {}
+                p.hint #live-note role="status" { "Nothing was written yet." }
+                noscript { p.hint { "Load the page anew to see where the job stands." } }
+            }
+            (facts)
+        }
+    };
+    Ok(layout::page(&title, &visitor, Section::Jobs, &body))
+}
+
+async fn facts(app: &App, job: &Job) -> Result<Markup, PageError> {
+    let mut names = Names::default();
+    let now = Timestamp::now();
+    let project = names.project(&app.store, job.project).await?;
+    let spec = names.spec(&app.store, job.spec).await?;
+    let runner = match job.life.runner {
+        Some(runner) => Some(names.runner(&app.store, runner).await?),
+        None => None,
+    };
+    let config: Option<JobConfig> = serde_json::from_str(&job.config).ok();
+    let moments = [
+        ("Submitted", Some(job.created)),
+        ("Claimed", job.life.claimed),
+        ("Started", job.life.started),
+        ("Ended", job.life.ended),
+    ];
+    Ok(html! {
+        section aria-labelledby="facts" {
+            h2 #facts { "Job" }
+            dl.facts {
+                dt { "Identifier" } dd { code { (job.id) } }
+                dt { "Project" } dd { a href={ "/jobs?project=" (project) } { (project) } }
+                dt { "Spec" } dd { (spec) }
+                @if let Some(runner) = runner {
+                    dt { "Runner" } dd { a href={ "/jobs?runner=" (runner) } { (runner) } }
+                }
+                @for (name, moment) in moments {
+                    @if let Some(moment) = moment {
+                        dt { (name) } dd { (when::ago(moment, now)) }
+                    }
+                }
+                @if let (Some(start), Some(end)) = (job.life.started, job.life.ended) {
+                    dt { "Ran for" } dd { (when::between(start, end)) }
+                }
+                dt { "Time-out" } dd { (job.timeout) " s" }
+                dt { "Priority" } dd { (job.priority) }
+                @if let Some(side) = &job.comparison {
+                    dt { "Comparison" }
+                    dd {
+                        a href={ "/jobs?comparison=" (side.comparison) } {
+                            "side " (side.side + 1) ", turn " (side.position + 1)
+                        }
+                    }
+                }
+                @if let Some(config) = &config { (what_runs(config)) }
+            }
+        }
+    })
+}
+
+fn what_runs(config: &JobConfig) -> Markup {
+    let list = |words: &[String]| words.join(" ");
+    html! {
+        dt { "Registry" } dd { code { (config.registry) } }
+        dt { "Digest" } dd { code { (config.digest) } }
+        @if let Some(words) = &config.entrypoint {
+            dt { "Entrypoint" } dd { code { (list(words)) } }
+        }
+        @if let Some(words) = &config.cmd { dt { "Command" } dd { code { (list(words)) } } }
+        // Their values may be secrets.
+        @if let Some(variables) = &config.env {
+            @if !variables.is_empty() {
+                dt { "Variables" }
+                dd { @for name in variables.keys() { code { (name) } " " } }
+            }
+        }
+        @if let Some(count) = config.iter { dt { "Iterations" } dd { (count) } }
+        @if let Some(paths) = &config.file_paths {
+            @if !paths.is_empty() {
+                dt { "Files" } dd { @for path in paths { code { (path) } " " } }
+            }
+        }
+    }
+}
+
+/// A job's events, for the script.
+pub(super) async fn events(
+    State(app): State<App>,
+    visitor: Visitor,
+    path: Path<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    events::watch(State(app), visitor.into_caller(), path).await
+}
+
+/// Stops a job.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    visitor: Visitor,
+    path: Result<Path<String>, ApiError>,
+    Form(form): Form<Proof>,
+) -> Result<Redirect, PageError> {
+    visitor.check(&form)?;
+    let Path(id) = path?;
+    jobs::cancel(State(app), visitor.into_caller(), Path(id.clone())).await?;
+    Ok(Redirect::to(&format!(
+        "/jobs/{}",
+        super::session::encoded(&id)
+    )))
+}

@@ -1,0 +1,163 @@
+//! The measures in a job's results.
+//!
+//! They are where Bencher Metric Format JSON is: in what the runner measured, in standard output,
+//! and in files. Everything else is output and no measure.
+
+use std::collections::BTreeMap;
+
+use bencher_channel_protocol::IterationOutput;
+use serde::Deserialize;
+
+/// What is measured, at most: the rest is counted and not shown.
+pub(super) const MAX_SERIES: usize = 24;
+
+/// Benchmarks, their measures, and the metrics of these.
+type Format = BTreeMap<String, BTreeMap<String, Metric>>;
+
+#[derive(Debug, Deserialize)]
+struct Metric {
+    value: f64,
+}
+
+/// One measure of one benchmark over the iterations.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Series {
+    pub(super) benchmark: String,
+    pub(super) measure: String,
+    /// In the order of the iterations; one that lacks it is left out.
+    pub(super) points: Vec<Point>,
+}
+
+/// One iteration's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Point {
+    /// From 0.
+    pub(super) iteration: usize,
+    /// Finite.
+    pub(super) value: f64,
+    /// Whether the command failed.
+    pub(super) is_failed: bool,
+}
+
+impl Series {
+    pub(super) fn values(&self) -> Vec<f64> {
+        self.points.iter().map(|point| point.value).collect()
+    }
+}
+
+/// All measures, by their names, and how many were left out.
+pub(super) fn measures(results: &[IterationOutput]) -> (Vec<Series>, usize) {
+    let mut found: BTreeMap<(String, String), Vec<Point>> = BTreeMap::new();
+    for (iteration, output) in results.iter().enumerate() {
+        for (benchmark, measures) in texts(output).filter_map(metrics).flatten() {
+            for (measure, metric) in measures {
+                if !metric.value.is_finite() {
+                    continue;
+                }
+                let points = found.entry((benchmark.clone(), measure)).or_default();
+                // The same twice in one iteration is one measure: the first counts.
+                if points.last().is_none_or(|last| last.iteration != iteration) {
+                    points.push(Point {
+                        iteration,
+                        value: metric.value,
+                        is_failed: output.exit_code != 0,
+                    });
+                }
+            }
+        }
+    }
+    let left_out = found.len().saturating_sub(MAX_SERIES);
+    let series = found
+        .into_iter()
+        .take(MAX_SERIES)
+        .map(|((benchmark, measure), points)| Series {
+            benchmark,
+            measure,
+            points,
+        })
+        .collect();
+    (series, left_out)
+}
+
+/// Where metrics may be. What the runner measured has the first key of all.
+fn texts(output: &IterationOutput) -> impl Iterator<Item = &str> {
+    let files = output.output.iter().flatten().map(|(_, text)| text);
+    files.chain(&output.stdout).map(String::as_str)
+}
+
+fn metrics(text: &str) -> Option<Format> {
+    let text = text.trim();
+    // Most output is something else, and need not be read.
+    if !text.starts_with('{') {
+        return None;
+    }
+    serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use bencher_channel_protocol::RESERVED_OUTPUT;
+
+    use super::*;
+
+    fn output(exit_code: i32, stdout: &str, files: &[(&str, &str)]) -> IterationOutput {
+        let files = files
+            .iter()
+            .map(|&(path, text)| (path.to_owned(), text.to_owned()));
+        IterationOutput {
+            exit_code,
+            stdout: Some(stdout.to_owned()),
+            stderr: None,
+            output: Some(files.collect()),
+        }
+    }
+
+    #[test]
+    fn metrics_of_all_places() {
+        let build = r#"{"b": {"build-time": {"value": 1.5}}}"#;
+        let stdout = r#" {"a": {"latency": {"value": 2, "lower_value": 1}}} "#;
+        let results = [
+            output(0, stdout, &[(RESERVED_OUTPUT, build), ("/f", "{}")]),
+            output(0, "hello {", &[("/f", "[1]")]),
+            output(1, r#"{"b": {"build-time": {"value": 9}}}"#, &[]),
+            output(0, r#"{"b": {"build-time": {"value": 1e999}}}"#, &[]),
+        ];
+        let (series, left_out) = measures(&results);
+        assert_eq!(left_out, 0);
+        let names: Vec<_> = series
+            .iter()
+            .map(|series| (series.benchmark.as_str(), series.measure.as_str()))
+            .collect();
+        assert_eq!(names, [("a", "latency"), ("b", "build-time")]);
+        assert_eq!(
+            series[1].points,
+            [
+                Point {
+                    iteration: 0,
+                    value: 1.5,
+                    is_failed: false
+                },
+                Point {
+                    iteration: 2,
+                    value: 9.0,
+                    is_failed: true
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted() {
+        let benchmarks: BTreeMap<_, _> = (0..30)
+            .map(|number| {
+                (
+                    format!("{number:02}"),
+                    serde_json::json!({"m": {"value": 1}}),
+                )
+            })
+            .collect();
+        let text = serde_json::to_string(&benchmarks).expect("JSON");
+        let (series, left_out) = measures(&[output(0, &text, &[])]);
+        assert_eq!((series.len(), left_out), (MAX_SERIES, 6));
+    }
+}

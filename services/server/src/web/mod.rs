@@ -1,0 +1,75 @@
+//! Pages for people: what the API has, rendered here, with styles and one small script of our own.
+//!
+//! A page shows what others wrote (names, commands, output of images), so nothing is put into it
+//! but by templates that escape, and its policy lets no script run that is not a file of this
+//! server. Whoever is signed in carries their token in a cookie that no script can read and no
+//! other site can send; forms carry a proof beside it.
+
+mod asset;
+mod error;
+mod job;
+mod jobs;
+mod layout;
+mod measures;
+mod names;
+mod plot;
+mod result;
+mod runners;
+mod scale;
+mod session;
+mod statistics;
+mod when;
+
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::map_response;
+use axum::response::{Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::app::App;
+
+/// What a page may load: files of this server, and nothing that stands in the page itself.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// The pages.
+pub(crate) fn router() -> Router<App> {
+    Router::new()
+        .route("/", get(|| async { Redirect::to("/jobs") }))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{job}", get(job::show))
+        .route("/jobs/{job}/cancel", post(job::cancel))
+        .route("/jobs/{job}/events", get(job::events))
+        .route("/jobs/{job}/results", get(result::all))
+        .route("/jobs/{job}/results/{iteration}/file", get(result::file))
+        .route(
+            "/jobs/{job}/results/{iteration}/{stream}",
+            get(result::stream),
+        )
+        .route("/runners", get(runners::list))
+        .route("/sign-in", get(session::form).post(session::sign_in))
+        .route("/sign-out", post(session::sign_out))
+        .route("/assets/style.css", get(asset::style))
+        .route("/assets/live.js", get(asset::live))
+        .route("/assets/icon.svg", get(asset::icon))
+        .layer(map_response(guard))
+}
+
+/// Sets what keeps a page from being misused, where an answer has no stricter rule of its own.
+async fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // With `no-referrer` forms would not say where they come from.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,253 @@
+//! What came of a job.
+
+use axum::extract::State;
+use axum::response::Response;
+use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::measures::{Series, measures};
+use super::plot;
+use super::scale::Scale;
+use super::session::{Visitor, encoded};
+use super::statistics::Statistics;
+use crate::api::extract::{Path, Query};
+use crate::api::{ApiError, results};
+use crate::app::App;
+use crate::store::Job;
+
+/// Iterations whose output is in the page; that of the others is behind links of the API.
+const MAX_SHOWN: usize = 50;
+/// What is shown of one stream, in bytes: its end.
+const MAX_TEXT: usize = 32 * 1024;
+/// What is shown of all streams together, in bytes.
+const MAX_ALL_TEXT: usize = 512 * 1024;
+
+/// What a job that is over produced.
+#[derive(Debug)]
+pub(super) struct Sections {
+    pub(super) measures: Markup,
+    pub(super) outputs: Markup,
+}
+
+/// The measures and the output of a job that is over.
+pub(super) async fn sections(app: &App, job: &Job) -> Result<Sections, PageError> {
+    let Some(kept) = &job.results else {
+        return Ok(Sections {
+            measures: html! { p.empty { "There are no results." } },
+            outputs: html! {},
+        });
+    };
+    let bytes = app.outputs.get(kept).await?;
+    let results: Vec<IterationOutput> = serde_json::from_slice(&bytes).map_err(ApiError::from)?;
+    let base = format!("/jobs/{}/results", job.id);
+    Ok(Sections {
+        measures: measured(&results),
+        outputs: outputs(&base, &results),
+    })
+}
+
+fn measured(results: &[IterationOutput]) -> Markup {
+    let (series, left_out) = measures(results);
+    html! {
+        @if !series.is_empty() {
+            section aria-labelledby="measures" {
+                h2 #measures { "Measures" }
+                @for series in &series { (measure(series)) }
+                @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+            }
+        }
+    }
+}
+
+fn measure(series: &Series) -> Markup {
+    let Some(statistics) = Statistics::of(&series.values()) else {
+        return html! {};
+    };
+    let farthest = statistics.most.abs().max(statistics.least.abs());
+    let scale = Scale::of(&series.measure, farthest);
+    let values = [
+        ("median", scale.text(statistics.median)),
+        ("mean", scale.text(statistics.mean)),
+        ("least", scale.text(statistics.least)),
+        ("most", scale.text(statistics.most)),
+    ];
+    let spread = statistics.spread().filter(|_| series.points.len() > 1);
+    html! {
+        article.measure {
+            h3 { (series.benchmark) " " span.hint { (series.measure) } }
+            dl.numbers {
+                @for (name, value) in values { div { dt { (name) } dd { (value) } } }
+                @if let Some(spread) = spread {
+                    div { dt { "spread" } dd { (format!("{:.2} %", spread * 100.0)) } }
+                }
+                div { dt { "iterations" } dd { (series.points.len()) } }
+            }
+            @if series.points.len() > 1 {
+                div.plots {
+                    figure {
+                        (plot::iterations(series, &statistics, &scale))
+                        figcaption { "each iteration; the line is the median" }
+                    }
+                    figure {
+                        (plot::distribution(series, &statistics, &scale))
+                        figcaption { "how often which value came" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn outputs(base: &str, results: &[IterationOutput]) -> Markup {
+    let mut room = MAX_ALL_TEXT;
+    let shown: Vec<_> = results
+        .iter()
+        .take(MAX_SHOWN)
+        .enumerate()
+        .map(|(number, output)| iteration(base, number, output, results.len() == 1, &mut room))
+        .collect();
+    html! {
+        section aria-labelledby="outputs" {
+            h2 #outputs { "Output" }
+            @for output in shown { (output) }
+            @if results.len() > MAX_SHOWN {
+                p.hint { (results.len() - MAX_SHOWN) " more iterations are in the results." }
+            }
+            p { a href=(base) download="results.json" { "All results (JSON)" } }
+        }
+    }
+}
+
+fn iteration(
+    base: &str,
+    number: usize,
+    output: &IterationOutput,
+    is_open: bool,
+    room: &mut usize,
+) -> Markup {
+    let streams = [
+        ("stdout", "Standard output", output.stdout.as_deref()),
+        ("stderr", "Standard error", output.stderr.as_deref()),
+    ]
+    .map(|(name, title, text)| {
+        let text = text.unwrap_or_default();
+        let shown = end_of(text, MAX_TEXT.min(*room));
+        *room -= shown.len();
+        (name, title, text, shown)
+    });
+    let files = output.output.iter().flatten();
+    let files: Vec<_> = files.filter(|(path, _)| *path != RESERVED_OUTPUT).collect();
+    html! {
+        details.iteration open[is_open] {
+            summary {
+                "Iteration " (number + 1) " "
+                span.badge.processed[output.exit_code == 0].failed[output.exit_code != 0] {
+                    "exit code " (output.exit_code)
+                }
+            }
+            @for (name, title, text, shown) in streams {
+                h3 { (title) " " a.hint href={ (base) "/" (number) "/" (name) } { "all of it" } }
+                @if text.is_empty() {
+                    p.hint { "Nothing." }
+                } @else {
+                    @if shown.len() < text.len() {
+                        p.hint { (text.len() - shown.len()) " bytes before this are not shown." }
+                    }
+                    pre.log tabindex="0" aria-label=(title) { (shown) }
+                }
+            }
+            @if !files.is_empty() {
+                h3 { "Files" }
+                ul.files {
+                    @for (path, content) in files {
+                        li {
+                            a href={ (base) "/" (number) "/file?path=" (encoded(path)) }
+                                download=(name_of(path)) { (path) }
+                            " " span.hint { (content.len()) " bytes" }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The last `most` bytes of a text, or a little less: whole characters.
+fn end_of(text: &str, most: usize) -> &str {
+    let mut start = text.len().saturating_sub(most);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    &text[start..]
+}
+
+/// What a file is called when it is saved: a browser makes it harmless.
+fn name_of(path: &str) -> &str {
+    path.rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty())
+        .unwrap_or("file")
+}
+
+/// All results.
+pub(super) async fn all(
+    app: State<App>,
+    visitor: Visitor,
+    path: Path<String>,
+) -> Result<Response, ApiError> {
+    results::all(app, visitor.into_caller(), path).await
+}
+
+/// What an iteration wrote to a stream.
+pub(super) async fn stream(
+    app: State<App>,
+    visitor: Visitor,
+    path: Path<(String, usize, String)>,
+) -> Result<Response, ApiError> {
+    results::stream(app, visitor.into_caller(), path).await
+}
+
+/// A file that an iteration left.
+pub(super) async fn file(
+    app: State<App>,
+    visitor: Visitor,
+    path: Path<(String, usize)>,
+    query: Query<results::FileQuery>,
+) -> Result<Response, ApiError> {
+    results::file(app, visitor.into_caller(), path, query).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_whole_characters() {
+        for (text, most, end) in [
+            ("abc", 5, "abc"),
+            ("abc", 2, "bc"),
+            ("aäb", 2, "b"),
+            ("aäb", 3, "äb"),
+            ("ä", 1, ""),
+            ("", 0, ""),
+        ] {
+            assert_eq!(end_of(text, most), end, "{text} {most}");
+        }
+    }
+
+    #[test]
+    fn what_an_image_wrote_is_text() {
+        let evil = "</pre><script>alert(1)</script>";
+        let output = IterationOutput {
+            exit_code: 0,
+            stdout: Some(evil.to_owned()),
+            stderr: Some("x".repeat(MAX_TEXT + 7)),
+            output: Some([(format!("/{evil}\""), String::new())].into()),
+        };
+        let page = outputs("/jobs/j/results", &[output]).into_string();
+        assert!(!page.contains("<script"), "{page}");
+        assert!(page.contains("&lt;script&gt;"), "{page}");
+        assert!(page.contains("7 bytes before this"), "{page}");
+    }
+}
