@@ -36,7 +36,6 @@ mod load;
 mod machines;
 mod prerequisites;
 mod process;
-mod random;
 mod report;
 mod runner;
 mod scenarios;
