@@ -15,6 +15,9 @@ pub enum Shape {
     Bimodal,
     /// Normal, 2 %, on a host that becomes 10 % slower from the first measurement to the last.
     Drifting,
+    /// Normal, 2 %, on a host whose speed wanders: a random walk, 0.5 % from each invocation to the
+    /// next.
+    Wandering,
     /// A first-order autoregressive process with a correlation of 0.9 from each iteration to the next,
     /// across invocations; 2.3 % in all.
     Autocorrelated,
@@ -35,11 +38,12 @@ pub struct Pair {
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Normal,
         Self::LogNormal,
         Self::Bimodal,
         Self::Drifting,
+        Self::Wandering,
         Self::Autocorrelated,
         Self::Layouts,
     ];
@@ -51,6 +55,7 @@ impl Shape {
             Self::LogNormal => "log-normal",
             Self::Bimodal => "bimodal",
             Self::Drifting => "drifting",
+            Self::Wandering => "wandering",
             Self::Autocorrelated => "autocorrelated",
             Self::Layouts => "layouts",
         }
@@ -59,11 +64,13 @@ impl Shape {
     /// A host with `slots` invocations of `iterations` each, one after the other.
     pub fn host(self, random: &mut Random, slots: usize, iterations: usize) -> Vec<Vec<f64>> {
         let mut lingering = random.normal() / libm::sqrt(1.0 - CORRELATION * CORRELATION);
+        let mut wandered = 0.0;
         (0..slots)
             .map(|slot| {
                 #[expect(clippy::cast_precision_loss, reason = "they are few")]
                 let time = slot as f64 / slots as f64;
                 let layout = 0.02 * random.normal();
+                wandered += 0.005 * random.normal();
                 let mut value = || {
                     let noise = random.normal();
                     match self {
@@ -74,6 +81,7 @@ impl Shape {
                             mode * (1.0 + 0.01 * noise)
                         }
                         Self::Drifting => (1.0 + 0.02 * noise) * (1.0 + 0.1 * time),
+                        Self::Wandering => (1.0 + 0.02 * noise) * libm::exp(wandered),
                         Self::Autocorrelated => {
                             lingering = CORRELATION * lingering + noise;
                             1.0 + 0.01 * lingering
@@ -172,6 +180,7 @@ mod tests {
         assert!(above < 970, "the mean is above the median: {above}");
         let lag = |shape| crate::diagnosis::lag_one(&values(shape)).expect("they differ");
         assert!(lag(Shape::Autocorrelated) > 0.8);
+        assert!(lag(Shape::Wandering) > 0.8);
         assert!(lag(Shape::Normal).abs() < 0.1);
         let layouts = Shape::Layouts.host(&mut Random::new(2), 200, 20);
         let means: Vec<f64> = layouts.iter().map(|values| mean(values)).collect();

@@ -3,6 +3,7 @@
 //! Contestants take turns, so that what else happens on the machine hits all of them alike, and
 //! each is represented by its median. No number here fails anything: machines differ.
 
+mod answers;
 mod bare;
 mod clock;
 mod cold;
@@ -51,17 +52,38 @@ pub(crate) enum Benchmark {
     Tuning,
     /// How often the runner and the guest's init wake up while a guest sleeps; not by default
     Idle,
+    /// What answers keep of what they promise, on made-up noise; not by default
+    Statistics,
 }
 
 impl Benchmark {
     /// Those that compare speed and memory.
     pub(crate) const SPEED: [Self; 4] = [Self::Cold, Self::Pull, Self::Warm, Self::Stdout];
 
-    /// The images that it uses.
-    fn image(self) -> Image {
+    /// The image that it uses, if it uses a machine at all.
+    fn image(self) -> Option<Image> {
         match self {
-            Self::Cold | Self::Pull => Image::Large,
-            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => Image::Busybox,
+            Self::Cold | Self::Pull => Some(Image::Large),
+            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => {
+                Some(Image::Busybox)
+            }
+            Self::Statistics => None,
+        }
+    }
+}
+
+impl Benchmark {
+    /// Measures, and says what came of it as Markdown.
+    fn run(self, arena: &Arena<'_>) -> anyhow::Result<String> {
+        match self {
+            Self::Cold => cold::run(arena),
+            Self::Pull => pull::run(arena),
+            Self::Warm => warm::run(arena),
+            Self::Stdout => stdout::run(arena),
+            Self::Clock => clock::run(arena),
+            Self::Tuning => tuning::run(arena),
+            Self::Idle => idle::run(arena),
+            Self::Statistics => Ok(answers::run(arena.rounds)),
         }
     }
 }
@@ -87,15 +109,49 @@ pub(crate) fn run(
     benchmarks: &[Benchmark],
     rounds: u32,
 ) -> anyhow::Result<()> {
-    console::heading("Preparations");
     let mut images: Vec<Image> = Vec::new();
-    for image in benchmarks.iter().map(|benchmark| benchmark.image()) {
+    for image in benchmarks.iter().filter_map(|benchmark| benchmark.image()) {
         if !images.contains(&image) {
             images.push(image);
         }
     }
+    let arena = if images.is_empty() {
+        None
+    } else {
+        Some(prepare(workspace, benchmarks, &images, rounds)?)
+    };
+    let mut text = machine();
+    for benchmark in benchmarks {
+        let section = match &arena {
+            Some(arena) => benchmark.run(arena),
+            None => Ok(answers::run(rounds)),
+        };
+        text.push('\n');
+        text.push_str(&section?);
+    }
+    if let Some(arena) = arena {
+        remove_if_there(&arena.folder)?;
+    }
+    let artifacts = workspace.artifacts();
+    fs::create_dir_all(artifacts)
+        .with_context(|| format!("cannot make {}", artifacts.display()))?;
+    let report = artifacts.join("bench.md");
+    fs::write(&report, &text).with_context(|| format!("cannot write {}", report.display()))?;
+    console::heading("Results");
+    print!("{text}");
+    Ok(())
+}
+
+/// Makes what machines need.
+fn prepare<'a>(
+    workspace: &'a Workspace,
+    benchmarks: &[Benchmark],
+    images: &[Image],
+    rounds: u32,
+) -> anyhow::Result<Arena<'a>> {
+    console::heading("Preparations");
     let mut needed = prerequisites::for_machines();
-    needed.extend(prerequisites::for_images(&images));
+    needed.extend(prerequisites::for_images(images));
     if benchmarks.contains(&Benchmark::Cold) {
         needed.extend(prerequisites::for_comparison());
     }
@@ -105,37 +161,16 @@ pub(crate) fn run(
     prerequisites::ensure(&needed)?;
     let runner = Runner::build(workspace)?;
     runner.fetch_kernel()?;
-    for image in images {
+    for &image in images {
         images::ensure(workspace, image)?;
     }
-    let folder = workspace.artifacts().join("bench");
-    remove_if_there(&folder)?;
-    let arena = Arena {
+    remove_if_there(&workspace.artifacts().join("bench"))?;
+    Ok(Arena {
         folder: workspace.folder("bench")?,
         workspace,
         runner,
         rounds,
-    };
-    let mut text = machine();
-    for benchmark in benchmarks {
-        let section = match benchmark {
-            Benchmark::Cold => cold::run(&arena),
-            Benchmark::Pull => pull::run(&arena),
-            Benchmark::Warm => warm::run(&arena),
-            Benchmark::Stdout => stdout::run(&arena),
-            Benchmark::Clock => clock::run(&arena),
-            Benchmark::Tuning => tuning::run(&arena),
-            Benchmark::Idle => idle::run(&arena),
-        };
-        text.push('\n');
-        text.push_str(&section?);
-    }
-    remove_if_there(&arena.folder)?;
-    let report = workspace.artifacts().join("bench.md");
-    fs::write(&report, &text).with_context(|| format!("cannot write {}", report.display()))?;
-    console::heading("Results");
-    print!("{text}");
-    Ok(())
+    })
 }
 
 /// What the numbers were measured on.
