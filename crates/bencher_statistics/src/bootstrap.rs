@@ -225,31 +225,57 @@ impl Drawing {
         strata: &[Vec<usize>],
         random: &mut Random,
     ) -> Vec<[f64; SIDES]> {
-        let units = sides.first().map_or(0, |units| units.count());
-        let mut weights = vec![0.0; units];
-        let mut draws = Vec::with_capacity(units);
         (0..self.rounds)
             .map(|_| {
-                draws.clear();
-                for stratum in strata {
-                    let taken = stratum.len() - 1;
-                    let weight = numeric::count(stratum.len()) / numeric::count(taken);
-                    draws
-                        .extend((0..taken).map(|_| (stratum[random.below(stratum.len())], weight)));
-                }
-                weights.fill(0.0);
-                for &(unit, weight) in &draws {
-                    weights[unit] += weight;
-                }
-                sides.map(|units| {
-                    libm::log(match self.levels {
-                        Levels::Invocations => units.weighted(&weights),
-                        Levels::Both => units.redrawn(&draws, random),
-                    })
-                })
+                let centers = match self.levels {
+                    Levels::Invocations => {
+                        let weights = draw_weights(strata, random);
+                        sides.map(|units| units.weighted(&weights))
+                    }
+                    Levels::Both => {
+                        let draws = draw(strata, random);
+                        sides.map(|units| units.redrawn(&draws, random))
+                    }
+                };
+                centers.map(libm::log)
             })
             .collect()
     }
+}
+
+/// How much a unit of a stratum weighs each time it is drawn: all draws together weigh as much as the
+/// stratum has units.
+fn weight_of_draw(stratum: &[usize]) -> f64 {
+    numeric::count(stratum.len()) / numeric::count(stratum.len() - 1)
+}
+
+/// Units with their weights, one for each draw.
+fn draw(strata: &[Vec<usize>], random: &mut Random) -> Vec<(usize, f64)> {
+    let mut draws = Vec::new();
+    for stratum in strata {
+        let weight = weight_of_draw(stratum);
+        let drawn = (1..stratum.len()).map(|_| (stratum[random.below(stratum.len())], weight));
+        draws.extend(drawn);
+    }
+    draws
+}
+
+/// The weight of each unit after as many draws. Counting first keeps what is hit at random small enough
+/// for the processor's caches.
+fn draw_weights(strata: &[Vec<usize>], random: &mut Random) -> Vec<f64> {
+    let units = strata.iter().map(Vec::len).sum();
+    let mut weights = vec![0.0; units];
+    for stratum in strata {
+        let mut counts = vec![0_u32; stratum.len()];
+        for _ in 1..stratum.len() {
+            counts[random.below(stratum.len())] += 1;
+        }
+        let weight = weight_of_draw(stratum);
+        for (&unit, &count) in stratum.iter().zip(&counts) {
+            weights[unit] = weight * f64::from(count);
+        }
+    }
+    weights
 }
 
 /// The standard deviation of what was drawn.

@@ -8,7 +8,7 @@ use crate::settings::{Better, Interest};
 /// What a comparison found of the candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// It is better: the interval lies beyond 1, and not all of it within what is of no interest.
+    /// It is better: the interval lies clearly beyond 1, and not all of it within what is of no interest.
     Faster,
     /// It is worse.
     Slower,
@@ -20,26 +20,25 @@ pub enum Verdict {
     TooNoisy,
 }
 
-/// An interval that comes closer to 1 than this part of the interest is no finding. Of comparisons of
-/// equal sides one in twenty has an interval of 95 % that leaves out 1, by a hair mostly; the margin
-/// keeps false alarms below that instead of around it.
+/// An interval that clears 1 by less than this part of half its width is no finding. Of comparisons of
+/// equal sides one in twenty has an interval of 95 % that leaves out 1, by a hair mostly; the margin keeps
+/// false alarms below that instead of around it.
 const MARGIN: f64 = 0.1;
 
 impl Verdict {
     /// The verdict that the interval of a ratio (candidate to baseline) gives.
     pub fn of(ratio: &Estimate, interest: Interest, better: Better) -> Self {
-        let beyond = |share: f64| {
-            if ratio.low > 1.0 + share {
-                Some(true)
-            } else if ratio.high < 1.0 / (1.0 + share) {
-                Some(false)
-            } else {
-                None
-            }
-        };
         let interest = interest.share();
+        let margin = MARGIN * (ratio.high - ratio.low) / 2.0;
+        let larger = if ratio.low > 1.0 + margin {
+            Some(true)
+        } else if ratio.high < 1.0 - margin {
+            Some(false)
+        } else {
+            None
+        };
         let of_interest = ratio.high > 1.0 + interest || ratio.low < 1.0 / (1.0 + interest);
-        match beyond(MARGIN * interest) {
+        match larger {
             Some(larger) if of_interest => Self::of_change(larger, better),
             Some(_) => Self::NoDifferenceSeen,
             None if ratio.half_width() <= interest => Self::NoDifferenceSeen,
@@ -110,9 +109,11 @@ mod tests {
             (0.999, 1.015, Verdict::NoDifferenceSeen),
             (0.97, 1.04, Verdict::TooNoisy),
             (0.999, 1.05, Verdict::TooNoisy),
-            // Within the margin of 1.
-            (1.000_5, 1.05, Verdict::TooNoisy),
-            (1.001_5, 1.05, Verdict::Slower),
+            // It clears 1 by less than a tenth of half its width, and by more.
+            (1.002, 1.05, Verdict::TooNoisy),
+            (1.003, 1.05, Verdict::Slower),
+            (0.95, 0.998, Verdict::TooNoisy),
+            (0.95, 0.997, Verdict::Faster),
         ] {
             let found = Verdict::of(&of(low, high), Interest::USUAL, Better::Lower);
             assert_eq!(found, expected, "{low} {high}");
