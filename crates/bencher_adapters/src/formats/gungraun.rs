@@ -1,7 +1,7 @@
 //! Gungraun, which was called iai-callgrind before: counts of Callgrind and other Valgrind tools.
 //!
 //! ```text
-//! gg::group::fib small:5
+//! gg::group::fib small:(5)
 //!   Instructions:                          70|N/A                  (*********)
 //!   L1 Hits:                              101|N/A                  (*********)
 //! ```
@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
     Ok(report)
 }
 
-/// A line that is not indented and leads to a function: `file::group::function id:arguments`.
+/// A line that is not indented and leads to a function: `file::group::function id:(arguments)`.
 fn is_name(line: &str) -> bool {
     let path = line.split(' ').next().unwrap_or_default();
     path.contains("::") && !path.starts_with(':') && !path.ends_with(':')
