@@ -6,6 +6,7 @@
 //!
 //! | target | what the bytes are | what is promised |
 //! |---|---|---|
+//! | [`adapters`] | what a benchmark harness printed | finite numbers, errors of one harmless line |
 //! | [`archive_index`] | an image archive | no name leads out of it |
 //! | [`channel_messages`] | what runner and server say to each other | what decodes encodes to the same, cut or not |
 //! | [`documents`] | an index, a manifest, a configuration | no panic, errors of one harmless line |
@@ -26,6 +27,7 @@
 mod archive;
 mod choices;
 
+pub mod adapters;
 pub mod archive_index;
 pub mod channel_messages;
 pub mod documents;
@@ -57,6 +59,10 @@ pub struct Target {
 
 /// All checks.
 pub const TARGETS: [Target; 9] = [
+    Target {
+        name: "adapters",
+        check: adapters::check,
+    },
     Target {
         name: "archive_index",
         check: archive_index::check,

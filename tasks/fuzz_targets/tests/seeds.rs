@@ -47,6 +47,11 @@ fn run(name: &str) {
 }
 
 #[test]
+fn seeds_of_adapters() {
+    run("adapters");
+}
+
+#[test]
 fn seeds_of_archive_index() {
     run("archive_index");
 }

@@ -3,6 +3,7 @@
 //! Contestants take turns, so that what else happens on the machine hits all of them alike, and
 //! each is represented by its median. No number here fails anything: machines differ.
 
+mod answers;
 mod bare;
 mod clock;
 mod cold;
@@ -12,6 +13,7 @@ mod in_force;
 mod inflate;
 mod peak;
 mod pull;
+mod registry;
 pub(crate) mod rounds;
 mod server;
 mod spread;
@@ -25,7 +27,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 use crate::console;
@@ -53,20 +55,45 @@ pub(crate) enum Benchmark {
     Idle,
     /// A server with a thousand simulated runners; not by default
     Server,
+    /// What answers keep of what they promise, on made-up noise; not by default
+    Statistics,
 }
 
 impl Benchmark {
     /// Those that compare speed and memory.
     pub(crate) const SPEED: [Self; 4] = [Self::Cold, Self::Pull, Self::Warm, Self::Stdout];
 
-    /// The image that it uses, if it runs any.
+    /// The image that it uses, if it uses a machine at all.
     fn image(self) -> Option<Image> {
         match self {
             Self::Cold | Self::Pull => Some(Image::Large),
             Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => {
                 Some(Image::Busybox)
             }
-            Self::Server => None,
+            Self::Server | Self::Statistics => None,
+        }
+    }
+}
+
+impl Benchmark {
+    /// Measures, and says what came of it as Markdown. What uses a machine has an `arena`.
+    fn run(
+        self,
+        workspace: &Workspace,
+        rounds: u32,
+        arena: Option<&Arena<'_>>,
+    ) -> anyhow::Result<String> {
+        match (self, arena) {
+            (Self::Server, _) => server::run(workspace),
+            (Self::Statistics, _) => Ok(answers::run(rounds)),
+            (_, None) => bail!("no machine was prepared"),
+            (Self::Cold, Some(arena)) => cold::run(arena),
+            (Self::Pull, Some(arena)) => pull::run(arena),
+            (Self::Warm, Some(arena)) => warm::run(arena),
+            (Self::Stdout, Some(arena)) => stdout::run(arena),
+            (Self::Clock, Some(arena)) => clock::run(arena),
+            (Self::Tuning, Some(arena)) => tuning::run(arena),
+            (Self::Idle, Some(arena)) => idle::run(arena),
         }
     }
 }
@@ -101,50 +128,36 @@ pub(crate) fn run(
     let arena = if images.is_empty() {
         None
     } else {
-        console::heading("Preparations");
-        Some(prepare(workspace, benchmarks, images, rounds)?)
+        Some(prepare(workspace, benchmarks, &images, rounds)?)
     };
     let mut text = machine();
     for benchmark in benchmarks {
         text.push('\n');
-        text.push_str(&match &arena {
-            Some(arena) => section(*benchmark, arena)?,
-            None => server::run(workspace)?,
-        });
+        text.push_str(&benchmark.run(workspace, rounds, arena.as_ref())?);
     }
     if let Some(arena) = arena {
         remove_if_there(&arena.folder)?;
     }
-    let report = workspace.artifacts().join("bench.md");
+    let artifacts = workspace.artifacts();
+    fs::create_dir_all(artifacts)
+        .with_context(|| format!("cannot make {}", artifacts.display()))?;
+    let report = artifacts.join("bench.md");
     fs::write(&report, &text).with_context(|| format!("cannot write {}", report.display()))?;
     console::heading("Results");
     print!("{text}");
     Ok(())
 }
 
-/// What one benchmark measured.
-fn section(benchmark: Benchmark, arena: &Arena<'_>) -> anyhow::Result<String> {
-    match benchmark {
-        Benchmark::Cold => cold::run(arena),
-        Benchmark::Pull => pull::run(arena),
-        Benchmark::Warm => warm::run(arena),
-        Benchmark::Stdout => stdout::run(arena),
-        Benchmark::Clock => clock::run(arena),
-        Benchmark::Tuning => tuning::run(arena),
-        Benchmark::Idle => idle::run(arena),
-        Benchmark::Server => server::run(arena.workspace),
-    }
-}
-
-/// Gets what `benchmarks` with `images` need.
+/// Makes what machines need.
 fn prepare<'a>(
     workspace: &'a Workspace,
     benchmarks: &[Benchmark],
-    images: Vec<Image>,
+    images: &[Image],
     rounds: u32,
 ) -> anyhow::Result<Arena<'a>> {
+    console::heading("Preparations");
     let mut needed = prerequisites::for_machines();
-    needed.extend(prerequisites::for_images(&images));
+    needed.extend(prerequisites::for_images(images));
     if benchmarks.contains(&Benchmark::Cold) {
         needed.extend(prerequisites::for_comparison());
     }
@@ -154,11 +167,10 @@ fn prepare<'a>(
     prerequisites::ensure(&needed)?;
     let runner = Runner::build(workspace)?;
     runner.fetch_kernel()?;
-    for image in images {
+    for &image in images {
         images::ensure(workspace, image)?;
     }
-    let folder = workspace.artifacts().join("bench");
-    remove_if_there(&folder)?;
+    remove_if_there(&workspace.artifacts().join("bench"))?;
     Ok(Arena {
         folder: workspace.folder("bench")?,
         workspace,

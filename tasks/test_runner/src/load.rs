@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::random::Random;
+use bencher_statistics::Random;
 
 /// Busy threads that load every CPU of this host twice over.
 pub(crate) fn twice_the_cpus() -> usize {

@@ -37,7 +37,6 @@ mod load;
 mod machines;
 mod prerequisites;
 mod process;
-mod random;
 mod report;
 mod runner;
 mod scenarios;

@@ -113,11 +113,11 @@ fn render(rounds: u32, loops: usize, version: &str, all: &[Measured]) -> anyhow:
             text,
             "| {name} | {:.6} | {:.5} % (≤ {goal} %) | {} | {:.0} – {:.0} | {:.1} % |",
             guest.median(),
-            guest.variation() * 100.0,
+            guest.variation().unwrap_or_default() * 100.0,
             measured.instructions.len(),
             host.least(),
             host.greatest(),
-            host.variation() * 100.0,
+            host.variation().unwrap_or_default() * 100.0,
         );
     }
     Ok(text)

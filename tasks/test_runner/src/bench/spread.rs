@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use bencher_statistics::Random;
+
 use super::statistics::Samples;
-use crate::random::Random;
 
 /// A way to say how far measurements scatter, in relation to their middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Spread {
     /// The spread of `samples`.
     pub(crate) fn of(self, samples: &Samples) -> f64 {
         match self {
-            Self::Variation => samples.variation(),
+            Self::Variation => samples.variation().unwrap_or_default(),
             Self::Quartiles => (samples.quantile(0.75) - samples.quantile(0.25)) / samples.median(),
         }
     }

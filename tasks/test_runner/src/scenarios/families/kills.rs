@@ -4,10 +4,10 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::ensure;
+use bencher_statistics::Random;
 use serde_json::json;
 
 use super::tuning::tuned;
-use crate::random::Random;
 use crate::scenarios::backend::On;
 use crate::scenarios::expect::Expect;
 use crate::scenarios::invocation::Invocation;

@@ -1,0 +1,107 @@
+//! JMH's JSON (`-rf json`), <https://github.com/openjdk/jmh>.
+//!
+//! `rawData` has the iterations of each fork; parameters are a part of the name. Scores are times per
+//! operation or operations per time.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::json;
+use crate::adapter::Adapter;
+use crate::error::AdapterError;
+use crate::report::{LATENCY, Report, THROUGHPUT, short};
+use crate::units::{NANOSECONDS, nanoseconds};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    benchmark: String,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    primary_metric: Metric,
+    #[serde(default)]
+    secondary_metrics: BTreeMap<String, Metric>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metric {
+    score: Number,
+    score_unit: String,
+    #[serde(default)]
+    raw_data: Vec<Vec<Number>>,
+}
+
+/// JMH writes what is no number as a string.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Finite(f64),
+    Text(String),
+}
+
+pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
+    let entries: Vec<Entry> = json(Adapter::Jmh, text)?;
+    let mut report = Report::default();
+    for entry in &entries {
+        let name = entry.name();
+        entry.primary_metric.add_to(&mut report, &name, None)?;
+        for (measure, metric) in &entry.secondary_metrics {
+            metric.add_to(&mut report, &name, Some(measure))?;
+        }
+    }
+    Ok(report)
+}
+
+impl Entry {
+    /// `package.Class.method:first=1,second=2`
+    fn name(&self) -> String {
+        let parameters: Vec<String> = self
+            .params
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        if parameters.is_empty() {
+            self.benchmark.clone()
+        } else {
+            format!("{}:{}", self.benchmark, parameters.join(","))
+        }
+    }
+}
+
+impl Metric {
+    fn add_to(
+        &self,
+        report: &mut Report,
+        benchmark: &str,
+        own: Option<&str>,
+    ) -> Result<(), AdapterError> {
+        let (measure, unit, factor) = kind(&self.score_unit);
+        let measure = own.unwrap_or(measure);
+        let mut add = |number: &Number| match number {
+            Number::Finite(value) => report.add(benchmark, measure, unit, value * factor),
+            Number::Text(text) => Err(AdapterError::Number {
+                benchmark: short(benchmark),
+                measure: short(measure),
+                text: short(text),
+            }),
+        };
+        let mut raw = self.raw_data.iter().flatten().peekable();
+        if raw.peek().is_none() {
+            return add(&self.score);
+        }
+        raw.try_for_each(add)
+    }
+}
+
+/// `us/op` is a time, `ops/us` a throughput; other units are of profilers.
+fn kind(unit: &str) -> (&'static str, &str, f64) {
+    if let Some(factor) = unit.strip_suffix("/op").and_then(nanoseconds) {
+        (LATENCY, NANOSECONDS, factor)
+    } else if let Some(time) = unit.strip_prefix("ops/").and_then(nanoseconds) {
+        (THROUGHPUT, "operations/s", 1e9 / time)
+    } else {
+        ("value", unit, 1.0)
+    }
+}
