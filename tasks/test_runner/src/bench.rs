@@ -13,7 +13,6 @@ mod in_force;
 mod inflate;
 mod peak;
 mod pull;
-mod registry;
 pub(crate) mod rounds;
 mod server;
 mod spread;
