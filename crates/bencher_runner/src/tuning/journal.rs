@@ -1,10 +1,13 @@
 //! What the host's values were before they were tuned, on disk before the first one changes.
 //!
 //! ```text
-//! {"version": 1, "boot_id": "…", "purpose": "run",
+//! {"version": 2, "boot_id": "…", "purpose": "run",
 //!  "changes": [{"knob": "swappiness", "file": "/proc/sys/vm/swappiness", "form": "plain",
 //!               "original": "60", "wanted": "10"}, …]}
 //! ```
+//!
+//! A change of `default_smp_affinity` also has `present`, the numbers of the interrupts that there
+//! were. Version 1 had not.
 //!
 //! It is replaced as a whole (written beside, synced, renamed, the folder synced), so there is
 //! always one that is complete; and it only grows until everything in it is put back, so what it
@@ -22,7 +25,7 @@ use super::place::Place;
 use super::plan::Change;
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// No journal is larger, in bytes: a host has some thousand interrupts at most.
 const LARGEST: u64 = 4 << 20;
@@ -86,10 +89,10 @@ impl Journal {
         }
         let journal: Self =
             serde_json::from_slice(&text).map_err(|error| corrupt(error.to_string()))?;
-        if journal.version != VERSION {
+        if !(1..=VERSION).contains(&journal.version) {
             let version = journal.version;
             return Err(corrupt(format!(
-                "it is of version {version}, and this runner knows {VERSION}"
+                "it is of version {version}, and this runner knows 1 to {VERSION}"
             )));
         }
         if let Some(stranger) = journal.changes.iter().find(|change| !is_knob(&change.file)) {

@@ -44,6 +44,9 @@ pub(crate) enum Wish {
     Unavailable(String),
 }
 
+/// The file of an interrupt that says which CPUs it goes to.
+pub(crate) const AFFINITY: &str = "smp_affinity_list";
+
 /// A file of the host's, and the value that it should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Setting {
@@ -52,6 +55,8 @@ pub(crate) struct Setting {
     pub(crate) form: Form,
     /// Whether it is no news that the file refuses the value.
     pub(crate) may_refuse: bool,
+    /// The interrupts that there are, where new ones take this value.
+    pub(crate) present: Option<Vec<u32>>,
 }
 
 /// How a file says its value.
@@ -78,6 +83,7 @@ impl Setting {
             wanted: wanted.into(),
             form,
             may_refuse: false,
+            present: None,
         }
     }
 
@@ -86,11 +92,7 @@ impl Setting {
     pub(crate) fn of_interrupt(folder: &Path, cpus: &CpuSet) -> Self {
         Self {
             may_refuse: true,
-            ..Self::new(
-                folder.join("smp_affinity_list"),
-                cpus.to_string(),
-                Form::CpuList,
-            )
+            ..Self::new(folder.join(AFFINITY), cpus.to_string(), Form::CpuList)
         }
     }
 }

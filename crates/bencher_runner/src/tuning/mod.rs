@@ -13,6 +13,7 @@
 mod apply;
 mod disk;
 mod error;
+mod interrupts;
 mod journal;
 mod knob;
 mod knobs;

@@ -21,6 +21,9 @@ pub(crate) struct Change {
     pub(crate) original: String,
     /// What is written into it.
     pub(crate) wanted: String,
+    /// The interrupts that there were, where new ones take this value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) present: Option<Vec<u32>>,
 }
 
 /// What is to be done about a setting.
@@ -63,6 +66,7 @@ pub(crate) fn step(knob: &str, setting: &Setting, current: io::Result<String>) -
         form: setting.form,
         original: current,
         wanted: setting.wanted.clone(),
+        present: setting.present.clone(),
     })
 }
 
@@ -95,6 +99,7 @@ mod tests {
             form,
             original: original.to_owned(),
             wanted: wanted.to_owned(),
+            present: None,
         }
     }
 

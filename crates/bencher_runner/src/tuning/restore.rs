@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::error::TuningError;
+use super::interrupts;
 use super::journal::Journal;
 use super::place::Place;
 use super::plan::{Change, Verdict};
@@ -38,7 +39,12 @@ pub(crate) fn restore(place: &Place, mut journal: Journal) -> Restored {
     let mut restored = Restored::default();
     let mut left = Vec::new();
     for change in journal.changes.into_iter().rev() {
-        match put_back(place, &change) {
+        let done = put_back(place, &change);
+        // Not before new ones take the original by themselves.
+        if done.is_ok() {
+            restored.count += interrupts::release(place, &change);
+        }
+        match done {
             Ok(Done::PutBack) => restored.count += 1,
             Ok(Done::Nothing) => {}
             Ok(Done::IsOthers(value)) => restored.others.push(ForeignValue {

@@ -39,6 +39,9 @@ const FILES: [&str; 23] = [
     "/sys/kernel/mm/transparent_hugepage/enabled",
 ];
 
+/// The file of each interrupt that says which CPUs it goes to.
+const AFFINITY: &str = "/smp_affinity_list";
+
 /// Says how long CPUs may take to wake up, in binary microseconds
 /// (`Documentation/power/pm_qos_interface.rst`). What it is told holds while it is open.
 pub(crate) const LATENCY: &str = "/dev/cpu_dma_latency";
@@ -81,14 +84,33 @@ impl HostState {
         }
     }
 
-    /// The files whose values are not the same in `other`.
+    /// The files whose values are not the same in `other`. Interrupts come and go with their devices:
+    /// one that only one of both has is no difference.
     pub(crate) fn changes(&self, other: &Self) -> Vec<String> {
         let all = self.values.keys().chain(other.values.keys());
-        let differs = |file: &&String| self.values.get(*file) != other.values.get(*file);
+        let differs = |file: &&String| match (self.values.get(*file), other.values.get(*file)) {
+            (Some(one), Some(other)) => one != other,
+            _ => !file.ends_with(AFFINITY),
+        };
         let mut changed: Vec<String> = all.filter(differs).cloned().collect();
         changed.sort_unstable();
         changed.dedup();
         changed
+    }
+
+    /// All that is not the same in `other`.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+        let mut differences = self.changes(other);
+        for (what, is_same) in [
+            (LATENCY, self.latency == other.latency),
+            (JOURNAL, self.journal == other.journal),
+            (PARTITION, self.partition == other.partition),
+        ] {
+            if !is_same {
+                differences.push(what.to_owned());
+            }
+        }
+        differences
     }
 }
 
@@ -197,10 +219,31 @@ mod tests {
         assert!(state.changes(&other).is_empty());
         other.values.remove("/proc/sys/vm/swappiness");
         other.values.insert("/new".to_owned(), String::new());
-        assert_eq!(state.changes(&other), ["/new", "/proc/sys/vm/swappiness"]);
+        other.journal = !other.journal;
+        let changed = ["/new", "/proc/sys/vm/swappiness"];
+        assert_eq!(state.changes(&other), changed);
+        let changed = [&changed[..], &[JOURNAL]].concat();
+        assert_eq!(state.differences(&other), changed);
         let json = Value::from(state.clone());
         let read: HostState = serde_json::from_value(json).expect("it was one");
         assert_eq!(read, state);
+    }
+
+    #[test]
+    fn interrupts_may_come_and_go() {
+        let with = |values: &[(&str, &str)]| HostState {
+            values: values
+                .iter()
+                .map(|(irq, cpus)| (format!("/proc/irq/{irq}{AFFINITY}"), (*cpus).to_owned()))
+                .collect(),
+            ..HostState::default()
+        };
+        let before = with(&[("1", "0"), ("2", "0-1")]);
+        let after = with(&[("2", "0-1"), ("3", "0")]);
+        assert!(before.differences(&after).is_empty());
+        let after = with(&[("1", "0"), ("2", "0")]);
+        let moved = ["/proc/irq/2/smp_affinity_list"];
+        assert_eq!(before.differences(&after), moved);
     }
 
     #[test]

@@ -3,11 +3,9 @@
 //!
 //! The kernel's `Documentation/core-api/irq/irq-affinity.rst`.
 
-use std::path::PathBuf;
-
 use super::workqueues::NOTHING_APART;
 use crate::cpus::CpuSet;
-use crate::host_files::is_number;
+use crate::tuning::interrupts;
 use crate::tuning::knob::{Form, Knob, Setting, Wish};
 use crate::tuning::place::Place;
 
@@ -23,13 +21,21 @@ impl Knob for Irqs {
         let Some(housekeeping) = &self.0 else {
             return Wish::Absent(NOTHING_APART.to_owned());
         };
+        let numbered = interrupts::folders(place);
         // New ones first: one that comes meanwhile is where it should be.
-        let of_new = Setting::new(
-            "/proc/irq/default_smp_affinity",
-            housekeeping.mask(),
-            Form::CpuMask,
-        );
-        let numbered = folders(place);
+        let of_new = Setting {
+            present: Some(
+                numbered
+                    .iter()
+                    .filter_map(|it| interrupts::number(it))
+                    .collect(),
+            ),
+            ..Setting::new(
+                "/proc/irq/default_smp_affinity",
+                housekeeping.mask(),
+                Form::CpuMask,
+            )
+        };
         let numbered = numbered
             .iter()
             .map(|folder| Setting::of_interrupt(folder, housekeeping));
@@ -41,11 +47,4 @@ impl Knob for Irqs {
                 .then(|| "irqbalance runs here and may move them again".to_owned()),
         }
     }
-}
-
-/// The folder of each interrupt.
-pub(super) fn folders(place: &Place) -> Vec<PathBuf> {
-    let mut folders = place.list("/proc/irq");
-    folders.retain(|path| is_number(path));
-    folders
 }

@@ -9,9 +9,9 @@
 
 use std::path::PathBuf;
 
-use super::irqs;
 use crate::cpus::CpuSet;
-use crate::tuning::knob::{Form, Knob, Setting, Wish};
+use crate::tuning::interrupts;
+use crate::tuning::knob::{AFFINITY, Form, Knob, Setting, Wish};
 use crate::tuning::place::Place;
 
 const FILE: &str = "/sys/devices/system/cpu/smt/control";
@@ -46,11 +46,11 @@ impl Knob for Smt {
 fn stranded(place: &Place) -> Vec<Setting> {
     let (firsts, seconds) = threads(place);
     let has_no_first = |folder: &PathBuf| {
-        let cpus = place.value(folder.join("smp_affinity_list"));
+        let cpus = place.value(folder.join(AFFINITY));
         let cpus = cpus.and_then(|list| list.parse::<CpuSet>().ok());
         cpus.is_some_and(|cpus| !cpus.is_empty() && cpus.is_subset(&seconds))
     };
-    irqs::folders(place)
+    interrupts::folders(place)
         .iter()
         .filter(|folder| has_no_first(folder))
         .map(|folder| Setting::of_interrupt(folder, &firsts))

@@ -38,7 +38,8 @@ fn a_damaged_one_is_explained_and_nothing_is_tuned() {
     for damaged in [
         "",
         half,
-        &true_one.replace("\"version\": 1", "\"version\": 2"),
+        &true_one.replace("\"version\": 2", "\"version\": 3"),
+        &true_one.replace("\"version\": 2", "\"version\": 0"),
         &true_one.replace("/proc/sys/vm/swappiness", "/etc/passwd"),
         &true_one.replace("/proc/sys/vm/swappiness", "/proc/sys/../../etc/passwd"),
         &" ".repeat((4 << 20) + 1),

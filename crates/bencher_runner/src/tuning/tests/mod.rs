@@ -2,6 +2,7 @@
 
 mod crash;
 pub(super) mod fake;
+mod interrupts;
 mod journal;
 mod kernel;
 mod session;
