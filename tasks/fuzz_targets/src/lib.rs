@@ -58,7 +58,7 @@ pub struct Target {
 }
 
 /// All checks.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "adapters",
         check: adapters::check,

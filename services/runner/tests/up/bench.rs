@@ -9,8 +9,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_support::{Registry, Setup};
 
-use crate::real_registry::{RealRegistry, Setup};
 use crate::server::Server;
 use crate::support::{Cache, Image, no_image, skip};
 
@@ -20,7 +20,7 @@ const PROJECT: &str = "11111111-2222-4333-8444-555555555555";
 /// Everything that a job needs, on this machine.
 pub(crate) struct Bench {
     pub(crate) server: Server,
-    registry: RealRegistry,
+    registry: Registry,
     pub(crate) cache: Cache,
     state: TempDir,
     log: PathBuf,
@@ -43,7 +43,7 @@ impl Bench {
         if no_image() {
             return None;
         }
-        let Some(registry) = RealRegistry::start(&Setup::default()) else {
+        let Some(registry) = Registry::start(&Setup::default()).unwrap() else {
             skip(Some("no docker-registry or no skopeo on this machine"));
             return None;
         };
@@ -53,7 +53,9 @@ impl Bench {
         let digest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
         let name = format!("{PROJECT}:latest");
         let source = format!("oci:{}", image.path().display());
-        registry.push(&source, &name, &["--preserve-digests"]);
+        registry
+            .push(&source, &name, &["--preserve-digests"])
+            .unwrap();
         let cache = Cache::new();
         Some(Self {
             server: Server::start(),

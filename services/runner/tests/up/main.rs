@@ -6,9 +6,6 @@ mod bench;
 mod channel;
 mod jobs;
 mod outputs;
-#[path = "../../../../crates/bencher_oci/tests/registry/real_registry.rs"]
-#[expect(dead_code, reason = "the client's own tests use the rest")]
-mod real_registry;
 mod restarts;
 mod server;
 mod service;
