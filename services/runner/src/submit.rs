@@ -1,14 +1,11 @@
 //! `runner submit`.
 
 use std::ffi::OsString;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bencher_channel_protocol::{ImageDigest, Uuid};
-use bencher_oci::Platform;
-use bencher_oci::registry::{
-    Cancellation, RegistryClient, RegistryOptions, RegistryReference, Unobserved,
-};
+use bencher_oci::registry::{RegistryClient, RegistryOptions, RegistryReference, Unobserved};
+use bencher_oci::{Cancellation, Platform};
 use bencher_runner::Reporter;
 use bencher_server_api::{Config, Job, NewJob};
 use serde::Deserialize;
@@ -49,7 +46,7 @@ fn attempt(
     arguments: &Submit,
     hint: &OnceLock<String>,
     terminal: &Terminal,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<u8, String> {
     let reference: RegistryReference = arguments
         .image
@@ -63,7 +60,7 @@ fn attempt(
     let registry = registry_url(&reference, &options.registry);
     let digest = match reference.digest() {
         Some(digest) => digest.to_string(),
-        None => digest(&reference, options.registry, &options.platform)?,
+        None => digest(&reference, options.registry, &options.platform, cancel)?,
     };
     let digest: ImageDigest = digest
         .parse()
@@ -150,9 +147,10 @@ fn digest(
     reference: &RegistryReference,
     options: RegistryOptions,
     platform: &Platform,
+    cancel: &Cancellation,
 ) -> Result<String, String> {
     let options = RegistryOptions {
-        cancellation: Cancellation::default(),
+        cancellation: cancel.clone(),
         ..options
     };
     let client = RegistryClient::new(reference, options);

@@ -1,11 +1,12 @@
 //! A job is followed to its end.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
 use bencher_channel_protocol::{IterationOutput, LiveOutput, OutputStream};
+use bencher_oci::Cancellation;
 use bencher_runner::Reporter;
 use bencher_server_api::{Job, OUTPUT_EVENT, STATE_EVENT, Standing};
 
@@ -30,7 +31,7 @@ pub(crate) fn watch(
     connection: &Connection,
     id: &str,
     reporter: &dyn Reporter,
-    cancel: &AtomicBool,
+    cancel: &Cancellation,
 ) -> Result<u8, ClientError> {
     let mut watcher = Watcher {
         connection,
@@ -47,11 +48,37 @@ pub(crate) fn watch(
     watcher.finish()
 }
 
+/// Events that may wait to be shown.
+const BACKLOG: usize = 64;
+
+/// What is heard while a job is followed.
+enum News {
+    Event(Event),
+    End,
+    Error(ReadError),
+    Cancelled,
+}
+
+/// Hands over events, on a thread that a cancellation leaves alone: reading can not be interrupted.
+fn forward(mut events: Events<impl std::io::Read>, to: &SyncSender<News>) {
+    loop {
+        let (news, is_last) = match events.next() {
+            Ok(Some(event)) => (News::Event(event), false),
+            Ok(None) => (News::End, true),
+            Err(error) => (News::Error(error), true),
+        };
+        // Nobody listens any more once it is known how the job ended.
+        if to.send(news).is_err() || is_last {
+            return;
+        }
+    }
+}
+
 struct Watcher<'a> {
     connection: &'a Connection,
     id: &'a str,
     reporter: &'a dyn Reporter,
-    cancel: &'a AtomicBool,
+    cancel: &'a Cancellation,
     is_live: bool,
     shown: Shown,
     bytes: usize,
@@ -91,14 +118,9 @@ impl Watcher<'_> {
     }
 
     fn wait(&self, pause: Duration) -> Result<(), ClientError> {
-        let step = Duration::from_millis(100);
-        let mut left = pause;
-        while !left.is_zero() {
-            if self.cancel.load(Ordering::Relaxed) {
-                return Err(ClientError::Interrupted);
-            }
-            thread::sleep(step.min(left));
-            left = left.saturating_sub(step);
+        self.cancel.wait(pause);
+        if self.cancel.is_cancelled() {
+            return Err(ClientError::Interrupted);
         }
         Ok(())
     }
@@ -106,18 +128,33 @@ impl Watcher<'_> {
     /// Whether the job is over; otherwise the connection ended.
     fn listen(&mut self) -> Result<bool, ClientError> {
         let path = format!("/v0/jobs/{}/events", encoded(self.id));
-        let mut events = Events::new(self.connection.stream(&path)?);
+        let events = Events::new(self.connection.stream(&path)?);
+        let (send, receive) = sync_channel(BACKLOG);
+        let told = send.clone();
+        let _told = self.cancel.on_cancel(move || {
+            // Where there is no room, the next event is looked behind.
+            let _full = told.try_send(News::Cancelled);
+        });
+        thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(move || forward(events, &send))
+            .map_err(|error| self.connection.unreachable(&error))?;
         loop {
-            let event = match events.next() {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(false),
-                Err(ReadError::Lost(cause)) => return Err(self.connection.unreachable(&cause)),
-                Err(ReadError::Long) => return Err(ClientError::LongEvent(MAX_LINE)),
-            };
-            self.heard += 1;
-            if self.cancel.load(Ordering::Relaxed) {
+            // There is always somebody who may send: who tells of a cancellation.
+            let news = receive.recv().unwrap_or(News::Cancelled);
+            if self.cancel.is_cancelled() {
                 return Err(ClientError::Interrupted);
             }
+            let event = match news {
+                News::Event(event) => event,
+                News::End => return Ok(false),
+                News::Cancelled => return Err(ClientError::Interrupted),
+                News::Error(ReadError::Lost(cause)) => {
+                    return Err(self.connection.unreachable(&cause));
+                }
+                News::Error(ReadError::Long) => return Err(ClientError::LongEvent(MAX_LINE)),
+            };
+            self.heard += 1;
             if self.take(&event)? {
                 return Ok(true);
             }
