@@ -1,12 +1,16 @@
 //! The command line.
 
+mod benchmark;
 mod cache;
+mod compare;
 mod cpus;
 mod doctor;
+mod history;
 mod images;
 mod machine;
 mod network;
 mod registry;
+mod reproduce;
 mod run;
 mod tuning;
 
@@ -17,14 +21,18 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use benchmark::{Benchmark, SandboxLogLevel};
 pub(crate) use cache::{Cache, CacheCommand};
+pub(crate) use compare::{Compare, ComparisonFormat};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
+pub(crate) use history::{Export, ExportFormat, History};
 pub(crate) use images::{Inspect, Pull, Save};
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use registry::{PullOptions, When};
-pub(crate) use run::{Format, Run, SandboxLogLevel};
+pub(crate) use reproduce::Reproduce;
+pub(crate) use run::{Format, Run};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
 
 /// Run the command of an OCI image in a fresh microVM and get exactly what it produced.
@@ -72,6 +80,14 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run an image's command here, now
     Run(Box<Run>),
+    /// Say whether B is slower or faster than A, and how sure that is
+    Compare(Box<Compare>),
+    /// Run what a result says once more, and compare
+    Reproduce(Box<Reproduce>),
+    /// Find the results from which on a benchmark is slower or faster
+    History(History),
+    /// Write results in a format of other tools
+    Export(Export),
     /// Fetch an image from its registry into the store
     Pull(Box<Pull>),
     /// Say what an image is
@@ -161,6 +177,17 @@ mod tests {
         let mut command = Arguments::command().term_width(100);
         let run = command.find_subcommand_mut("run").unwrap();
         insta::assert_snapshot!(run.render_help());
+    }
+
+    #[test]
+    fn help_for_what_compares_and_reads_results() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let texts = ["compare", "reproduce", "history", "export"].map(|name| {
+            let found = command.find_subcommand_mut(name).unwrap();
+            found.render_help().to_string()
+        });
+        insta::assert_snapshot!(texts.join("\n"));
     }
 
     #[test]

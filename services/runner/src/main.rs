@@ -2,15 +2,20 @@
 
 mod arguments;
 mod cache;
+mod compare;
 mod doctor;
+mod export;
+mod history;
 mod inspect;
 mod kernel;
 mod output;
 mod pull;
+mod reproduce;
 mod rootfs;
 mod run;
 mod save;
 mod setup;
+mod spec;
 mod terminal;
 mod tune;
 mod work;
@@ -58,6 +63,10 @@ fn main() -> ExitCode {
     let terminal = terminal::Terminal::new(&arguments.global);
     let code = match arguments.command {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
+        Command::Compare(compare) => compare::run(&compare, &arguments.global, start, terminal),
+        Command::Reproduce(command) => reproduce::run(&command, &arguments.global, start, terminal),
+        Command::History(command) => history::run(&command, &terminal),
+        Command::Export(command) => export::run(&command, &terminal),
         Command::Pull(command) => pull::run(&command, &arguments.global, terminal),
         Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
         Command::Save(command) => save::run(command, &arguments.global, terminal),
