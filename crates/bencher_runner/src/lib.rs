@@ -9,6 +9,7 @@ mod cgroup;
 mod counters;
 mod cpio;
 pub mod cpus;
+mod destination;
 mod disk_usage;
 pub mod doctor;
 mod download;
@@ -35,6 +36,7 @@ pub mod units;
 pub mod up;
 pub mod validity;
 
+pub use destination::Destination;
 pub use download::{DownloadError, PinnedUrl};
 pub use interruptible::{Unfinished, interruptible};
 pub use interrupts::Interrupts;

@@ -154,6 +154,23 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
         .ok_or_else(error)
 }
 
+/// Parses a percentage such as `1%`, `0.5 %` or `3` to the share that it is, above 0 and below 1.
+///
+/// # Errors
+///
+/// When `text` is none.
+pub fn parse_percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    number
+        .parse::<f64>()
+        .ok()
+        .map(|percent| percent / 100.0)
+        .filter(|&share| share > 0.0 && share < 1.0)
+        .ok_or_else(|| {
+            format!("{text} is no percentage above 0 and below 100: write it as 1% or 0.5%")
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,6 +236,28 @@ mod tests {
         }
         for text in ["", "0", "-1", "5d", "0.0001", "9000h", "x"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_shares() {
+        for (text, share) in [
+            ("1%", Some(0.01)),
+            ("0.5 %", Some(0.005)),
+            ("3", Some(0.03)),
+            ("0", None),
+            ("100%", None),
+            ("-1%", None),
+            ("NaN", None),
+            ("inf", None),
+            ("%", None),
+            ("one", None),
+        ] {
+            let parsed = parse_percentage(text);
+            assert_eq!(parsed.clone().ok(), share, "{text}");
+            if let Err(error) = parsed {
+                assert!(error.contains("write it as 1%"), "{error}");
+            }
         }
     }
 }

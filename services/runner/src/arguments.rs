@@ -1,14 +1,18 @@
 //! The command line.
 
+mod benchmark;
 mod cache;
 mod client;
+mod compare;
 mod cpus;
 mod doctor;
+mod history;
 mod images;
 mod install_service;
 mod machine;
 mod network;
 mod registry;
+mod reproduce;
 mod run;
 mod tuning;
 mod up;
@@ -20,16 +24,20 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use benchmark::{Benchmark, SandboxLogLevel};
 pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use client::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit};
+pub(crate) use compare::{Compare, ComparisonFormat};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
+pub(crate) use history::{Export, ExportFormat, History};
 pub(crate) use images::{Inspect, Pull, Save};
 pub(crate) use install_service::InstallService;
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
 pub(crate) use registry::{PullOptions, When};
-pub(crate) use run::{Format, Run, SandboxLogLevel};
+pub(crate) use reproduce::Reproduce;
+pub(crate) use run::{Format, Run};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
 pub(crate) use up::{JobSandbox, Up, UpdateChannel};
 
@@ -82,6 +90,14 @@ pub(crate) enum Command {
     Up(Box<Up>),
     /// Make `runner up` a service of systemd
     InstallService(Box<InstallService>),
+    /// Say whether B is slower or faster than A, and how sure that is
+    Compare(Box<Compare>),
+    /// Run what a result says once more, and compare
+    Reproduce(Box<Reproduce>),
+    /// Find the results from which on a benchmark is slower or faster
+    History(History),
+    /// Write results in a format of other tools
+    Export(Export),
     /// Fetch an image from its registry into the store
     Pull(Box<Pull>),
     /// Say what an image is
@@ -184,6 +200,17 @@ mod tests {
         let up = up.render_help();
         let install = command.find_subcommand_mut("install-service").unwrap();
         insta::assert_snapshot!(format!("{up}\n{}", install.render_help()));
+    }
+
+    #[test]
+    fn help_for_what_compares_and_reads_results() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let texts = ["compare", "reproduce", "history", "export"].map(|name| {
+            let found = command.find_subcommand_mut(name).unwrap();
+            found.render_help().to_string()
+        });
+        insta::assert_snapshot!(texts.join("\n"));
     }
 
     #[test]

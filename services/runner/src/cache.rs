@@ -34,14 +34,14 @@ pub(crate) fn run(arguments: Cache, global: &Global, terminal: Terminal) -> u8 {
 }
 
 fn add(image: OsString, name: String, global: &Global, terminal: Terminal) -> u8 {
-    let directories = crate::run::directories(global);
+    let directories = crate::spec::directories(global);
     work::run(terminal, move |_, cancel| {
         add_image(&image, &name, &directories, cancel)
     })
 }
 
 fn attempt(command: &CacheCommand, global: &Global, terminal: &Terminal) -> Result<u8, String> {
-    let folder = crate::run::directories(global).cache;
+    let folder = crate::spec::directories(global).cache;
     let cache = RunnerCache::open(&folder).map_err(|error| error.to_string())?;
     match command {
         // It is a piece of work that a signal ends.

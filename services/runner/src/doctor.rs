@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Doctor, global: &Global, terminal: &Terminal) -> u
 }
 
 fn attempt(arguments: &Doctor, global: &Global, terminal: &Terminal) -> Result<Diagnosis, String> {
-    let host = Host::this_one(&crate::run::directories(global).cache);
+    let host = Host::this_one(&crate::spec::directories(global).cache);
     let checks = examine(&host);
     let measure = |duration| {
         terminal.info("measuring this host's noise");

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Inspect, global: &Global, terminal: &Terminal) -> 
 }
 
 fn attempt(arguments: &Inspect, global: &Global) -> Result<(), String> {
-    let directories = crate::run::directories(global);
+    let directories = crate::spec::directories(global);
     let platform = arguments.platform.clone().unwrap_or_else(Platform::host);
     let image =
         open_image(&arguments.image, &platform, &directories).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bencher_report::text::table;
 use bencher_server_api::{Job, Listed};
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow};
@@ -45,7 +46,7 @@ fn ls(arguments: &JobsLs, terminal: &Terminal) -> Result<(), String> {
                 printable(&job.created),
             ]
         });
-        output::table(["JOB", "STATE", "IMAGE", "SUBMITTED"], &[], rows)
+        table(["JOB", "STATE", "IMAGE", "SUBMITTED"], &[], rows)
     })
 }
 

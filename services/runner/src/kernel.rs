@@ -10,7 +10,7 @@ use crate::work;
 
 pub(crate) fn run(arguments: &Kernel, global: &Global, terminal: Terminal) -> u8 {
     let KernelCommand::Fetch = arguments.command;
-    let store = KernelStore::new(&crate::run::directories(global).cache);
+    let store = KernelStore::new(&crate::spec::directories(global).cache);
     work::run(terminal, move |terminal, cancel| {
         let kernel = find(&KernelSource::Any, &store, terminal, cancel.flag())
             .map_err(|error| error.to_string())?;

@@ -3,17 +3,22 @@
 mod arguments;
 mod cache;
 mod client;
+mod compare;
 mod doctor;
+mod export;
+mod history;
 mod inspect;
 mod install_service;
 mod jobs;
 mod kernel;
 mod output;
 mod pull;
+mod reproduce;
 mod rootfs;
 mod run;
 mod save;
 mod setup;
+mod spec;
 mod submit;
 mod terminal;
 mod tune;
@@ -65,6 +70,10 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(&run, &arguments.global, start, terminal),
         Command::Up(command) => up::run(*command, &arguments.global, terminal),
         Command::InstallService(command) => install_service::run(*command, &terminal),
+        Command::Compare(compare) => compare::run(&compare, &arguments.global, start, terminal),
+        Command::Reproduce(command) => reproduce::run(&command, &arguments.global, start, terminal),
+        Command::History(command) => history::run(&command, &terminal),
+        Command::Export(command) => export::run(&command, &terminal),
         Command::Pull(command) => pull::run(&command, &arguments.global, terminal),
         Command::Inspect(command) => inspect::run(&command, &arguments.global, &terminal),
         Command::Save(command) => save::run(command, &arguments.global, terminal),

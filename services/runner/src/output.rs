@@ -1,7 +1,10 @@
 //! What commands print on standard output: one JSON document, or the same for people.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::Path;
 
+use bencher_report::text::Look;
+use bencher_runner::Destination;
 use serde::Serialize;
 
 /// Prints `document`, as JSON or as `for_people` has it.
@@ -10,67 +13,73 @@ pub(crate) fn print<T: Serialize>(
     as_json: bool,
     for_people: impl FnOnce(&T) -> String,
 ) -> Result<(), String> {
-    let text = if as_json {
-        serde_json::to_string_pretty(document).map_err(|error| error.to_string())? + "\n"
+    let shown = if as_json {
+        json(document)?
     } else {
         for_people(document)
     };
-    write(&text)
+    text(&shown)
+}
+
+/// `document` as JSON for people and programs.
+pub(crate) fn json<T: Serialize>(document: &T) -> Result<String, String> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| error.to_string())?;
+    Ok(text + "\n")
 }
 
 /// Prints one line.
-pub(crate) fn line(text: &str) -> Result<(), String> {
-    write(&format!("{text}\n"))
+pub(crate) fn line(line: &str) -> Result<(), String> {
+    text(&format!("{line}\n"))
 }
 
-fn write(text: &str) -> Result<(), String> {
+/// Prints `text` as it is.
+pub(crate) fn text(text: &str) -> Result<(), String> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .map_err(|error| format!("failed to print the result: {error}"))
 }
 
-/// Rows below a row of titles, in columns as wide as what is in them. Columns whose title is given
-/// in `right` are aligned to the right.
-pub(crate) fn table<const N: usize>(
-    titles: [&str; N],
-    right: &[&str],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
-    let mut lines = vec![titles.map(str::to_owned)];
-    lines.extend(rows);
-    let mut widths = [0; N];
-    for line in &lines {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = (*width).max(cell.chars().count());
-        }
+/// Columns where there is no terminal, or one that does not tell.
+const WIDTH: usize = 100;
+
+/// What standard output can show.
+pub(crate) fn look() -> Look {
+    let is_terminal = std::io::stdout().is_terminal();
+    let wants_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let measured = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    Look {
+        width: told
+            .or(measured.filter(|_| is_terminal))
+            .filter(|&width| width >= 20)
+            .unwrap_or(WIDTH),
+        bars: is_terminal,
+        colours: is_terminal && wants_colours,
     }
-    let mut text = String::new();
-    for line in &lines {
-        let mut row = String::new();
-        for ((cell, title), width) in line.iter().zip(titles).zip(widths) {
-            let padded = if right.contains(&title) {
-                format!("{cell:>width$}  ")
-            } else {
-                format!("{cell:<width$}  ")
-            };
-            row += &padded;
-        }
-        text += row.trim_end();
-        text.push('\n');
-    }
-    text
 }
 
-#[cfg(test)]
-mod tests {
-    use super::table;
+/// Writes `text` into the file `path`, which is replaced as a whole.
+pub(crate) fn to_file(path: &Path, text: &str) -> Result<(), String> {
+    let place = Destination::of(path);
+    place
+        .and_then(|place| place.write(|writer| writer.write_all(text.as_bytes())))
+        .map_err(|error| format!("failed to write {}: {error}", path.display()))
+}
 
-    #[test]
-    fn columns_are_as_wide_as_what_is_in_them() {
-        let rows = [["a", "1 B"], ["longer", "10 MiB"]].map(|row| row.map(str::to_owned));
-        assert_eq!(
-            table(["NAME", "SIZE"], &["SIZE"], rows),
-            "NAME      SIZE\na          1 B\nlonger  10 MiB\n"
-        );
-    }
+/// Whether the file `path` can be written: better to learn that before a benchmark than after it.
+pub(crate) fn check_file(path: &Path) -> Result<(), String> {
+    Destination::of(path)
+        .and_then(|place| place.check())
+        .map_err(|error| format!("failed to write {}: {error}", path.display()))
+}
+
+/// Adds `text` to the end of the file `path`.
+pub(crate) fn append(path: &Path, text: &str) -> Result<(), String> {
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.append(true).create(true).open(path);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| format!("failed to write {}: {error}", path.display()))
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(arguments: &Pull, global: &Global, terminal: Terminal) -> u8 {
             return FAILED;
         }
     };
-    let directories = crate::run::directories(global);
+    let directories = crate::spec::directories(global);
     work::run(terminal, move |terminal, cancel| {
         let digest = pull_image(&choice, &directories, terminal, cancel)
             .map_err(|error| error.to_string())?;

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: Rootfs, global: &Global, terminal: Terminal) -> u8 
             return FAILED;
         }
     };
-    let directories = crate::run::directories(global);
+    let directories = crate::spec::directories(global);
     work::run(terminal, move |terminal, cancel| {
         build_to_file(&image, disk, &out, &directories, terminal, cancel)
     })

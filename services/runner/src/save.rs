@@ -8,7 +8,7 @@ use crate::terminal::Terminal;
 use crate::work;
 
 pub(crate) fn run(arguments: Save, global: &Global, terminal: Terminal) -> u8 {
-    let directories = crate::run::directories(global);
+    let directories = crate::spec::directories(global);
     let platform = arguments.platform.unwrap_or_else(Platform::host);
     work::run(terminal, move |_, cancel| {
         let (image, file) = (&arguments.image, &arguments.file);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bencher_runner::Reporter;
@@ -55,9 +55,41 @@ impl Terminal {
         }
     }
 
+    /// The same, for iterations of one of several sides.
+    pub(crate) fn of_side(self: &Arc<Self>, letter: &'static str) -> OneSide {
+        OneSide {
+            terminal: Arc::clone(self),
+            letter,
+        }
+    }
+
     /// The one line that says why the runner failed.
     pub(crate) fn error(&self, message: &str) {
         self.line("error: ", message);
+    }
+
+    /// Says how an iteration ended; `whose` stands before it.
+    fn ended(&self, whose: &str, iteration: &Iteration) {
+        self.say(Level::Normal, "", &format!("{whose}{}", summary(iteration)));
+        if let Some(counters) = &iteration.perf_counters {
+            let line = format!(
+                "{whose}iteration {}: {}",
+                iteration.index,
+                counted(counters)
+            );
+            self.say(Level::Normal, "", &line);
+        }
+        if let Some(reasons) = iteration.suspicions().filter(|_| !iteration.warmup) {
+            let what = if iteration.retried {
+                "and will be repeated"
+            } else {
+                "and its numbers may be off"
+            };
+            self.warning(&format!(
+                "{whose}iteration {} is suspect, {what}: {reasons}",
+                iteration.index
+            ));
+        }
     }
 
     fn say(&self, least: Level, prefix: &str, message: &str) {
@@ -84,6 +116,52 @@ impl Terminal {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Standard error, for one of several sides: its iterations are named, and have no line for tooling,
+/// which would not know whose it is.
+#[derive(Debug)]
+pub(crate) struct OneSide {
+    terminal: Arc<Terminal>,
+    letter: &'static str,
+}
+
+impl Reporter for OneSide {
+    fn debug(&self, message: &str) {
+        self.terminal.debug(message);
+    }
+
+    fn info(&self, message: &str) {
+        self.terminal.info(message);
+    }
+
+    fn warning(&self, message: &str) {
+        self.terminal.warning(message);
+    }
+
+    fn begin(&self, step: &str, total: Option<u64>) {
+        self.terminal.begin(step, total);
+    }
+
+    fn advance(&self, done: u64) {
+        self.terminal.advance(done);
+    }
+
+    fn end(&self) {
+        self.terminal.end();
+    }
+
+    fn part(&self, name: &str, done: u64, total: u64) {
+        self.terminal.part(name, done, total);
+    }
+
+    fn end_parts(&self) {
+        self.terminal.end_parts();
+    }
+
+    fn iteration(&self, iteration: &Iteration, _metrics_line: &str) {
+        self.terminal.ended(&format!("{} ", self.letter), iteration);
     }
 }
 
@@ -172,22 +250,7 @@ impl Reporter for Terminal {
     }
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
-        self.say(Level::Normal, "", &summary(iteration));
-        if let Some(counters) = &iteration.perf_counters {
-            let line = format!("iteration {}: {}", iteration.index, counted(counters));
-            self.say(Level::Normal, "", &line);
-        }
-        if let Some(reasons) = iteration.suspicions() {
-            let what = if iteration.retried {
-                "and will be repeated"
-            } else {
-                "and its numbers may be off"
-            };
-            self.warning(&format!(
-                "iteration {} is suspect, {what}: {reasons}",
-                iteration.index
-            ));
-        }
+        self.ended("", iteration);
         self.print(metrics_line);
     }
 }
@@ -216,7 +279,12 @@ fn summary(iteration: &Iteration) -> String {
         (EndedBy::Interrupt, _) => "interrupted".to_owned(),
         (EndedBy::Failure, _) => "failed".to_owned(),
     };
-    let mut parts = vec![format!("iteration {}: {how}", iteration.index)];
+    let kind = if iteration.warmup {
+        " (to warm up)"
+    } else {
+        ""
+    };
+    let mut parts = vec![format!("iteration {}{kind}: {how}", iteration.index)];
     if let Some(resources) = &iteration.resources {
         parts.push(format!("wall {}", milliseconds(resources.wall_ns / 1000)));
         parts.extend(

@@ -15,7 +15,7 @@ use bencher_runner::up::{self, End, JobPolicy, UpSpec, Updates};
 
 use crate::FAILED;
 use crate::arguments::{Global, JobSandbox, Up, UpdateChannel};
-use crate::run::{directories, kernel_source};
+use crate::spec::{directories, kernel_source};
 use crate::terminal::Terminal;
 
 /// More than any key has, in bytes.

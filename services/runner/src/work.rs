@@ -1,4 +1,4 @@
-//! Commands that are one piece of blocking work, which a signal ends.
+//! What commands have in common that take their time.
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
@@ -8,6 +8,21 @@ use bencher_runner::{Interrupts, Unfinished, interruptible};
 
 use crate::FAILED;
 use crate::terminal::Terminal;
+
+/// Does `work` to its end.
+pub(crate) fn asynchronously<T>(
+    work: impl AsyncFnOnce() -> std::io::Result<T>,
+) -> Result<T, String> {
+    let failed = |error| format!("failed to start: {error}");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    let done = runtime.block_on(work());
+    // After a second interrupt a thread may still be at work: it is not waited for.
+    runtime.shutdown_background();
+    done.map_err(failed)
+}
 
 /// Does `work` until it ends or a signal comes, and returns the exit code.
 pub(crate) fn run<E: Display + Send + 'static>(

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use super::{OpenImageError, open_image};
 use crate::Directories;
-use crate::run::beside;
+use crate::destination::beside;
 
 /// Why an image is not saved.
 #[derive(Debug, Error)]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Iteration;
+use super::{Iteration, IterationSpool, Iterations, Metric};
 use crate::cpus::CpuLayoutState;
 use crate::jail::JailState;
 use crate::machine::Description;
@@ -16,7 +16,7 @@ use crate::units::ByteSize;
 pub const VERSION: u32 = 1;
 
 /// The result of one `runner run`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ResultDocument<I> {
     /// The version of this document's layout.
     pub version: u32,
@@ -24,6 +24,8 @@ pub struct ResultDocument<I> {
     pub runner: RunnerIdentity,
     /// When the run began, in seconds since 1970-01-01 UTC.
     pub started_at: u64,
+    /// What the user calls the run, such as the commit that is in the image.
+    pub label: Option<String>,
     /// What ran and where; absent when the run failed before that was known.
     #[serde(flatten)]
     pub setup: Option<Setup>,
@@ -38,6 +40,24 @@ pub struct ResultDocument<I> {
     pub outcome: Outcome,
     /// Whether the numbers can be compared.
     pub trust: Trust,
+}
+
+impl ResultDocument<IterationSpool> {
+    /// The same with the iterations in memory, without what their commands wrote.
+    pub(crate) fn with_read_iterations(self) -> std::io::Result<ResultDocument<Iterations>> {
+        Ok(ResultDocument {
+            iterations: Iterations(self.iterations.read()?),
+            version: self.version,
+            runner: self.runner,
+            started_at: self.started_at,
+            label: self.label,
+            setup: self.setup,
+            host: self.host,
+            limits: self.limits,
+            outcome: self.outcome,
+            trust: self.trust,
+        })
+    }
 }
 
 /// What ran and where.
@@ -182,12 +202,40 @@ pub struct Limits {
 pub struct Outcome {
     /// The exit code of `runner run`.
     pub exit_code: u8,
-    /// Iterations that were asked for.
+    /// Iterations that were asked for, those to warm up left out; where their number follows from
+    /// the precision, the most that there may be.
     pub iterations_wanted: u32,
-    /// Iterations that were begun.
+    /// Iterations that were begun, those to warm up among them.
     pub iterations_run: u32,
+    /// The precision that was asked for; absent where it was a number of iterations.
+    pub precision: Option<Precision>,
     /// What the runner failed at, if it did.
     pub error: Option<String>,
+}
+
+/// How narrow an interval was to be, and whether it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Precision {
+    /// The metric whose interval it is.
+    pub metric: Metric,
+    /// Half the width that was asked for, as a share of the value: 0.01 is ± 1 %.
+    pub wanted: f64,
+    /// Half the width at the end, as a share; absent where there is no interval.
+    pub reached: Option<f64>,
+    /// Why no more was measured; absent when the run ended for another reason.
+    pub stopped_by: Option<StopReason>,
+}
+
+/// Why enough was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The interval is as narrow as was asked for.
+    Narrow,
+    /// There were as many iterations as may be.
+    Iterations,
+    /// The time was over.
+    Time,
 }
 
 /// Whether the numbers can be compared.

@@ -7,7 +7,7 @@ use crate::cgroup::CpuTime;
 use crate::validity::{Validity, Verdict};
 
 /// One iteration: a fresh machine, the command once.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Iteration {
     /// Position, from 1.
     pub index: u32,
@@ -39,6 +39,10 @@ pub struct Iteration {
     pub validity: Option<Validity>,
     /// Whether the iteration was suspect and another one took its place.
     pub retried: bool,
+    /// Whether it was to warm up the host, so that its numbers do not count. Documents from before
+    /// there were such iterations lack it.
+    #[serde(default)]
+    pub warmup: bool,
     /// Instructions that the guest executed from the command's `execve` to its exit, under a virtual
     /// clock: the wall time at the clock's rate. Those of the guest's kernel are among them, and
     /// where nothing ran in the guest, the time until something did counts as if it had. Absent
@@ -57,6 +61,21 @@ pub struct Iteration {
 }
 
 impl Iteration {
+    /// Whether its numbers count: the command ended well, no other iteration took its place, and it
+    /// was not to warm up.
+    pub fn counts(&self) -> bool {
+        self.ended_by == EndedBy::Exit && self.exit_code == 0 && !self.retried && !self.warmup
+    }
+
+    /// Lets go of what the command wrote: it may be large, and comparisons do not look at it.
+    pub(crate) fn drop_contents(&mut self) {
+        self.stdout.content = None;
+        self.stderr.content = None;
+        for file in &mut self.files {
+            file.content.content = None;
+        }
+    }
+
     /// Why the numbers are not to be trusted, in words; `None` where nothing speaks against them.
     pub fn suspicions(&self) -> Option<String> {
         let validity = self.validity.as_ref()?;
@@ -70,10 +89,11 @@ impl Iteration {
 }
 
 /// Why a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndedBy {
     /// It exited.
+    #[default]
     Exit,
     /// A signal that the runner did not ask for.
     Signal,

@@ -32,6 +32,10 @@ pub enum Unit {
     Switches,
     /// Moves to another CPU.
     Migrations,
+    /// Bytes.
+    Bytes,
+    /// Page faults.
+    Faults,
     /// Times that a vCPU stopped executing its guest and KVM had something to do.
     Exits,
 }

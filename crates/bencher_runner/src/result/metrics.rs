@@ -82,7 +82,7 @@ fn milliseconds(nanoseconds: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{Content, Resources, Spans};
+    use crate::result::Resources;
 
     #[test]
     fn the_line_is_one_line_of_json_between_marks() {
@@ -90,27 +90,13 @@ mod tests {
             index: 1,
             ended_by: EndedBy::Timeout,
             exit_code: 124,
-            signal: None,
-            error: None,
-            spans: Spans::default(),
-            kernel_release: None,
-            host_cpu: None,
-            vm_exits: None,
-            perf_counters: None,
-            validity: None,
-            retried: false,
             resources: Some(Resources {
                 wall_ns: 1_500_000,
                 cpu_us: Some(1400),
                 memory_peak_bytes: Some(4096),
                 ..Resources::default()
             }),
-            instructions: None,
-            stdout: Content::default(),
-            stderr: Content::default(),
-            files: Vec::new(),
-            missing: Vec::new(),
-            warnings: Vec::new(),
+            ..Iteration::default()
         };
         assert_eq!(
             metrics_line(&iteration, Transport::Serial, ClockKind::Wall).unwrap(),

@@ -3,16 +3,20 @@
 mod document;
 mod iteration;
 mod measures;
+mod metric;
 mod metrics;
+mod read;
 mod spool;
 
 pub use document::{
-    Command, Host, Image, KernelIdentity, Layouts, Limits, Machine, Outcome, ResultDocument,
-    RunnerIdentity, Setup, Trust, VERSION,
+    Command, Host, Image, KernelIdentity, Layouts, Limits, Machine, Outcome, Precision,
+    ResultDocument, RunnerIdentity, Setup, StopReason, Trust, VERSION,
 };
 pub use iteration::{
     Content, EndedBy, FileOutput, HostCpu, Iteration, MissingOutput, Resources, Spans, StoredText,
 };
 pub use measures::{CountedCode, Measure, MeasureSource, PerfCounter, PerfCounters, Unit};
+pub use metric::Metric;
 pub use metrics::metrics_line;
+pub use read::{Iterations, ReadError, is_result, parse, read};
 pub use spool::IterationSpool;

@@ -39,6 +39,25 @@ impl IterationSpool {
     }
 }
 
+impl IterationSpool {
+    /// The iterations, without what their commands wrote.
+    ///
+    /// # Errors
+    ///
+    /// When the disk can not be read.
+    pub fn read(&self) -> io::Result<Vec<Iteration>> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0))?;
+        let lines = BufReader::new(file).lines();
+        let read = |line: io::Result<String>| -> io::Result<Iteration> {
+            let mut iteration: Iteration = serde_json::from_str(&line?)?;
+            iteration.drop_contents();
+            Ok(iteration)
+        };
+        lines.map(read).collect()
+    }
+}
+
 impl Serialize for IterationSpool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut file = &self.file;

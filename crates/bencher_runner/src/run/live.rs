@@ -9,6 +9,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 pub enum LiveOutput {
     /// Standard output to standard output, standard error to standard error.
     Both,
+    /// Nowhere: it is in the result, which goes to standard output.
+    Document,
     /// Nowhere: it is in the result.
     None,
     /// To the reporter, and the result document does not go to standard output either.

@@ -17,7 +17,7 @@ use crate::machine::Accelerator;
 use crate::tuning::{self, Feature, Place, Tuning, TuningState, TuningStrictness};
 
 /// What is in force on the host, for the result.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HostState {
     pub(crate) tuning: TuningState,
     pub(crate) cpus: CpuLayoutState,

@@ -330,6 +330,7 @@ impl<'a> Record<'a> {
             perf_counters: perf_counters.flatten(),
             validity,
             retried: false,
+            warmup: false,
             instructions: None,
             stdout: self.truncation_warned("standard output", stdout, |record| {
                 std::mem::replace(&mut record.stdout, Capture::new(0, None))

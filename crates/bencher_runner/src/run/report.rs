@@ -1,25 +1,24 @@
 //! The result document of a run, written where the user wants it.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::prepare::{self, Prepared};
 use super::quiet::HostState;
-use super::{LiveOutput, RunError, RunOutcome, RunSpec, beside, orders, rootfs};
+use super::{LiveOutput, RunError, RunOutcome, RunSpec, orders, rootfs};
+use crate::Destination;
 use crate::result::{
-    Host, Image, Iteration, IterationSpool, Limits, Outcome, ResultDocument, RunnerIdentity, Setup,
-    Trust, VERSION,
+    Host, Image, Iteration, IterationSpool, Limits, Outcome, Precision, ResultDocument,
+    RunnerIdentity, Setup, Trust, VERSION,
 };
-
-/// How the names of unfinished documents begin.
-const PREFIX: &str = ".result-";
 
 /// Collects iterations and writes the document.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     spec: &'a RunSpec,
+    /// Whether somebody has the document beside those that the spec names.
+    wanted: bool,
     started_at: u64,
     spool: IterationSpool,
     count: u32,
@@ -27,7 +26,7 @@ pub(crate) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(spec: &'a RunSpec) -> Result<Self, RunError> {
+    pub(crate) fn new(spec: &'a RunSpec, wanted: bool) -> Result<Self, RunError> {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH);
         let spool = IterationSpool::new().map_err(|source| RunError::Result {
             path: std::env::temp_dir(),
@@ -35,10 +34,11 @@ impl<'a> Report<'a> {
         })?;
         if let Some(path) = &spec.result_file {
             // Better to learn now that it can not be written than after the benchmark.
-            Target::of(path)?.check()?;
+            check(path)?;
         }
         Ok(Self {
             spec,
+            wanted,
             started_at: started_at.map_or(0, |duration| duration.as_secs()),
             spool,
             count: 0,
@@ -48,14 +48,16 @@ impl<'a> Report<'a> {
 
     /// Whether anybody is to see the document.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.spec.result_file.is_some()
+        self.wanted
+            || self.spec.result_file.is_some()
             || (self.spec.output_folder.is_some() && self.spec.live != LiveOutput::Reporter)
-            || self.spec.live == LiveOutput::None
+            || self.spec.live == LiveOutput::Document
     }
 
     pub(crate) fn push(&mut self, iteration: &Iteration) -> Result<(), RunError> {
         self.count += 1;
-        self.suspect += u32::from(iteration.suspicions().is_some());
+        let is_suspect = !iteration.warmup && iteration.suspicions().is_some();
+        self.suspect += u32::from(is_suspect);
         if !self.is_wanted() {
             return Ok(());
         }
@@ -67,16 +69,17 @@ impl<'a> Report<'a> {
             })
     }
 
-    /// Writes the document to every place that the user named.
+    /// Writes the document to every place that the user named, and returns it if anybody is to see it.
     pub(crate) fn write(
         self,
         prepared: &Prepared,
         host: HostState,
         vmm_version: Option<String>,
         outcome: &RunOutcome,
-    ) -> Result<(), RunError> {
+        precision: Option<Precision>,
+    ) -> Result<Option<ResultDocument<IterationSpool>>, RunError> {
         if !self.is_wanted() {
-            return Ok(());
+            return Ok(None);
         }
         let spec = self.spec;
         let mut machine = prepare::machine(spec, prepared);
@@ -86,11 +89,13 @@ impl<'a> Report<'a> {
             command: orders::command(&prepared.orders),
             machine,
         };
-        let document = self.document(Some(setup), Some(host), outcome);
+        let mut document = self.document(Some(setup), Some(host), outcome);
+        document.outcome.precision = precision;
         if let Some(folder) = &spec.output_folder {
-            Target::of(&folder.join("result.json"))?.write(&document)?;
+            write(&folder.join("result.json"), &document)?;
         }
-        deliver(spec, &document)
+        deliver(spec, &document)?;
+        Ok(Some(document))
     }
 
     /// Writes the document of a run that failed before there was anything to run. It is not put
@@ -122,6 +127,7 @@ impl<'a> Report<'a> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
             started_at: self.started_at,
+            label: spec.label.clone(),
             setup,
             host: Host::current(tuning, cpus),
             limits: Limits {
@@ -135,8 +141,9 @@ impl<'a> Report<'a> {
             },
             outcome: Outcome {
                 exit_code: outcome.exit_code,
-                iterations_wanted: spec.iterations.get(),
+                iterations_wanted: spec.goal.most(),
                 iterations_run: self.count,
+                precision: None,
                 error: outcome.error.as_ref().map(ToString::to_string),
             },
             trust: Trust {
@@ -152,9 +159,9 @@ impl<'a> Report<'a> {
 /// Puts the document where the user named a place for it alone.
 fn deliver(spec: &RunSpec, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
     if let Some(path) = &spec.result_file {
-        Target::of(path)?.write(document)?;
+        write(path, document)?;
     }
-    if spec.live == LiveOutput::None {
+    if spec.live == LiveOutput::Document {
         let stdout = io::stdout().lock();
         serialize(document, stdout).map_err(|source| RunError::Result {
             path: PathBuf::from("standard output"),
@@ -180,63 +187,22 @@ fn image(spec: &RunSpec, prepared: &Prepared) -> Result<Image, RunError> {
     })
 }
 
-/// Where a document goes.
-enum Target {
-    /// A regular file, or none yet: replaced as a whole.
-    File(PathBuf),
-    /// A device or a pipe: written to.
-    Stream(PathBuf),
+/// Whether the document can be written to `path`.
+fn check(path: &Path) -> Result<(), RunError> {
+    let checked = Destination::of(path).and_then(|place| place.check());
+    checked.map_err(|source| failed(path, source))
 }
 
-impl Target {
-    fn of(path: &Path) -> Result<Self, RunError> {
-        let failed = |source| RunError::Result {
-            path: path.to_owned(),
-            source,
-        };
-        match fs::metadata(path) {
-            Ok(found) if found.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
-            // Through symbolic links: what they lead to is replaced, not the link.
-            Ok(found) if found.is_file() => Ok(Self::File(path.canonicalize().map_err(failed)?)),
-            Ok(_) => Ok(Self::Stream(path.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(Self::File(path.to_owned()))
-            }
-            Err(error) => Err(failed(error)),
-        }
-    }
+fn write(path: &Path, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
+    let place = Destination::of(path);
+    let written = place.and_then(|place| place.write(|writer| serialize(document, writer)));
+    written.map_err(|source| failed(path, source))
+}
 
-    /// Whether it can be written.
-    fn check(&self) -> Result<(), RunError> {
-        match self {
-            Self::File(path) => beside(path, PREFIX)
-                .map(drop)
-                .map_err(|source| RunError::Result {
-                    path: path.clone(),
-                    source,
-                }),
-            Self::Stream(_) => Ok(()),
-        }
-    }
-
-    fn write(&self, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
-        let (Self::File(path) | Self::Stream(path)) = self;
-        let failed = |source| RunError::Result {
-            path: path.clone(),
-            source,
-        };
-        match self {
-            Self::File(path) => {
-                let mut file = beside(path, PREFIX).map_err(failed)?;
-                serialize(document, io::BufWriter::new(file.as_file_mut())).map_err(failed)?;
-                file.persist(path).map_err(|error| failed(error.error))?;
-            }
-            Self::Stream(path) => {
-                let stream = fs::File::options().write(true).open(path).map_err(failed)?;
-                serialize(document, io::BufWriter::new(stream)).map_err(failed)?;
-            }
-        }
-        Ok(())
+fn failed(path: &Path, source: io::Error) -> RunError {
+    RunError::Result {
+        path: path.to_owned(),
+        source,
     }
 }
 

@@ -116,7 +116,7 @@ pub fn build_to_file(
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
     let obtained = obtain(image, directories, reporter, cancel)?;
-    let file = super::beside(path, ".rootfs-").map_err(failed)?;
+    let file = crate::destination::beside(path, ".rootfs-").map_err(failed)?;
     let build = |image: &Image, reporter: &dyn Reporter| {
         let sources = layers(image)?;
         let progress = BuildProgress::new(reporter, cancel);

@@ -1,11 +1,11 @@
-use std::num::{NonZeroU8, NonZeroU32};
+use std::num::NonZeroU8;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bencher_oci::CommandOverrides;
 use bencher_output_protocol::LogLevel;
 
-use super::{LiveOutput, OnSuspect, PageCache};
+use super::{Goal, LiveOutput, OnSuspect, PageCache};
 use crate::Directories;
 use crate::cpus::CpuChoice;
 use crate::images::ImageChoice;
@@ -62,12 +62,16 @@ pub struct RunSpec {
     pub outputs: Vec<String>,
     /// Where outputs and the result are put.
     pub output_folder: Option<PathBuf>,
+    /// What the user calls the run.
+    pub label: Option<String>,
     /// A file for the result document, replaced if it exists.
     pub result_file: Option<PathBuf>,
     /// Where the command's output goes while it runs.
     pub live: LiveOutput,
     /// How often to run the command, each time in a fresh machine.
-    pub iterations: NonZeroU32,
+    pub goal: Goal,
+    /// Iterations before those, whose numbers do not count.
+    pub warmups: u32,
     /// Whether to go on after an iteration that failed.
     pub allow_failure: bool,
     /// What is wanted of the host's CPUs.

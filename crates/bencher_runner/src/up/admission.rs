@@ -13,7 +13,7 @@ use crate::Directories;
 use crate::images::{ImageChoice, PullPolicy};
 use crate::machine::{Clock, TscAnchor};
 use crate::network::NetworkChoice;
-use crate::run::{LiveOutput, OnSuspect, PageCache, RunLimits, RunSpec, SandboxChoice};
+use crate::run::{Goal, LiveOutput, OnSuspect, PageCache, RunLimits, RunSpec, SandboxChoice};
 use crate::units::ByteSize;
 
 /// What is around a job on this host.
@@ -88,10 +88,14 @@ pub(super) fn admit(job: &Job, around: Surroundings<'_>) -> Result<RunSpec, Stri
         output_folder: Some(around.output_folder),
         result_file: None,
         live: LiveOutput::Reporter,
-        iterations: config
-            .iter
-            .and_then(NonZeroU32::new)
-            .unwrap_or(NonZeroU32::MIN),
+        goal: Goal::Times(
+            config
+                .iter
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+        ),
+        warmups: 0,
+        label: None,
         allow_failure: config.allow_failure == Some(true),
         cpus: policy.cpus.clone(),
         perf_counters: false,
@@ -262,7 +266,7 @@ pub(super) mod tests {
         assert_eq!(run.command.cmd.as_deref(), Some(&["true".to_owned()][..]));
         assert_eq!(run.environment, ["A=b=c"]);
         assert_eq!(run.outputs, ["/r.json"]);
-        assert_eq!((run.iterations.get(), run.allow_failure), (3, true));
+        assert_eq!((run.goal.most(), run.allow_failure), (3, true));
         assert_eq!(run.image.pull, PullPolicy::Always);
         assert_eq!(run.image.registry.insecure_registries, ["localhost:61016"]);
         assert!(!format!("{run:?}").contains("secret-token"));

@@ -193,12 +193,13 @@ impl Shared {
 
     fn attempt(&self, update: &Update) -> Result<(), Unfit> {
         // Beside the program: a rename within a folder is atomic.
-        let file = crate::run::beside(&self.program, ".runner-update-").map_err(|error| {
-            Unfit::now(format!(
-                "the folder of {} can not be written: {error}",
-                self.program.display()
-            ))
-        })?;
+        let file =
+            crate::destination::beside(&self.program, ".runner-update-").map_err(|error| {
+                Unfit::now(format!(
+                    "the folder of {} can not be written: {error}",
+                    self.program.display()
+                ))
+            })?;
         let path = file.into_temp_path();
         let url = PinnedUrl {
             url: update.url.clone(),

@@ -206,7 +206,7 @@ mod tests {
         let Command::Run(run) = Arguments::try_parse_from(words).unwrap().command else {
             panic!("it is a run");
         };
-        run.tuning.policy()
+        run.benchmark.tuning.policy()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use bencher_runner::cache::{
 };
 use bencher_runner::units::ByteSize;
 
-use crate::output::table;
+use bencher_report::text::table;
 
 /// How many characters of a digest or a key are shown: enough to tell them apart, and to name them.
 const SHOWN: usize = 12;

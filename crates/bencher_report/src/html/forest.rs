@@ -1,0 +1,114 @@
+//! The changes of all metrics beside each other, with their intervals.
+
+use super::class;
+use super::frame::{figure, line, word};
+use super::scale::Axis;
+use crate::comparison::{Answer, Comparison, MetricComparison};
+use crate::quantity::chosen;
+use crate::text::{Row, escape};
+
+const WIDTH: f64 = 760.0;
+const ROW: f64 = 30.0;
+/// Where the names end and the axis begins, and where it ends and the numbers begin.
+const AXIS: (f64, f64) = (130.0, 560.0);
+/// Intervals beyond this change, in percent, are cut: one of them would make all others a point.
+const MOST: f64 = 100.0;
+
+pub(super) fn section(comparison: &Comparison) -> String {
+    let answered: Vec<(&MetricComparison, Answer)> = comparison
+        .metrics
+        .iter()
+        .filter_map(|metric| Some((metric, metric.answer?)))
+        .collect();
+    if answered.is_empty() {
+        return String::new();
+    }
+    let ends = answered
+        .iter()
+        .flat_map(|(_, answer)| [answer.ratio.low, answer.ratio.high])
+        .map(percent);
+    let interest = 100.0 * comparison.settings.interest;
+    let least = ends.clone().fold(-1.5 * interest, f64::min).max(-MOST);
+    let greatest = ends.fold(1.5 * interest, f64::max).min(MOST);
+    let axis = Axis::new((least, greatest), AXIS);
+    #[expect(clippy::cast_precision_loss, reason = "there are few")]
+    let bottom = 10.0 + ROW * answered.len() as f64;
+    let mut content = format!(
+        "<rect class=\"interest\" x=\"{:.1}\" y=\"4\" width=\"{:.1}\" height=\"{:.1}\"/>\n",
+        axis.place(-interest),
+        axis.place(interest) - axis.place(-interest),
+        bottom - 4.0
+    );
+    content += &line("axis", (AXIS.0, bottom), (AXIS.1, bottom));
+    for tick in axis.ticks(6.0) {
+        let x = axis.place(tick);
+        let class = if tick == 0.0 { "zero" } else { "grid" };
+        content += &line(class, (x, 4.0), (x, bottom + 4.0));
+        content += &word("middle", (x, bottom + 18.0), &format!("{} %", short(tick)));
+    }
+    let mut middle = 10.0 + ROW / 2.0;
+    for (metric, answer) in &answered {
+        content += &row(metric, answer, &axis, middle);
+        middle += ROW;
+    }
+    let says = format!(
+        "Changes of B to A with their intervals: {}",
+        answered
+            .iter()
+            .map(|(metric, _)| {
+                let row = Row::of(metric);
+                format!("{} {} {}", row.metric, row.change, row.interval)
+            })
+            .collect::<Vec<_>>()
+            .join("; ")
+    );
+    let caption = format!(
+        "Change of B to A in percent with its {} interval; the band is what is of no interest, {} to \
+         either side",
+        chosen(comparison.settings.confidence),
+        chosen(comparison.settings.interest)
+    );
+    let picture = figure((WIDTH, bottom + 26.0), &caption, &says, &content);
+    format!("<section>\n<h2>Changes</h2>\n{picture}</section>\n")
+}
+
+fn percent(ratio: f64) -> f64 {
+    100.0 * (ratio - 1.0)
+}
+
+/// A tick without needless digits.
+fn short(tick: f64) -> String {
+    let rounded = (tick * 1e4).round() / 1e4;
+    if rounded == 0.0 {
+        "0".to_owned()
+    } else {
+        format!("{rounded:+}")
+    }
+}
+
+fn row(metric: &MetricComparison, answer: &Answer, axis: &Axis, middle: f64) -> String {
+    let shown = Row::of(metric);
+    let [low, value, high] = [answer.ratio.low, answer.ratio.value, answer.ratio.high]
+        .map(|ratio| axis.place(percent(ratio)));
+    let mut text = word("end", (AXIS.0 - 10.0, middle + 4.0), &shown.metric);
+    text += &format!("<g class=\"{}\">\n", class(metric));
+    text += &line("interval", (low, middle), (high, middle));
+    for end in [low, high] {
+        text += &line("interval", (end, middle - 5.0), (end, middle + 5.0));
+    }
+    text += &format!(
+        "<rect class=\"mean\" x=\"{:.1}\" y=\"{:.1}\" width=\"9\" height=\"9\"><title>{} {} {}</title></rect>\n",
+        value - 4.5,
+        middle - 4.5,
+        escape(&shown.metric),
+        escape(&shown.change),
+        escape(&shown.interval)
+    );
+    text += "</g>\n";
+    text += &word(
+        "start",
+        (AXIS.1 + 12.0, middle + 4.0),
+        &format!("{} {}", shown.change, shown.interval),
+    );
+    text
+}

@@ -1,0 +1,169 @@
+//! Numbers for people: values with units, changes in percent.
+
+use bencher_runner::result::Unit;
+
+/// A multiple of a unit that values are shown in, so that those that are compared are in the same one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Scale {
+    divisor: f64,
+    name: &'static str,
+}
+
+const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
+const SIZES: [(f64, &str); 4] = [
+    (1_073_741_824.0, "GiB"),
+    (1_048_576.0, "MiB"),
+    (1024.0, "KiB"),
+    (1.0, "B"),
+];
+const COUNTS: [(f64, &str); 4] = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
+
+impl Scale {
+    /// The one in which `largest`, a value in `unit`, has one to three or four digits before its point.
+    pub(crate) fn of(unit: Unit, largest: f64) -> Self {
+        let steps = match unit {
+            Unit::Nanoseconds => TIMES,
+            Unit::Bytes => SIZES,
+            _ => COUNTS,
+        };
+        let fits = |&&(divisor, _): &&(f64, &str)| largest.abs() >= divisor;
+        let &(divisor, name) = steps.iter().find(fits).unwrap_or(&steps[3]);
+        Self { divisor, name }
+    }
+
+    /// `value` with its unit.
+    pub(crate) fn show(&self, value: f64) -> String {
+        let number = self.number(value);
+        if self.name.is_empty() {
+            number
+        } else {
+            format!("{number} {}", self.name)
+        }
+    }
+
+    /// `value` without its unit, with four significant digits.
+    pub(crate) fn number(&self, value: f64) -> String {
+        let scaled = value / self.divisor;
+        if self.divisor <= 1.0 && scaled.fract() == 0.0 {
+            return format!("{scaled:.0}");
+        }
+        let decimals = match scaled.abs() {
+            large if large >= 1000.0 => 0,
+            large if large >= 100.0 => 1,
+            large if large >= 10.0 => 2,
+            _ => 3,
+        };
+        format!("{scaled:.decimals$}")
+    }
+}
+
+/// A change of `ratio` times in percent, such as `+5.1`, with as many decimals as `decimals` says.
+pub(crate) fn change(ratio: f64, decimals: usize) -> String {
+    let percent = 100.0 * (ratio - 1.0);
+    let text = format!("{percent:+.decimals$}");
+    let is_nothing = !text.contains(|character: char| ('1'..='9').contains(&character));
+    // There is no negative nothing.
+    if is_nothing { "0".to_owned() } else { text }
+}
+
+/// The decimals of a percentage whose interval reaches `reach` to either side, as a share: what is
+/// beyond them is noise.
+pub(crate) fn decimals(reach: f64) -> usize {
+    match 100.0 * reach.abs() {
+        wide if wide >= 10.0 => 0,
+        wide if wide >= 0.3 => 1,
+        wide if wide >= 0.03 => 2,
+        wide if wide >= 0.003 => 3,
+        _ => 4,
+    }
+}
+
+/// A share that somebody chose, as a percentage with the digits that it has.
+pub(crate) fn chosen(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
+}
+
+/// A share as a percentage with two significant digits.
+pub(crate) fn percent(share: f64) -> String {
+    if share == 0.0 {
+        return "0 %".to_owned();
+    }
+    let decimals = match 100.0 * share.abs() {
+        large if large >= 10.0 => 0,
+        large if large >= 1.0 => 1,
+        large if large >= 0.1 => 2,
+        large if large >= 0.01 => 3,
+        _ => 4,
+    };
+    format!("{:.decimals$} %", 100.0 * share)
+}
+
+/// A p-value.
+pub(crate) fn probability(p_value: f64) -> String {
+    if p_value < 0.0001 {
+        "< 0.0001".to_owned()
+    } else if p_value < 0.01 {
+        format!("{p_value:.4}")
+    } else {
+        format!("{p_value:.2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_four_digits_and_a_unit() {
+        for (unit, value, expected) in [
+            (Unit::Nanoseconds, 12.0, "12 ns"),
+            (Unit::Nanoseconds, 1_234.0, "1.234 µs"),
+            (Unit::Nanoseconds, 12_345_678.0, "12.35 ms"),
+            (Unit::Nanoseconds, 123_456_789_000.0, "123.5 s"),
+            (Unit::Bytes, 1_048_576.0, "1.000 MiB"),
+            (Unit::Bytes, 512.0, "512 B"),
+            (Unit::Instructions, 4_200_000_000.0, "4.200 G"),
+            (Unit::Faults, 7.0, "7"),
+            (Unit::Faults, 0.0, "0"),
+            (Unit::Faults, 7.25, "7.250"),
+        ] {
+            assert_eq!(Scale::of(unit, value).show(value), expected);
+        }
+        let seconds = Scale::of(Unit::Nanoseconds, 2e9);
+        assert_eq!(
+            seconds.show(9e8),
+            "0.900 s",
+            "like the larger one beside it"
+        );
+    }
+
+    #[test]
+    fn changes_have_a_sign_unless_there_is_none() {
+        for (ratio, decimals, expected) in [
+            (1.051, 1, "+5.1"),
+            (0.9, 0, "-10"),
+            (1.0, 2, "0"),
+            (0.999_99, 1, "0"),
+            (3.0, 0, "+200"),
+        ] {
+            assert_eq!(change(ratio, decimals), expected);
+        }
+    }
+
+    #[test]
+    fn percentages_have_two_digits() {
+        for (share, expected) in [
+            (0.0, "0 %"),
+            (0.234, "23 %"),
+            (0.0123, "1.2 %"),
+            (0.001, "0.10 %"),
+            (0.000_012_3, "0.0012 %"),
+        ] {
+            assert_eq!(percent(share), expected);
+        }
+        assert_eq!([chosen(0.95), chosen(0.005)], ["95 %", "0.5 %"]);
+        for (p_value, expected) in [(0.5, "0.50"), (0.0012, "0.0012"), (1e-9, "< 0.0001")] {
+            assert_eq!(probability(p_value), expected);
+        }
+    }
+}

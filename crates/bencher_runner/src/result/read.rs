@@ -1,0 +1,222 @@
+//! Result documents out of files, those of earlier versions included.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use super::{Iteration, ResultDocument, VERSION};
+
+/// Iterations without what their commands wrote, which is dropped while they are read: the memory
+/// that they take does not grow with it.
+#[derive(Debug, Clone, Default)]
+pub struct Iterations(pub Vec<Iteration>);
+
+/// Why a file is no result.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// It can not be read.
+    #[error("failed to read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// It is no result document.
+    #[error("{} is no result document of this runner: {source}; `runner run --result FILE` writes one", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: serde_json::Error,
+    },
+    /// A newer runner made it.
+    #[error(
+        "{} has the layout {version}, this runner knows those up to {VERSION}: use the runner that made \
+         it, or a newer one", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its layout.
+        version: u32,
+    },
+    /// It is larger than any result.
+    #[error("{} has more than {MOST} bytes, which no result document needs", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The most bytes of a document: 4 GiB.
+const MOST: u64 = 4 << 30;
+
+/// Whether `path` is meant as a result and not as an image: a file that begins as JSON does, or an
+/// output folder. An image's file is an archive, its folder an OCI layout.
+pub fn is_result(path: &Path) -> bool {
+    if path.is_dir() {
+        return path.join("result.json").is_file() && !path.join("oci-layout").exists();
+    }
+    let mut first = [0; 64];
+    let read = File::open(path).and_then(|mut file| file.read(&mut first));
+    let found = first[..read.unwrap_or(0)].trim_ascii_start();
+    path.is_file() && found.first() == Some(&b'{')
+}
+
+/// Reads the result document in the file `path`, or in the output folder `path`.
+///
+/// # Errors
+///
+/// When there is none that this runner can read.
+pub fn read(path: &Path) -> Result<ResultDocument<Iterations>, ReadError> {
+    let path = if path.is_dir() {
+        path.join("result.json")
+    } else {
+        path.to_owned()
+    };
+    let failed = |source| ReadError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = File::open(&path).map_err(failed)?;
+    let limited = file.take(MOST + 1);
+    let mut text = Vec::new();
+    BufReader::new(limited)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > MOST {
+        return Err(ReadError::TooLarge { path });
+    }
+    parse(&path, &text)
+}
+
+/// Reads the result document `text`, which came out of `path`.
+///
+/// # Errors
+///
+/// When it is none that this runner can read.
+pub fn parse(path: &Path, text: &[u8]) -> Result<ResultDocument<Iterations>, ReadError> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: u32,
+        iterations: serde::de::IgnoredAny,
+    }
+    let failed = |source| ReadError::Parse {
+        path: path.to_owned(),
+        source,
+    };
+    let Head {
+        version,
+        iterations: serde::de::IgnoredAny,
+    } = serde_json::from_slice(text).map_err(failed)?;
+    if version > VERSION {
+        return Err(ReadError::Newer {
+            path: path.to_owned(),
+            version,
+        });
+    }
+    serde_json::from_slice(text).map_err(failed)
+}
+
+impl Serialize for Iterations {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Iterations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Stripping;
+        impl<'de> Visitor<'de> for Stripping {
+            type Value = Iterations;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list of iterations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Iterations, A::Error> {
+                let mut iterations = Vec::new();
+                while let Some(mut iteration) = list.next_element::<Iteration>()? {
+                    iteration.drop_contents();
+                    iterations.push(iteration);
+                }
+                Ok(Iterations(iterations))
+            }
+        }
+        deserializer.deserialize_seq(Stripping)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A document of the first layout, as `runner run --sandbox none --iter 2` wrote it when there was
+    /// nothing else to read it with.
+    const FIRST: &str = include_str!("../../tests/data/result-1.json");
+
+    #[test]
+    fn the_first_layout_stays_readable() {
+        let document = parse(Path::new("result-1.json"), FIRST.as_bytes()).unwrap();
+        assert_eq!(document.version, 1);
+        let setup = document.setup.unwrap();
+        assert_eq!(setup.image.platform, "linux/amd64");
+        assert_eq!(document.iterations.0.len(), 2);
+        let first = &document.iterations.0[0];
+        assert!(first.counts());
+        assert!(first.resources.as_ref().unwrap().wall_ns > 0);
+        assert!(first.stdout.content.is_none(), "it is not kept");
+        assert!(first.stdout.bytes > 0);
+    }
+
+    #[test]
+    fn results_are_told_from_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("result.json"), " {\n").unwrap();
+        std::fs::write(path("image.tar"), [0; 512]).unwrap();
+        for (path, expected) in [
+            (path("result.json"), true),
+            (path("image.tar"), false),
+            (path("none"), false),
+            (path(""), true),
+        ] {
+            assert_eq!(is_result(&path), expected, "{}", path.display());
+        }
+        std::fs::write(path("oci-layout"), "{}").unwrap();
+        assert!(!is_result(folder.path()), "it is an image");
+    }
+
+    #[test]
+    fn what_is_no_result_is_said_to_be_none() {
+        for (text, expected) in [
+            ("", "f is no result document of this runner"),
+            ("[]", "f is no result document of this runner"),
+            ("{}", "missing field `version`"),
+            (r#"{"version": 1}"#, "missing field `iterations`"),
+            (
+                r#"{"version": 1, "iterations": 3}"#,
+                "f is no result document of this runner",
+            ),
+            (
+                r#"{"version": 99, "iterations": [], "all": "else"}"#,
+                "f has the layout 99, this runner knows those up to 1",
+            ),
+        ] {
+            let error = parse(Path::new("f"), text.as_bytes()).unwrap_err();
+            let message = error.to_string();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+        let error = read(Path::new("/no/such/file")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "failed to read /no/such/file: No such file or directory (os error 2)"
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! How narrow the interval is of what was measured so far.
+
+use bencher_statistics::{Design, Estimate, Order, Reason, Samples, Settings, compare, estimate};
+
+use super::repetition::{Goal, Repetition};
+use crate::Reporter;
+use crate::result::{Iteration, Precision, StopReason};
+
+/// The values of the metric that is to be measured precisely.
+#[derive(Debug)]
+pub(crate) struct Course {
+    goal: Goal,
+    /// The values of each side's iterations that are neither to warm up nor replaced; `None` of one
+    /// that failed.
+    values: Vec<Vec<Option<f64>>>,
+    last: Option<Estimate>,
+}
+
+impl Course {
+    pub(crate) fn new(goal: Goal, sides: usize) -> Self {
+        Self {
+            goal,
+            values: vec![Vec::new(); sides],
+            last: None,
+        }
+    }
+
+    /// Takes in an iteration of `side`.
+    pub(crate) fn push(&mut self, side: usize, iteration: &Iteration) {
+        if let Goal::Narrow { metric, .. } = self.goal
+            && !iteration.warmup
+            && !iteration.retried
+        {
+            let value = metric.of(iteration).filter(|_| iteration.counts());
+            self.values[side].push(value);
+        }
+    }
+
+    /// The interval of the value of one side, or of the ratio of two whose pairs came in `orders`.
+    pub(crate) fn estimate(&mut self, orders: &[Order]) -> Option<Estimate> {
+        let settings = Settings::default();
+        self.last = match self.values.as_slice() {
+            [one] => {
+                let values: Vec<f64> = one.iter().copied().flatten().collect();
+                let samples = Samples::of_invocations(&values).ok()?;
+                estimate(&samples, &settings).ok()
+            }
+            [baseline, candidate] => ratio(baseline, candidate, orders, &settings),
+            _ => None,
+        };
+        self.last
+    }
+
+    /// Says how far it is.
+    pub(crate) fn tell(
+        &self,
+        repetition: &Repetition,
+        estimate: Option<&Estimate>,
+        reporter: &dyn Reporter,
+    ) {
+        let Goal::Narrow { metric, rule } = self.goal else {
+            return;
+        };
+        let wanted = percent(rule.half_width);
+        let (rounds, target) = repetition.progress();
+        let found = estimate.map_or_else(
+            || format!("there is no interval of {metric} yet"),
+            |estimate| format!("{metric} is known to ± {}", percent(estimate.half_width())),
+        );
+        let head = format!("after {rounds} iterations {found}");
+        match repetition.stopped() {
+            None => reporter.info(&format!(
+                "{head}, and is to be to ± {wanted}: the next look is after {target}"
+            )),
+            Some(Reason::Narrow) => reporter.info(&format!("{head}, as precise as asked for")),
+            Some(Reason::Most) => reporter.warning(&format!(
+                "{head}, not to the ± {wanted} that were asked for: raise --max-iter"
+            )),
+            Some(Reason::Time) => reporter.warning(&format!(
+                "{head}, not to the ± {wanted} that were asked for: raise --max-time"
+            )),
+        }
+    }
+
+    /// What it came to, for the result.
+    pub(crate) fn precision(&self, repetition: &Repetition) -> Option<Precision> {
+        let Goal::Narrow { metric, rule } = self.goal else {
+            return None;
+        };
+        Some(Precision {
+            metric,
+            wanted: rule.half_width,
+            reached: self.last.as_ref().map(Estimate::half_width),
+            stopped_by: repetition.stopped().map(|reason| match reason {
+                Reason::Narrow => StopReason::Narrow,
+                Reason::Most => StopReason::Iterations,
+                Reason::Time => StopReason::Time,
+            }),
+        })
+    }
+}
+
+/// Of pairs in which both sides have a value.
+fn ratio(
+    baseline: &[Option<f64>],
+    candidate: &[Option<f64>],
+    orders: &[Order],
+    settings: &Settings,
+) -> Option<Estimate> {
+    let pairs = baseline.iter().zip(candidate).zip(orders);
+    let whole: Vec<(f64, f64, Order)> = pairs
+        .filter_map(|((one, other), &order)| Some(((*one)?, (*other)?, order)))
+        .collect();
+    let of = |value: fn(&(f64, f64, Order)) -> f64| {
+        let values: Vec<f64> = whole.iter().map(value).collect();
+        Samples::of_invocations(&values).ok()
+    };
+    let orders: Vec<Order> = whole.iter().map(|pair| pair.2).collect();
+    let (baseline, candidate) = (of(|pair| pair.0)?, of(|pair| pair.1)?);
+    let design = Design::Interleaved(&orders);
+    let found = compare(&baseline, &candidate, design, settings).ok()?;
+    Some(found.ratio)
+}
+
+/// A share in words, with three significant digits.
+fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    let decimals = if percent >= 10.0 {
+        1
+    } else if percent >= 1.0 {
+        2
+    } else {
+        3
+    };
+    format!("{percent:.decimals$} %")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bencher_statistics::{Plan, StopRule};
+
+    use super::*;
+    use crate::result::{EndedBy, Metric, Resources};
+
+    fn iteration(wall_ns: u64) -> Iteration {
+        Iteration {
+            resources: Some(Resources {
+                wall_ns,
+                ..Resources::default()
+            }),
+            ..Iteration::default()
+        }
+    }
+
+    fn goal() -> Goal {
+        Goal::Narrow {
+            metric: Metric::Wall,
+            rule: StopRule {
+                half_width: 0.01,
+                most: 100,
+                longest: Duration::from_mins(1),
+            },
+        }
+    }
+
+    #[test]
+    fn only_what_counts_is_in_the_interval() {
+        let mut course = Course::new(goal(), 1);
+        for wall in [100, 102, 98, 101] {
+            course.push(0, &iteration(wall));
+        }
+        let before = course.estimate(&[]);
+        assert!(before.is_some_and(|estimate| estimate.covers(100.0)));
+        let without: [fn(&mut Iteration); 3] = [
+            |iteration| iteration.warmup = true,
+            |iteration| iteration.retried = true,
+            |iteration| iteration.ended_by = EndedBy::Timeout,
+        ];
+        for change in without {
+            let mut other = iteration(9_999);
+            change(&mut other);
+            course.push(0, &other);
+        }
+        assert_eq!(course.estimate(&[]), before);
+    }
+
+    #[test]
+    fn pairs_without_a_partner_are_left_out_with_their_order() {
+        let orders: Vec<Order> = Plan::new(3).take(6).collect();
+        let baseline = [100, 101, 99, 100, 102, 98];
+        let mut whole = Course::new(goal(), 2);
+        let mut partial = Course::new(goal(), 2);
+        for (place, wall) in baseline.into_iter().enumerate() {
+            for (side, wall) in [(0, wall), (1, wall + 10 + wall % 3)] {
+                let mut one = iteration(wall);
+                if place != 2 {
+                    whole.push(side, &one);
+                }
+                if place == 2 && side == 1 {
+                    one.exit_code = 1;
+                }
+                partial.push(side, &one);
+            }
+        }
+        let mut without = orders.clone();
+        without.remove(2);
+        let expected = whole.estimate(&without);
+        assert!(expected.is_some_and(|ratio| ratio.low > 1.05));
+        assert_eq!(partial.estimate(&orders), expected);
+    }
+
+    #[test]
+    fn one_value_has_no_interval() {
+        let mut course = Course::new(goal(), 1);
+        course.push(0, &iteration(5));
+        assert_eq!(course.estimate(&[]), None);
+    }
+
+    #[test]
+    fn shares_are_rounded_to_what_matters() {
+        for (share, text) in [(0.2341, "23.4 %"), (0.01234, "1.23 %"), (0.0005, "0.050 %")] {
+            assert_eq!(percent(share), text);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `runner reproduce`.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use bencher_runner::result::Metric;
+use clap::Args;
+
+use super::ComparisonFormat;
+
+/// Runs what a result says once more: the same image, command, machine and settings, and compares.
+/// Differences between the machines come first.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "runner reproduce [OPTIONS] FILE [-- RUN-OPTIONS...]",
+    after_help = "Exit codes: 0 no metric differs, or it is too noisy to say; 1 one does; 125 there is no \
+comparison, because the runner or the command failed; 130 or 143 interrupted."
+)]
+pub(crate) struct Reproduce {
+    /// A result of `runner run`, or an output folder
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// More options of `runner run`, such as --env NAME=VALUE: values of variables are not in a result
+    #[arg(last = true, value_name = "RUN-OPTIONS")]
+    pub(crate) more: Vec<String>,
+    /// Where the image is now [default: where it was; a name in a registry with the digest that it had]
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<String>,
+    /// How often to run it [default: as often as it was]
+    #[arg(long, value_name = "N")]
+    pub(crate) iter: Option<NonZeroU32>,
+    /// A metric to compare, as for `runner compare`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Vec<Metric>,
+    /// Compare though the image, the machine or the clock is another one, and mark the comparison
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// What standard output is
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: ComparisonFormat,
+    /// Write the comparison document to a file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) result: Option<PathBuf>,
+    /// Write a report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
