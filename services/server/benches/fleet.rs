@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use load::Api;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use runner::{Log, Plan, Simulated};
 use server::{Server, Usage};
 
@@ -56,6 +57,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Error> {
     let arguments = Arguments::parse();
+    // Each runner is an open file, and this process has a thousand of them.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

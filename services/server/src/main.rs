@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command, LogFormat, Serve, TokenCreate};
 use bencher_server::{Key, Server, ServerError, document};
 use clap::Parser as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -17,6 +18,7 @@ const FAILED: u8 = 1;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log(arguments.log_format);
+    allow_connections();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -43,6 +45,16 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
     // Nothing can be done if nobody reads it.
     let _unread = writeln!(io::stderr(), "error: {error}");
     ExitCode::from(FAILED)
+}
+
+/// Takes as many open files as the system allows: each connection is one, and the usual limit of
+/// 1,024 is there for programs that can not handle more.
+fn allow_connections() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// Logs to standard error; `RUST_LOG` says how much.
