@@ -41,8 +41,19 @@ impl Scale {
         }
     }
 
+    /// A round `value` with its unit, without needless digits.
+    pub(crate) fn round(&self, value: f64) -> String {
+        let scaled = (value / self.divisor * 1e6).round() / 1e6;
+        format!("{scaled} {}", self.name).trim_end().to_owned()
+    }
+
+    /// How many of the metric's unit it is.
+    pub(crate) fn divisor(&self) -> f64 {
+        self.divisor
+    }
+
     /// `value` without its unit, with four significant digits.
-    pub(crate) fn number(&self, value: f64) -> String {
+    fn number(&self, value: f64) -> String {
         let scaled = value / self.divisor;
         if self.divisor <= 1.0 && scaled.fract() == 0.0 {
             return format!("{scaled:.0}");

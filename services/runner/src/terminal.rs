@@ -1,6 +1,6 @@
 //! The runner's own log and progress, on standard error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) struct Terminal {
     level: Level,
     shows_progress: bool,
     progress: Mutex<Progress>,
+    /// Warnings that one of several sides has caused: they need not be said for the next one.
+    said: Mutex<BTreeSet<String>>,
 }
 
 /// What is shown of work that takes its time.
@@ -52,6 +54,7 @@ impl Terminal {
             level,
             shows_progress: level > Level::Quiet && std::io::stderr().is_terminal(),
             progress: Mutex::default(),
+            said: Mutex::default(),
         }
     }
 
@@ -137,7 +140,11 @@ impl Reporter for OneSide {
     }
 
     fn warning(&self, message: &str) {
-        self.terminal.warning(message);
+        let said = self.terminal.said.lock();
+        let mut said = said.unwrap_or_else(PoisonError::into_inner);
+        if said.insert(message.to_owned()) {
+            self.terminal.warning(message);
+        }
     }
 
     fn begin(&self, step: &str, total: Option<u64>) {

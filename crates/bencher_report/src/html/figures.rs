@@ -203,8 +203,8 @@ fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Sca
 
 /// The ticks of an axis with their labels, in the unit of `scale`.
 fn ticks(axis: &Axis, scale: Scale, draw: impl Fn(f64, &str) -> String) -> String {
-    axis.ticks(6.0)
+    axis.ticks(6.0, scale.divisor())
         .into_iter()
-        .map(|tick| draw(axis.place(tick), &scale.show(tick)))
+        .map(|tick| draw(axis.place(tick), &scale.round(tick)))
         .collect()
 }

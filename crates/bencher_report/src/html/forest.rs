@@ -40,7 +40,7 @@ pub(super) fn section(comparison: &Comparison) -> String {
         bottom - 4.0
     );
     content += &line("axis", (AXIS.0, bottom), (AXIS.1, bottom));
-    for tick in axis.ticks(6.0) {
+    for tick in axis.ticks(6.0, 1.0) {
         let x = axis.place(tick);
         let class = if tick == 0.0 { "zero" } else { "grid" };
         content += &line(class, (x, 4.0), (x, bottom + 4.0));

@@ -148,18 +148,57 @@ fn command(comparison: &Comparison) -> String {
                 .unwrap_or_else(|| side.setup.image.reference.clone()),
         );
     }
-    let arguments = [baseline, candidate].map(|side| side.setup.command.arguments.as_slice());
     // The commands are whole: the images' entrypoints are in them.
-    words.extend(["--entrypoint".to_owned(), String::new()]);
-    words.push("--".to_owned());
-    words.extend_from_slice(arguments[0]);
-    if arguments[0] != arguments[1] && baseline.file.is_none() && candidate.file.is_none() {
-        words.push("--vs".to_owned());
-        words.extend_from_slice(arguments[1]);
+    words.extend(["--entrypoint".to_owned(), String::new(), "--".to_owned()]);
+    let fresh: Vec<_> = [baseline, candidate]
+        .into_iter()
+        .filter(|side| side.file.is_none())
+        .map(|side| side.setup.command.arguments.as_slice())
+        .collect();
+    match fresh.as_slice() {
+        [one, other] if one != other => {
+            words.extend_from_slice(one);
+            words.push("--vs".to_owned());
+            words.extend_from_slice(other);
+        }
+        [one, ..] => words.extend_from_slice(one),
+        [] => {}
     }
     shell_line(&words)
 }
 
 fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::tests::everything;
+
+    #[test]
+    fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
+        let mut comparison = everything();
+        comparison.candidate.setup.image.reference = "app:2".to_owned();
+        comparison.candidate.setup.command.arguments = ["bench", "a b"].map(str::to_owned).to_vec();
+        let metrics = "--metric wall --metric rss --metric minor-faults --metric cycles";
+        assert_eq!(
+            command(&comparison),
+            format!(
+                "runner compare --sandbox none --disk 1073741824B --iter 5 --seed 7 --perf-counters \
+                 {metrics} oci:images/busybox app:2 --entrypoint '' -- sh -c 'echo hello' --vs bench 'a b'"
+            )
+        );
+        comparison.baseline.file = Some("old.json".to_owned());
+        let mixed = command(&comparison);
+        assert!(
+            mixed.ends_with(" old.json app:2 --entrypoint '' -- bench 'a b'"),
+            "{mixed}"
+        );
+        comparison.candidate.file = Some("new.json".to_owned());
+        assert_eq!(
+            command(&comparison),
+            format!("runner compare {metrics} old.json new.json")
+        );
+    }
 }

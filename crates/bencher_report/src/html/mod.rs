@@ -76,7 +76,11 @@ fn head(comparison: &Comparison) -> String {
         text += &format!("<p class=\"answer {}\">{shown}</p>\n", class(first));
     }
     if let Some(found) = &comparison.gate {
-        let class = if found.passed() { "better" } else { "worse" };
+        let class = match (found.passed(), found.blind.is_empty()) {
+            (false, _) => "worse",
+            (true, true) => "better",
+            (true, false) => "unsure",
+        };
         text += &format!("<p class=\"{class}\">{}</p>\n", escape(&gate(found)));
     }
     if !comparison.warnings.is_empty() {

@@ -32,9 +32,10 @@ impl Axis {
         self.start + part.clamp(0.0, 1.0) * (self.end - self.start)
     }
 
-    /// About `count` round values in the range.
-    pub(super) fn ticks(&self, count: f64) -> Vec<f64> {
-        let span = self.greatest - self.least;
+    /// About `count` values in the range that are round as multiples of `unit`.
+    pub(super) fn ticks(&self, count: f64, unit: f64) -> Vec<f64> {
+        let (least, greatest) = (self.least / unit, self.greatest / unit);
+        let span = greatest - least;
         let raw = span / count;
         let magnitude = 10_f64.powf(raw.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0]
@@ -42,11 +43,11 @@ impl Axis {
             .into_iter()
             .find(|step| span / step <= count)
             .unwrap_or(10.0 * magnitude);
-        let first = (self.least / step).ceil();
+        let first = (least / step).ceil();
         let mut ticks = Vec::new();
         let mut index = first;
-        while index * step <= self.greatest && ticks.len() < 50 {
-            ticks.push(index * step);
+        while index * step <= greatest && ticks.len() < 50 {
+            ticks.push(index * step * unit);
             index += 1.0;
         }
         ticks
@@ -61,9 +62,16 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         let axis = Axis::new((9.9, 11.1), (0.0, 100.0));
-        let ticks = axis.ticks(5.0);
+        let ticks = axis.ticks(5.0, 1.0);
         let shown: Vec<_> = ticks.iter().map(|tick| format!("{tick:.1}")).collect();
         assert_eq!(shown, ["10.0", "10.5", "11.0"]);
+        let sizes = Axis::new((1000.0, 3000.0), (0.0, 100.0));
+        let kibibytes: Vec<_> = sizes
+            .ticks(5.0, 1024.0)
+            .iter()
+            .map(|tick| tick / 1024.0)
+            .collect();
+        assert_eq!(kibibytes, [1.0, 1.5, 2.0, 2.5, 3.0]);
     }
 
     proptest! {
@@ -77,7 +85,7 @@ mod tests {
             let places = [least, value, greatest].map(|value| axis.place(value));
             prop_assert!(places.iter().all(|place| (10.0..=90.0).contains(place)));
             prop_assert!(places[0] <= places[1] + 1e-6 && places[1] <= places[2] + 1e-6);
-            prop_assert!(axis.ticks(5.0).len() <= 12);
+            prop_assert!(axis.ticks(5.0, 1.0).len() <= 12);
         }
     }
 }

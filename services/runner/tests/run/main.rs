@@ -20,6 +20,7 @@ mod network;
 mod preparing;
 mod registry;
 mod repetition;
+mod reproduce;
 mod schema;
 mod setup;
 mod support;
