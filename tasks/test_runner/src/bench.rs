@@ -14,7 +14,6 @@ mod peak;
 mod pull;
 mod registry;
 pub(crate) mod rounds;
-mod server;
 mod spread;
 pub(crate) mod statistics;
 mod stdout;
@@ -52,22 +51,17 @@ pub(crate) enum Benchmark {
     Tuning,
     /// How often the runner and the guest's init wake up while a guest sleeps; not by default
     Idle,
-    /// A server with a thousand simulated runners; not by default
-    Server,
 }
 
 impl Benchmark {
     /// Those that compare speed and memory.
     pub(crate) const SPEED: [Self; 4] = [Self::Cold, Self::Pull, Self::Warm, Self::Stdout];
 
-    /// The image that it uses, if it runs any.
-    fn image(self) -> Option<Image> {
+    /// The images that it uses.
+    fn image(self) -> Image {
         match self {
-            Self::Cold | Self::Pull => Some(Image::Large),
-            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => {
-                Some(Image::Busybox)
-            }
-            Self::Server => None,
+            Self::Cold | Self::Pull => Image::Large,
+            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => Image::Busybox,
         }
     }
 }
@@ -93,57 +87,13 @@ pub(crate) fn run(
     benchmarks: &[Benchmark],
     rounds: u32,
 ) -> anyhow::Result<()> {
+    console::heading("Preparations");
     let mut images: Vec<Image> = Vec::new();
-    for image in benchmarks.iter().filter_map(|benchmark| benchmark.image()) {
+    for image in benchmarks.iter().map(|benchmark| benchmark.image()) {
         if !images.contains(&image) {
             images.push(image);
         }
     }
-    let arena = if images.is_empty() {
-        None
-    } else {
-        console::heading("Preparations");
-        Some(prepare(workspace, benchmarks, images, rounds)?)
-    };
-    let mut text = machine();
-    for benchmark in benchmarks {
-        text.push('\n');
-        text.push_str(&match &arena {
-            Some(arena) => section(*benchmark, arena)?,
-            None => server::run(workspace)?,
-        });
-    }
-    if let Some(arena) = arena {
-        remove_if_there(&arena.folder)?;
-    }
-    let report = workspace.artifacts().join("bench.md");
-    fs::write(&report, &text).with_context(|| format!("cannot write {}", report.display()))?;
-    console::heading("Results");
-    print!("{text}");
-    Ok(())
-}
-
-/// What one benchmark measured.
-fn section(benchmark: Benchmark, arena: &Arena<'_>) -> anyhow::Result<String> {
-    match benchmark {
-        Benchmark::Cold => cold::run(arena),
-        Benchmark::Pull => pull::run(arena),
-        Benchmark::Warm => warm::run(arena),
-        Benchmark::Stdout => stdout::run(arena),
-        Benchmark::Clock => clock::run(arena),
-        Benchmark::Tuning => tuning::run(arena),
-        Benchmark::Idle => idle::run(arena),
-        Benchmark::Server => server::run(arena.workspace),
-    }
-}
-
-/// Gets what `benchmarks` with `images` need.
-fn prepare<'a>(
-    workspace: &'a Workspace,
-    benchmarks: &[Benchmark],
-    images: Vec<Image>,
-    rounds: u32,
-) -> anyhow::Result<Arena<'a>> {
     let mut needed = prerequisites::for_machines();
     needed.extend(prerequisites::for_images(&images));
     if benchmarks.contains(&Benchmark::Cold) {
@@ -160,12 +110,32 @@ fn prepare<'a>(
     }
     let folder = workspace.artifacts().join("bench");
     remove_if_there(&folder)?;
-    Ok(Arena {
+    let arena = Arena {
         folder: workspace.folder("bench")?,
         workspace,
         runner,
         rounds,
-    })
+    };
+    let mut text = machine();
+    for benchmark in benchmarks {
+        let section = match benchmark {
+            Benchmark::Cold => cold::run(&arena),
+            Benchmark::Pull => pull::run(&arena),
+            Benchmark::Warm => warm::run(&arena),
+            Benchmark::Stdout => stdout::run(&arena),
+            Benchmark::Clock => clock::run(&arena),
+            Benchmark::Tuning => tuning::run(&arena),
+            Benchmark::Idle => idle::run(&arena),
+        };
+        text.push('\n');
+        text.push_str(&section?);
+    }
+    remove_if_there(&arena.folder)?;
+    let report = workspace.artifacts().join("bench.md");
+    fs::write(&report, &text).with_context(|| format!("cannot write {}", report.display()))?;
+    console::heading("Results");
+    print!("{text}");
+    Ok(())
 }
 
 /// What the numbers were measured on.
