@@ -1,5 +1,6 @@
 //! A fleet of simulated runners and a real server: how long claims take, whether any job is run
-//! twice or lost, and what idle runners cost. `cargo test-runner bench server` runs it.
+//! twice or lost, and what idle runners cost. `cargo bench -p bencher_server --bench fleet`
+//! runs it.
 //!
 //! The runners speak the protocol over loopback, from this process, on the same processors as the
 //! server. Each holds a job for a while, with a heartbeat a second, and asks for the next one.
