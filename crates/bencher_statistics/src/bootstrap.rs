@@ -254,8 +254,8 @@ fn draw(strata: &[Vec<usize>], random: &mut Random) -> Vec<(usize, f64)> {
     let mut draws = Vec::new();
     for stratum in strata {
         let weight = weight_of_draw(stratum);
-        let drawn = (1..stratum.len()).map(|_| (stratum[random.below(stratum.len())], weight));
-        draws.extend(drawn);
+        let of_stratum = (1..stratum.len()).map(|_| stratum[random.below(stratum.len())]);
+        draws.extend(of_stratum.map(|unit| (unit, weight)));
     }
     draws
 }
