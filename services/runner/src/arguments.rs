@@ -19,9 +19,7 @@ use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use cache::{Cache, CacheCommand};
-pub(crate) use client::{
-    Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit,
-};
+pub(crate) use client::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
 pub(crate) use images::{Inspect, Pull, Save};

@@ -23,7 +23,8 @@ pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
             let hint = Arc::new(OnceLock::from(goes_on(&command.job, &command.server)));
             work::run_telling(terminal, &hint, move |terminal, cancel| {
                 let connection = connect(&command.server, terminal)?;
-                watch(&connection, &command.job, terminal, cancel).map_err(|error| error.to_string())
+                watch(&connection, &command.job, terminal, cancel)
+                    .map_err(|error| error.to_string())
             })
         }
         JobsCommand::Cancel(command) => {

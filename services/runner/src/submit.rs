@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use bencher_channel_protocol::{ImageDigest, Uuid};
 use bencher_oci::Platform;
-use bencher_oci::registry::{Cancellation, RegistryClient, RegistryOptions, RegistryReference, Unobserved};
+use bencher_oci::registry::{
+    Cancellation, RegistryClient, RegistryOptions, RegistryReference, Unobserved,
+};
 use bencher_runner::Reporter;
 use bencher_server_api::{Config, Job, NewJob};
 use serde::Deserialize;
@@ -37,7 +39,8 @@ pub(crate) fn goes_on(job: &str, server: &ServerOptions) -> String {
 pub(crate) fn connect(server: &ServerOptions, terminal: &Terminal) -> Result<Connection, String> {
     let connection = server.connection().map_err(|error| error.to_string())?;
     if connection.is_exposed() {
-        terminal.warning("the connection is not encrypted, and others can read the token: use https");
+        terminal
+            .warning("the connection is not encrypted, and others can read the token: use https");
     }
     Ok(connection)
 }
@@ -135,10 +138,9 @@ fn registry_url(reference: &RegistryReference, options: &RegistryOptions) -> Str
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback());
     let may_be_plain = is_here
-        || options
-            .insecure_registries
-            .iter()
-            .any(|insecure| insecure.eq_ignore_ascii_case(name) || insecure.eq_ignore_ascii_case(host));
+        || options.insecure_registries.iter().any(|insecure| {
+            insecure.eq_ignore_ascii_case(name) || insecure.eq_ignore_ascii_case(host)
+        });
     let scheme = if may_be_plain { "http" } else { "https" };
     format!("{scheme}://{host}")
 }

@@ -79,7 +79,7 @@ pub use redirect::RedirectError;
 pub use resolver::{AddressError, HostNames, SystemNames};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
-pub use trust::verified as verified_tls;
 pub use sink::{BlobSink, BlobStore, PullEvent, PullObserver, Unobserved};
 pub use token::RealmError;
+pub use trust::verified as verified_tls;
 pub use url::UrlError;

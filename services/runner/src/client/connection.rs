@@ -109,11 +109,17 @@ impl Connection {
         let sent = match body {
             Some(body) => {
                 let request = request.header(header::CONTENT_TYPE, "application/json");
-                self.agent.run(request.body(body).map_err(|error| self.misunderstood(&error))?)
+                self.agent.run(
+                    request
+                        .body(body)
+                        .map_err(|error| self.misunderstood(&error))?,
+                )
             }
-            None => {
-                self.agent.run(request.body(()).map_err(|error| self.misunderstood(&error))?)
-            }
+            None => self.agent.run(
+                request
+                    .body(())
+                    .map_err(|error| self.misunderstood(&error))?,
+            ),
         };
         let response = sent.map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() {

@@ -24,7 +24,9 @@ pub(crate) enum ClientError {
     Unreachable { host: String, cause: String },
     #[error("the server refused (status {status}): {message}")]
     Refused { status: u16, message: String },
-    #[error("{host} answers with status {status}, and not as a bencher-server: is the address right?")]
+    #[error(
+        "{host} answers with status {status}, and not as a bencher-server: is the address right?"
+    )]
     Foreign { host: String, status: u16 },
     #[error("failed to understand the answer of {host}: {cause}; is it of another version?")]
     Answer { host: String, cause: String },

@@ -69,7 +69,11 @@ mod tests {
                     ..IterationOutput::default()
                 })
                 .collect();
-            assert_eq!(exit_code(&job, &results), code, "{state} {reason:?} {codes:?}");
+            assert_eq!(
+                exit_code(&job, &results),
+                code,
+                "{state} {reason:?} {codes:?}"
+            );
         }
     }
 

@@ -20,10 +20,7 @@ impl Shown {
     }
 
     /// What is still to be shown, in order.
-    pub(super) fn rest<'a>(
-        &self,
-        results: &'a [IterationOutput],
-    ) -> Vec<(OutputStream, &'a str)> {
+    pub(super) fn rest<'a>(&self, results: &'a [IterationOutput]) -> Vec<(OutputStream, &'a str)> {
         let mut rest = Vec::new();
         for (iteration, output) in (0..).zip(results) {
             for (stream, text) in [

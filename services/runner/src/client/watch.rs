@@ -133,7 +133,8 @@ impl Watcher<'_> {
                 if standing.state != self.state {
                     let reason = standing.reason.map(|reason| format!(" ({reason})"));
                     let text = format!("{}{}", standing.state, reason.unwrap_or_default());
-                    self.reporter.info(&format!("the job is {}", printable(&text)));
+                    self.reporter
+                        .info(&format!("the job is {}", printable(&text)));
                 }
                 self.state = standing.state;
                 Ok(is_over(&self.state))

@@ -2,8 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use bencher_server_api::Listed;
 use bencher_channel_protocol::{Architecture, Os, SandboxKind};
+use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
