@@ -13,6 +13,7 @@ use crate::outputs::Outputs;
 use crate::registry::PullTokens;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::telemetry::Exporter;
 
 /// The parts of a server.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub(crate) struct App {
     pub metrics: Arc<Metrics>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Semaphore>,
+    /// Where spans of requests go.
+    pub exporter: Option<Exporter>,
     /// Becomes true when the server is to end.
     pub shutdown: watch::Receiver<bool>,
 }

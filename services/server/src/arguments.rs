@@ -93,6 +93,13 @@ pub(crate) struct Serve {
         env = "BENCHER_SERVER_LISTEN"
     )]
     pub(crate) listen: String,
+    /// At the first start make a project, a spec, an administrator's token and a runner of this name, and
+    /// keep the secrets in the data folder: the beginning of a fleet on one machine
+    #[arg(long, value_name = "NAME")]
+    pub(crate) first_runner: Option<String>,
+    /// The OpenTelemetry collector that is told of requests, over HTTP: http://HOST:4318
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
     /// The registry that trusts this server's tokens: its address, as jobs name it
     #[arg(long, value_name = "URL", env = "BENCHER_SERVER_REGISTRY")]
     registry: Option<String>,
@@ -149,6 +156,7 @@ impl Serve {
             grace: seconds(self.grace_period),
             message: usize::from(self.max_message_size) << 20,
             queue: self.max_queued,
+            otlp_endpoint: self.otlp_endpoint.clone(),
             ..Settings::default()
         };
         settings.requests.per_second = self.rate_limit.into();

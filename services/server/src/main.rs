@@ -92,6 +92,20 @@ async fn serve(command: Serve) -> Done {
         command.settings(),
     )
     .await?;
+    let place = command.place.place();
+    if let Some(runner) = &command.first_runner
+        && let Some(first) = server.first_steps(&place.folder, runner).await?
+    {
+        print(&format!("admin token: {}", first.token.display()))?;
+        print(&format!(
+            "key of the runner {runner}: {}",
+            first.key.display()
+        ))?;
+        print(&format!(
+            "images of the project `{}`: REGISTRY/{}",
+            first.name, first.project
+        ))?;
+    }
     if let Some(token) = server.first_token().await? {
         print(&format!("admin token, shown only now: {}", token.expose()))?;
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::app::App;
 use crate::bus::Bus;
 use crate::dispatch::Dispatcher;
+use crate::first::{First, FirstError};
 use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
 use crate::live::Live;
@@ -23,10 +24,13 @@ use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, Store, StoreError, file_url};
-use crate::{api, listen, processor};
+use crate::{api, first, listen, processor, telemetry};
 
 /// How long connections may take to end once the server is to end.
 const ENDING: Duration = Duration::from_secs(10);
+
+/// How long the last spans may take to be sent.
+const EXPORTING: Duration = Duration::from_secs(5);
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +105,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     dispatcher: JoinHandle<()>,
+    /// Sends what is left of spans.
+    exports: Option<JoinHandle<()>>,
     end: watch::Sender<bool>,
     /// Held while the server lives.
     _lock: Option<File>,
@@ -171,6 +177,13 @@ impl Server {
         if store.dialect() == Dialect::Postgres {
             tokio::spawn(listen::run(place.url(), Arc::clone(&bus), shutdown.clone()));
         }
+        let (exporter, exports) = match &settings.otlp_endpoint {
+            Some(endpoint) => {
+                let (exporter, task) = telemetry::start(endpoint);
+                (Some(exporter), Some(task))
+            }
+            None => (None, None),
+        };
         let app = App {
             store,
             outputs,
@@ -182,6 +195,7 @@ impl Server {
             metrics,
             watchers: Arc::new(Semaphore::new(settings.watchers)),
             settings,
+            exporter,
             shutdown,
         };
         tokio::spawn(processor::run(app.clone()));
@@ -190,6 +204,7 @@ impl Server {
             listener,
             address: local,
             dispatcher: task,
+            exports,
             end,
             _lock: lock,
         })
@@ -218,6 +233,20 @@ impl Server {
         Ok(Some(key))
     }
 
+    /// What a first job needs, with a runner of this name, if there never was any token: secrets go
+    /// into files of `folder`.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no slug, or something can not be written.
+    pub async fn first_steps(
+        &self,
+        folder: &Path,
+        runner: &str,
+    ) -> Result<Option<First>, FirstError> {
+        first::make(&self.app.store, folder, runner).await
+    }
+
     /// Serves until `stop` is done; then connections end in an orderly way.
     ///
     /// # Errors
@@ -231,6 +260,7 @@ impl Server {
             app,
             listener,
             dispatcher,
+            exports,
             end,
             _lock,
             ..
@@ -259,6 +289,11 @@ impl Server {
         // It ends when the last connection has ended, for then nobody can ask it any more.
         if tokio::time::timeout(ENDING, dispatcher).await.is_err() {
             tracing::warn!("runners were cut off: they did not hang up in time");
+        }
+        if let Some(exports) = exports
+            && tokio::time::timeout(EXPORTING, exports).await.is_err()
+        {
+            tracing::warn!("some traces were not sent: the collector took too long");
         }
         store.close().await;
         Ok(())

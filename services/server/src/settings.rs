@@ -25,6 +25,8 @@ pub struct Settings {
     pub refusals: Rate,
     /// Those who watch jobs, at a time.
     pub watchers: usize,
+    /// The OpenTelemetry collector that is told of requests: its address.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Settings {
@@ -63,6 +65,7 @@ impl Default for Settings {
                 burst: 20.0,
             },
             watchers: 1000,
+            otlp_endpoint: None,
         }
     }
 }

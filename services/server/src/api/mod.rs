@@ -8,17 +8,18 @@ pub(crate) mod events;
 pub(crate) mod extract;
 pub(crate) mod jobs;
 pub(crate) mod page;
-mod projects;
+pub(crate) mod projects;
 pub(crate) mod results;
 mod runners;
 mod specs;
 mod submit;
 mod system;
-mod text;
+pub(crate) mod text;
 mod tokens;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -29,7 +30,7 @@ pub(crate) use auth::bearer;
 pub(crate) use error::ApiError;
 
 use crate::app::App;
-use crate::{channel, web};
+use crate::{channel, telemetry, web};
 
 #[derive(Debug, OpenApi)]
 #[openapi(
@@ -109,5 +110,6 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(system::nothing)
         .method_not_allowed_fallback(system::other_method)
         .layer(DefaultBodyLimit::max(body))
+        .layer(from_fn_with_state(app.clone(), telemetry::trace))
         .with_state(app)
 }

@@ -4,6 +4,7 @@
 
 mod access;
 mod channel;
+mod client;
 mod crash;
 mod jobs;
 mod openapi;
@@ -11,4 +12,5 @@ mod postgres;
 mod registry;
 mod scheduling;
 mod support;
+mod traces;
 mod web;

@@ -22,13 +22,15 @@ pub(crate) struct Setup {
     /// PostgreSQL instead of SQLite.
     pub(crate) database: Option<String>,
     pub(crate) arguments: Vec<String>,
+    /// Where to listen instead of at any free port.
+    pub(crate) listen: Option<String>,
 }
 
 impl Setup {
     pub(crate) fn with(arguments: &[&str]) -> Self {
         Self {
-            database: None,
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
+            ..Self::default()
         }
     }
 }
@@ -47,7 +49,9 @@ impl Server {
     pub(crate) fn start(folder: &Path, setup: &Setup) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen"])
+            .arg(setup.listen.as_deref().unwrap_or("127.0.0.1:0"))
+            .arg("--data-dir")
             .arg(folder)
             .args(&setup.arguments)
             .env("RUST_LOG", "info")

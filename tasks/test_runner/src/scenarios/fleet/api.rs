@@ -26,14 +26,6 @@ impl Api {
         }
     }
 
-    /// The same administrator at the server of another address.
-    pub(crate) fn at(&self, url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            ..self.clone()
-        }
-    }
-
     /// What the server answers to a GET.
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.get_if_there(path)?;
