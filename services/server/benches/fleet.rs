@@ -12,9 +12,6 @@
 
 #[path = "fleet/load.rs"]
 mod load;
-#[path = "../tests/server/support/postgres.rs"]
-#[expect(clippy::unwrap_used, reason = "it is made for tests")]
-mod postgres;
 #[path = "fleet/runner.rs"]
 mod runner;
 #[path = "fleet/server.rs"]
@@ -30,6 +27,7 @@ use load::Api;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use runner::{Log, Plan, Simulated};
 use server::{Server, Usage};
+use test_support::Postgres;
 
 /// Simulated runners against a real server
 #[derive(Debug, Clone, Parser)]
@@ -70,12 +68,12 @@ fn main() -> Result<(), Error> {
 
 async fn measure(arguments: &Arguments) -> Result<(), Error> {
     let database = if arguments.kill_every.is_some() {
-        let started = postgres::Postgres::start();
+        let started = Postgres::start()?;
         Some(started.ok_or("PostgreSQL is needed (Debian: apt-get install postgresql)")?)
     } else {
         None
     };
-    let url = database.as_ref().map(postgres::Postgres::url);
+    let url = database.as_ref().map(Postgres::url);
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
     let first = Server::start(folders[0].path(), url.as_deref())?;
     let token = first.token.clone().ok_or("there is no first token")?;

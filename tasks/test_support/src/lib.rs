@@ -3,9 +3,11 @@
 mod alone;
 mod buildah;
 mod certificates;
+mod postgres;
 pub mod programs;
 mod registry;
 
 pub use alone::alone;
 pub use buildah::Buildah;
+pub use postgres::Postgres;
 pub use registry::{HTPASSWD, ISSUER, PASSWORD, Registry, SERVICE, Setup, USER};

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::thread;
 
 use serde_json::json;
+use test_support::Postgres;
 
 use crate::support::*;
 
@@ -27,7 +28,7 @@ fn two_servers(postgres: &Postgres) -> (Site, Server, tempfile::TempDir) {
 
 #[test]
 fn one_server_wakes_the_other() {
-    let Some(postgres) = Postgres::start() else {
+    let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
     let (site, second, _folder) = two_servers(&postgres);
@@ -53,7 +54,7 @@ fn one_server_wakes_the_other() {
 
 #[test]
 fn a_job_outlives_the_server_that_gave_it() {
-    let Some(postgres) = Postgres::start() else {
+    let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
     let (site, second, _folder) = two_servers(&postgres);
@@ -72,7 +73,7 @@ fn a_job_outlives_the_server_that_gave_it() {
 
 #[test]
 fn two_servers_give_no_job_twice_and_lose_none() {
-    let Some(postgres) = Postgres::start() else {
+    let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
     let (site, second, _folder) = two_servers(&postgres);

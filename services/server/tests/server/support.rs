@@ -1,7 +1,6 @@
 //! A server, a client of its API, and runners.
 
 mod api;
-mod postgres;
 mod runner;
 
 use std::fs::File;
@@ -13,7 +12,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
-pub(crate) use postgres::Postgres;
 pub(crate) use runner::Runner;
 
 /// How a server is started.

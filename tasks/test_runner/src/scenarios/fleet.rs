@@ -11,7 +11,9 @@
 mod api;
 mod line;
 
-use std::net::SocketAddr;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
@@ -33,6 +35,9 @@ const RUNNER: &str = "here";
 pub(crate) const SPEC: &str = "as-the-backend";
 /// The spec of jobs that ask for no sandbox.
 pub(crate) const NO_SANDBOX: &str = "no-sandbox";
+/// What servers of one database share of their folders.
+const SECRETS: &str = "secrets.key";
+const OUTPUTS: &str = "outputs";
 /// The project of all jobs.
 const PROJECT: &str = "scenarios";
 
@@ -47,6 +52,8 @@ pub(crate) struct Fleet {
     server: Option<Companion>,
     /// Where it listens.
     address: Option<SocketAddr>,
+    /// The other server.
+    second: Option<Companion>,
     /// Between the runner and the server.
     pub(crate) line: Line,
     /// For the scenario, past the line.
@@ -67,6 +74,7 @@ impl Fleet {
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
             server: None,
             address: None,
+            second: None,
             line: Line::lay()?,
             api: Api::new("", ""),
             key: String::new(),
@@ -102,20 +110,53 @@ impl Fleet {
     /// Starts the server where it was, or for the first time; the line leads to it. Returns the first
     /// token, if it has just been made.
     pub(crate) fn serve(&mut self, stage: &mut Stage<'_>) -> anyhow::Result<Option<String>> {
-        let mut server = command(&self.program);
-        let address = self.address.map(|address| address.to_string());
-        server
-            .args(["serve", "--data-dir"])
-            .arg(stage.folder().join("server"))
-            .arg("--listen")
-            .arg(address.as_deref().unwrap_or("127.0.0.1:0"))
-            .args(&self.arguments);
-        let (started, url, token) = listening(stage, "server", server)?;
-        let address = url.trim_start_matches("http://").parse()?;
+        let (server, address, token) = self.start(stage, "server", self.address)?;
         self.address = Some(address);
         self.line.lead_to(address);
-        self.server = Some(started);
+        self.server = Some(server);
         Ok(token)
+    }
+
+    /// Starts a second server beside the first one, with the same secrets and outputs, and returns
+    /// where it listens.
+    pub(crate) fn serve_second(&mut self, stage: &mut Stage<'_>) -> anyhow::Result<SocketAddr> {
+        let (first, second) = (stage.folder().join("server"), stage.folder().join("second"));
+        fs::create_dir(&second)?;
+        fs::copy(first.join(SECRETS), second.join(SECRETS))?;
+        symlink(first.join(OUTPUTS), second.join(OUTPUTS))?;
+        let (server, address, _) = self.start(stage, "second", None)?;
+        self.second = Some(server);
+        Ok(address)
+    }
+
+    /// Starts a server with its data in the folder `name`, and returns where it listens and the token
+    /// that it made, if any.
+    fn start(
+        &self,
+        stage: &mut Stage<'_>,
+        name: &str,
+        address: Option<SocketAddr>,
+    ) -> anyhow::Result<(Companion, SocketAddr, Option<String>)> {
+        let mut server = command(&self.program);
+        let address = address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        server
+            .args(["serve", "--data-dir"])
+            .arg(stage.folder().join(name))
+            .arg("--listen")
+            .arg(address.to_string())
+            .args(&self.arguments);
+        let (mut url, mut token) = (None, None);
+        let mut lines = |line: &str| {
+            if let Some(shown) = line.strip_prefix("admin token, shown only now: ") {
+                token = Some(shown.to_owned());
+            }
+            let found = line.strip_prefix("listening on http://");
+            url = found.map(str::to_owned);
+            url.is_some()
+        };
+        let server = stage.companion(name, server, Some(&mut lines))?;
+        let address = url.context("the server has no address")?.parse()?;
+        Ok((server, address, token))
     }
 
     /// The server's address.
@@ -208,29 +249,6 @@ impl Fleet {
             "results": results,
         }))
     }
-}
-
-/// Starts a server, and returns it with its address and the token that it made, if any.
-pub(crate) fn listening(
-    stage: &mut Stage<'_>,
-    name: &str,
-    server: Command,
-) -> anyhow::Result<(Companion, String, Option<String>)> {
-    let (mut url, mut token) = (String::new(), None);
-    let mut lines = |line: &str| {
-        if let Some(shown) = line.strip_prefix("admin token, shown only now: ") {
-            token = Some(shown.to_owned());
-        }
-        match line.strip_prefix("listening on ") {
-            Some(address) => {
-                address.clone_into(&mut url);
-                true
-            }
-            None => false,
-        }
-    };
-    let started = stage.companion(name, server, Some(&mut lines))?;
-    Ok((started, url, token))
 }
 
 /// How a process ended, for a record.

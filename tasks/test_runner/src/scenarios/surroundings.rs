@@ -53,6 +53,8 @@ pub(crate) enum Need {
     Program(&'static str),
     /// `bencher-server`.
     Server,
+    /// PostgreSQL.
+    Postgres,
     /// A builder that keeps all extended attributes of files.
     Xattrs,
     /// Root, on a host whose knobs may be turned. Nothing else runs beside such a scenario.
@@ -140,6 +142,7 @@ impl Surroundings {
             Need::Server if self.server.is_none() => {
                 Some("no bencher-server: name one with --server".to_owned())
             }
+            Need::Postgres => test_support::Postgres::lacking().map(str::to_owned),
             // Docker's builder writes only security.capability into its layers.
             Need::Xattrs if crate::images::builder() == Ok(crate::images::Builder::Docker) => {
                 Some("Docker's builder leaves user.* attributes out".to_owned())

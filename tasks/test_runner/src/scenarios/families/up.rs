@@ -7,6 +7,7 @@ use anyhow::{Context as _, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use serde_json::{Value, json};
+use test_support::Postgres;
 
 use crate::scenarios::backend::On;
 use crate::scenarios::expect::Checked;
@@ -23,6 +24,14 @@ const NEEDS: &[Need] = &[
     Need::Program("skopeo"),
     // Without root there is but one user, and images of others can not be unpacked.
     Need::RootOnHost,
+];
+
+const TWO_SERVERS: &[Need] = &[
+    Need::Server,
+    Need::Program("docker-registry"),
+    Need::Program("skopeo"),
+    Need::RootOnHost,
+    Need::Postgres,
 ];
 
 /// What a runner is to do that is stopped in an orderly way.
@@ -220,6 +229,40 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .needs(NEEDS),
+    Scenario::driven(
+        "two_servers_one_database",
+        "a job outlives the one of two servers that its runner was at, and either one gives it the next",
+        |stage| {
+            let postgres = Postgres::start()?.context("there is no PostgreSQL")?;
+            let mut fleet = Fleet::found(stage, &["--database", &postgres.url()])?;
+            let second = fleet.serve_second(stage)?;
+            let first = fleet.api.clone();
+            let runner = fleet.up(stage)?;
+            let job = fleet.submit(&fleet.script("sleep 10; echo survived"))?;
+            fleet.api.wait_for(&job, &["running"])?;
+            fleet.kill_server()?;
+            fleet.line.cut();
+            fleet.line.lead_to(second);
+            fleet.api = first.at(second);
+            stage.observe("connections", fleet.line.wait_for(2));
+            stage.observe(OUTCOME, fleet.outcome(&job)?);
+            // The runner waits at the second server, and hears of what the first one is told.
+            fleet.serve(stage)?;
+            fleet.line.lead_to(second);
+            fleet.api = first;
+            let next = fleet.submit(&fleet.script("echo next"))?;
+            stage.observe(NEXT, fleet.outcome(&next)?);
+            stage.observe(STOPPED, exit(runner.stop()?));
+            Ok(())
+        },
+        |record| {
+            record.saw("connections", 2)?;
+            record.saw(OUTCOME, completed(&[said("survived\n")]))?;
+            record.saw(NEXT, completed(&[said("next\n")]))?;
+            stopped(record)
+        },
+    )
+    .needs(TWO_SERVERS),
 ];
 
 /// Waits until the runner has written down that the job is completed. While a job runs it keeps there

@@ -1,6 +1,7 @@
 //! The server's API, as far as scenarios need it.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
@@ -23,6 +24,14 @@ impl Api {
             url: url.to_owned(),
             token: token.to_owned(),
             agent,
+        }
+    }
+
+    /// The same administrator at the server of another address.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self {
+            url: format!("http://{address}"),
+            ..self.clone()
         }
     }
 

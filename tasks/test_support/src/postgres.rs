@@ -4,40 +4,55 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::unistd::{Gid, Uid, User, chown, geteuid};
+use anyhow::{Context as _, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Gid, Pid, Uid, User, chown, geteuid};
+use tempfile::TempDir;
 
 /// A running PostgreSQL. It ends with this value, and all its data with it.
 #[derive(Debug)]
-pub(crate) struct Postgres {
+pub struct Postgres {
     child: Child,
-    folder: tempfile::TempDir,
+    folder: TempDir,
 }
 
-/// Whom it runs as: it refuses to run as root.
+/// Whom it runs as where root starts it: it refuses to run as root.
+const OWNER: &str = "postgres";
+
+/// The ids of that user.
 #[derive(Debug, Clone, Copy)]
 struct Owner(Uid, Gid);
 
 impl Postgres {
-    /// Starts one; `None` where it is not installed.
-    pub(crate) fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            println!("skipped: PostgreSQL is not installed (Debian: apt-get install postgresql)");
-            return None;
-        };
+    /// Why there is none on this machine, if so.
+    pub fn lacking() -> Option<&'static str> {
+        if programs().is_none() {
+            return Some("PostgreSQL is not installed (Debian: apt-get install postgresql)");
+        }
+        let is_owned = !geteuid().is_root() || matches!(User::from_name(OWNER), Ok(Some(_)));
+        (!is_owned).then_some("there is no user `postgres` to run PostgreSQL as")
+    }
+
+    /// Starts one; `None` where it is not installed, which is said.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start() -> anyhow::Result<Option<Self>> {
+        if let Some(reason) = Self::lacking() {
+            println!("skipped: {reason}");
+            return Ok(None);
+        }
+        let programs = programs().context("PostgreSQL is not installed")?;
         let owner = if geteuid().is_root() {
-            let user = User::from_name("postgres").unwrap();
-            let Some(user) = user else {
-                println!("skipped: there is no user `postgres` to run PostgreSQL as");
-                return None;
-            };
+            let user = User::from_name(OWNER)?.context("there is no such user")?;
             Some(Owner(user.uid, user.gid))
         } else {
             None
         };
         // Directly below /tmp: others need to get there, and a socket's path is short.
-        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        let folder = tempfile::tempdir_in("/tmp")?;
         if let Some(Owner(uid, gid)) = owner {
-            chown(folder.path(), Some(uid), Some(gid)).unwrap();
+            chown(folder.path(), Some(uid), Some(gid))?;
         }
         let data = folder.path().join("data");
         let made = run_as(&programs.join("initdb"), owner)
@@ -49,10 +64,9 @@ impl Postgres {
             ])
             .arg(&data)
             .current_dir("/")
-            .output()
-            .unwrap();
+            .output()?;
         let errors = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "{errors}");
+        ensure!(made.status.success(), "initdb: {errors}");
         let child = run_as(&programs.join("postgres"), owner)
             .arg("-D")
             .arg(&data)
@@ -63,32 +77,30 @@ impl Postgres {
             .current_dir("/")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .spawn()?;
         let postgres = Self { child, folder };
-        postgres.wait(&programs);
-        Some(postgres)
+        postgres.wait(&programs)?;
+        Ok(Some(postgres))
     }
 
     /// Until it answers: `pg_isready` says so.
-    fn wait(&self, programs: &Path) {
+    fn wait(&self, programs: &Path) -> anyhow::Result<()> {
         for _ in 0..600 {
             let ready = Command::new(programs.join("pg_isready"))
                 .arg("--host")
                 .arg(self.folder.path())
                 .args(["--timeout", "1", "--quiet"])
-                .status()
-                .unwrap();
+                .status()?;
             if ready.success() {
-                return;
+                return Ok(());
             }
             std::thread::yield_now();
         }
-        panic!("PostgreSQL does not start");
+        bail!("PostgreSQL does not start")
     }
 
     /// The address of its database.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let folder = self.folder.path().display().to_string();
         format!(
             "postgres://bencher@localhost/postgres?host={}",
@@ -99,9 +111,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
         // At once: nobody needs the data. Its children end with it.
-        let _ended = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGQUIT);
+        let _ended = kill(pid, Signal::SIGQUIT);
         let _ended = self.child.wait();
     }
 }
