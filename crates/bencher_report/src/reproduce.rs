@@ -1,6 +1,7 @@
 //! From a result to the command line that runs the same again.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use bencher_runner::machine::{Accelerator, ClockKind, RootDevice, SandboxKind};
 use bencher_runner::result::{Iterations, Layouts, ResultDocument, Setup};
@@ -134,7 +135,9 @@ fn pinned(reference: &str, digest: Option<&str>) -> String {
     let is_path = reference.starts_with(['/', '.'])
         || reference.starts_with("oci:")
         || reference.contains('@')
-        || reference.ends_with(".tar");
+        || Path::new(reference)
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("tar"));
     match digest {
         Some(digest) if !is_path => {
             let last = reference.rfind('/').map_or(0, |slash| slash + 1);

@@ -1,8 +1,9 @@
 //! `runner reproduce`.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use bencher_report::comparison::{Input, Options};
+use bencher_report::comparison::{Input, Options, Verdict};
 use bencher_report::reproduce::{Changes, unset_variables, words};
 use bencher_report::text::shell_line;
 use bencher_runner::result::Setup;
@@ -41,8 +42,10 @@ fn attempt(
     let Some(setup) = before.result.setup.clone() else {
         return Err(format!("{} does not say what ran", before.label));
     };
+    // What is there as a path is no name in a registry, whatever it looks like.
+    let path = Some(setup.image.reference.clone()).filter(|path| Path::new(path).exists());
     let changes = Changes {
-        image: arguments.image.clone(),
+        image: arguments.image.clone().or(path),
         iterations: arguments.iter,
     };
     let line = words(&before.result, &setup, &changes, &arguments.more);
@@ -101,9 +104,7 @@ fn attempt(
         arguments.report.as_deref(),
     )?;
     let answers = comparison.metrics.iter().filter_map(|metric| metric.answer);
-    let differs = answers
-        .map(|answer| answer.verdict)
-        .any(|verdict| verdict.is_change());
+    let differs = answers.map(|answer| answer.verdict).any(Verdict::is_change);
     Ok(if differs { DIFFERS } else { 0 })
 }
 

@@ -381,7 +381,7 @@ fn results_are_exported_under_their_names() {
     let results = Results::new();
     let file = results.of("fast.json", &FAST);
     let labelled = results.with("other.json", &SLOW, |document| {
-        document["label"] = json!("it")
+        document["label"] = json!("it");
     });
     let export = |arguments: &[&str], files: &[&PathBuf]| {
         let mut command = Runner::new().command();
