@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::PullOptions;
 use crate::client::{ClientError, Connection, token};
 
-/// Which server is asked, and with which token. The token is in BENCHER_TOKEN or in a file, as other
+/// Which server is asked, and with which token. The token is in `BENCHER_TOKEN` or in a file, as other
 /// users of this host see command lines.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server")]
@@ -21,8 +21,12 @@ pub(crate) struct ServerOptions {
         help = "The server, as http://HOST[:PORT] or https://HOST[:PORT]"
     )]
     host: String,
-    /// A file that holds the token [default: what is in BENCHER_TOKEN]
-    #[arg(long, value_name = "FILE", env = "BENCHER_TOKEN_FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "BENCHER_TOKEN_FILE",
+        help = "A file that holds the token [default: what is in BENCHER_TOKEN]"
+    )]
     token_file: Option<PathBuf>,
     /// A PEM file of certificates that the server may have, beside those that this host trusts
     #[arg(long, value_name = "FILE")]
@@ -34,7 +38,7 @@ impl ServerOptions {
     pub(crate) fn connection(&self) -> Result<Connection, ClientError> {
         let variable = std::env::var("BENCHER_TOKEN").ok();
         let token = token(self.token_file.as_deref(), variable)?;
-        Connection::new(&self.host, token, self.ca.as_deref())
+        Connection::new(&self.host, &token, self.ca.as_deref())
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -48,6 +52,10 @@ impl ServerOptions {
     after_help = "With --wait standard output is the job's, and the exit code is the one that \
 `runner run` would have ended with; 130 if the job was canceled. Ctrl-C ends only the wait.\n\n\
 Durations are in seconds unless they have a unit (90, 5m)."
+)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
 )]
 pub(crate) struct Submit {
     #[arg(

@@ -15,9 +15,9 @@ use ureq::{Agent, Body};
 use super::{ClientError, printable};
 
 /// Time to connect and to be answered.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long an answer may pause. Events come, or signs of life in their place, every 15 seconds.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// The largest answer that is read, in bytes: more than the results of a job can have.
 const MAX_ANSWER: u64 = 1 << 30;
 /// The longest answer of a refusal that is read, in bytes.
@@ -37,7 +37,7 @@ impl Connection {
     /// Nothing is sent yet.
     pub(crate) fn new(
         host: &str,
-        token: Secret,
+        token: &Secret,
         ca_file: Option<&Path>,
     ) -> Result<Self, ClientError> {
         let trust = verified_tls(ca_file).map_err(|error| ClientError::Trust(error.to_string()))?;
@@ -260,7 +260,7 @@ mod tests {
         let missing = token(Some(nowhere), Some("abc".to_owned()));
         assert!(matches!(missing, Err(ClientError::TokenFile { .. })));
         for wrong in ["a b", "a\u{1}b"] {
-            let made = Connection::new("http://127.0.0.1:1", Secret::new(wrong), None);
+            let made = Connection::new("http://127.0.0.1:1", &Secret::new(wrong), None);
             assert!(matches!(made, Err(ClientError::Token)), "{wrong:?}");
         }
     }

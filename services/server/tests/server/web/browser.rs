@@ -1,4 +1,4 @@
-//! Headless Chromium, by its DevTools protocol.
+//! Headless Chromium, by its `DevTools` protocol.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 /// How long anything may take before a test has failed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A browser with one page. It ends with this value.
 #[derive(Debug)]

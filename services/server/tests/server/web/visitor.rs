@@ -1,5 +1,7 @@
 //! A browser, as far as the server can tell: it keeps cookies and sends forms.
 
+use std::fmt::Write as _;
+
 use ureq::http::{HeaderMap, Request};
 
 /// Somebody who looks at pages.
@@ -43,7 +45,11 @@ impl Answer {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        write!(encoded, "%{byte:02X}").unwrap();
+    }
+    encoded
 }
 
 impl Visitor {
