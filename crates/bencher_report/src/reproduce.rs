@@ -35,7 +35,8 @@ pub fn words(
             )
         })),
     );
-    words.option("--sandbox", Some(name(description.sandbox)));
+    // A run without a sandbox is granted by `more`, or not at all: see `grants`.
+    words.option("--sandbox", name(description.sandbox));
     match description.clock {
         ClockKind::Virtual => {
             words.option("--clock", Some("virtual"));
@@ -67,9 +68,6 @@ pub fn words(
     words.option("--disk", machine.disk_bytes.map(in_bytes));
     words.flag("--hugepages", machine.huge_pages);
     words.flag("--aslr", command.layouts == Layouts::Random);
-    for allowed in machine.network.iter().flat_map(|network| &network.allowed) {
-        words.option("--network-allow", Some(allowed));
-    }
     let has_counters =
         |iteration: &bencher_runner::result::Iteration| iteration.perf_counters.is_some();
     words.flag(
@@ -121,18 +119,43 @@ impl Words {
     }
 }
 
-fn name(sandbox: SandboxKind) -> &'static str {
+fn name(sandbox: SandboxKind) -> Option<&'static str> {
     match sandbox {
-        SandboxKind::Firecracker => "firecracker",
-        SandboxKind::Qemu => "qemu",
-        SandboxKind::None => "none",
+        SandboxKind::Firecracker => Some("firecracker"),
+        SandboxKind::Qemu => Some("qemu"),
+        SandboxKind::None => None,
     }
+}
+
+/// What a result says of a network that leads everywhere.
+const ANYWHERE: &str = "0.0.0.0/0";
+
+/// What the run of `setup` was granted and a file can not grant, since it may be anybody's: this
+/// host's own kernel, and ways out of the machine. The options that are not among `more`.
+pub fn grants(setup: &Setup, more: &[String]) -> Vec<String> {
+    let machine = &setup.machine;
+    let mut grants = Vec::new();
+    if machine.description.sandbox == SandboxKind::None {
+        grants.push("--sandbox none".to_owned());
+    }
+    if let Some(network) = &machine.network {
+        match &network.allowed[..] {
+            [anywhere] if anywhere == ANYWHERE => grants.push("--network".to_owned()),
+            allowed => grants.extend(allowed.iter().map(|it| format!("--network-allow {it}"))),
+        }
+    }
+    let more = more.join(" ").replace('=', " ");
+    let more = format!(" {more} ");
+    grants.retain(|grant| !more.contains(&format!(" {grant} ")));
+    grants
 }
 
 /// A name in a registry with the digest that it had, without its tag, which may mean another image by
 /// now. What is a path stays as it is.
 fn pinned(reference: &str, digest: Option<&str>) -> String {
     let is_path = reference.starts_with(['/', '.'])
+        || reference.starts_with("sha256:")
+        || reference.starts_with("sha512:")
         || reference.starts_with("oci:")
         || reference.contains('@')
         || Path::new(reference)
@@ -167,6 +190,8 @@ pub fn unset_variables(setup: &Setup, more: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use bencher_runner::network::NetworkState;
+
     use super::*;
     use crate::samples::tests::document;
     use crate::text::shell_line;
@@ -184,7 +209,7 @@ mod tests {
         );
         assert_eq!(
             shell_line(&words),
-            "run --image oci:images/busybox --sandbox none --disk 1073741824B --timeout 300 --workdir / \
+            "run --image oci:images/busybox --disk 1073741824B --timeout 300 --workdir / \
              --warmup 1 --iter 2 --force --entrypoint '' -- sh -c 'echo hello'"
         );
     }
@@ -200,10 +225,44 @@ mod tests {
             ("./image.tar", "./image.tar"),
             ("image.tar", "image.tar"),
             ("debian@sha256:0", "debian@sha256:0"),
+            ("sha256:0", "sha256:0"),
         ] {
             assert_eq!(pinned(reference, Some("sha256:1")), expected);
         }
         assert_eq!(pinned("debian:12", None), "debian:12");
+    }
+
+    #[test]
+    fn a_file_grants_neither_the_host_nor_a_network() {
+        let more = |words: &[&str]| {
+            words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut setup = document(&[1]).setup.expect("it ran");
+        assert_eq!(grants(&setup, &[]), ["--sandbox none"]);
+        for repeated in [&["--sandbox", "none"][..], &["--sandbox=none"]] {
+            assert_eq!(grants(&setup, &more(repeated)), [""; 0]);
+        }
+        assert_eq!(
+            grants(&setup, &more(&["--env", "--sandbox"])),
+            ["--sandbox none"]
+        );
+        setup.machine.description.sandbox = SandboxKind::Qemu;
+        setup.machine.network = Some(NetworkState {
+            allowed: vec!["192.0.2.0/24:80".to_owned()],
+            blocked: Vec::new(),
+            name_servers: Vec::new(),
+        });
+        let asked = ["--network-allow 192.0.2.0/24:80"];
+        assert_eq!(grants(&setup, &[]), asked);
+        let repeated = more(&["--network-allow", "192.0.2.0/24:80"]);
+        assert_eq!(grants(&setup, &repeated), [""; 0]);
+        assert_eq!(grants(&setup, &more(&["--network"])), asked);
+        setup.machine.network.as_mut().expect("one").allowed = vec![ANYWHERE.to_owned()];
+        assert_eq!(grants(&setup, &[]), ["--network"]);
+        assert_eq!(grants(&setup, &more(&["--network"])), [""; 0]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bencher_report::comparison::{Input, Options, Verdict};
-use bencher_report::reproduce::{Changes, unset_variables, words};
+use bencher_report::reproduce::{Changes, grants, unset_variables, words};
 use bencher_report::text::shell_line;
 use bencher_runner::result::Setup;
 use bencher_runner::run::{LiveOutput, measure};
@@ -49,8 +49,17 @@ fn attempt(
         iterations: arguments.iter,
     };
     let line = words(&before.result, &setup, &changes, &arguments.more);
-    let run = parse(&line)?;
     terminal.info(&format!("runner {}", shell_line(&line)));
+    let grants = grants(&setup, &arguments.more);
+    if !grants.is_empty() {
+        let grants = grants.join(" ");
+        return Err(format!(
+            "that run had {grants}, which a file can not grant: repeat it behind `--` if the file is one \
+             that you trust: runner reproduce {} -- {grants}",
+            arguments.file.display()
+        ));
+    }
+    let run = parse(&line)?;
     let unset = unset_variables(&setup, &arguments.more);
     if !unset.is_empty() {
         terminal.info(&format!(

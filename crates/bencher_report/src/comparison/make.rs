@@ -233,8 +233,14 @@ fn settings(sides: &[Side; 2], options: &Options) -> statistics::Settings {
     } else {
         Interest::USUAL
     };
+    let interest = options.interest.unwrap_or(usual);
+    // What would be a failure is of interest, however small it is.
+    let finer = options
+        .threshold
+        .filter(|threshold| threshold.0 < interest.share())
+        .and_then(|threshold| Interest::new(threshold.0).ok());
     statistics::Settings {
-        interest: options.interest.unwrap_or(usual),
+        interest: finer.unwrap_or(interest),
         ..statistics::Settings::default()
     }
 }

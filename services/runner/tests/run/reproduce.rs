@@ -18,7 +18,8 @@ fn result(runner: &Runner, image: &Image, arguments: &[&str]) -> (TempDir, Strin
 fn reproduce(runner: &Runner, file: &str, arguments: &[&str]) -> Ran {
     let mut command = runner.command();
     command.args(["reproduce", file, "--format", "json"]);
-    Ran::of(command.args(arguments).output().unwrap())
+    command.args(arguments).args(["--", "--sandbox", "none"]);
+    Ran::of(command.output().unwrap())
 }
 
 #[test]
@@ -98,7 +99,16 @@ fn options_that_make_no_command_line_are_refused() {
     }
     let (runner, image) = (Runner::new(), Image::new(&json!({})));
     let (_folder, file) = result(&runner, &image, &["--sandbox", "none"]);
-    let ran = reproduce(&runner, &file, &["--", "--no-such-option"]).exits(125);
+    let mut command = runner.command();
+    command.args([
+        "reproduce",
+        &file,
+        "--",
+        "--sandbox",
+        "none",
+        "--no-such-option",
+    ]);
+    let ran = Ran::of(command.output().unwrap()).exits(125);
     assert!(ran.stderr.contains("--no-such-option"), "{}", ran.stderr);
     let ran = reproduce(&runner, "/no/such/file", &[]).exits(125);
     assert!(
@@ -107,4 +117,18 @@ fn options_that_make_no_command_line_are_refused() {
         ran.stderr
     );
     assert_eq!(serde_json::from_slice::<Value>(&ran.stdout).ok(), None);
+}
+
+#[test]
+fn a_file_does_not_grant_the_hosts_own_kernel() {
+    if no_image() {
+        return;
+    }
+    let (runner, image) = (Runner::new(), Image::new(&json!({})));
+    let (_folder, file) = result(&runner, &image, &["--sandbox", "none"]);
+    let mut command = runner.command();
+    let ran = Ran::of(command.args(["reproduce", &file]).output().unwrap()).exits(125);
+    let told = format!("runner reproduce {file} -- --sandbox none");
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    assert!(ran.stdout.is_empty());
 }

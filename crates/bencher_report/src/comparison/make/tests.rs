@@ -42,6 +42,25 @@ fn a_slower_candidate_fails_the_threshold_that_it_exceeds() {
 }
 
 #[test]
+fn a_threshold_finer_than_what_is_usually_of_interest_holds() {
+    // All differ by 0.8 %, and hardly more.
+    let before: Vec<u64> = (0..8).map(|index| 100_000 + 10 * index).collect();
+    let noisy = before.iter().zip([1, 3, 0, 2, 4, 1, 0, 2]);
+    let after: Vec<u64> = noisy
+        .map(|(wall, noise)| wall * 1008 / 1000 + noise)
+        .collect();
+    for (threshold, failed) in [(0.005, &["wall"][..]), (0.02, &[])] {
+        let asked = Options {
+            threshold: Some(Threshold(threshold)),
+            ..options(8)
+        };
+        let sides = [input("old", &before), input("new", &after)];
+        let found = compare(&sides[0], &sides[1], &asked).expect("it is one");
+        assert_eq!(found.gate.expect("it was asked for").failed, failed);
+    }
+}
+
+#[test]
 fn a_threshold_finer_than_the_noise_is_said_to_be_blind() {
     let noisy = [700, 1400, 900, 1300, 650, 1500, 1000, 800];
     let asked = Options {
