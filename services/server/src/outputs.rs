@@ -38,6 +38,16 @@ pub enum OutputError {
     },
 }
 
+impl OutputError {
+    /// Whether there is no such object, which no other attempt changes.
+    pub fn is_lost(&self) -> bool {
+        let Self::Object { cause, .. } = self else {
+            return false;
+        };
+        matches!(cause, object_store::Error::NotFound { .. })
+    }
+}
+
 /// The longest result that the database itself keeps, in bytes: it is then written with the change
 /// of its job's state, at no cost of its own.
 const MAX_INLINE: usize = 16 * 1024;
@@ -140,5 +150,20 @@ impl Outputs {
                 cause,
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_there_is_lost_and_what_can_not_be_read_now_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = Outputs::in_folder(folder.path()).expect("it can be used");
+        let error = outputs.get(&Kept::Object("results/none".to_owned())).await;
+        assert!(error.expect_err("it is not there").is_lost());
+        let error = OutputError::from(std::io::Error::other("full"));
+        assert!(!error.is_lost());
     }
 }

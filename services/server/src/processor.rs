@@ -14,14 +14,25 @@ const BATCH: u32 = 64;
 /// How long to wait after something failed.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// The summary of no iterations.
+const NOTHING: &str = "[]";
+
 #[derive(Debug, thiserror::Error)]
-enum ProcessError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
+enum ReadError {
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("the results can not be read: {0}")]
+    #[error("they are no results: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl ReadError {
+    /// Whether another attempt would end like this one.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Output(error) => error.is_lost(),
+            Self::Json(_) => true,
+        }
+    }
 }
 
 /// Reads results as they come, until the server ends. What was left by one that ended is read too.
@@ -30,8 +41,9 @@ pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
     loop {
         let pause = match batch(&app).await {
-            Ok(true) => continue,
-            Ok(false) => None,
+            Ok(Batch::Read) => continue,
+            Ok(Batch::Empty) => None,
+            Ok(Batch::Partly) => Some(PAUSE),
             Err(error) => {
                 tracing::error!(%error, "results were not read");
                 Some(PAUSE)
@@ -50,27 +62,51 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// Reads some, and says whether there were any.
-async fn batch(app: &App) -> Result<bool, ProcessError> {
+/// What became of some jobs.
+enum Batch {
+    /// All were read.
+    Read,
+    /// Some could not be read now.
+    Partly,
+    /// There were none.
+    Empty,
+}
+
+/// Reads some. Results that are lost, or are none, are read as empty ones: no other attempt changes
+/// them, and other jobs are not to wait for them.
+async fn batch(app: &App) -> Result<Batch, StoreError> {
     let jobs = app.store.unprocessed(BATCH).await?;
     if jobs.is_empty() {
-        return Ok(false);
+        return Ok(Batch::Empty);
     }
     let mut summaries = Vec::with_capacity(jobs.len());
     for job in &jobs {
-        summaries.push((job.id, summary(app, job).await?));
+        match summary(app, job).await {
+            Ok(summary) => summaries.push((job.id, summary)),
+            Err(error) => {
+                tracing::error!(job = %job.id, %error, "results were not read");
+                if error.is_final() {
+                    summaries.push((job.id, NOTHING.to_owned()));
+                }
+            }
+        }
     }
+    let is_partly = summaries.len() < jobs.len();
     let mut transaction = app.store.begin().await?;
     for (job, summary) in summaries {
         transaction.process(job, &summary).await?;
     }
     app.bus.publish(&transaction.commit().await?);
-    Ok(true)
+    Ok(if is_partly {
+        Batch::Partly
+    } else {
+        Batch::Read
+    })
 }
 
-async fn summary(app: &App, job: &Job) -> Result<String, ProcessError> {
+async fn summary(app: &App, job: &Job) -> Result<String, ReadError> {
     let Some(kept) = &job.results else {
-        return Ok("[]".to_owned());
+        return Ok(NOTHING.to_owned());
     };
     let bytes = app.outputs.get(kept).await?;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes)?;

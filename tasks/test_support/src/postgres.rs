@@ -56,12 +56,11 @@ impl Postgres {
         }
         let data = folder.path().join("data");
         let made = run_as(&programs.join("initdb"), owner)
-            .args([
-                "--auth=trust",
-                "--no-sync",
-                "--username=bencher",
-                "--pgdata",
-            ])
+            .args(["--auth=trust", "--no-sync", "--username=bencher"])
+            // As distributions have it: C sorts as nobody's own database does.
+            .args(["--encoding=UTF8", "--locale=C.UTF-8"])
+            .args(["--locale-provider=icu", "--icu-locale=en-US"])
+            .arg("--pgdata")
             .arg(&data)
             .current_dir("/")
             .output()?;

@@ -2,8 +2,9 @@
 
 /// The most items of a page.
 pub const MAX_PAGE: u32 = 200;
-/// A little less than any identifier's first: all identifiers come before it in reverse order.
-const BEFORE_ALL: &str = "~";
+/// The greatest identifier, which is nothing's. It is one itself, since databases have orders of their
+/// own for other characters.
+const BEFORE_ALL: &str = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 /// Which part of a list is asked for. Lists begin with what is newest.
 #[derive(Debug, Clone, PartialEq, Eq)]
