@@ -27,6 +27,9 @@ const FUZZ_SECONDS: u32 = 10;
 /// documentation for what lies there.
 const ARTIFACTS_VARIABLE: &str = "RUNNER_TEST_ARTIFACTS";
 
+/// Tells tests of other packages where the runner is.
+const RUNNER_VARIABLE: &str = "BENCHER_RUNNER_BIN";
+
 /// The configuration of cargo-nextest, which ends in the table of the report, and its profile.
 const NEXTEST: &str = include_str!("../../nextest.toml");
 const PROFILE: &str = "test-runner";
@@ -120,6 +123,10 @@ pub(super) fn tests(progress: &mut Progress) -> Verdict {
         cargo.env(ARTIFACTS_VARIABLE, progress.workspace.artifacts());
     } else {
         console::note("without kernel and images, tests that boot microVMs skip themselves");
+    }
+    if let Some(runner) = &progress.runner {
+        // Tests of other packages would build one of their own.
+        cargo.env(RUNNER_VARIABLE, runner.binary());
     }
     let nextest = cargo_here(progress)
         .args(["nextest", "--version"])
