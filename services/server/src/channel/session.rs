@@ -260,6 +260,7 @@ impl Session {
     }
 
     async fn begin_to_wait(&mut self, until: Instant) -> Result<(), End> {
+        let fleet = self.app.bus.fleet();
         let specs = self.app.store.specs_of(self.runner).await;
         let specs = specs.map_err(|error| {
             tracing::error!(runner = %self.runner, %error, "its specs can not be read");
@@ -274,7 +275,7 @@ impl Session {
             connection: self.connection,
         };
         self.wait = Some(Wait {
-            answer: self.app.dispatcher.wait(waiting).await?,
+            answer: self.app.dispatcher.wait(waiting, fleet).await?,
             until,
             next_ping: Instant::now() + PING,
             is_alive: true,

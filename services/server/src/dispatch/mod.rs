@@ -48,7 +48,8 @@ pub(crate) struct Unwritten;
 
 #[derive(Debug)]
 enum Request {
-    Wait(Waiting, oneshot::Sender<Awaited>),
+    /// With [`Bus::fleet`] from before its specs were read.
+    Wait(Waiting, u64, oneshot::Sender<Awaited>),
     Withdraw(ConnectionId, oneshot::Sender<()>),
     Write(Work, Reply),
 }
@@ -104,8 +105,9 @@ impl Dispatcher {
         (Self(sender), tokio::spawn(run(round, receiver)))
     }
 
-    /// Waits for a job. The receiver gets an answer once there is one; dropping it ends the wait,
-    /// but a job that was given just before would be lost: see [`Dispatcher::withdraw`].
+    /// Waits for a job; `fleet` is [`Bus::fleet`] from before the runner's specs were read. The
+    /// receiver gets an answer once there is one; dropping it ends the wait, but a job that was given
+    /// just before would be lost: see [`Dispatcher::withdraw`].
     ///
     /// # Errors
     ///
@@ -113,9 +115,10 @@ impl Dispatcher {
     pub(crate) async fn wait(
         &self,
         waiting: Waiting,
+        fleet: u64,
     ) -> Result<oneshot::Receiver<Awaited>, Unwritten> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Wait(waiting, reply);
+        let request = Request::Wait(waiting, fleet, reply);
         self.0.send(request).await.map_err(|_| Unwritten)?;
         Ok(answer)
     }

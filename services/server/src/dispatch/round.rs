@@ -10,7 +10,7 @@ use super::{Awaited, Done, Reply, Request, Unwritten, Work};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Claims, Signal, Store, StoreError, Transaction, Waiting};
+use crate::store::{Claims, Store, StoreError, Transaction, Waiting};
 
 /// Jobs that one round lets expire: others are for the next look.
 const EXPIRED: u32 = 256;
@@ -22,6 +22,8 @@ struct Waiter {
     reply: oneshot::Sender<Awaited>,
     /// Nobody has looked for a job for it yet.
     is_new: bool,
+    /// What it can run may have changed since that was read.
+    is_outdated: bool,
 }
 
 /// What is to be written, and who waits for what.
@@ -77,10 +79,11 @@ impl Round {
 
     pub(super) fn add(&mut self, request: Request) {
         match request {
-            Request::Wait(waiting, reply) => self.waiters.push(Waiter {
+            Request::Wait(waiting, fleet, reply) => self.waiters.push(Waiter {
                 waiting,
                 reply,
                 is_new: true,
+                is_outdated: fleet != self.bus.fleet(),
             }),
             Request::Withdraw(connection, reply) => {
                 self.waiters
@@ -97,8 +100,11 @@ impl Round {
         self.waiters.retain(|waiter| !waiter.reply.is_closed());
         self.metrics.set_waiting(self.waiters.len());
         if self.bus.take_fleet() {
-            self.refresh().await?;
+            for waiter in &mut self.waiters {
+                waiter.is_outdated = true;
+            }
         }
+        self.refresh().await?;
         // Those who were looked at before wait for something new.
         let is_all = self.bus.take_queued() | std::mem::take(&mut self.is_again);
         let looking: Vec<Waiting> = self
@@ -215,17 +221,12 @@ impl Round {
         self.metrics.set_waiting(self.waiters.len());
     }
 
-    /// What the waiting can run may have changed.
+    /// Reads again what those can run of whom it may have changed.
     async fn refresh(&mut self) -> Result<(), StoreError> {
-        for waiter in &mut self.waiters {
-            let specs = self.store.specs_of(waiter.waiting.idle.runner).await;
-            match specs {
-                Ok(specs) => waiter.waiting.idle.specs = specs,
-                Err(error) => {
-                    self.bus.publish(&[Signal::Fleet]);
-                    return Err(error);
-                }
-            }
+        for waiter in self.waiters.iter_mut().filter(|waiter| waiter.is_outdated) {
+            let runner = waiter.waiting.idle.runner;
+            waiter.waiting.idle.specs = self.store.specs_of(runner).await?;
+            waiter.is_outdated = false;
             waiter.is_new = true;
         }
         Ok(())

@@ -43,6 +43,12 @@ static RUNNER: LazyLock<PathBuf> = LazyLock::new(|| {
     folder.join("runner")
 });
 
+/// A site for `runner`, which is there before it: building it takes longer than runners are waited for.
+fn site() -> Site {
+    LazyLock::force(&RUNNER);
+    Site::new()
+}
+
 /// `runner` with these arguments, for somebody with the site's token.
 fn runner(site: &Site, arguments: &[&str]) -> Command {
     let mut command = Command::new(&*RUNNER);
@@ -88,7 +94,7 @@ fn play(connection: &mut Runner, event: &str, results: &Value) -> Value {
 
 #[test]
 fn a_job_comes_back_as_if_it_had_run_here() {
-    let site = Site::new();
+    let site = site();
     let mut connection = site.connected("r");
     let image = image(&site);
     let waiting = runner(
@@ -150,7 +156,7 @@ fn a_job_comes_back_as_if_it_had_run_here() {
 
 #[test]
 fn exit_codes_are_those_of_a_run() {
-    let site = Site::new();
+    let site = site();
     let mut connection = site.connected("r");
     let image = image(&site);
     for (event, results, code) in [
@@ -233,7 +239,7 @@ fn three_commands_make_a_fleet() {
 
 #[test]
 fn who_stops_waiting_is_told_how_to_go_on() {
-    let site = Site::new();
+    let site = site();
     let image = image(&site);
     let mut waiting = runner(&site, &["submit", &image, "--spec", "s", "--wait"])
         .stdout(Stdio::null())
@@ -264,7 +270,7 @@ fn who_stops_waiting_is_told_how_to_go_on() {
 
 #[test]
 fn a_wait_outlives_its_server() {
-    let mut site = Site::new();
+    let mut site = site();
     let image = image(&site);
     let key = site.new_runner("r");
     let address = site
@@ -299,7 +305,7 @@ fn a_wait_outlives_its_server() {
 
 #[test]
 fn jobs_are_listed_and_shown() {
-    let site = Site::new();
+    let site = site();
     let ids: Vec<_> = (0..3).map(|_| site.submit()).collect();
     let table = stdout(&done(&site, &["jobs", "ls", "--limit", "2"]));
     assert!(table.starts_with("JOB "), "{table}");
@@ -319,7 +325,7 @@ fn jobs_are_listed_and_shown() {
 
 #[test]
 fn what_can_not_be_is_said_and_no_token_is_shown() {
-    let site = Site::new();
+    let site = site();
     let image = image(&site);
     let digest = image.split_once('@').unwrap().1;
     let elsewhere = format!("127.0.0.1:5000/other@{digest}");

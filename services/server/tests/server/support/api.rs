@@ -53,16 +53,20 @@ impl Api {
 
     /// The status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
-        self.try_send(method, path, body).expect("an answer")
+        self.attempt(method, path, body).expect("an answer")
     }
 
-    /// The same, of a server that may hang up first.
+    /// The same, of a server that may hang up first. The connection is used for nothing else.
     pub(crate) fn try_send(
         &self,
         method: &str,
         path: &str,
         body: Option<&str>,
     ) -> Option<(u16, String)> {
+        Self::new(&self.url, &self.token).attempt(method, path, body)
+    }
+
+    fn attempt(&self, method: &str, path: &str, body: Option<&str>) -> Option<(u16, String)> {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
