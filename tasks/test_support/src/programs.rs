@@ -16,12 +16,16 @@ pub fn find(program: &str) -> Option<PathBuf> {
 
 /// Whether one of these programs is not on this machine, which is said.
 pub fn missing(programs: &[&str]) -> bool {
-    let mut missing = programs.iter().filter(|program| find(program).is_none());
-    let Some(program) = missing.next() else {
+    let Some(program) = first_missing(programs) else {
         return false;
     };
     println!("skipped: no {program} on this machine");
     true
+}
+
+fn first_missing<'a>(programs: &[&'a str]) -> Option<&'a str> {
+    let mut programs = programs.iter().copied();
+    programs.find(|program| find(program).is_none())
 }
 
 /// Runs a program in `folder`, and returns what it printed, however it ended.
@@ -66,7 +70,8 @@ mod tests {
     fn programs_that_are_there_and_that_are_not() {
         let here = Path::new("/");
         assert!(!missing(&["sh"]));
-        assert!(missing(&["sh", "no-such-program"]));
+        let missing = first_missing(&["sh", "no-such-program"]);
+        assert_eq!(missing, Some("no-such-program"));
         let said = run(here, "sh", &["-c", "pwd"]).expect("it succeeds");
         assert_eq!(said, "/\n");
         let failed = run(here, "sh", &["-c", "echo why >&2; exit 3"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Activity, Effect, Ending, Exit, Level, Machine, POLL_MARGIN, Timer};
+use super::{Activity, Effect, Ending, Exit, Letter, Level, Machine, POLL_MARGIN, Timer};
 use crate::{CloseReason, DecodeError, Excerpt, Ready, RunnerMessage, ServerMessage};
 
 /// Messages in a row on one connection that make no sense, before it is given up.
@@ -13,6 +13,8 @@ const MOST_MALFORMED: u32 = 10;
 
 /// First connections that end at once, before it is said that the key or the runner is wrong.
 const SUSPICIOUS: u32 = 3;
+/// How often a letter is sent as it is, though connections are reset over it.
+const WHOLE_ATTEMPTS: u32 = 3;
 
 /// The longest delay before another connection while something waits to be said.
 const SOON: Duration = Duration::from_secs(4);
@@ -215,8 +217,8 @@ impl Machine {
         if self.activity != Activity::Serving {
             return;
         }
-        if is_about_length(ending) {
-            for letter in self.outbox.iter_mut().filter(|letter| letter.is_sent) {
+        for letter in self.outbox.iter_mut().filter(|letter| letter.is_sent) {
+            if is_too_long(ending, letter) {
                 letter.shorten();
             }
         }
@@ -284,9 +286,14 @@ impl Machine {
     }
 }
 
-/// Whether a message may have been too long for the server.
-fn is_about_length(ending: &Ending) -> bool {
-    matches!(ending, Ending::Reset(_) | Ending::Closed { code: 1009, .. })
+/// Whether `letter` is taken to be too long for the server. One that is killed resets its connections
+/// too: so a letter is sent whole some times before a reset is taken for an answer to it.
+fn is_too_long(ending: &Ending, letter: &Letter) -> bool {
+    match ending {
+        Ending::Closed { code: 1009, .. } => true,
+        Ending::Reset(_) => letter.attempts + 1 >= WHOLE_ATTEMPTS,
+        _ => false,
+    }
 }
 
 fn describe(ending: &Ending) -> String {
