@@ -1,6 +1,6 @@
 //! From what an iteration left to what the server is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -38,8 +38,8 @@ impl Wanted {
     ) -> IterationOutput {
         let mut files = BTreeMap::new();
         if !self.file_size {
-            for file in &iteration.files {
-                files.insert(self.name(file), text(&file.content, folder));
+            for (name, file) in self.names(&iteration.files) {
+                files.insert(name, text(&file.content, folder));
             }
         }
         if let Some(metrics) = self.metrics(iteration, command) {
@@ -58,6 +58,20 @@ impl Wanted {
             stderr: filled(stderr),
             output: (!files.is_empty()).then_some(files),
         }
+    }
+
+    /// Files by their names. Where two would have the same, as one that was asked for and one in a
+    /// folder that was, the later one has its whole path.
+    fn names<'a>(&self, files: &'a [FileOutput]) -> Vec<(String, &'a FileOutput)> {
+        let mut taken = BTreeSet::new();
+        let unique = |file: &'a FileOutput| {
+            let mut name = self.name(file);
+            if !taken.insert(name.clone()) {
+                name.clone_from(&file.guest_path);
+            }
+            (name, file)
+        };
+        files.iter().map(unique).collect()
     }
 
     /// A file is called as it was asked for.
@@ -107,11 +121,11 @@ impl Wanted {
         for file in files {
             *seen.entry(last(file)).or_default() += 1;
         }
-        let name = |file: &FileOutput| match seen.get(&last(file)) {
-            Some(1) => last(file),
-            _ => self.name(file),
+        let name = |(name, file)| match seen.get(&last(file)) {
+            Some(1) => (last(file), file),
+            _ => (name, file),
         };
-        files.iter().map(|file| (name(file), file)).collect()
+        self.names(files).into_iter().map(name).collect()
     }
 }
 
@@ -186,6 +200,25 @@ pub(super) fn failure(iteration: &Iteration) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_takes_the_place_of_another() {
+        let mut iteration = iteration();
+        let mut inner = iteration.files[0].clone();
+        "/work/out/r.json".clone_into(&mut inner.guest_path);
+        iteration.files.push(inner);
+        let command = [b"true".to_vec()];
+        let names = |file_size| {
+            let wanted = wanted(false, file_size);
+            let output = wanted.output(&iteration, &command, Path::new("/nonexistent"));
+            output.output.unwrap()
+        };
+        let expected = ["/a/x", "/b/x", "/work/out/r.json", "r.json"];
+        assert_eq!(names(false).into_keys().collect::<Vec<_>>(), expected);
+        let sizes: Map<String, Value> =
+            serde_json::from_str(&names(true)[RESERVED_OUTPUT]).unwrap();
+        assert_eq!(sizes.len(), 4, "{sizes:?}");
+    }
 
     fn iteration() -> Iteration {
         let content = |text: &str| {
