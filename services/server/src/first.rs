@@ -11,6 +11,7 @@ use bencher_jobs::ProjectId;
 use crate::api::projects::QuotaBody;
 use crate::api::text;
 use crate::key::{Key, NoRandomness};
+use crate::server::SECRETS;
 use crate::store::{NewProject, NewSpec, Role, Store, StoreError};
 
 /// What the first project and the first spec are called.
@@ -27,6 +28,11 @@ pub enum FirstError {
     /// The runner's name is no slug.
     #[error("`{0}` is no name for a runner: take lower-case letters, digits and single hyphens")]
     Name(String),
+    /// The runner's key would take the place of the server's.
+    #[error(
+        "a runner called `{0}` would have its key in the server's own {SECRETS}: take another name"
+    )]
+    Taken(String),
     /// A secret can not be kept.
     #[error("failed to write {}: {cause}; nothing was made", .path.display())]
     File {
@@ -69,6 +75,10 @@ pub(crate) async fn make(
     runner: &str,
 ) -> Result<Option<First>, FirstError> {
     text::slug(runner).map_err(|_| FirstError::Name(runner.to_owned()))?;
+    let key_file = format!("{runner}.key");
+    if key_file == SECRETS {
+        return Err(FirstError::Taken(runner.to_owned()));
+    }
     if store.has_tokens().await? {
         return Ok(None);
     }
@@ -103,7 +113,7 @@ pub(crate) async fn make(
         .await?;
     let first = First {
         token: folder.join("admin.token"),
-        key: folder.join(format!("{runner}.key")),
+        key: folder.join(key_file),
         project: project.id,
         name: NAME,
     };

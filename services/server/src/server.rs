@@ -26,6 +26,8 @@ use crate::settings::Settings;
 use crate::store::{Dialect, Role, Store, StoreError, file_url};
 use crate::{api, first, listen, processor, telemetry};
 
+/// The file of the data folder with the key of what is kept encrypted.
+pub(crate) const SECRETS: &str = "secrets.key";
 /// How long connections may take to end once the server is to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -148,7 +150,7 @@ impl Server {
             Some(_) => None,
         };
         let store = place.open_store().await?;
-        let sealer = Sealer::open(&place.folder.join("secrets.key"))?;
+        let sealer = Sealer::open(&place.folder.join(SECRETS))?;
         let fronted = match fronted {
             Some(fronted) => Some((
                 fronted.registry.clone(),

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
@@ -191,7 +191,7 @@ fn three_commands_make_a_fleet() {
         let mode = std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{}", path.display());
     }
-    let read = |path| std::fs::read_to_string(path).unwrap().trim_end().to_owned();
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap().trim_end().to_owned();
     let (secret, key) = (read(&token), read(&key));
     let api = Api::new(&server.url, &secret);
     let project = api.get("/v0/projects/first")["id"].clone();
@@ -221,20 +221,23 @@ fn three_commands_make_a_fleet() {
     let again = Server::start(folder.path(), &setup);
     assert_eq!((again.token.clone(), read(&token)), (None, secret));
     assert!(again.stop());
-    let wrong = Command::new(env!("CARGO_BIN_EXE_bencher-server"))
-        .args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--first-runner",
-            "../x",
-            "--data-dir",
-        ])
-        .arg(folder.path())
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&wrong.stderr);
-    assert!(stderr.contains("is no name for a runner"), "{stderr}");
+    let own = folder.path().join("secrets.key");
+    let secrets = read(&own);
+    for (name, reason) in [
+        ("../x", "is no name for a runner"),
+        // Its file is the server's own.
+        ("secrets", "take another name"),
+    ] {
+        let wrong = Command::new(env!("CARGO_BIN_EXE_bencher-server"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--first-runner", name])
+            .arg("--data-dir")
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&wrong.stderr);
+        assert!(stderr.contains(reason), "{stderr}");
+    }
+    assert_eq!(read(&own), secrets);
 }
 
 #[test]
