@@ -79,10 +79,14 @@ impl Store {
         cancellation: &Cancellation,
     ) -> Result<Ingestion, StoreError> {
         let lease = self.lease(digest)?;
+        let path = self.partial_path(digest);
         if self.has(digest, size)? {
+            // Who was killed before it saw that there was nothing left to write has left this.
+            if path.exists() {
+                self.remove_partial(digest)?;
+            }
             return Ok(Ingestion::Present(BlobLease::new(digest, lease)));
         }
-        let path = self.partial_path(digest);
         let partial = Lock::wait_unless(&path, cancellation)?;
         // Who held the lock may have finished the blob.
         if self.has(digest, size)? {

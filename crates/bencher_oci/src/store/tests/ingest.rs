@@ -55,6 +55,22 @@ fn a_blob_is_there_once_it_is_whole() {
 }
 
 #[test]
+fn what_a_killed_writer_left_beside_a_whole_blob_is_removed() {
+    let Fixture {
+        folder: _folder,
+        store,
+    } = Fixture::new();
+    let digest = Digest::sha256(CONTENT);
+    let mut ingest = missing(&store, &digest, CONTENT.len());
+    ingest.write(CONTENT).unwrap();
+    ingest.commit().unwrap();
+    // Killed between its lock of the file and its second look for the blob.
+    fs::write(store.partial_path(&digest), b"").unwrap();
+    assert!(is_present(&store, &digest, CONTENT.len()));
+    assert!(partial_lengths(&store).is_empty());
+}
+
+#[test]
 fn all_of_it_may_have_come_already() {
     let Fixture {
         folder: _folder,
