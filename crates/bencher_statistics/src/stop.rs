@@ -36,9 +36,11 @@ pub enum Decision {
 pub enum Reason {
     /// The interval is narrow enough.
     Narrow,
-    /// There are as many measurements as may be; the interval is wider than asked for.
+    /// There are as many measurements as may be; the interval is wider than asked for, or they are
+    /// fewer than [`FIRST_LOOK`] and its width says nothing.
     Most,
-    /// The time is over; the interval is wider than asked for.
+    /// The time is over; the interval is wider than asked for, or there are fewer measurements than
+    /// [`FIRST_LOOK`] and its width says nothing.
     Time,
 }
 
@@ -111,6 +113,8 @@ mod tests {
             (40, late, Some(0.009), Decision::Stop(Reason::Narrow)),
             (12, late, Some(0.011), Decision::Stop(Reason::Time)),
             (3, late, None, Decision::Stop(Reason::Time)),
+            // Narrow by chance, maybe.
+            (3, late, Some(0.001), Decision::Stop(Reason::Time)),
         ] {
             let estimate = half.map(wide);
             let found = RULE.decide(measured, elapsed, estimate.as_ref());

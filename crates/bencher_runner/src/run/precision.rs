@@ -1,6 +1,8 @@
 //! How narrow the interval is of what was measured so far.
 
-use bencher_statistics::{Design, Estimate, Order, Reason, Samples, Settings, compare, estimate};
+use bencher_statistics::{
+    Design, Estimate, FIRST_LOOK, Order, Reason, Samples, Settings, compare, estimate,
+};
 
 use super::repetition::{Goal, Repetition};
 use crate::Reporter;
@@ -68,17 +70,12 @@ impl Course {
             |estimate| format!("{metric} is known to ± {}", percent(estimate.half_width())),
         );
         let head = format!("after {rounds} iterations {found}");
-        match repetition.stopped() {
-            None => reporter.info(&format!(
-                "{head}, and is to be to ± {wanted}: the next look is after {target}"
-            )),
-            Some(Reason::Narrow) => reporter.info(&format!("{head}, as precise as asked for")),
-            Some(Reason::Most) => reporter.warning(&format!(
-                "{head}, not to the ± {wanted} that were asked for: raise --max-iter"
-            )),
-            Some(Reason::Time) => reporter.warning(&format!(
-                "{head}, not to the ± {wanted} that were asked for: raise --max-time"
-            )),
+        let stopped = repetition.stopped();
+        let text = format!("{head}{}", outcome(stopped, rounds, target, &wanted));
+        if matches!(stopped, Some(Reason::Most | Reason::Time)) {
+            reporter.warning(&text);
+        } else {
+            reporter.info(&text);
         }
     }
 
@@ -97,6 +94,22 @@ impl Course {
                 Reason::Time => StopReason::Time,
             }),
         })
+    }
+}
+
+/// What comes of `rounds` rounds, as the end of a sentence.
+fn outcome(stopped: Option<Reason>, rounds: u32, target: u32, wanted: &str) -> String {
+    let option = match stopped {
+        None => return format!(", and is to be to ± {wanted}: the next look is after {target}"),
+        Some(Reason::Narrow) => return ", as precise as asked for".to_owned(),
+        Some(Reason::Most) => "--max-iter",
+        Some(Reason::Time) => "--max-time",
+    };
+    // Of so few rounds a narrow interval is chance as well as a wide one.
+    if rounds < FIRST_LOOK {
+        format!(", but fewer than {FIRST_LOOK} say little of that: raise {option}")
+    } else {
+        format!(", not to the ± {wanted} that were asked for: raise {option}")
     }
 }
 
@@ -209,6 +222,35 @@ mod tests {
         let expected = whole.estimate(&without);
         assert!(expected.is_some_and(|ratio| ratio.low > 1.05));
         assert_eq!(partial.estimate(&orders), expected);
+    }
+
+    #[test]
+    fn what_ends_before_the_first_look_is_not_said_to_be_wide() {
+        for (stopped, rounds, expected) in [
+            (
+                None,
+                16,
+                ", and is to be to ± 1 %: the next look is after 24",
+            ),
+            (Some(Reason::Narrow), 16, ", as precise as asked for"),
+            (
+                Some(Reason::Most),
+                9,
+                ", but fewer than 10 say little of that: raise --max-iter",
+            ),
+            (
+                Some(Reason::Time),
+                3,
+                ", but fewer than 10 say little of that: raise --max-time",
+            ),
+            (
+                Some(Reason::Most),
+                10,
+                ", not to the ± 1 % that were asked for: raise --max-iter",
+            ),
+        ] {
+            assert_eq!(outcome(stopped, rounds, 24, "1 %"), expected);
+        }
     }
 
     #[test]
