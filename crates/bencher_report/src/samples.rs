@@ -3,7 +3,7 @@
 use bencher_runner::result::{Iteration, Metric};
 use bencher_statistics::{Order, Samples, suspects};
 
-use crate::comparison::{Measurements, Point, Summary};
+use crate::comparison::{Measurements, Point, Summary, TimeDependence};
 
 /// The iterations of one side that stand for a round: those to warm up and those that another one
 /// replaced are left out. What is left of a round is one iteration, failed or not.
@@ -56,6 +56,7 @@ pub(crate) fn measurements(metric: Metric, iterations: &[&Iteration]) -> Measure
     Measurements {
         points,
         summary: Some(summary),
+        time: TimeDependence::of(&samples.values()),
     }
 }
 

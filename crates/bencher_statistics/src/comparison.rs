@@ -4,10 +4,11 @@ use crate::bootstrap::Units;
 use crate::describe::Summary;
 use crate::discovery;
 use crate::interval::{self, Estimate, FEWEST, Logarithm};
+use crate::numeric::{self, ROUNDING};
 use crate::plan::Order;
 use crate::rank::RankTest;
 use crate::samples::Samples;
-use crate::settings::Settings;
+use crate::settings::{Clock, Settings};
 use crate::verdict::Verdict;
 
 /// How the sides were measured.
@@ -23,7 +24,8 @@ pub enum Design<'a> {
 /// What the interval follows from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// Each side measured exactly the same each time: the numbers are compared as they are.
+    /// Each side measured exactly the same each time, or each pair the same ratio: the numbers are
+    /// compared as they are.
     Exact,
     /// Pairs of neighbouring invocations are drawn.
     Paired,
@@ -66,6 +68,15 @@ pub enum ComparisonError {
         "the {0} has one value only, which says nothing about its spread; measure at least {FEWEST} times"
     )]
     OneValue(SideName),
+    /// Values that are the same each time, but not often enough to say that they always are.
+    #[error(
+        "the values are the same each time, but of {invocations} invocations that says little; measure at \
+         least {FEWEST} times"
+    )]
+    Few {
+        /// Invocations of the side that has fewer.
+        invocations: usize,
+    },
     /// Ratios need values above zero.
     #[error(
         "iteration {iteration} of invocation {invocation} of the {side} is {value}; ratios need values \
@@ -125,7 +136,8 @@ impl std::fmt::Display for SideName {
 /// # Errors
 ///
 /// When a side has one value only or one that is not above zero, when sides of an interleaved design
-/// are not paired, and when there is no spread to conclude from though the values differ.
+/// are not paired, when values are the same each time but (except under a virtual clock) of fewer than
+/// five invocations, and when there is no spread to conclude from though the values differ.
 pub fn compare(
     baseline: &Samples,
     candidate: &Samples,
@@ -138,8 +150,10 @@ pub fn compare(
     let sides = [baseline, candidate].map(|samples| Units::of(samples, settings.center));
     let [first, second] = &sides;
     let ranks = RankTest::of(first.means(), second.means()).ok_or(ComparisonError::NoSpread)?;
-    let found = if baseline.repeats_exactly() && candidate.repeats_exactly() {
-        Found::exact(second.center() / first.center(), settings)
+    let is_exact = (baseline.repeats_exactly() && candidate.repeats_exactly())
+        || (design != Design::Independent && baseline.is_multiple_of(candidate));
+    let found = if is_exact {
+        Found::exact(&sides, [baseline, candidate], settings)?
     } else {
         Found::drawn(&sides, design, [baseline, candidate], settings)?
     };
@@ -166,15 +180,39 @@ struct Found {
 }
 
 impl Found {
-    fn exact(ratio: f64, settings: &Settings) -> Self {
-        let verdict = Verdict::of_exact(ratio, settings.better);
-        Self {
-            ratio: Estimate::exact(ratio),
+    /// Under a virtual clock every difference is one. Elsewhere what is the same each time may be too
+    /// coarse to differ, so it takes several invocations and a difference of interest.
+    fn exact(
+        [first, second]: &[Units; 2],
+        samples: [&Samples; 2],
+        settings: &Settings,
+    ) -> Result<Self, ComparisonError> {
+        let value = second.center() / first.center();
+        let ratio = if (value - 1.0).abs() <= ROUNDING {
+            Estimate::exact(1.0)
+        } else {
+            Estimate::exact(value)
+        };
+        let counts = samples.map(|samples| samples.invocations().len());
+        let (verdict, chance) = match settings.clock {
+            Clock::Virtual => (Verdict::of_exact(ratio.value, settings.better), 0.0),
+            Clock::Wall => {
+                let invocations = counts[0].min(counts[1]);
+                if invocations < FEWEST {
+                    return Err(ComparisonError::Few { invocations });
+                }
+                let verdict = Verdict::of(&ratio, settings.interest, settings.better);
+                (verdict, chance_of_separation(counts))
+            }
+        };
+        let differs = ratio != Estimate::exact(1.0);
+        Ok(Self {
+            ratio,
             method: Method::Exact,
-            p_value: if verdict.is_change() { 0.0 } else { 1.0 },
+            p_value: if differs { chance } else { 1.0 },
             detectable: 0.0,
             verdict,
-        }
+        })
     }
 
     fn drawn(
@@ -212,6 +250,15 @@ impl Found {
             verdict: Verdict::of(&ratio, settings.interest, settings.better),
         })
     }
+}
+
+/// The probability that all values of one side lie above all of the other one when the sides are alike:
+/// two of all ways to deal them out.
+fn chance_of_separation([baseline, candidate]: [usize; 2]) -> f64 {
+    let ways = (1..=baseline).fold(1.0, |ways, place| {
+        ways * numeric::count(candidate + place) / numeric::count(place)
+    });
+    (2.0 / ways).min(1.0)
 }
 
 /// Pairs by their order, so that a drift from the first to the second of a pair, which pushes pairs of
@@ -269,17 +316,13 @@ fn check_pairs(
 
 /// Adjusts the comparisons of several metrics or benchmarks for their number
 /// ([`crate::discovery::adjust`]): a change that does not stand the adjustment becomes *no difference
-/// seen* or *too noisy to say*, as wide as its interval is.
+/// seen* when all of its interval is of no interest, else *too noisy to say*.
 pub fn correct(comparisons: &mut [Comparison], settings: &Settings) {
     let p_values: Vec<f64> = comparisons.iter().map(|one| one.p_value).collect();
     for (comparison, adjusted) in comparisons.iter_mut().zip(discovery::adjust(&p_values)) {
         comparison.adjusted_p_value = Some(adjusted);
         if comparison.verdict.is_change() && adjusted > settings.confidence.doubt() {
-            comparison.verdict = if comparison.ratio.half_width() <= settings.interest.share() {
-                Verdict::NoDifferenceSeen
-            } else {
-                Verdict::TooNoisy
-            };
+            comparison.verdict = Verdict::of_doubtful(&comparison.ratio, settings.interest);
         }
     }
 }

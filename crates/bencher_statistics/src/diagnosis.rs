@@ -110,6 +110,14 @@ impl TimeDependence {
         self.lag_one.abs() > self.bound
     }
 
+    /// Whether neighbours resemble each other more than in one of two hundred series by chance: then
+    /// intervals, which take the values for independent, are too narrow.
+    pub fn neighbours_resemble(&self) -> bool {
+        const ONE_OF_TWENTY: f64 = 1.959_963_984_540_054;
+        const ONE_OF_HUNDRED: f64 = 2.575_829_303_548_901;
+        self.lag_one * ONE_OF_TWENTY > self.bound * ONE_OF_HUNDRED
+    }
+
     /// Whether the values rise or fall more than by chance: one in a hundred series without a trend
     /// does.
     pub fn has_trend(&self) -> bool {
@@ -194,12 +202,29 @@ mod tests {
             TimeDependence::of(&values).expect("they differ")
         };
         assert!(of(Shape::Autocorrelated).is_autocorrelated());
+        assert!(of(Shape::Autocorrelated).neighbours_resemble());
         assert!(of_slots(Shape::Drifting).has_trend());
         let normal = of(Shape::Normal);
         assert!(
-            !normal.is_autocorrelated() && !normal.has_trend(),
+            !normal.is_autocorrelated() && !normal.neighbours_resemble() && !normal.has_trend(),
             "{normal:?}"
         );
+    }
+
+    #[test]
+    fn equal_neighbours_are_seldom_chance_and_opposite_ones_no_resemblance() {
+        let found = (0..2000_u64).filter(|&seed| {
+            let values = Shape::Normal.host(&mut Random::new(seed), 1, 30).concat();
+            TimeDependence::of(&values).is_some_and(|found| found.neighbours_resemble())
+        });
+        let found = found.count();
+        assert!(
+            found <= 20,
+            "0.5 % of 2,000, three standard errors above: {found}"
+        );
+        let opposite: Vec<f64> = (0..40).map(|place| f64::from(place % 2)).collect();
+        let found = TimeDependence::of(&opposite).expect("they differ");
+        assert!(found.is_autocorrelated() && !found.neighbours_resemble());
     }
 
     #[test]

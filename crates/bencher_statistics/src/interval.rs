@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{Drawing, Units, standard_error};
 use crate::distributions::{student_beyond, student_quantile};
-use crate::numeric;
+use crate::numeric::{self, ROUNDING};
 use crate::random::Random;
 use crate::samples::Samples;
 use crate::settings::{Confidence, Settings};
@@ -46,9 +46,6 @@ pub(crate) struct Logarithm {
     pub(crate) error: f64,
     pub(crate) degrees: f64,
 }
-
-/// Standard errors below this, relative to the value, are rounding: what differs by no more is equal.
-const ROUNDING: f64 = 1e-13;
 
 impl Logarithm {
     /// Whether there is a spread that an interval can follow from.

@@ -66,6 +66,6 @@ pub use plan::{Order, Plan, Side};
 pub use random::Random;
 pub use rank::RankTest;
 pub use samples::{Samples, SamplesError};
-pub use settings::{Better, Confidence, Interest, Settings, SettingsError};
+pub use settings::{Better, Clock, Confidence, Interest, Settings, SettingsError};
 pub use stop::{Decision, FIRST_LOOK, Reason, StopRule};
 pub use verdict::Verdict;

@@ -1,5 +1,8 @@
 //! Conversions and sums that the rest needs.
 
+/// What differs by no more than this, relative to itself, is equal: the rest is rounding.
+pub(crate) const ROUNDING: f64 = 1e-13;
+
 /// A count as a number to calculate with.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
 pub(crate) fn count(of: usize) -> f64 {

@@ -1,6 +1,6 @@
 //! Measurements as they were taken: iterations inside invocations.
 
-use crate::numeric;
+use crate::numeric::{self, ROUNDING};
 
 /// Measurements of one metric on one side, in one unit: for each invocation (a fresh machine or
 /// process) the values of its iterations, in the order in which they were taken.
@@ -121,6 +121,20 @@ impl Samples {
             [single] => single.len() > 1 && single.windows(2).all(|pair| pair[0] == pair[1]),
             several => several.windows(2).all(|pair| pair[0] == pair[1]),
         }
+    }
+
+    /// Whether each value of `other` is the same multiple of the one at its place here, to rounding.
+    pub(crate) fn is_multiple_of(&self, other: &Self) -> bool {
+        let have_places = self.invocations.len() == other.invocations.len()
+            && (self.invocations.iter().zip(&other.invocations))
+                .all(|(own, theirs)| own.len() == theirs.len());
+        let mut ratios = (self.invocations.iter().flatten())
+            .zip(other.invocations.iter().flatten())
+            .map(|(own, theirs)| own / theirs);
+        let Some(first) = ratios.next() else {
+            return false;
+        };
+        have_places && ratios.all(|ratio| (ratio / first - 1.0).abs() <= ROUNDING)
     }
 
     /// The first value that is not above zero, with the numbers of its invocation and iteration

@@ -85,6 +85,16 @@ pub enum Better {
     Higher,
 }
 
+/// What values that are the same each time say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Clock {
+    /// Hardware's: what is the same each time may be too coarse to differ, such as memory in pages.
+    #[default]
+    Wall,
+    /// One that follows from the instructions: there is nothing that chance could have done.
+    Virtual,
+}
+
 /// What an answer is asked with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
@@ -98,6 +108,8 @@ pub struct Settings {
     pub interest: Interest,
     /// Which values are better.
     pub better: Better,
+    /// What values that are the same each time say.
+    pub clock: Clock,
     /// How often is drawn. The interval's width scatters by `1 / √(2 · rounds)`: 2 % at 1,000.
     pub rounds: u32,
     /// What the draws follow from: the same seed and samples give the same answer on any host.
@@ -112,6 +124,7 @@ impl Default for Settings {
             confidence: Confidence::USUAL,
             interest: Interest::USUAL,
             better: Better::default(),
+            clock: Clock::default(),
             rounds: 1000,
             seed: 1,
         }

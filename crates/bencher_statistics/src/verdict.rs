@@ -28,7 +28,6 @@ const MARGIN: f64 = 0.1;
 impl Verdict {
     /// The verdict that the interval of a ratio (candidate to baseline) gives.
     pub fn of(ratio: &Estimate, interest: Interest, better: Better) -> Self {
-        let interest = interest.share();
         let margin = MARGIN * (ratio.high - ratio.low) / 2.0;
         let larger = if ratio.low > 1.0 + margin {
             Some(true)
@@ -37,12 +36,20 @@ impl Verdict {
         } else {
             None
         };
-        let of_interest = ratio.high > 1.0 + interest || ratio.low < 1.0 / (1.0 + interest);
         match larger {
-            Some(larger) if of_interest => Self::of_change(larger, better),
-            Some(_) => Self::NoDifferenceSeen,
-            None if ratio.half_width() <= interest => Self::NoDifferenceSeen,
+            Some(_) if is_of_no_interest(ratio, interest) => Self::NoDifferenceSeen,
+            Some(larger) => Self::of_change(larger, better),
+            None if ratio.half_width() <= interest.share() => Self::NoDifferenceSeen,
             None => Self::TooNoisy,
+        }
+    }
+
+    /// The verdict on a change that may well be chance, because it is one of many.
+    pub fn of_doubtful(ratio: &Estimate, interest: Interest) -> Self {
+        if is_of_no_interest(ratio, interest) {
+            Self::NoDifferenceSeen
+        } else {
+            Self::TooNoisy
         }
     }
 
@@ -69,6 +76,12 @@ impl Verdict {
     pub fn is_change(self) -> bool {
         matches!(self, Self::Faster | Self::Slower)
     }
+}
+
+/// Whether all of the interval is too little to matter.
+fn is_of_no_interest(ratio: &Estimate, interest: Interest) -> bool {
+    let most = 1.0 + interest.share();
+    ratio.high <= most && ratio.low >= 1.0 / most
 }
 
 impl fmt::Display for Verdict {
@@ -116,6 +129,19 @@ mod tests {
             (0.95, 0.997, Verdict::Faster),
         ] {
             let found = Verdict::of(&of(low, high), Interest::USUAL, Better::Lower);
+            assert_eq!(found, expected, "{low} {high}");
+        }
+    }
+
+    #[test]
+    fn a_doubtful_change_is_none_only_where_none_of_it_would_matter() {
+        for (low, high, expected) in [
+            (1.002, 1.008, Verdict::NoDifferenceSeen),
+            // Narrow, and all of it would matter.
+            (1.011, 1.013, Verdict::TooNoisy),
+            (0.985, 0.999, Verdict::TooNoisy),
+        ] {
+            let found = Verdict::of_doubtful(&of(low, high), Interest::USUAL);
             assert_eq!(found, expected, "{low} {high}");
         }
     }

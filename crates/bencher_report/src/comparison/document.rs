@@ -5,7 +5,7 @@ use bencher_statistics as statistics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Difference;
+use super::{Difference, TimeDependence};
 
 /// The version of this document's layout. Fields are added without a new version; a field that
 /// changes its meaning or goes raises it.
@@ -121,6 +121,9 @@ pub struct MetricComparison {
     pub baseline: Measurements,
     /// What was measured of the candidate.
     pub candidate: Measurements,
+    /// How the ratios of the pairs depend on the time at which they were measured; absent where the sides
+    /// did not take turns, of fewer than four pairs and of equal ratios.
+    pub pairs: Option<TimeDependence>,
     /// The answer; absent when there is none.
     pub answer: Option<Answer>,
     /// Why there is no answer.
@@ -144,6 +147,9 @@ pub struct Measurements {
     pub points: Vec<Point>,
     /// What they are like; absent when there are none.
     pub summary: Option<Summary>,
+    /// How they depend on the time at which they were measured; absent of fewer than four, and of equal
+    /// ones.
+    pub time: Option<TimeDependence>,
 }
 
 /// A value.

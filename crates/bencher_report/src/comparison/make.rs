@@ -1,96 +1,20 @@
 //! From two results to the comparison document.
 
 use bencher_runner::machine::ClockKind;
-use bencher_runner::result::{
-    Iteration, Iterations, Metric, Precision, ResultDocument, RunnerIdentity,
-};
-use bencher_statistics::{self as statistics, ComparisonError, Interest, Order};
-use thiserror::Error;
+use bencher_runner::result::{Iteration, Metric, RunnerIdentity};
+use bencher_statistics::{self as statistics, Interest};
 
+use super::gate::gate;
+use super::metric::{Asked, corrected};
+use super::warnings::warnings;
 use super::{
-    Answer, Arrangement, Better, Comparison, Design, Difference, Gate, Measurements,
-    MetricComparison, Settings, Side, VERSION, Verdict, differences,
+    Arrangement, CompareError, Comparison, Design, Input, Options, Settings, Side, VERSION,
+    differences,
 };
 use crate::samples;
 
-/// One side to compare.
-#[derive(Debug, Clone)]
-pub struct Input {
-    /// What people call it.
-    pub label: String,
-    /// The file that the result came from; `None` when it was run for this comparison.
-    pub file: Option<String>,
-    /// The result.
-    pub result: ResultDocument<Iterations>,
-}
-
-/// What is asked of a comparison.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The metrics; empty for those that matter most of what was measured.
-    pub metrics: Vec<Metric>,
-    /// The orders of the pairs, when the sides took turns, and the seed that these follow from.
-    pub interleaved: Option<(Vec<Order>, u64)>,
-    /// The smallest change of interest; `None` for what suits the clock.
-    pub interest: Option<Interest>,
-    /// How much slower the candidate may be.
-    pub threshold: Option<Threshold>,
-    /// Whether results of different machines or clocks are compared in spite of that.
-    pub force: bool,
-    /// How narrow the ratio's interval was to be, and is.
-    pub precision: Option<Precision>,
-}
-
-/// How much slower a candidate may be, as a share above 0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Threshold(pub f64);
-
-/// Differences as a list for a message.
-fn in_words(differences: &[Difference]) -> String {
-    let words: Vec<_> = differences
-        .iter()
-        .map(|one| format!("{} ({} and {})", one.what, one.baseline, one.candidate))
-        .collect();
-    words.join(", ")
-}
-
-/// Why results are not compared.
-#[derive(Debug, Error)]
-pub enum CompareError {
-    /// A result of a run in which nothing ran.
-    #[error("{label} has no iteration to compare: {reason}")]
-    Nothing {
-        /// The side.
-        label: String,
-        /// Why.
-        reason: String,
-    },
-    /// They are of different machines or clocks.
-    #[error(
-        "{baseline} and {candidate} are not of the same machine or clock: {}; --force compares them all \
-         the same, and marks the comparison",
-        in_words(differences)
-    )]
-    Different {
-        /// The baseline's label.
-        baseline: String,
-        /// The candidate's label.
-        candidate: String,
-        /// What differs.
-        differences: Vec<Difference>,
-    },
-    /// There is no answer for a metric that decides.
-    #[error("--fail-if-slower can not be decided by {metric}: {problem}")]
-    Undecided {
-        /// The metric.
-        metric: String,
-        /// Why there is no answer.
-        problem: String,
-    },
-}
-
 /// The metrics that are compared where none are named.
-const USUAL: [Metric; 3] = [Metric::Wall, Metric::Cpu, Metric::Rss];
+pub(super) const USUAL: [Metric; 3] = [Metric::Wall, Metric::Cpu, Metric::Rss];
 
 /// Compares `candidate` with `baseline`.
 ///
@@ -108,11 +32,21 @@ pub fn compare(
         None => (None, None),
     };
     let inputs = [baseline, candidate];
+    for input in inputs {
+        has_something(input)?;
+    }
     let iterations = inputs.map(|input| input.result.iterations.0.as_slice());
     let (used, orders) = match orders {
         Some(orders) => {
-            let (used, orders) = samples::pairs(iterations[0], iterations[1], orders);
-            (used, Some(orders))
+            let (used, kept) = samples::pairs(iterations[0], iterations[1], orders);
+            if kept.is_empty() {
+                return Err(CompareError::NoPair {
+                    baseline: baseline.label.clone(),
+                    candidate: candidate.label.clone(),
+                    pairs: orders.len(),
+                });
+            }
+            (used, Some(kept))
         }
         None => (iterations.map(counting), None),
     };
@@ -131,12 +65,17 @@ pub fn compare(
         });
     }
     let settings = settings(&sides, options);
-    let mut metrics: Vec<_> = wanted(&options.metrics, &used)
+    let metrics: Vec<_> = wanted(&options.metrics, &used)
         .into_iter()
         .map(|metric| Asked::new(metric, &used, orders.as_deref(), &settings))
         .collect();
-    correct(&mut metrics, &settings);
-    let metrics: Vec<_> = metrics.into_iter().map(|asked| asked.told).collect();
+    if metrics.is_empty() {
+        return Err(CompareError::NoMetric {
+            baseline: first.label.clone(),
+            candidate: second.label.clone(),
+        });
+    }
+    let metrics = corrected(metrics, &settings);
     let gate = options
         .threshold
         .map(|threshold| gate(threshold, &options.metrics, &metrics))
@@ -149,7 +88,11 @@ pub fn compare(
         orders: orders.iter().flatten().map(|&order| order.into()).collect(),
         seed,
     };
-    let warnings = warnings(&sides, &design, matters);
+    let failed = iterations.map(|side| {
+        let rounds = samples::rounds(side).into_iter();
+        number(rounds.filter(|iteration| !iteration.counts()).count())
+    });
+    let warnings = warnings(&sides, failed, &design, matters, &metrics);
     let [baseline, candidate] = sides;
     Ok(Comparison {
         version: VERSION,
@@ -181,32 +124,38 @@ fn counting(iterations: &[Iteration]) -> Vec<&Iteration> {
     rounds.filter(|iteration| iteration.counts()).collect()
 }
 
+/// Whether a side has an iteration that ended well, whatever the other one has.
+fn has_something(input: &Input) -> Result<(), CompareError> {
+    let result = &input.result;
+    let rounds = samples::rounds(&result.iterations.0);
+    if rounds.iter().any(|iteration| iteration.counts()) {
+        return Ok(());
+    }
+    let reason = match (rounds.last(), &result.outcome.error) {
+        (_, Some(error)) => error.clone(),
+        (Some(last), None) => format!(
+            "its command failed in each of {} iterations, the last time with code {}",
+            rounds.len(),
+            last.exit_code
+        ),
+        (None, None) => "there was none".to_owned(),
+    };
+    Err(CompareError::Nothing {
+        label: input.label.clone(),
+        reason,
+    })
+}
+
 fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
     let result = &input.result;
     let all = &result.iterations.0;
     let rounds = samples::rounds(all);
-    let nothing = |reason: String| CompareError::Nothing {
-        label: input.label.clone(),
-        reason,
-    };
     let Some(setup) = &result.setup else {
-        let reason = result.outcome.error.clone();
-        return Err(nothing(reason.unwrap_or_else(|| {
-            "the document does not say what ran".to_owned()
-        })));
+        return Err(CompareError::Nothing {
+            label: input.label.clone(),
+            reason: "the document does not say what ran".to_owned(),
+        });
     };
-    if used.is_empty() {
-        let reason = match (rounds.last(), &result.outcome.error) {
-            (_, Some(error)) => error.clone(),
-            (Some(last), None) => format!(
-                "its command failed in each of {} iterations, the last time with code {}",
-                rounds.len(),
-                last.exit_code
-            ),
-            (None, None) => "there was none".to_owned(),
-        };
-        return Err(nothing(reason));
-    }
     Ok(Side {
         label: input.label.clone(),
         file: input.file.clone(),
@@ -241,6 +190,11 @@ fn settings(sides: &[Side; 2], options: &Options) -> statistics::Settings {
         .and_then(|threshold| Interest::new(threshold.0).ok());
     statistics::Settings {
         interest: finer.unwrap_or(interest),
+        clock: if is_virtual {
+            statistics::Clock::Virtual
+        } else {
+            statistics::Clock::Wall
+        },
         ..statistics::Settings::default()
     }
 }
@@ -261,210 +215,6 @@ fn wanted(named: &[Metric], used: &[Vec<&Iteration>; 2]) -> Vec<Metric> {
         all.any(|iteration| metric.of(iteration).is_some())
     };
     USUAL.into_iter().filter(|&metric| has(metric)).collect()
-}
-
-/// A metric, and the answer as the statistics have it until it is corrected.
-struct Asked {
-    told: MetricComparison,
-    found: Option<statistics::Comparison>,
-}
-
-impl Asked {
-    fn new(
-        metric: Metric,
-        used: &[Vec<&Iteration>; 2],
-        orders: Option<&[Order]>,
-        settings: &statistics::Settings,
-    ) -> Self {
-        // A pair of which one side did not measure it is none.
-        let (used, orders) = match orders {
-            None => (used.clone(), None),
-            Some(orders) => {
-                let whole: Vec<_> = used[0]
-                    .iter()
-                    .zip(&used[1])
-                    .zip(orders)
-                    .filter(|((one, other), _)| {
-                        metric.of(one).is_some() && metric.of(other).is_some()
-                    })
-                    .collect();
-                if whole.is_empty() {
-                    (used.clone(), Some(Vec::new()))
-                } else {
-                    let sides = [
-                        whole.iter().map(|((one, _), _)| **one).collect(),
-                        whole.iter().map(|((_, other), _)| **other).collect(),
-                    ];
-                    let orders = whole.iter().map(|&(_, &order)| order).collect();
-                    (sides, Some(orders))
-                }
-            }
-        };
-        let [baseline, candidate] = used.map(|side| samples::measurements(metric, &side));
-        let (found, problem) =
-            match find(metric, &baseline, &candidate, orders.as_deref(), settings) {
-                Ok(found) => (Some(found), None),
-                Err(problem) => (None, Some(problem)),
-            };
-        Self {
-            told: MetricComparison {
-                name: metric.name().to_owned(),
-                unit: metric.unit(),
-                better: Better::Lower,
-                baseline,
-                candidate,
-                answer: None,
-                problem,
-            },
-            found,
-        }
-    }
-}
-
-fn find(
-    metric: Metric,
-    baseline: &Measurements,
-    candidate: &Measurements,
-    orders: Option<&[Order]>,
-    settings: &statistics::Settings,
-) -> Result<statistics::Comparison, String> {
-    let sides = [baseline, candidate].map(|side| samples::samples(&side.points));
-    let (baseline, candidate) = match sides {
-        [Some(baseline), Some(candidate)] => (baseline, candidate),
-        [None, Some(_)] => return Err(format!("A did not measure {metric}{}", hint(metric))),
-        [Some(_), None] => return Err(format!("B did not measure {metric}{}", hint(metric))),
-        [None, None] => return Err(format!("neither side measured {metric}{}", hint(metric))),
-    };
-    let is_zero =
-        |samples: &statistics::Samples| samples.values().iter().all(|&value| value <= 0.0);
-    if is_zero(&baseline) && is_zero(&candidate) {
-        return Err("it is 0 on both sides".to_owned());
-    }
-    let design = match orders {
-        Some(orders) => statistics::Design::Interleaved(orders),
-        None => statistics::Design::Independent,
-    };
-    statistics::compare(&baseline, &candidate, design, settings).map_err(|error| match error {
-        ComparisonError::OneValue(side) => format!(
-            "the {side} has one iteration only, which says nothing about its spread: --iter 10 \
-             measures more"
-        ),
-        ComparisonError::NotPositive {
-            side, invocation, ..
-        } => format!(
-            "pair or iteration {invocation} of the {side} measured 0: there is no ratio to that"
-        ),
-        other => other.to_string(),
-    })
-}
-
-/// What makes a metric measured.
-fn hint(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Instructions => ": --perf-counters or --clock virtual counts them",
-        Metric::Cycles
-        | Metric::Branches
-        | Metric::BranchMisses
-        | Metric::CacheReferences
-        | Metric::CacheMisses
-        | Metric::TaskClock => ": --perf-counters asks for it",
-        _ => "",
-    }
-}
-
-/// Corrects the answers for their number.
-fn correct(metrics: &mut [Asked], settings: &statistics::Settings) {
-    let mut found: Vec<_> = metrics
-        .iter()
-        .filter_map(|asked| asked.found.clone())
-        .collect();
-    statistics::correct(&mut found, settings);
-    let asked = metrics.iter_mut().filter(|asked| asked.found.is_some());
-    for (asked, found) in asked.zip(&found) {
-        asked.told.answer = Some(Answer::from(found));
-    }
-}
-
-/// Decides by the metrics that were named, else by the first one.
-fn gate(
-    threshold: Threshold,
-    named: &[Metric],
-    metrics: &[MetricComparison],
-) -> Result<Gate, CompareError> {
-    let deciding = if named.is_empty() { 1 } else { metrics.len() };
-    let mut gate = Gate {
-        fail_if_slower: threshold.0,
-        metrics: Vec::new(),
-        failed: Vec::new(),
-        blind: Vec::new(),
-    };
-    for metric in metrics.iter().take(deciding) {
-        let Some(answer) = &metric.answer else {
-            return Err(CompareError::Undecided {
-                metric: metric.name.clone(),
-                problem: metric.problem.clone().unwrap_or_default(),
-            });
-        };
-        gate.metrics.push(metric.name.clone());
-        let worse = match metric.better {
-            Better::Lower => answer.ratio.value,
-            Better::Higher => 1.0 / answer.ratio.value,
-        };
-        if answer.verdict == Verdict::Slower && worse > 1.0 + threshold.0 {
-            gate.failed.push(metric.name.clone());
-        } else if !matches!(answer.verdict, Verdict::Faster) && answer.detectable > threshold.0 {
-            gate.blind.push(metric.name.clone());
-        }
-    }
-    Ok(gate)
-}
-
-fn warnings(sides: &[Side; 2], design: &Design, forced: bool) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if forced {
-        warnings.push(
-            "the sides are of different machines or clocks: their ratio is that of the machines as well"
-                .to_owned(),
-        );
-    }
-    if design.arrangement == Arrangement::Independent {
-        warnings.push(
-            "the sides were not measured in turns: what the host did meanwhile is in the ratio as well"
-                .to_owned(),
-        );
-    }
-    let [of_baseline, of_candidate] = sides.each_ref().map(of_side);
-    for text in &of_baseline {
-        let whose = if of_candidate.contains(text) {
-            "A and B"
-        } else {
-            "A"
-        };
-        warnings.push(format!("{whose}: {text}"));
-    }
-    for text in of_candidate {
-        if !of_baseline.contains(&text) {
-            warnings.push(format!("B: {text}"));
-        }
-    }
-    warnings
-}
-
-fn of_side(side: &Side) -> Vec<String> {
-    let mut warnings = side.trust.reasons.clone();
-    if side.trust.suspect_iterations > 0 {
-        warnings.push(format!(
-            "suspect iterations: {} (the host was not quiet)",
-            side.trust.suspect_iterations
-        ));
-    }
-    if side.left_out > 0 {
-        warnings.push(format!(
-            "iterations left out: {} (they, or those that they are compared with, failed)",
-            side.left_out
-        ));
-    }
-    warnings
 }
 
 #[cfg(test)]

@@ -58,7 +58,9 @@ impl Row {
                 .word(metric.unit)
                 .clone_into(&mut row.verdict);
             if answer.verdict == Verdict::TooNoisy {
-                row.because = if answer.detectable < 1.0 {
+                row.because = if answer.method == Method::Exact {
+                    "so few iterations may do that by chance".to_owned()
+                } else if answer.detectable < 1.0 {
                     format!(
                         "changes below {} would be missed",
                         percent(answer.detectable)
@@ -120,13 +122,16 @@ pub(crate) fn method(comparison: &Comparison) -> String {
         (Arrangement::Interleaved, None) => "measured in turns".to_owned(),
         (Arrangement::Independent, _) => "measured apart".to_owned(),
     };
+    let answered = comparison.metrics.iter();
+    let answered = answered.filter(|metric| metric.answer.is_some()).count();
     format!(
         "{how}; means with the standard deviation of one iteration; change of B to A with its {} \
-         interval; p corrected for {}",
+         interval{}",
         chosen(comparison.settings.confidence),
-        match comparison.metrics.len() {
-            1 => "1 metric".to_owned(),
-            count => format!("{count} metrics"),
+        match answered {
+            0 => String::new(),
+            1 => "; p of 1 metric".to_owned(),
+            count => format!("; p corrected for {count} metrics"),
         }
     )
 }
@@ -185,6 +190,33 @@ fn is_invisible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_metrics_with_an_answer_are_corrected_for() {
+        let mut comparison = crate::text::tests::everything();
+        assert!(method(&comparison).ends_with("; p corrected for 3 metrics"));
+        let before = comparison.metrics.clone();
+        comparison
+            .metrics
+            .retain(|metric| metric.name != "wall" && metric.name != "rss");
+        assert!(method(&comparison).ends_with("; p of 1 metric"));
+        comparison.metrics = before;
+        comparison.metrics.retain(|metric| metric.answer.is_none());
+        assert!(method(&comparison).ends_with(" interval"));
+    }
+
+    #[test]
+    fn what_is_the_same_each_time_and_may_be_chance_says_so() {
+        let mut comparison = crate::text::tests::everything();
+        let metric = &mut comparison.metrics[1];
+        let answer = metric.answer.as_mut().expect("there is one");
+        assert_eq!(answer.method, Method::Exact);
+        answer.verdict = Verdict::TooNoisy;
+        assert_eq!(
+            Row::of(metric).because,
+            "so few iterations may do that by chance"
+        );
+    }
 
     #[test]
     fn commands_are_shown_as_a_shell_takes_them() {

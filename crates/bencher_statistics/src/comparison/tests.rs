@@ -1,7 +1,7 @@
 use super::*;
 use crate::bootstrap::{Center, Levels};
 use crate::random::Random;
-use crate::settings::{Better, Interest};
+use crate::settings::{Better, Clock, Interest};
 use crate::simulation::Shape;
 use proptest::prelude::*;
 
@@ -64,18 +64,71 @@ fn what_means_nothing_is_refused_in_clear_words() {
 }
 
 #[test]
-fn under_a_virtual_clock_a_thousandth_is_seen_in_five_runs() {
-    let baseline = of(&[4.370_729; 5]);
-    let slower = independent(&baseline, &of(&[4.370_729 * 1.001; 5])).expect("exact");
+fn under_a_virtual_clock_a_thousandth_is_seen_in_two_runs() {
+    let settings = Settings {
+        clock: Clock::Virtual,
+        ..Settings::default()
+    };
+    let compare = |candidate: f64| {
+        let (baseline, candidate) = (of(&[4.370_729; 2]), of(&[candidate; 2]));
+        compare(&baseline, &candidate, Design::Independent, &settings).expect("exact")
+    };
+    let slower = compare(4.370_729 * 1.001);
     assert_eq!(
         (slower.method, slower.verdict),
         (Method::Exact, Verdict::Slower)
     );
     assert!((slower.ratio.low - 1.001).abs() < 1e-12);
     assert!((slower.ratio.high - 1.001).abs() < 1e-12);
-    let equal = independent(&baseline, &baseline).expect("exact");
+    let equal = compare(4.370_729);
     assert_eq!(equal.verdict, Verdict::NoDifferenceSeen);
     assert!((equal.p_value - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn elsewhere_what_is_the_same_each_time_takes_five_runs_and_a_difference_of_interest() {
+    // Memory in pages: one more of 1,000 is the same each time as well.
+    let pages = |count: f64, runs: usize| of(&vec![4096.0 * count; runs]);
+    for (candidate, verdict) in [
+        (1001.0, Verdict::NoDifferenceSeen),
+        (1009.0, Verdict::NoDifferenceSeen),
+        (1011.0, Verdict::Slower),
+        (995.0, Verdict::NoDifferenceSeen),
+        (980.0, Verdict::Faster),
+    ] {
+        let found = independent(&pages(1000.0, 5), &pages(candidate, 5)).expect("exact");
+        assert_eq!((found.method, found.verdict), (Method::Exact, verdict));
+        // Two of 252 orders are as extreme.
+        assert!((found.p_value - 2.0 / 252.0).abs() < 1e-12, "{found:?}");
+    }
+    for candidate in [1000.0, 1200.0] {
+        let error = independent(&pages(1000.0, 9), &pages(candidate, 4)).expect_err("they are few");
+        assert_eq!(
+            error.to_string(),
+            "the values are the same each time, but of 4 invocations that says little; measure at least \
+             5 times"
+        );
+    }
+}
+
+#[test]
+fn pairs_that_are_all_equal_are_no_difference() {
+    let orders: Vec<Order> = crate::Plan::new(3).take(6).collect();
+    let values = [3.0, 1.0, 4.0, 1.5, 9.0, 2.6];
+    let times = |ratio: f64| of(&values.map(|value| value * ratio));
+    let design = Design::Interleaved(&orders);
+    let settings = Settings::default();
+    let found = compare(&times(1.0), &times(1.0), design, &settings).expect("all are equal");
+    assert_eq!(
+        (found.method, found.verdict),
+        (Method::Exact, Verdict::NoDifferenceSeen)
+    );
+    assert!((found.p_value - 1.0).abs() < 1e-12);
+    let found = compare(&times(1.0), &times(1.1), design, &settings).expect("all differ alike");
+    assert_eq!(found.verdict, Verdict::Slower);
+    // Without pairs the same values say nothing.
+    let found = independent(&times(1.0), &times(1.1)).expect("they scatter");
+    assert_eq!(found.verdict, Verdict::TooNoisy);
 }
 
 #[test]
@@ -198,6 +251,30 @@ fn a_change_in_one_metric_of_twenty_may_be_chance() {
     correct(&mut alone, &settings);
     assert_eq!(alone[0].verdict, Verdict::Slower);
     assert_eq!(alone[0].adjusted_p_value, Some(0.03));
+}
+
+#[test]
+fn a_change_that_may_be_chance_is_not_said_to_be_none() {
+    let settings = Settings::default();
+    let mut one = in_turns(Shape::Normal, 1, 10, 1.0, &settings);
+    one.p_value = 0.03;
+    one.verdict = Verdict::Slower;
+    one.ratio = Estimate {
+        value: 1.02,
+        low: 1.012,
+        high: 1.028,
+    };
+    let mut equal = one.clone();
+    equal.p_value = 0.9;
+    equal.verdict = Verdict::TooNoisy;
+    let mut all = vec![one];
+    all.extend(std::iter::repeat_n(equal, 9));
+    correct(&mut all, &settings);
+    assert_eq!(
+        all[0].verdict,
+        Verdict::TooNoisy,
+        "narrow, but all of it matters"
+    );
 }
 
 /// How often, of `trials`, the interval covers the true ratio.

@@ -2,6 +2,7 @@ use bencher_runner::result::EndedBy;
 use bencher_statistics::Plan;
 
 use super::*;
+use crate::comparison::{Method, Threshold, Verdict};
 use crate::samples::tests::{document, input, options};
 
 const WALL: [u64; 8] = [1000, 1010, 990, 1005, 995, 1002, 1008, 998];
@@ -138,18 +139,140 @@ fn a_metric_of_one_side_only_is_named_with_the_side() {
 }
 
 #[test]
-fn exactly_the_same_each_time_is_known_exactly() {
-    for (candidate, verdict) in [
-        (1000, Verdict::NoDifferenceSeen),
-        (1001, Verdict::Slower),
-        (999, Verdict::Faster),
+fn exactly_the_same_each_time_is_known_exactly_and_matters_under_a_virtual_clock() {
+    let compared = |clock, candidate, count: usize| {
+        let times = |time| input("side", &vec![time; count]);
+        let mut sides = [times(1000), times(candidate)];
+        for side in &mut sides {
+            let setup = side.result.setup.as_mut().expect("it ran");
+            setup.machine.description.clock = clock;
+        }
+        compare(&sides[0], &sides[1], &options(count)).expect("it is one")
+    };
+    for (clock, candidate, verdict) in [
+        (ClockKind::Virtual, 1000, Verdict::NoDifferenceSeen),
+        (ClockKind::Virtual, 1001, Verdict::Slower),
+        (ClockKind::Virtual, 999, Verdict::Faster),
+        (ClockKind::Wall, 1000, Verdict::NoDifferenceSeen),
+        (ClockKind::Wall, 1001, Verdict::NoDifferenceSeen),
+        (ClockKind::Wall, 1011, Verdict::Slower),
     ] {
-        let sides = [input("old", &[1000; 5]), input("new", &[candidate; 5])];
-        let found = compare(&sides[0], &sides[1], &options(5)).expect("it is one");
+        let found = compared(clock, candidate, 5);
         let answer = found.metrics[0].answer.expect("there is one");
-        assert_eq!(answer.verdict, verdict);
-        assert_eq!(answer.method, super::super::Method::Exact);
+        assert_eq!(answer.verdict, verdict, "{clock:?} {candidate}");
+        assert_eq!(answer.method, Method::Exact);
     }
+    assert!(
+        compared(ClockKind::Virtual, 1000, 2).metrics[0]
+            .answer
+            .is_some()
+    );
+    let few = compared(ClockKind::Wall, 1000, 2);
+    assert_eq!(
+        few.metrics[0].problem.as_deref(),
+        Some(
+            "it was the same in each of 2 iterations, which says little of so few: --iter 10 measures \
+             more"
+        )
+    );
+}
+
+#[test]
+fn who_has_too_few_values_is_named() {
+    let with = |label: &str, measured: &[usize]| {
+        let mut input = input(label, &WALL);
+        for &place in measured {
+            input.result.iterations.0[place].instructions = Some(1000 + place as u64);
+        }
+        input
+    };
+    let all: Vec<usize> = (0..8).collect();
+    for (baseline, candidate, in_turns, apart) in [
+        (
+            &all[..],
+            &[3][..],
+            "B measured instructions in 1 of 8 iterations, which says nothing",
+            "B measured instructions in 1 of 8 iterations, which says nothing",
+        ),
+        (
+            &[3],
+            &all,
+            "A measured instructions in 1 of 8 iterations, which says nothing",
+            "A measured instructions in 1 of 8 iterations, which says nothing",
+        ),
+        (
+            &[3],
+            &[4],
+            "A measured instructions in 1 of 8 iterations, and B measured instructions in 1 of 8",
+            "A measured instructions in 1 of 8 iterations, and B measured instructions in 1 of 8",
+        ),
+        (
+            &all,
+            &[],
+            "B did not measure instructions",
+            "B did not measure instructions",
+        ),
+        (
+            &all[..4],
+            &all[4..],
+            "no pair measured instructions on both sides",
+            "",
+        ),
+        (
+            &all[..5],
+            &all[4..],
+            "one pair only measured instructions on both sides",
+            "",
+        ),
+    ] {
+        for (interleaved, expected) in [(options(8).interleaved, in_turns), (None, apart)] {
+            let asked = Options {
+                metrics: vec![Metric::Instructions],
+                interleaved,
+                ..options(0)
+            };
+            let sides = [with("old", baseline), with("new", candidate)];
+            let found = compare(&sides[0], &sides[1], &asked).expect("it is one");
+            let problem = found.metrics[0].problem.clone().unwrap_or_default();
+            assert!(problem.starts_with(expected), "{problem}: {expected}");
+            assert_eq!(problem.is_empty(), expected.is_empty(), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn a_threshold_is_not_passed_by_what_was_not_measured() {
+    let bare = |label: &str| {
+        let mut input = input(label, &WALL);
+        for iteration in &mut input.result.iterations.0 {
+            iteration.resources = None;
+        }
+        input
+    };
+    let error = compare(&bare("old"), &bare("new"), &options(8)).expect_err("there is nothing");
+    assert_eq!(
+        error.to_string(),
+        "neither old nor new measured wall, cpu, rss: name another metric with --metric"
+    );
+    // What was measured is not what decides.
+    let with_memory = |label: &str| {
+        let mut input = bare(label);
+        for (place, iteration) in (0..).zip(&mut input.result.iterations.0) {
+            iteration.instructions = Some(1000 + place);
+        }
+        input
+    };
+    let asked = Options {
+        metrics: vec![Metric::Instructions],
+        ..options(8)
+    };
+    let found = compare(&with_memory("old"), &with_memory("new"), &asked).expect("it is one");
+    let error = gate(Threshold(0.03), &[], &found.metrics);
+    assert_eq!(
+        error.expect_err("the wall time decides").to_string(),
+        "--fail-if-slower can not be decided by wall: neither side measured it; name another one with \
+         --metric"
+    );
 }
 
 #[test]
@@ -183,8 +306,16 @@ fn failed_iterations_are_left_out_with_their_partners() {
         assert_eq!((side.iterations, side.left_out), (6, 2));
     }
     assert_eq!(found.design.orders.len(), 6);
-    let warning = "A and B: iterations left out: 2";
-    assert!(found.warnings.iter().any(|text| text.starts_with(warning)));
+    for warning in [
+        "A: iterations left out: 2 (those that they are compared with failed or are missing)",
+        "B: iterations left out: 2 (they failed)",
+    ] {
+        assert!(
+            found.warnings.iter().any(|text| text == warning),
+            "{:?}",
+            found.warnings
+        );
+    }
     for iteration in &mut other.result.iterations.0 {
         iteration.exit_code = 7;
     }
