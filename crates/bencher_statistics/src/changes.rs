@@ -53,9 +53,14 @@ pub struct ChangePoint {
 }
 
 impl ChangePoint {
-    /// The change in relation to what was before: 0.01 is 1 % more. Infinite when that was 0.
-    pub fn relative(&self) -> f64 {
-        (self.after - self.before) / self.before.abs()
+    /// The change in relation to what was before: 0.01 is 1 % more. `None` when that was 0.
+    pub fn relative(&self) -> Option<f64> {
+        (self.before != 0.0).then(|| (self.after - self.before) / self.before.abs())
+    }
+
+    /// How many times as large it became. `None` when it was 0.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.before != 0.0).then(|| self.after / self.before)
     }
 }
 
@@ -97,7 +102,9 @@ pub fn changes(
         settings.p_value - point.p_value
     });
     merge(series, &mut points, |point| {
-        point.relative().abs() - settings.least
+        // From nothing to something is more than any share.
+        let relative = point.relative().map_or(f64::INFINITY, f64::abs);
+        relative - settings.least
     });
     Ok(tested(series, &points))
 }
@@ -236,7 +243,7 @@ mod tests {
         .expect("finite");
         assert_eq!(points.len(), 1);
         assert_eq!(points[0].index, 5);
-        assert!((points[0].relative() - 0.001).abs() < 1e-9);
+        assert!((points[0].relative().expect("it was not 0") - 0.001).abs() < 1e-9);
         assert!(points[0].p_value < 1e-12);
     }
 
@@ -284,7 +291,7 @@ mod tests {
             }
             for point in &found {
                 prop_assert!(point.index > 0 && point.index < series.len());
-                prop_assert!(point.relative().abs() >= settings.least);
+                prop_assert!(point.relative().is_none_or(|relative| relative.abs() >= settings.least));
             }
         }
     }

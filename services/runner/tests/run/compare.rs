@@ -363,11 +363,11 @@ fn a_series_tells_where_it_changed() {
     );
     let document = history(&files, &["--json"]).exits(0).json();
     assert_eq!(invalid_by(PUBLISHED_HISTORY, &document), [""; 0]);
-    assert_eq!(document["changes"][0]["label"], "commit-6");
+    assert_eq!(document["series"][0]["changes"][0]["label"], "commit-6");
     let least = history(&files, &["--json", "--least", "50%"])
         .exits(0)
         .json();
-    assert_eq!(least["changes"], json!([]));
+    assert_eq!(least["series"][0]["changes"], json!([]));
     let few = history(&files[..3], &[]).exits(125);
     assert!(
         few.stderr.contains("a series takes 4 results"),
