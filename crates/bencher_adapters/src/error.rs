@@ -82,6 +82,16 @@ pub enum AdapterError {
         /// What is there instead.
         text: String,
     },
+    /// A value or a unit that may be read in several ways.
+    #[error("{text:?} of {benchmark:?} may be {meanings}")]
+    Ambiguous {
+        /// The benchmark.
+        benchmark: String,
+        /// What is there.
+        text: String,
+        /// What it may be, and what to write instead.
+        meanings: &'static str,
+    },
     /// Not a unit of the format.
     #[error("{measure:?} of {benchmark:?} is in {unit:?}, which is no unit of {adapter}")]
     Unit {

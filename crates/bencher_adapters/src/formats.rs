@@ -12,6 +12,7 @@ pub(crate) mod jmh;
 pub(crate) mod libtest;
 pub(crate) mod lines;
 pub(crate) mod pytest_benchmark;
+mod seconds;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

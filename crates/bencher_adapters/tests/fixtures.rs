@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bencher_adapters::{Adapter, AdapterError, Report, parse_any};
+use bencher_adapters::{Adapter, AdapterError, LATENCY, Report, parse_any};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -133,6 +133,43 @@ fn what_means_nothing_is_refused_in_clear_words() {
             "\"latency\" of \"BenchmarkX-2\" is \"inf\", which is no finite number; run it again",
         ),
         (
+            Adapter::Go,
+            "pkg: example.com/a\n--- FAIL: BenchmarkX\nBenchmarkY-2 10 5 ns/op\n",
+            "the benchmark \"example.com/a.BenchmarkX\" failed: \"FAIL\"; its numbers would mean nothing",
+        ),
+        (
+            Adapter::Lines,
+            "sort 1,5 ms\n",
+            "\"1,5\" of \"sort\" may be a number with decimals or with thousands; write decimals behind a \
+             point, and thousands without a separator",
+        ),
+        (
+            Adapter::Lines,
+            "sort 12,700 µs\n",
+            "\"12,700\" of \"sort\" may be a number with decimals or with thousands; write decimals behind \
+             a point, and thousands without a separator",
+        ),
+        (
+            Adapter::Lines,
+            "walk 3 m\n",
+            "\"m\" of \"walk\" may be minutes, metres or thousandths; write min, or another word",
+        ),
+        (
+            Adapter::Lines,
+            "resident 3 KB\n",
+            "\"KB\" of \"resident\" may be 1000 or 1024 bytes; write kB or KiB",
+        ),
+        (
+            Adapter::Libtest,
+            "test a ... bench:       1,5 ns/iter (+/- 3)\n",
+            "\"latency\" of \"a\" is \"1,5\", which is no finite number; run it again",
+        ),
+        (
+            Adapter::GoogleBenchmark,
+            "{\"benchmarks\": [{\"name\": \"a\", \"real_time\": 1.0, \"time_unit\": \"m\"}]}",
+            "\"latency\" of \"a\" is in \"m\", which is no unit of google-benchmark",
+        ),
+        (
             Adapter::Bencher,
             "{\"a\": {\"latency\": {\"value\": NaN}}}",
             "the output is no bencher document: expected value at line 1 column 29; NaN and \
@@ -168,6 +205,89 @@ fn what_means_nothing_is_refused_in_clear_words() {
     ] {
         let error = adapter.parse(output.as_bytes(), None).expect_err(expected);
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// The names of the benchmarks of an output.
+fn names(adapter: Adapter, output: &str) -> Vec<String> {
+    let report = adapter.parse(output.as_bytes(), None).expect("it is one");
+    report.benchmarks().keys().cloned().collect()
+}
+
+fn text(name: &str) -> String {
+    String::from_utf8(fixture(name)).expect("it is text")
+}
+
+#[test]
+fn packages_with_benchmarks_of_one_name_stay_apart() {
+    let one = text("go-1.19.8.stdout");
+    let both = one.clone() + &one.replace("example.com/sorting", "example.com/other");
+    assert_eq!(
+        names(Adapter::Go, &both).len(),
+        2 * names(Adapter::Go, &one).len()
+    );
+    let report = Adapter::Go.parse(both.as_bytes(), None).expect("it is one");
+    let time = report
+        .metric("example.com/other.BenchmarkFib15-2", LATENCY)
+        .expect("it was measured");
+    assert_eq!(time.values, [8800.0, 5128.0, 7113.0]);
+}
+
+#[test]
+fn programs_with_benchmarks_of_one_name_stay_apart() {
+    let one = text("divan-0.1.21.stdout");
+    let both = one.clone() + &one.replacen("dv ", "other ", 1);
+    assert_eq!(
+        names(Adapter::Divan, &both).len(),
+        2 * names(Adapter::Divan, &one).len()
+    );
+    assert!(names(Adapter::Divan, &both).contains(&"other::sort::std::100".to_owned()));
+}
+
+#[test]
+fn minutes_are_minutes_where_the_harness_prints_them_so() {
+    let long = "dv    fastest  │ slowest  │ median  │ mean  │ samples │ iters\n\
+                ╰─ f  1.5 m    │ 1 h      │ 2m      │ 2 m   │ 5       │ 5\n";
+    let report = Adapter::Divan
+        .parse(long.as_bytes(), None)
+        .expect("it is one");
+    let time = report.metric("dv::f", LATENCY).expect("it was measured");
+    assert_eq!(time.values, [120e9]);
+    assert_eq!(
+        time.bounds.map(|bounds| (bounds.low, bounds.high)),
+        Some((90e9, 3600e9))
+    );
+}
+
+#[test]
+fn modes_of_one_method_stay_apart() {
+    let entry = |mode: &str, score: f64| {
+        format!(
+            "{{\"benchmark\": \"a.B.c\", \"mode\": \"{mode}\", \"params\": {{\"size\": \"10\"}}, \
+             \"primaryMetric\": {{\"score\": {score}, \"scoreUnit\": \"us/op\", \"rawData\": [[{score}]]}}, \
+             \"secondaryMetrics\": {{\"gc\": {{\"score\": 1, \"scoreUnit\": \"B/op\"}}}}}}"
+        )
+    };
+    let document = format!(
+        "[{}, {}, {}]",
+        entry("avgt", 1.0),
+        entry("ss", 7.0),
+        entry("sample", 2.0)
+    );
+    let report = Adapter::Jmh
+        .parse(document.as_bytes(), None)
+        .expect("it is one");
+    for (mode, expected) in [("avgt", 1e3), ("ss", 7e3), ("sample", 2e3)] {
+        let name = format!("a.B.c:mode={mode},size=10");
+        let values = |measure| {
+            report
+                .metric(&name, measure)
+                .expect("it is there")
+                .values
+                .clone()
+        };
+        assert_eq!(values(LATENCY), [expected]);
+        assert_eq!(values("gc"), [1.0]);
     }
 }
 

@@ -7,13 +7,14 @@
 //! │  ╰─ 15       1.832 µs      │ 2.053 µs      │ 1.833 µs      │ 1.848 µs      │ 20      │ 20
 //! ```
 //!
-//! A result is the median between the fastest and the slowest. Lines below it, of throughputs and
+//! A result is the median between the fastest and the slowest, under the name of the program and the path
+//! in its tree, `dv::fib::5`: programs may have benchmarks of one name. Lines below it, of throughputs and
 //! allocations, have no name and are not read.
 
 use crate::adapter::Adapter;
 use crate::error::AdapterError;
 use crate::report::{Bounds, LATENCY, Report, short};
-use crate::units::{NANOSECONDS, nanoseconds, number};
+use crate::units::{DAY, MINUTE, NANOSECONDS, nanoseconds, number};
 
 /// Columns of one level of the tree.
 const INDENT: usize = 3;
@@ -39,6 +40,9 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
         let mut columns = rest.split('│').map(str::trim);
         let first = columns.next().unwrap_or_default();
         let (name, fastest) = first.rsplit_once("  ").unwrap_or((first, ""));
+        if names.is_empty() {
+            continue;
+        }
         names.truncate(level + 1);
         names.push(name.trim());
         let mut times = [
@@ -50,7 +54,7 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
             continue;
         }
         times = times.map(str::trim);
-        let name = names[1..].join("::");
+        let name = names.join("::");
         let mut found = [0.0; 3];
         for (found, time) in found.iter_mut().zip(times) {
             *found = nanoseconds_of(&name, time)?;
@@ -83,13 +87,19 @@ fn branch(line: &str) -> Option<(usize, &str)> {
 }
 
 fn nanoseconds_of(benchmark: &str, time: &str) -> Result<f64, AdapterError> {
-    let (value, unit) = time.split_once(' ').unwrap_or((time, ""));
-    let value = number(value).ok_or_else(|| AdapterError::Number {
+    let at = time.find(|character: char| character.is_alphabetic());
+    let (value, unit) = time.split_at(at.unwrap_or(time.len()));
+    let value = number(value.trim_end()).ok_or_else(|| AdapterError::Number {
         benchmark: short(benchmark),
         measure: LATENCY.to_owned(),
         text: short(time),
     })?;
-    let factor = nanoseconds(unit).ok_or_else(|| AdapterError::Unit {
+    let factor = match unit {
+        "m" => Some(MINUTE),
+        "d" => Some(DAY),
+        unit => nanoseconds(unit),
+    };
+    let factor = factor.ok_or_else(|| AdapterError::Unit {
         adapter: Adapter::Divan,
         benchmark: short(benchmark),
         measure: LATENCY.to_owned(),

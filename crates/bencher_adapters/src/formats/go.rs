@@ -4,7 +4,8 @@
 //! BenchmarkSort/n=100-2   10000   6065 ns/op   131.90 MB/s   920 B/op   2 allocs/op
 //! ```
 //!
-//! Names are kept whole: the number of processors behind the last hyphen is not there on a host with one,
+//! Names begin with the package, which `go test` prints before its benchmarks: `example.com/sorting.BenchmarkSort`.
+//! Benchmarks of several packages may have one name. Names are kept whole: the number of processors behind the last hyphen is not there on a host with one,
 //! so nobody can tell it from a part of the name. Repeated lines (`-count`) are samples.
 
 use crate::error::AdapterError;
@@ -17,19 +18,40 @@ pub(crate) fn is(text: &str) -> bool {
 
 pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
     let mut report = Report::default();
-    for (name, pairs) in text.lines().filter_map(result) {
-        let mut words = pairs.split_ascii_whitespace();
-        while let (Some(value), Some(unit)) = (words.next(), words.next()) {
-            let (measure, unit) = measure(unit);
-            let value = number(value).ok_or_else(|| AdapterError::Number {
-                benchmark: short(name),
-                measure: short(measure),
-                text: short(value),
-            })?;
-            report.add(name, measure, unit, value)?;
+    let mut package = None;
+    for line in text.lines() {
+        if let Some(path) = line.strip_prefix("pkg:") {
+            package = Some(path.trim());
+        } else if line.starts_with("ok  \t") || line.starts_with("FAIL\t") {
+            package = None;
+        } else if let Some(name) = line.strip_prefix("--- FAIL: Benchmark") {
+            return Err(AdapterError::Failed {
+                benchmark: short(&qualified(package, &format!("Benchmark{name}"))),
+                reason: "FAIL".to_owned(),
+            });
+        } else if let Some((name, pairs)) = result(line) {
+            add(&mut report, &qualified(package, name), pairs)?;
         }
     }
     Ok(report)
+}
+
+fn qualified(package: Option<&str>, name: &str) -> String {
+    package.map_or_else(|| name.to_owned(), |package| format!("{package}.{name}"))
+}
+
+fn add(report: &mut Report, name: &str, pairs: &str) -> Result<(), AdapterError> {
+    let mut words = pairs.split_ascii_whitespace();
+    while let (Some(value), Some(unit)) = (words.next(), words.next()) {
+        let (measure, unit) = measure(unit);
+        let value = number(value).ok_or_else(|| AdapterError::Number {
+            benchmark: short(name),
+            measure: short(measure),
+            text: short(value),
+        })?;
+        report.add(name, measure, unit, value)?;
+    }
+    Ok(())
 }
 
 fn measure(unit: &str) -> (&str, &str) {

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use super::json;
+use super::seconds::Seconds;
 use crate::adapter::Adapter;
 use crate::error::AdapterError;
-use crate::report::{Bounds, LATENCY, Report};
-use crate::units::NANOSECONDS;
+use crate::report::Report;
+use crate::units::{NANOSECONDS, SECOND};
 
 #[derive(Debug, Deserialize)]
 struct Document {
@@ -29,24 +30,17 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
     let mut report = Report::default();
     for result in &document.results {
         let name = &result.command;
-        match &result.times {
-            Some(times) if !times.is_empty() => {
-                for time in times {
-                    report.add(name, LATENCY, NANOSECONDS, time * 1e9)?;
-                }
-            }
-            _ => {
-                let bounds = Some(Bounds {
-                    low: result.min * 1e9,
-                    high: result.max * 1e9,
-                });
-                report.add_bounded(name, LATENCY, NANOSECONDS, result.median * 1e9, bounds)?;
-            }
-        }
+        let times = Seconds {
+            each: result.times.as_deref(),
+            median: result.median,
+            least: result.min,
+            greatest: result.max,
+        };
+        times.add_to(&mut report, name)?;
         // Means over all runs.
         for (measure, time) in [("user-time", result.user), ("system-time", result.system)] {
             if let Some(time) = time {
-                report.add(name, measure, NANOSECONDS, time * 1e9)?;
+                report.add(name, measure, NANOSECONDS, time * SECOND)?;
             }
         }
     }

@@ -1,7 +1,8 @@
 //! JMH's JSON (`-rf json`), <https://github.com/openjdk/jmh>.
 //!
-//! `rawData` has the iterations of each fork; parameters are a part of the name. Scores are times per
-//! operation or operations per time.
+//! `rawData` has the iterations of each fork. The mode and the parameters are a part of the name, since one
+//! method is measured in several of them: `org.sample.Sorting.sort:mode=avgt,size=1000`. Scores are times
+//! per operation or operations per time.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +12,13 @@ use super::json;
 use crate::adapter::Adapter;
 use crate::error::AdapterError;
 use crate::report::{LATENCY, Report, THROUGHPUT, short};
-use crate::units::{NANOSECONDS, nanoseconds};
+use crate::units::{DAY, HOUR, NANOSECONDS, nanoseconds};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Entry {
     benchmark: String,
+    mode: Option<String>,
     #[serde(default)]
     params: BTreeMap<String, String>,
     primary_metric: Metric,
@@ -55,17 +57,16 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
 }
 
 impl Entry {
-    /// `package.Class.method:first=1,second=2`
+    /// `package.Class.method:mode=avgt,first=1,second=2`
     fn name(&self) -> String {
-        let parameters: Vec<String> = self
-            .params
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        if parameters.is_empty() {
+        let mode = self.mode.iter().map(|mode| format!("mode={mode}"));
+        let parameters = self.params.iter();
+        let parameters = parameters.map(|(key, value)| format!("{key}={value}"));
+        let how: Vec<String> = mode.chain(parameters).collect();
+        if how.is_empty() {
             self.benchmark.clone()
         } else {
-            format!("{}:{}", self.benchmark, parameters.join(","))
+            format!("{}:{}", self.benchmark, how.join(","))
         }
     }
 }
@@ -97,6 +98,11 @@ impl Metric {
 
 /// `us/op` is a time, `ops/us` a throughput; other units are of profilers.
 fn kind(unit: &str) -> (&'static str, &str, f64) {
+    let nanoseconds = |unit: &str| match unit {
+        "hr" => Some(HOUR),
+        "day" => Some(DAY),
+        unit => nanoseconds(unit),
+    };
     if let Some(factor) = unit.strip_suffix("/op").and_then(nanoseconds) {
         (LATENCY, NANOSECONDS, factor)
     } else if let Some(time) = unit.strip_prefix("ops/").and_then(nanoseconds) {

@@ -8,8 +8,8 @@
 //! on either side is drawn in.
 
 use crate::error::AdapterError;
-use crate::report::{Bounds, LATENCY, Report, THROUGHPUT};
-use crate::units::{NANOSECONDS, number};
+use crate::report::{Bounds, LATENCY, Report, THROUGHPUT, short};
+use crate::units::{NANOSECONDS, number_with_thousands};
 
 pub(crate) fn is(text: &str) -> bool {
     text.lines().any(|line| result(line).is_some())
@@ -24,9 +24,14 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
         let Some((spread, rest)) = rest.split_once(')') else {
             continue;
         };
-        let (Some(value), Some(spread)) = (number(value.trim()), number(spread)) else {
-            continue;
+        let number = |text: &str| {
+            number_with_thousands(text.trim()).ok_or_else(|| AdapterError::Number {
+                benchmark: short(name),
+                measure: LATENCY.to_owned(),
+                text: short(text.trim()),
+            })
         };
+        let (value, spread) = (number(value)?, number(spread)?);
         let bounds = Some(Bounds {
             low: (value - spread / 2.0).max(0.0),
             high: value + spread / 2.0,
@@ -36,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
             .trim()
             .strip_prefix("= ")
             .and_then(|rest| rest.strip_suffix(" MB/s"));
-        if let Some(throughput) = throughput.and_then(number) {
+        if let Some(throughput) = throughput.and_then(number_with_thousands) {
             report.add(name, THROUGHPUT, "MB/s", throughput)?;
         }
     }

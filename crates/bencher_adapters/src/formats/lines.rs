@@ -7,11 +7,12 @@
 //! ```
 //!
 //! The last word is the unit, the one before it the value, and the rest the name. The same name again is
-//! another sample.
+//! another sample. A value with a comma, which is a decimal one to some and one of thousands to others, is
+//! refused, and so is a unit that means several things.
 
 use crate::error::AdapterError;
 use crate::report::{Report, short};
-use crate::units::{canonical, number};
+use crate::units::{ambiguity, canonical, number};
 
 pub(crate) fn is(text: &str) -> bool {
     let mut lines = lines(text).peekable();
@@ -25,6 +26,18 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
             line,
             text: short(text),
         })?;
+        let ambiguous = |text: &str, meanings| AdapterError::Ambiguous {
+            benchmark: short(name),
+            text: short(text),
+            meanings,
+        };
+        let value = match value {
+            Value::Number(value) => value,
+            Value::WithComma(text) => return Err(ambiguous(text, COMMA)),
+        };
+        if let Some(meanings) = ambiguity(unit) {
+            return Err(ambiguous(unit, meanings));
+        }
         let (measure, unit, value) = canonical(value, unit);
         report.add(name, measure, unit, value)?;
     }
@@ -36,9 +49,27 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn split(line: &str) -> Option<(&str, f64, &str)> {
+/// What a comma in a number may be.
+const COMMA: &str = "a number with decimals or with thousands; write decimals behind a point, and \
+                     thousands without a separator";
+
+enum Value<'a> {
+    Number(f64),
+    WithComma(&'a str),
+}
+
+fn split(line: &str) -> Option<(&str, Value<'_>, &str)> {
     let (rest, unit) = line.rsplit_once(char::is_whitespace)?;
     let (name, value) = rest.trim_end().rsplit_once(char::is_whitespace)?;
-    let is_unit = number(unit).is_none();
-    is_unit.then_some((name.trim_end(), number(value)?, unit))
+    let is_unit = number(unit).is_none() && !is_with_comma(unit);
+    let value = if is_with_comma(value) {
+        Value::WithComma(value)
+    } else {
+        Value::Number(number(value)?)
+    };
+    is_unit.then_some((name.trim_end(), value, unit))
+}
+
+fn is_with_comma(text: &str) -> bool {
+    text.contains(',') && number(&text.replace(',', "")).is_some()
 }

@@ -5,10 +5,10 @@
 use serde::Deserialize;
 
 use super::json;
+use super::seconds::Seconds;
 use crate::adapter::Adapter;
 use crate::error::AdapterError;
-use crate::report::{Bounds, LATENCY, Report};
-use crate::units::NANOSECONDS;
+use crate::report::Report;
 
 #[derive(Debug, Deserialize)]
 struct Document {
@@ -34,20 +34,13 @@ pub(crate) fn parse(text: &str) -> Result<Report, AdapterError> {
     let document: Document = json(Adapter::PytestBenchmark, text)?;
     let mut report = Report::default();
     for Benchmark { fullname, stats } in &document.benchmarks {
-        match &stats.data {
-            Some(data) if !data.is_empty() => {
-                for time in data {
-                    report.add(fullname, LATENCY, NANOSECONDS, time * 1e9)?;
-                }
-            }
-            _ => {
-                let bounds = Some(Bounds {
-                    low: stats.min * 1e9,
-                    high: stats.max * 1e9,
-                });
-                report.add_bounded(fullname, LATENCY, NANOSECONDS, stats.median * 1e9, bounds)?;
-            }
-        }
+        let times = Seconds {
+            each: stats.data.as_deref(),
+            median: stats.median,
+            least: stats.min,
+            greatest: stats.max,
+        };
+        times.add_to(&mut report, fullname)?;
     }
     Ok(report)
 }
