@@ -41,10 +41,10 @@ impl Scale {
         }
     }
 
-    /// A round `value` with its unit, without needless digits.
-    pub(crate) fn round(&self, value: f64) -> String {
-        let scaled = (value / self.divisor * 1e6).round() / 1e6;
-        format!("{scaled} {}", self.name).trim_end().to_owned()
+    /// A label of an axis whose labels are `step` apart, with its unit.
+    pub(crate) fn label(&self, value: f64, step: f64) -> String {
+        let number = label(value / self.divisor, step / self.divisor);
+        format!("{number} {}", self.name).trim_end().to_owned()
     }
 
     /// How many of the metric's unit it is.
@@ -83,30 +83,66 @@ pub(crate) fn decimals(reach: f64) -> usize {
     match 100.0 * reach.abs() {
         wide if wide >= 10.0 => 0,
         wide if wide >= 0.3 => 1,
-        wide if wide >= 0.03 => 2,
-        wide if wide >= 0.003 => 3,
-        _ => 4,
+        nothing if nothing == 0.0 => 4,
+        // One more for each tenth, as many as a number has.
+        wide => (1..MOST_DECIMALS)
+            .find(|&decimals| wide * power_of_ten(decimals) >= 3.0)
+            .unwrap_or(MOST_DECIMALS),
     }
+}
+
+/// A label of an axis whose labels are `step` apart: as many decimals as tell them apart, without needless
+/// zeros.
+pub(crate) fn label(value: f64, step: f64) -> String {
+    let decimals = (0..MOST_DECIMALS)
+        .find(|&decimals| {
+            let scaled = step.abs() * power_of_ten(decimals);
+            scaled >= 1.0 && (scaled - scaled.round()).abs() < 1e-3
+        })
+        .unwrap_or(MOST_DECIMALS);
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    // There is no negative nothing.
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// A number has no more.
+const MOST_DECIMALS: usize = 15;
+
+fn power_of_ten(decimals: usize) -> f64 {
+    10_f64.powi(i32::try_from(decimals).unwrap_or(i32::MAX))
 }
 
 /// A share that somebody chose, as a percentage with the digits that it has.
 pub(crate) fn chosen(share: f64) -> String {
-    format!("{} %", (share * 1e6).round() / 1e4)
+    // A share such as 0.003 times 100 has a little too much at its end.
+    let rounded: f64 = format!("{:.9e}", 100.0 * share)
+        .parse()
+        .unwrap_or(100.0 * share);
+    format!("{rounded} %")
 }
 
 /// A share as a percentage with two significant digits.
 pub(crate) fn percent(share: f64) -> String {
-    if share == 0.0 {
+    let percent = 100.0 * share;
+    if percent == 0.0 {
         return "0 %".to_owned();
     }
-    let decimals = match 100.0 * share.abs() {
+    let decimals = match percent.abs() {
         large if large >= 10.0 => 0,
-        large if large >= 1.0 => 1,
-        large if large >= 0.1 => 2,
-        large if large >= 0.01 => 3,
-        _ => 4,
+        small => (1..MOST_DECIMALS)
+            .find(|&decimals| small * power_of_ten(decimals) >= 10.0)
+            .unwrap_or(MOST_DECIMALS),
     };
-    format!("{:.decimals$} %", 100.0 * share)
+    format!("{percent:.decimals$} %")
 }
 
 /// A p-value.
@@ -162,6 +198,27 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_an_axis_differ_however_close_they_are() {
+        for (step, expected) in [
+            (50.0, ["0", "50", "100"]),
+            (0.5, ["0", "0.5", "1"]),
+            (2e-7, ["0", "0.0000002", "0.0000004"]),
+            (2.5e-9, ["0", "0.0000000025", "0.000000005"]),
+        ] {
+            let labels = [0.0, 1.0, 2.0].map(|place| label(place * step, step));
+            assert_eq!(labels, expected);
+        }
+        assert_eq!(label(-0.1 + 0.1, 0.1), "0");
+        assert_eq!(label(-1e-17, 0.1), "0");
+        // Times of a virtual clock: a second, to the nanosecond.
+        let scale = Scale::of(Unit::Nanoseconds, 1e9);
+        assert_eq!(scale.label(1e9 + 2.0, 1.0), "1.000000002 s");
+        assert_eq!(scale.label(1e9, 1.0), "1 s");
+        let sizes = Scale::of(Unit::Bytes, 3.0 * 1024.0);
+        assert_eq!(sizes.label(1536.0, 512.0), "1.5 KiB");
+    }
+
+    #[test]
     fn percentages_have_two_digits() {
         for (share, expected) in [
             (0.0, "0 %"),
@@ -169,10 +226,23 @@ mod tests {
             (0.0123, "1.2 %"),
             (0.001, "0.10 %"),
             (0.000_012_3, "0.0012 %"),
+            (0.000_000_012_3, "0.0000012 %"),
         ] {
             assert_eq!(percent(share), expected);
         }
         assert_eq!([chosen(0.95), chosen(0.005)], ["95 %", "0.5 %"]);
+        assert_eq!([chosen(0.003), chosen(1e-9)], ["0.3 %", "0.0000001 %"]);
+        for (reach, decimals_) in [
+            (0.2, 0),
+            (0.004, 1),
+            (0.0003, 2),
+            (0.000_03, 3),
+            (0.000_003, 4),
+            (3e-9, 7),
+            (0.0, 4),
+        ] {
+            assert_eq!(decimals(reach), decimals_, "{reach}");
+        }
         for (p_value, expected) in [(0.5, "0.50"), (0.0012, "0.0012"), (1e-9, "< 0.0001")] {
             assert_eq!(probability(p_value), expected);
         }

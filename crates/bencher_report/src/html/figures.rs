@@ -2,9 +2,9 @@
 
 use super::class;
 use super::frame::{figure, line, word};
-use super::scale::Axis;
-use crate::comparison::{Measurements, MetricComparison, Point, Summary};
-use crate::quantity::Scale;
+use super::scale::{Axis, Ticks};
+use crate::comparison::{Measurements, MetricComparison, Point, Summary, TimeDependence};
+use crate::quantity::{Scale, probability};
 use crate::text::{Row, escape};
 
 const WIDTH: f64 = 760.0;
@@ -29,9 +29,59 @@ pub(super) fn article(metric: &MetricComparison) -> String {
         let scale = Scale::of(metric.unit, greatest);
         text += &distribution(metric, (least, greatest), scale);
         text += &timeline(metric, (least, greatest), scale);
+        text += &dependence(metric);
     }
     text += "</article>\n";
     text
+}
+
+/// How the values depend on time, where they do.
+fn dependence(metric: &MetricComparison) -> String {
+    let courses = [
+        ("A", metric.baseline.time),
+        ("B", metric.candidate.time),
+        ("the ratio of the pairs", metric.pairs),
+    ];
+    let found: Vec<String> = courses
+        .into_iter()
+        .filter_map(|(what, time)| in_words(what, &time?))
+        .collect();
+    if found.is_empty() {
+        return String::new();
+    }
+    let took_turns = metric.pairs.is_some();
+    let matters = metric
+        .pairs
+        .is_none_or(|pairs| pairs.has_trend() || pairs.neighbours_resemble());
+    let (class, rest) = match (took_turns, matters) {
+        (true, false) => (
+            "note",
+            ". The sides took turns and share it: it is not in their ratio.",
+        ),
+        _ => ("unsure", ". The interval does not hold that."),
+    };
+    format!(
+        "<p class=\"{class}\">Depends on time: {}{rest}</p>\n",
+        escape(&found.join("; "))
+    )
+}
+
+fn in_words(what: &str, time: &TimeDependence) -> Option<String> {
+    if time.has_trend() {
+        Some(format!(
+            "{what} {} (rank correlation {:+.2}, p {})",
+            time.direction(),
+            time.trend,
+            probability(time.trend_p_value)
+        ))
+    } else {
+        time.neighbours_resemble().then(|| {
+            format!(
+                "neighbours of {what} resemble each other (correlation {:.2})",
+                time.neighbours
+            )
+        })
+    }
 }
 
 /// The values of both sides above the same axis, with boxes.
@@ -203,8 +253,9 @@ fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Sca
 
 /// The ticks of an axis with their labels, in the unit of `scale`.
 fn ticks(axis: &Axis, scale: Scale, draw: impl Fn(f64, &str) -> String) -> String {
-    axis.ticks(6.0, scale.divisor())
+    let Ticks { values, step } = axis.ticks(6.0, scale.divisor());
+    values
         .into_iter()
-        .map(|tick| draw(axis.place(tick), &scale.round(tick)))
+        .map(|tick| draw(axis.place(tick), &scale.label(tick, step)))
         .collect()
 }

@@ -4,7 +4,7 @@ use super::class;
 use super::frame::{figure, line, word};
 use super::scale::Axis;
 use crate::comparison::{Answer, Comparison, MetricComparison};
-use crate::quantity::chosen;
+use crate::quantity::{chosen, label};
 use crate::text::{Row, escape};
 
 const WIDTH: f64 = 760.0;
@@ -40,11 +40,16 @@ pub(super) fn section(comparison: &Comparison) -> String {
         bottom - 4.0
     );
     content += &line("axis", (AXIS.0, bottom), (AXIS.1, bottom));
-    for tick in axis.ticks(6.0, 1.0) {
+    let ticks = axis.ticks(6.0, 1.0);
+    for tick in ticks.values {
         let x = axis.place(tick);
         let class = if tick == 0.0 { "zero" } else { "grid" };
         content += &line(class, (x, 4.0), (x, bottom + 4.0));
-        content += &word("middle", (x, bottom + 18.0), &format!("{} %", short(tick)));
+        content += &word(
+            "middle",
+            (x, bottom + 18.0),
+            &format!("{} %", signed(tick, ticks.step)),
+        );
     }
     let mut middle = 10.0 + ROW / 2.0;
     for (metric, answer) in &answered {
@@ -76,13 +81,13 @@ fn percent(ratio: f64) -> f64 {
     100.0 * (ratio - 1.0)
 }
 
-/// A tick without needless digits.
-fn short(tick: f64) -> String {
-    let rounded = (tick * 1e4).round() / 1e4;
-    if rounded == 0.0 {
-        "0".to_owned()
+/// A label with its sign.
+fn signed(tick: f64, step: f64) -> String {
+    let label = label(tick, step);
+    if tick > 0.0 && label != "0" {
+        format!("+{label}")
     } else {
-        format!("{rounded:+}")
+        label
     }
 }
 

@@ -206,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn dependence_on_time_is_told_below_the_course() {
+        let rising: Vec<u64> = (0..9).map(|place| 1000 + 10 * place).collect();
+        let noisy = [1003, 1010, 1021, 1029, 1044, 1050, 1057, 1074, 1078];
+        let sides = [input("old", &rising), input("new", &noisy)];
+        let page =
+            |options| html(&crate::compare(&sides[0], &sides[1], options).expect("it is one"));
+        let apart = crate::comparison::Options {
+            interleaved: None,
+            ..options(0)
+        };
+        let rises = "Depends on time: A rises (rank correlation +1.00, p &lt; 0.0001); B rises";
+        let (apart, in_turns) = (page(&apart), page(&options(9)));
+        assert!(apart.contains(rises) && apart.contains("The interval does not hold that."));
+        assert!(in_turns.contains(rises) && in_turns.contains("took turns and share it"));
+        assert!(!html(&everything()).contains("Depends on time"));
+    }
+
+    #[test]
     fn numbers_without_a_meaning_are_in_no_picture() {
         let exact = [input("old", &[5; 3]), input("new", &[5; 3])];
         let found = crate::compare(&exact[0], &exact[1], &options(3)).expect("it is one");

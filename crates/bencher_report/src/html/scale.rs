@@ -9,14 +9,24 @@ pub(super) struct Axis {
     end: f64,
 }
 
+/// Where an axis has labels.
+#[derive(Debug, Clone)]
+pub(super) struct Ticks {
+    pub(super) values: Vec<f64>,
+    /// How far they are apart.
+    pub(super) step: f64,
+}
+
 impl Axis {
     /// `least` to `greatest`, with a little room on either side, on the pixels `start` to `end`.
     pub(super) fn new((least, greatest): (f64, f64), (start, end): (f64, f64)) -> Self {
         let room = if greatest > least {
             (greatest - least) * 0.06
+        } else if greatest == 0.0 {
+            1.0
         } else {
             // All the same: it stands in the middle.
-            (greatest.abs() * 0.01).max(1e-9)
+            greatest.abs() * 0.01
         };
         Self {
             least: least - room,
@@ -33,7 +43,7 @@ impl Axis {
     }
 
     /// About `count` values in the range that are round as multiples of `unit`.
-    pub(super) fn ticks(&self, count: f64, unit: f64) -> Vec<f64> {
+    pub(super) fn ticks(&self, count: f64, unit: f64) -> Ticks {
         let (least, greatest) = (self.least / unit, self.greatest / unit);
         let span = greatest - least;
         let raw = span / count;
@@ -44,13 +54,16 @@ impl Axis {
             .find(|step| span / step <= count)
             .unwrap_or(10.0 * magnitude);
         let first = (least / step).ceil();
-        let mut ticks = Vec::new();
+        let mut values = Vec::new();
         let mut index = first;
-        while index * step <= greatest && ticks.len() < 50 {
-            ticks.push(index * step * unit);
+        while index * step <= greatest && values.len() < 50 {
+            values.push(index * step * unit);
             index += 1.0;
         }
-        ticks
+        Ticks {
+            values,
+            step: step * unit,
+        }
     }
 }
 
@@ -63,11 +76,16 @@ mod tests {
     fn ticks_are_round() {
         let axis = Axis::new((9.9, 11.1), (0.0, 100.0));
         let ticks = axis.ticks(5.0, 1.0);
-        let shown: Vec<_> = ticks.iter().map(|tick| format!("{tick:.1}")).collect();
+        let shown: Vec<_> = ticks
+            .values
+            .iter()
+            .map(|tick| format!("{tick:.1}"))
+            .collect();
         assert_eq!(shown, ["10.0", "10.5", "11.0"]);
         let sizes = Axis::new((1000.0, 3000.0), (0.0, 100.0));
         let kibibytes: Vec<_> = sizes
             .ticks(5.0, 1024.0)
+            .values
             .iter()
             .map(|tick| tick / 1024.0)
             .collect();
@@ -85,7 +103,7 @@ mod tests {
             let places = [least, value, greatest].map(|value| axis.place(value));
             prop_assert!(places.iter().all(|place| (10.0..=90.0).contains(place)));
             prop_assert!(places[0] <= places[1] + 1e-6 && places[1] <= places[2] + 1e-6);
-            prop_assert!(axis.ticks(5.0, 1.0).len() <= 12);
+            prop_assert!(axis.ticks(5.0, 1.0).values.len() <= 12);
         }
     }
 }
