@@ -54,7 +54,7 @@ pub(crate) enum Benchmark {
     Idle,
     /// A server with a thousand simulated runners; not by default
     Server,
-    /// What answers keep of what they promise, on made-up noise; not by default
+    /// What answers keep of what they promise, on made-up noise and on real runs; not by default
     Statistics,
 }
 
@@ -84,7 +84,7 @@ impl Benchmark {
     ) -> anyhow::Result<String> {
         match (self, arena) {
             (Self::Server, _) => server::run(workspace),
-            (Self::Statistics, _) => Ok(answers::run(rounds)),
+            (Self::Statistics, _) => answers::run(workspace, rounds),
             (_, None) => bail!("no machine was prepared"),
             (Self::Cold, Some(arena)) => cold::run(arena),
             (Self::Pull, Some(arena)) => pull::run(arena),
