@@ -3,21 +3,8 @@
 use perf_event::Builder;
 use perf_event::events::{Hardware, Software};
 
-use crate::result::{CountedCode, MeasureSource, PerfCounter, PerfCounters, Unit};
-
-/// An event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
-    Instructions,
-    Cycles,
-    Branches,
-    BranchMisses,
-    CacheReferences,
-    CacheMisses,
-    TaskClock,
-    ContextSwitches,
-    CpuMigrations,
-}
+pub(super) use crate::result::PerfEvent as Event;
+use crate::result::{CountedCode, MeasureSource};
 
 /// Whose execution is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,47 +27,6 @@ pub(super) enum Modes {
 }
 
 impl Event {
-    /// Every event. Those that tell most come first: when the processor has too few counters, the
-    /// kernel begins with them.
-    pub(super) const ALL: [Self; 9] = [
-        Self::Instructions,
-        Self::Cycles,
-        Self::Branches,
-        Self::BranchMisses,
-        Self::CacheReferences,
-        Self::CacheMisses,
-        Self::TaskClock,
-        Self::ContextSwitches,
-        Self::CpuMigrations,
-    ];
-
-    /// Its name in the result.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Instructions => "instructions",
-            Self::Cycles => "cycles",
-            Self::Branches => "branches",
-            Self::BranchMisses => "branch_misses",
-            Self::CacheReferences => "cache_references",
-            Self::CacheMisses => "cache_misses",
-            Self::TaskClock => "task_clock_ns",
-            Self::ContextSwitches => "context_switches",
-            Self::CpuMigrations => "cpu_migrations",
-        }
-    }
-
-    pub(super) fn unit(self) -> Unit {
-        match self {
-            Self::Instructions => Unit::Instructions,
-            Self::Cycles => Unit::Cycles,
-            Self::Branches | Self::BranchMisses => Unit::Branches,
-            Self::CacheReferences | Self::CacheMisses => Unit::Accesses,
-            Self::TaskClock => Unit::Nanoseconds,
-            Self::ContextSwitches => Unit::Switches,
-            Self::CpuMigrations => Unit::Migrations,
-        }
-    }
-
     pub(super) fn source(self) -> MeasureSource {
         if self.is_hardware() {
             MeasureSource::HostPmu
@@ -101,21 +47,6 @@ impl Event {
     /// moves tasks, and the clock of a task knows no modes.
     pub(super) fn is_in_user_mode(self) -> bool {
         !matches!(self, Self::ContextSwitches | Self::CpuMigrations)
-    }
-
-    /// Its place in the result.
-    pub(super) fn place(self, counters: &mut PerfCounters) -> &mut Option<PerfCounter> {
-        match self {
-            Self::Instructions => &mut counters.instructions,
-            Self::Cycles => &mut counters.cycles,
-            Self::Branches => &mut counters.branches,
-            Self::BranchMisses => &mut counters.branch_misses,
-            Self::CacheReferences => &mut counters.cache_references,
-            Self::CacheMisses => &mut counters.cache_misses,
-            Self::TaskClock => &mut counters.task_clock_ns,
-            Self::ContextSwitches => &mut counters.context_switches,
-            Self::CpuMigrations => &mut counters.cpu_migrations,
-        }
     }
 
     /// What it counts of `subject`.
@@ -158,28 +89,6 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_event_has_its_own_place_under_its_name() {
-        for event in Event::ALL {
-            let mut counters = PerfCounters::default();
-            *event.place(&mut counters) = Some(PerfCounter {
-                measure: crate::result::Measure {
-                    value: 7,
-                    unit: event.unit(),
-                    source: event.source(),
-                },
-                of: CountedCode::Command,
-                measured_share: 1.0,
-            });
-            let names: Vec<_> = counters.named().map(|(name, _)| name).collect();
-            assert_eq!(names, [event.name()]);
-            let counters = serde_json::to_value(&counters).unwrap();
-            let places = counters.as_object().unwrap().iter();
-            let there: Vec<_> = places.filter(|(_, value)| value.is_object()).collect();
-            assert!(matches!(there[..], [(name, _)] if name == event.name()));
-        }
-    }
 
     #[test]
     fn only_what_a_guest_executed_is_counted_of_a_guest() {

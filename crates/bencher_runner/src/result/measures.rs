@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PerfEvent;
+
 /// A number, what it counts, and who counted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measure {
@@ -81,19 +83,8 @@ pub struct PerfCounters {
 impl PerfCounters {
     /// Those that could be had, with their names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, &PerfCounter)> {
-        [
-            ("instructions", &self.instructions),
-            ("cycles", &self.cycles),
-            ("branches", &self.branches),
-            ("branch_misses", &self.branch_misses),
-            ("cache_references", &self.cache_references),
-            ("cache_misses", &self.cache_misses),
-            ("task_clock_ns", &self.task_clock_ns),
-            ("context_switches", &self.context_switches),
-            ("cpu_migrations", &self.cpu_migrations),
-        ]
-        .into_iter()
-        .filter_map(|(name, counter)| Some((name, counter.as_ref()?)))
+        let all = PerfEvent::ALL.into_iter();
+        all.filter_map(|event| Some((event.name(), event.of(self)?)))
     }
 }
 

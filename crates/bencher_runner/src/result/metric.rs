@@ -6,7 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Iteration, PerfCounters, Resources, Unit};
+use super::{Iteration, PerfEvent, Resources, Unit};
 
 /// A measure that the runner takes of each iteration. Of every one less is better.
 #[derive(
@@ -95,22 +95,29 @@ impl Metric {
         }
     }
 
+    /// What counts it, where a performance counter does.
+    fn event(self) -> Option<PerfEvent> {
+        Some(match self {
+            Self::Instructions => PerfEvent::Instructions,
+            Self::Cycles => PerfEvent::Cycles,
+            Self::Branches => PerfEvent::Branches,
+            Self::BranchMisses => PerfEvent::BranchMisses,
+            Self::CacheReferences => PerfEvent::CacheReferences,
+            Self::CacheMisses => PerfEvent::CacheMisses,
+            Self::TaskClock => PerfEvent::TaskClock,
+            _ => return None,
+        })
+    }
+
     /// What its values count.
     pub fn unit(self) -> Unit {
         match self {
-            Self::Wall
-            | Self::Cpu
-            | Self::User
-            | Self::System
-            | Self::TaskClock
-            | Self::HostCpu => Unit::Nanoseconds,
             Self::Memory | Self::Rss => Unit::Bytes,
-            Self::Instructions => Unit::Instructions,
-            Self::Cycles => Unit::Cycles,
-            Self::Branches | Self::BranchMisses => Unit::Branches,
-            Self::CacheReferences | Self::CacheMisses => Unit::Accesses,
             Self::MinorFaults | Self::MajorFaults => Unit::Faults,
             Self::VmExits => Unit::Exits,
+            counted_or_time => counted_or_time
+                .event()
+                .map_or(Unit::Nanoseconds, PerfEvent::unit),
         }
     }
 
@@ -118,11 +125,9 @@ impl Metric {
     pub fn of(self, iteration: &Iteration) -> Option<f64> {
         let resources = iteration.resources.as_ref();
         let used = |value: fn(&Resources) -> Option<u64>| resources.and_then(value);
-        let counted = |name: &str| {
-            let mut named = iteration.perf_counters.iter().flat_map(PerfCounters::named);
-            named
-                .find(|&(found, _)| found == name)
-                .map(|(_, counter)| counter.measure.value)
+        let counted = || {
+            let counter = self.event()?.of(iteration.perf_counters.as_ref()?)?;
+            Some(counter.measure.value)
         };
         let value = match self {
             Self::Wall => used(|resources| Some(resources.wall_ns)),
@@ -131,13 +136,6 @@ impl Metric {
             Self::System => used(|resources| resources.system_us.map(nanoseconds)),
             Self::Memory => used(|resources| resources.memory_peak_bytes),
             Self::Rss => used(|resources| Some(resources.max_rss_bytes)),
-            Self::Instructions => iteration.instructions.or_else(|| counted("instructions")),
-            Self::Cycles => counted("cycles"),
-            Self::Branches => counted("branches"),
-            Self::BranchMisses => counted("branch_misses"),
-            Self::CacheReferences => counted("cache_references"),
-            Self::CacheMisses => counted("cache_misses"),
-            Self::TaskClock => counted("task_clock_ns"),
             Self::MinorFaults => used(|resources| Some(resources.minor_faults)),
             Self::MajorFaults => used(|resources| Some(resources.major_faults)),
             Self::HostCpu => {
@@ -145,6 +143,13 @@ impl Metric {
                 cost.map(|cost| nanoseconds(cost.cpu_us))
             }
             Self::VmExits => iteration.vm_exits.map(|exits| exits.value),
+            Self::Instructions => iteration.instructions.or_else(counted),
+            Self::Cycles
+            | Self::Branches
+            | Self::BranchMisses
+            | Self::CacheReferences
+            | Self::CacheMisses
+            | Self::TaskClock => counted(),
         };
         #[expect(clippy::cast_precision_loss, reason = "exact up to 9e15")]
         value.map(|value| value as f64)
@@ -179,7 +184,7 @@ fn names() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::result::{CountedCode, Measure, MeasureSource, PerfCounter};
+    use crate::result::{CountedCode, Measure, MeasureSource, PerfCounter, PerfCounters};
 
     #[test]
     fn names_are_those_of_documents() {
@@ -193,6 +198,22 @@ mod tests {
             error.starts_with("speed is no metric: it is one of wall, cpu,"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn units_are_those_of_what_is_counted() {
+        for (metric, unit) in [
+            (Metric::Wall, Unit::Nanoseconds),
+            (Metric::HostCpu, Unit::Nanoseconds),
+            (Metric::TaskClock, Unit::Nanoseconds),
+            (Metric::Rss, Unit::Bytes),
+            (Metric::Cycles, Unit::Cycles),
+            (Metric::BranchMisses, Unit::Branches),
+            (Metric::CacheReferences, Unit::Accesses),
+            (Metric::MajorFaults, Unit::Faults),
+        ] {
+            assert_eq!(metric.unit(), unit, "{metric}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod iteration;
 mod measures;
 mod metric;
 mod metrics;
+mod perf_event;
 mod read;
 mod spool;
 
@@ -18,5 +19,6 @@ pub use iteration::{
 pub use measures::{CountedCode, Measure, MeasureSource, PerfCounter, PerfCounters, Unit};
 pub use metric::Metric;
 pub use metrics::metrics_line;
+pub(crate) use perf_event::PerfEvent;
 pub use read::{Iterations, ReadError, is_result, parse, read};
 pub use spool::IterationSpool;
