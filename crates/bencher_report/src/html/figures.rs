@@ -232,7 +232,7 @@ fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Sca
     };
     let mut text = format!("<g><title>{}</title>{shape}", escape(&says));
     if point.suspect.is_some() {
-        text += &format!("<circle class=\"suspect\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"7\"/>");
+        text += &format!("<circle class=\"suspect\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\"/>");
     }
     if point.outlier {
         text += &format!(

@@ -110,10 +110,12 @@ fn row(metric: &MetricComparison, answer: &Answer, axis: &Axis, middle: f64) -> 
         escape(&shown.interval)
     );
     text += "</g>\n";
+    text += "<g class=\"beside\">\n";
     text += &word(
         "start",
         (AXIS.1 + 12.0, middle + 4.0),
         &format!("{} {}", shown.change, shown.interval),
     );
+    text += "</g>\n";
     text
 }

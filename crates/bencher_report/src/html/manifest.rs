@@ -82,7 +82,7 @@ fn rows(side: &Side) -> Vec<(String, String)> {
 
 /// The command that runs it again, and what it needs.
 pub(super) fn reproduce(comparison: &Comparison) -> String {
-    let command = command(comparison);
+    let command = lines(&command(comparison));
     format!(
         "<section>\n<h2>How to run it again</h2>\n<pre><code>{}</code></pre>\n<p class=\"note\">The images are \
          those with the digests above. Options that are not in a result, such as the values of environment \
@@ -91,7 +91,7 @@ pub(super) fn reproduce(comparison: &Comparison) -> String {
     )
 }
 
-fn command(comparison: &Comparison) -> String {
+fn command(comparison: &Comparison) -> Vec<String> {
     let (baseline, candidate) = (&comparison.baseline, &comparison.candidate);
     let metrics: Vec<_> = comparison
         .metrics
@@ -101,7 +101,7 @@ fn command(comparison: &Comparison) -> String {
     if let (Some(one), Some(other)) = (&baseline.file, &candidate.file) {
         let words = [&["runner".to_owned(), "compare".to_owned()][..], &metrics].concat();
         let files = [one.clone(), other.clone()];
-        return shell_line(&[&words[..], &files].concat());
+        return [&words[..], &files].concat();
     }
     let mut words: Vec<String> = ["runner", "compare"].map(str::to_owned).to_vec();
     let mut option = |name: &str, value: Option<String>| {
@@ -138,7 +138,7 @@ fn command(comparison: &Comparison) -> String {
     if comparison.metrics.iter().any(|metric| {
         counted.contains(&metric.name.as_str()) && description.clock == ClockKind::Wall
     }) {
-        words.push("--perf-counters".to_owned());
+        words.push(PERF_COUNTERS.to_owned());
     }
     words.extend(metrics);
     for side in [baseline, candidate] {
@@ -164,8 +164,29 @@ fn command(comparison: &Comparison) -> String {
         [one, ..] => words.extend_from_slice(one),
         [] => {}
     }
-    shell_line(&words)
+    words
 }
+
+/// A command in lines as a shell takes them: one for each option with its value, for each side, and for
+/// what follows the options.
+fn lines(words: &[String]) -> String {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let (mut wants_value, mut has_ended) = (false, false);
+    for (place, word) in words.iter().enumerate() {
+        let goes_on = place == 1 || wants_value || has_ended;
+        match lines.last_mut() {
+            Some(line) if goes_on => line.push(word.clone()),
+            _ => lines.push(vec![word.clone()]),
+        }
+        wants_value = !has_ended && !wants_value && word.starts_with("--") && word != PERF_COUNTERS;
+        has_ended |= word == "--";
+    }
+    let lines: Vec<_> = lines.iter().map(|line| shell_line(line)).collect();
+    lines.join(" \\\n  ")
+}
+
+/// The one option here without a value.
+const PERF_COUNTERS: &str = "--perf-counters";
 
 fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
@@ -183,21 +204,28 @@ mod tests {
         comparison.candidate.setup.command.arguments = ["bench", "a b"].map(str::to_owned).to_vec();
         let metrics = "--metric wall --metric rss --metric minor-faults --metric cycles";
         assert_eq!(
-            command(&comparison),
+            shell_line(&command(&comparison)),
             format!(
                 "runner compare --sandbox none --disk 1073741824B --iter 5 --seed 7 --perf-counters \
                  {metrics} oci:images/busybox app:2 --entrypoint '' -- sh -c 'echo hello' --vs bench 'a b'"
             )
         );
+        assert_eq!(
+            lines(&command(&comparison)),
+            "runner compare \\\n  --sandbox none \\\n  --disk 1073741824B \\\n  --iter 5 \\\n  --seed 7 \\\n  \
+             --perf-counters \\\n  --metric wall \\\n  --metric rss \\\n  --metric minor-faults \\\n  \
+             --metric cycles \\\n  oci:images/busybox \\\n  app:2 \\\n  --entrypoint '' \\\n  \
+             -- sh -c 'echo hello' --vs bench 'a b'"
+        );
         comparison.baseline.file = Some("old.json".to_owned());
-        let mixed = command(&comparison);
+        let mixed = shell_line(&command(&comparison));
         assert!(
             mixed.ends_with(" old.json app:2 --entrypoint '' -- bench 'a b'"),
             "{mixed}"
         );
         comparison.candidate.file = Some("new.json".to_owned());
         assert_eq!(
-            command(&comparison),
+            shell_line(&command(&comparison)),
             format!("runner compare {metrics} old.json new.json")
         );
     }

@@ -7,7 +7,7 @@ mod manifest;
 mod scale;
 
 use crate::comparison::{Comparison, MetricComparison, Verdict};
-use crate::text::{Row, escape, gate, method, side};
+use crate::text::{Row, capitalized, escape, gate, method, side};
 
 /// The style of the page.
 const STYLE: &str = include_str!("style.css");
@@ -65,9 +65,10 @@ fn head(comparison: &Comparison) -> String {
         let row = Row::of(first);
         let shown = if first.answer.is_some() {
             format!(
-                "{}: {} <small>{}</small>",
+                "{}: {} <small>{} {}</small>",
                 escape(&row.metric),
                 escape(&row.change),
+                escape(&row.interval),
                 escape(&row.verdict)
             )
         } else {
@@ -95,29 +96,39 @@ fn head(comparison: &Comparison) -> String {
 }
 
 fn answers(comparison: &Comparison) -> String {
+    const TITLES: [&str; 5] = ["A", "B", "Change", "p", "Verdict"];
     let mut text = String::from(
-        "<section>\n<h2>Answers</h2>\n<div class=\"wide\">\n<table>\n<thead><tr><th scope=\"col\">Metric</th>\
-         <th scope=\"col\">A</th><th scope=\"col\">B</th><th scope=\"col\">Change</th><th \
-         scope=\"col\">p</th><th scope=\"col\">Verdict</th></tr></thead>\n<tbody>\n",
+        "<section>\n<h2>Answers</h2>\n<div class=\"wide\">\n<table class=\"answers\">\n<thead><tr><th \
+         scope=\"col\">Metric</th>",
     );
+    for title in TITLES {
+        text += &format!("<th scope=\"col\">{title}</th>");
+    }
+    text += "</tr></thead>\n<tbody>\n";
     for metric in &comparison.metrics {
         let row = Row::of(metric);
-        text += &format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"number\">{}</td><td class=\"number\">{}</td><td \
-             class=\"number\">{} {}</td><td class=\"number\">{}</td><td class=\"{}\">{}</td></tr>\n",
-            escape(&row.metric),
-            escape(&row.baseline),
-            escape(&row.candidate),
-            escape(&row.change),
-            escape(&row.interval),
-            escape(&row.p_value),
-            class(metric),
-            escape(&row.whole_verdict()),
-        );
+        let cells = [
+            ("number", row.baseline.clone()),
+            ("number", row.candidate.clone()),
+            (
+                "number",
+                format!("{} {}", row.change, row.interval).trim().to_owned(),
+            ),
+            ("number", row.p_value.clone()),
+            (class(metric), row.whole_verdict()),
+        ];
+        text += &format!("<tr><th scope=\"row\">{}</th>", escape(&row.metric));
+        for (title, (class, cell)) in TITLES.into_iter().zip(cells) {
+            text += &format!(
+                "<td class=\"{class}\" data-title=\"{title}\"><span>{}</span></td>",
+                escape(&cell)
+            );
+        }
+        text += "</tr>\n";
     }
     text += &format!(
         "</tbody>\n</table>\n</div>\n<p class=\"note\">{}.</p>\n</section>\n",
-        escape(&method(comparison))
+        escape(&capitalized(&method(comparison)))
     );
     text
 }

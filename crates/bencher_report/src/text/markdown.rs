@@ -30,7 +30,10 @@ pub fn markdown(comparison: &Comparison) -> String {
             escape(&row.whole_verdict()),
         );
     }
-    text += &format!("\n{}.\n", escape(&capitalized(&words::method(comparison))));
+    text += &format!(
+        "\n{}.\n",
+        escape(&words::capitalized(&words::method(comparison)))
+    );
     let mut notes: Vec<String> = comparison
         .differences
         .iter()
@@ -52,14 +55,6 @@ pub fn markdown(comparison: &Comparison) -> String {
         text += &format!("\n**{}**\n", escape(&words::gate(gate)));
     }
     text
-}
-
-fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map(|first| first.to_uppercase().collect::<String>() + characters.as_str())
-        .unwrap_or_default()
 }
 
 /// `text` with nothing in it that Markdown or HTML gives a meaning.

@@ -18,7 +18,7 @@ pub use markdown::markdown;
 pub(crate) use sparkline::sparkline;
 pub use table::table;
 pub use words::shell_line;
-pub(crate) use words::{Row, gate, method, one_line, side};
+pub(crate) use words::{Row, capitalized, gate, method, one_line, side};
 
 #[cfg(test)]
 pub(crate) mod tests {

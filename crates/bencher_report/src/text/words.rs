@@ -1,5 +1,7 @@
 //! What all texts say of a metric.
 
+use bencher_runner::result::{Metric, Unit};
+
 use crate::comparison::{
     Arrangement, Comparison, Gate, Measurements, Method, MetricComparison, Side, Verdict,
 };
@@ -136,12 +138,30 @@ pub(crate) fn method(comparison: &Comparison) -> String {
     )
 }
 
+/// A sentence begins with it.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>() + characters.as_str())
+        .unwrap_or_default()
+}
+
 /// What the threshold came to.
 pub(crate) fn gate(gate: &Gate) -> String {
     let limit = chosen(gate.fail_if_slower);
     if !gate.passed() {
+        let is_time = |name: &String| {
+            let metric = name.parse::<Metric>();
+            metric.is_ok_and(|metric| metric.unit() == Unit::Nanoseconds)
+        };
+        let how = if gate.failed.iter().all(is_time) {
+            "slower"
+        } else {
+            "worse"
+        };
         return format!(
-            "failed: {} slower by more than {limit}",
+            "failed: {} {how} by more than {limit}",
             gate.failed.join(", ")
         );
     }
@@ -190,6 +210,23 @@ fn is_invisible(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_slower_and_memory_is_worse() {
+        let failed = |names: &[&str]| {
+            gate(&Gate {
+                fail_if_slower: 0.05,
+                metrics: Vec::new(),
+                failed: names.iter().map(|&name| name.to_owned()).collect(),
+                blind: Vec::new(),
+            })
+        };
+        assert_eq!(failed(&["wall"]), "failed: wall slower by more than 5 %");
+        assert_eq!(
+            failed(&["wall", "rss"]),
+            "failed: wall, rss worse by more than 5 %"
+        );
+    }
 
     #[test]
     fn only_metrics_with_an_answer_are_corrected_for() {
