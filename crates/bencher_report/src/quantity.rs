@@ -83,7 +83,7 @@ pub(crate) fn decimals(reach: f64) -> usize {
     match 100.0 * reach.abs() {
         wide if wide >= 10.0 => 0,
         wide if wide >= 0.3 => 1,
-        nothing if nothing == 0.0 => 4,
+        0.0 => 4,
         // One more for each tenth, as many as a number has.
         wide => (1..MOST_DECIMALS)
             .find(|&decimals| wide * power_of_ten(decimals) >= 3.0)

@@ -1,5 +1,7 @@
 //! From results to series with their changes.
 
+use std::path::Path;
+
 use bencher_runner::result::{Metric, RunnerIdentity};
 use bencher_statistics::{ChangeSettings, Samples, Settings, changes, estimate};
 use thiserror::Error;
@@ -145,7 +147,9 @@ impl Ran {
 /// archive's says where it is and not what.
 fn image_name(reference: &str) -> Option<String> {
     let is_file = reference.starts_with(['/', '.'])
-        || reference.ends_with(".tar")
+        || Path::new(reference)
+            .extension()
+            .is_some_and(|extension| extension == "tar")
         || ["oci:", "oci-archive:", "docker-archive:"]
             .iter()
             .any(|kind| reference.starts_with(kind));
