@@ -94,8 +94,8 @@ fn render(record: &[f64], trials: u32) -> anyhow::Result<String> {
         for _ in 0..trials {
             let block = block(record, 2 * pairs, &mut random);
             let orders: Vec<Order> = Plan::new(random.bits()).take(pairs).collect();
-            in_turns.add(&dealt_out(block, &orders));
-            apart.add(&halves(block));
+            in_turns.add(dealt_out(block, &orders).as_ref());
+            apart.add(halves(block).as_ref());
         }
         let _ = writeln!(
             text,
@@ -118,7 +118,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, found: &Option<Comparison>) {
+    fn add(&mut self, found: Option<&Comparison>) {
         if let Some(found) = found {
             self.held += u32::from(found.ratio.covers(1.0));
             self.alarms += u32::from(found.verdict.is_change());
