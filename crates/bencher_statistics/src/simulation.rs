@@ -13,8 +13,11 @@ pub enum Shape {
     LogNormal,
     /// Two modes, 10 % apart, the slower one three times in ten; 1 % around each.
     Bimodal,
-    /// Normal, 2 %, on a host that becomes 10 % slower from the first measurement to the last.
+    /// Normal, 2 %, on a host that becomes 10 % slower or faster from the first measurement to the
+    /// last: nobody knows which.
     Drifting,
+    /// The same, and always slower.
+    Slowing,
     /// Normal, 2 %, on a host whose speed wanders: a random walk, 0.5 % from each invocation to the
     /// next.
     Wandering,
@@ -38,11 +41,12 @@ pub struct Pair {
 
 impl Shape {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Normal,
         Self::LogNormal,
         Self::Bimodal,
         Self::Drifting,
+        Self::Slowing,
         Self::Wandering,
         Self::Autocorrelated,
         Self::Layouts,
@@ -55,6 +59,7 @@ impl Shape {
             Self::LogNormal => "log-normal",
             Self::Bimodal => "bimodal",
             Self::Drifting => "drifting",
+            Self::Slowing => "slowing",
             Self::Wandering => "wandering",
             Self::Autocorrelated => "autocorrelated",
             Self::Layouts => "layouts",
@@ -65,6 +70,10 @@ impl Shape {
     pub fn host(self, random: &mut Random, slots: usize, iterations: usize) -> Vec<Vec<f64>> {
         let mut lingering = random.normal() / libm::sqrt(1.0 - CORRELATION * CORRELATION);
         let mut wandered = 0.0;
+        let drift = match self {
+            Self::Drifting if random.unit() < 0.5 => -0.1,
+            _ => 0.1,
+        };
         (0..slots)
             .map(|slot| {
                 #[expect(clippy::cast_precision_loss, reason = "they are few")]
@@ -80,7 +89,9 @@ impl Shape {
                             let mode = if random.unit() < 0.7 { 1.0 } else { 1.1 };
                             mode * (1.0 + 0.01 * noise)
                         }
-                        Self::Drifting => (1.0 + 0.02 * noise) * (1.0 + 0.1 * time),
+                        Self::Drifting | Self::Slowing => {
+                            (1.0 + 0.02 * noise) * (1.0 + drift * time)
+                        }
                         Self::Wandering => (1.0 + 0.02 * noise) * libm::exp(wandered),
                         Self::Autocorrelated => {
                             lingering = CORRELATION * lingering + noise;
@@ -165,8 +176,14 @@ mod tests {
         let values = |shape: Shape| shape.host(&mut Random::new(2), 2000, 1).concat();
         let mean =
             |values: &[f64]| values.iter().sum::<f64>() / crate::numeric::count(values.len());
-        let drifting = values(Shape::Drifting);
-        assert!(mean(&drifting[1500..]) > 1.06 * mean(&drifting[..500]));
+        let slowing = values(Shape::Slowing);
+        assert!(mean(&slowing[1500..]) > 1.06 * mean(&slowing[..500]));
+        let becomes_slower = |seed| {
+            let host = Shape::Drifting.host(&mut Random::new(seed), 2000, 1);
+            mean(&host[1500..].concat()) > mean(&host[..500].concat())
+        };
+        let slower = (0..100).filter(|&seed| becomes_slower(seed)).count();
+        assert!((30..70).contains(&slower), "{slower}");
         let slow = values(Shape::Bimodal)
             .into_iter()
             .filter(|&value| value > 1.05)

@@ -21,7 +21,12 @@ pub(super) fn table() -> String {
          Welch: false alarms | Welch at 5 % false alarms: found |\n\
          |---|---:|---:|---:|---:|---:|---:|\n"
     );
-    for shape in [Shape::Wandering, Shape::Drifting, Shape::Normal] {
+    for shape in [
+        Shape::Wandering,
+        Shape::Drifting,
+        Shape::Slowing,
+        Shape::Normal,
+    ] {
         for runs in RUNS {
             let row = Row::of(shape, runs);
             let _ = writeln!(
