@@ -1,9 +1,12 @@
 //! The comparison document: two sides, and what each metric says of them.
 
+mod again;
 mod differences;
 mod document;
 mod make;
+mod partial;
 
+pub use again::{Run, check_machines, check_same};
 pub(crate) use differences::facts_of;
 pub use differences::{Difference, differences};
 pub use document::{
@@ -11,3 +14,4 @@ pub use document::{
     MetricComparison, Point, Ranks, Settings, Side, Summary, VERSION, Verdict,
 };
 pub use make::{CompareError, Input, Options, Threshold, compare};
+pub use partial::{check_recorded, compare_what_there_is};
