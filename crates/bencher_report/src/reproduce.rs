@@ -1,10 +1,16 @@
-//! From a result to the command line that runs the same again.
+//! From a result, or a comparison, to the command line that runs the same again.
 
 use std::num::NonZeroU32;
 use std::path::Path;
 
 use bencher_runner::machine::{Accelerator, ClockKind, RootDevice, SandboxKind};
-use bencher_runner::result::{Iterations, Layouts, ResultDocument, Setup};
+use bencher_runner::result::{
+    Image, Iteration, Iterations, Layouts, Limits, ResultDocument, Setup,
+};
+use bencher_runner::units::ByteSize;
+
+use crate::comparison::{Comparison, Side};
+use crate::samples;
 
 /// What is to be different.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +19,8 @@ pub struct Changes {
     pub image: Option<String>,
     /// How often to run; `None` for as often as before.
     pub iterations: Option<NonZeroU32>,
+    /// Whether the guest's kernel may be another one.
+    pub any_kernel: bool,
 }
 
 /// The words of `runner run` for what `setup` of `result` says, in front of which are more options to
@@ -24,84 +32,106 @@ pub fn words(
     more: &[String],
 ) -> Vec<String> {
     let mut words = Words(vec!["run".to_owned()]);
-    let (machine, command) = (&setup.machine, &setup.command);
-    let description = &machine.description;
+    let image = changes.image.clone();
     words.option(
         "--image",
-        Some(changes.image.clone().unwrap_or_else(|| {
-            pinned(
-                &setup.image.reference,
-                setup.image.manifest_digest.as_deref(),
-            )
-        })),
+        Some(image.unwrap_or_else(|| pinned(&setup.image))),
     );
     // A run without a sandbox is granted by `more`, or not at all: see `grants`.
-    words.option("--sandbox", name(description.sandbox));
-    match description.clock {
-        ClockKind::Virtual => {
-            words.option("--clock", Some("virtual"));
-            let clock = description.virtual_clock.as_ref();
-            words.option("--clock-mips", clock.map(|clock| clock.mips));
-        }
-        ClockKind::Wall if description.sandbox == SandboxKind::Qemu => {
-            words.option(
-                "--accelerator",
-                match description.accelerator {
-                    Accelerator::Kvm => Some("kvm"),
-                    Accelerator::Tcg => Some("tcg"),
-                    Accelerator::None => None,
-                },
-            );
-            words.option(
-                "--root-device",
-                description.root_device.map(|device| match device {
-                    RootDevice::VirtioBlk => "virtio-blk",
-                    RootDevice::Nvdimm => "nvdimm",
-                }),
-            );
-        }
-        ClockKind::Wall => {}
+    words.machine(setup);
+    if !changes.any_kernel && !names_kernel(more) {
+        words.kernel(setup);
     }
-    let in_bytes = |size: bencher_runner::units::ByteSize| format!("{}B", size.bytes());
-    words.option("--vcpus", machine.vcpus);
-    words.option("--memory", machine.memory_bytes.map(in_bytes));
-    words.option("--disk", machine.disk_bytes.map(in_bytes));
-    words.flag("--hugepages", machine.huge_pages);
-    words.flag("--aslr", command.layouts == Layouts::Random);
-    let has_counters =
-        |iteration: &bencher_runner::result::Iteration| iteration.perf_counters.is_some();
-    words.flag(
-        "--perf-counters",
-        result.iterations.0.iter().any(has_counters),
-    );
-    words.option("--timeout", Some(result.limits.timeout_seconds));
-    words.option("--workdir", Some(&command.working_directory));
+    let iterations = &result.iterations.0;
+    words.flag("--perf-counters", samples::have_counters(iterations));
+    words.limits(&result.limits);
+    words.place(setup);
+    let count = |is_meant: fn(&Iteration) -> bool| {
+        let meant = iterations.iter().filter(|&iteration| is_meant(iteration));
+        meant.count()
+    };
+    words.option("--warmup", Some(count(|iteration| iteration.warmup)));
+    let as_before = count(Iteration::counts).max(1);
+    let times = changes.iterations;
     words.option(
-        "--user",
-        Some(&command.user).filter(|user| !user.is_empty()),
+        "--iter",
+        Some(times.map_or(as_before.to_string(), |it| it.to_string())),
     );
-    let warmups = result
-        .iterations
-        .0
-        .iter()
-        .filter(|iteration| iteration.warmup);
-    words.option("--warmup", Some(warmups.count()));
-    let counting = result
-        .iterations
-        .0
-        .iter()
-        .filter(|iteration| iteration.counts());
-    let iterations = changes.iterations.map_or_else(
-        || counting.count().max(1).to_string(),
-        |count| count.to_string(),
-    );
-    words.option("--iter", Some(iterations));
     words.0.extend_from_slice(more);
     words.option("--entrypoint", Some(""));
     words.0.push("--".to_owned());
-    words.0.extend_from_slice(&command.arguments);
+    words.0.extend_from_slice(&setup.command.arguments);
     words.0
 }
+
+/// The words of `runner compare` for a comparison.
+pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
+    let sides = [&comparison.baseline, &comparison.candidate];
+    let mut words = Words(vec!["compare".to_owned()]);
+    // What was read is read again; what ran is run again, on what is the same machine for both sides.
+    let fresh = sides.into_iter().filter(|side| side.file.is_none());
+    let fresh: Vec<&Side> = fresh.collect();
+    if let Some(side) = fresh.first() {
+        for grant in granted(&side.setup) {
+            words.0.extend(grant);
+        }
+        words.machine(&side.setup);
+        words.kernel(&side.setup);
+        words.flag("--perf-counters", side.perf_counters);
+        if let Some(limits) = &side.limits {
+            words.limits(limits);
+        }
+        let place = |side: &Side| {
+            let command = &side.setup.command;
+            (command.working_directory.clone(), command.user.clone())
+        };
+        // Where they differ each one is its image's own.
+        if fresh.iter().all(|other| place(other) == place(side)) {
+            words.place(&side.setup);
+        }
+        words.option("--warmup", Some(side.warmups));
+        let allows_failure = side.left_out > 0 && comparison.incomplete.is_none();
+        words.flag("--allow-failure", allows_failure);
+        words.option("--iter", Some(side.iterations + side.left_out));
+        words.option("--seed", comparison.design.seed);
+    }
+    for metric in &comparison.metrics {
+        words.option("--metric", Some(&metric.name));
+    }
+    for side in sides {
+        let image = || pinned(&side.setup.image);
+        words.0.push(side.file.clone().unwrap_or_else(image));
+    }
+    let commands = fresh
+        .iter()
+        .map(|side| side.setup.command.arguments.as_slice());
+    let commands: Vec<_> = commands.collect();
+    if let [first, others @ ..] = &commands[..] {
+        words.option("--entrypoint", Some(""));
+        words.0.push("--".to_owned());
+        words.0.extend_from_slice(first);
+        for other in others.iter().filter(|&other| other != first) {
+            words.0.push("--vs".to_owned());
+            words.0.extend_from_slice(other);
+        }
+    }
+    words.0
+}
+
+/// Whether options of `runner run` name a kernel.
+pub fn names_kernel(more: &[String]) -> bool {
+    let is_name = |word: &String| word == "--kernel" || word.starts_with("--kernel=");
+    more.iter().any(is_name)
+}
+
+/// The options among these words that have no value.
+pub(crate) const WITHOUT_VALUE: [&str; 5] = [
+    "--allow-failure",
+    "--aslr",
+    "--hugepages",
+    "--network",
+    "--perf-counters",
+];
 
 struct Words(Vec<String>);
 
@@ -113,9 +143,74 @@ impl Words {
     }
 
     fn flag(&mut self, name: &str, is_set: bool) {
+        debug_assert!(WITHOUT_VALUE.contains(&name), "{name}");
         if is_set {
             self.0.push(name.to_owned());
         }
+    }
+
+    fn bytes(&mut self, name: &str, size: Option<ByteSize>) {
+        self.option(name, size.map(|size| format!("{}B", size.bytes())));
+    }
+
+    /// The machine, but for its kernel.
+    fn machine(&mut self, setup: &Setup) {
+        let machine = &setup.machine;
+        let description = &machine.description;
+        self.option("--sandbox", name(description.sandbox));
+        match description.clock {
+            ClockKind::Virtual => {
+                self.option("--clock", Some("virtual"));
+                let clock = description.virtual_clock.as_ref();
+                self.option("--clock-mips", clock.map(|clock| clock.mips));
+            }
+            ClockKind::Wall if description.sandbox == SandboxKind::Qemu => {
+                let accelerator = match description.accelerator {
+                    Accelerator::Kvm => Some("kvm"),
+                    Accelerator::Tcg => Some("tcg"),
+                    Accelerator::None => None,
+                };
+                self.option("--accelerator", accelerator);
+                let root_device = description.root_device.map(|device| match device {
+                    RootDevice::VirtioBlk => "virtio-blk",
+                    RootDevice::Nvdimm => "nvdimm",
+                });
+                self.option("--root-device", root_device);
+            }
+            ClockKind::Wall => {}
+        }
+        self.option("--vcpus", machine.vcpus);
+        self.bytes("--memory", machine.memory_bytes);
+        self.bytes("--disk", machine.disk_bytes);
+        self.flag("--hugepages", machine.huge_pages);
+        self.flag("--aslr", setup.command.layouts == Layouts::Random);
+    }
+
+    /// The kernel, by its digest: it has to be in the cache.
+    fn kernel(&mut self, setup: &Setup) {
+        let kernel = setup.machine.kernel.as_ref();
+        self.option(
+            "--kernel",
+            kernel.map(|kernel| format!("sha256:{}", kernel.sha256)),
+        );
+    }
+
+    fn limits(&mut self, limits: &Limits) {
+        self.option("--timeout", Some(limits.timeout_seconds));
+        self.option("--boot-timeout", Some(limits.boot_timeout_seconds));
+        self.option("--grace-period", Some(limits.grace_period_seconds));
+        self.bytes("--max-output-size", Some(limits.max_output_bytes));
+        self.option("--max-file-count", Some(limits.max_file_count));
+        self.bytes("--max-file-size", Some(limits.max_file_bytes));
+        self.bytes("--max-total-file-size", Some(limits.max_total_file_bytes));
+    }
+
+    /// Where the command ran, and as whom.
+    fn place(&mut self, setup: &Setup) {
+        let command = &setup.command;
+        self.option("--workdir", Some(&command.working_directory));
+        let user = Some(&command.user).filter(|user| !user.is_empty());
+        self.option("--user", user);
     }
 }
 
@@ -131,28 +226,44 @@ fn name(sandbox: SandboxKind) -> Option<&'static str> {
 const ANYWHERE: &str = "0.0.0.0/0";
 
 /// What the run of `setup` was granted and a file can not grant, since it may be anybody's: this
-/// host's own kernel, and ways out of the machine. The options that are not among `more`.
+/// host's own kernel, and ways out of the machine. The words of the options that are not among `more`.
 pub fn grants(setup: &Setup, more: &[String]) -> Vec<String> {
+    let is_repeated = |grant: &Vec<String>| {
+        let joined = grant.join("=");
+        more.contains(&joined) || more.windows(grant.len()).any(|words| words == grant)
+    };
+    let mut granted = granted(setup);
+    granted.retain(|grant| !is_repeated(grant));
+    granted.concat()
+}
+
+/// The options by which the run of `setup` was granted something.
+fn granted(setup: &Setup) -> Vec<Vec<String>> {
     let machine = &setup.machine;
-    let mut grants = Vec::new();
+    let option = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let mut granted = Vec::new();
     if machine.description.sandbox == SandboxKind::None {
-        grants.push("--sandbox none".to_owned());
+        granted.push(option(&["--sandbox", "none"]));
     }
     if let Some(network) = &machine.network {
         match &network.allowed[..] {
-            [anywhere] if anywhere == ANYWHERE => grants.push("--network".to_owned()),
-            allowed => grants.extend(allowed.iter().map(|it| format!("--network-allow {it}"))),
+            [anywhere] if anywhere == ANYWHERE => granted.push(option(&["--network"])),
+            allowed => {
+                let allowed = allowed.iter().map(|it| option(&["--network-allow", it]));
+                granted.extend(allowed);
+            }
         }
     }
-    let more = more.join(" ").replace('=', " ");
-    let more = format!(" {more} ");
-    grants.retain(|grant| !more.contains(&format!(" {grant} ")));
-    grants
+    granted
 }
 
 /// A name in a registry with the digest that it had, without its tag, which may mean another image by
 /// now. What is a path stays as it is.
-fn pinned(reference: &str, digest: Option<&str>) -> String {
+fn pinned(image: &Image) -> String {
+    pinned_to(&image.reference, image.manifest_digest.as_deref())
+}
+
+fn pinned_to(reference: &str, digest: Option<&str>) -> String {
     let is_path = reference.starts_with(['/', '.'])
         || reference.starts_with("sha256:")
         || reference.starts_with("sha512:")
@@ -189,95 +300,4 @@ pub fn unset_variables(setup: &Setup, more: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use bencher_runner::network::NetworkState;
-
-    use super::*;
-    use crate::samples::tests::document;
-    use crate::text::shell_line;
-
-    #[test]
-    fn a_result_says_how_it_came_about() {
-        let mut result = document(&[1, 2, 3]);
-        result.iterations.0[0].warmup = true;
-        let setup = result.setup.clone().expect("it ran");
-        let words = words(
-            &result,
-            &setup,
-            &Changes::default(),
-            &["--force".to_owned()],
-        );
-        assert_eq!(
-            shell_line(&words),
-            "run --image oci:images/busybox --disk 1073741824B --timeout 300 --workdir / \
-             --warmup 1 --iter 2 --force --entrypoint '' -- sh -c 'echo hello'"
-        );
-    }
-
-    #[test]
-    fn names_are_pinned_and_paths_are_not() {
-        for (reference, expected) in [
-            ("debian:12", "debian@sha256:1"),
-            ("debian", "debian@sha256:1"),
-            ("localhost:5000/a/b:c", "localhost:5000/a/b@sha256:1"),
-            ("localhost:5000/a", "localhost:5000/a@sha256:1"),
-            ("oci:dir:tag", "oci:dir:tag"),
-            ("./image.tar", "./image.tar"),
-            ("image.tar", "image.tar"),
-            ("debian@sha256:0", "debian@sha256:0"),
-            ("sha256:0", "sha256:0"),
-        ] {
-            assert_eq!(pinned(reference, Some("sha256:1")), expected);
-        }
-        assert_eq!(pinned("debian:12", None), "debian:12");
-    }
-
-    #[test]
-    fn a_file_grants_neither_the_host_nor_a_network() {
-        let more = |words: &[&str]| {
-            words
-                .iter()
-                .map(|&word| word.to_owned())
-                .collect::<Vec<_>>()
-        };
-        let mut setup = document(&[1]).setup.expect("it ran");
-        assert_eq!(grants(&setup, &[]), ["--sandbox none"]);
-        for repeated in [&["--sandbox", "none"][..], &["--sandbox=none"]] {
-            assert_eq!(grants(&setup, &more(repeated)), [""; 0]);
-        }
-        assert_eq!(
-            grants(&setup, &more(&["--env", "--sandbox"])),
-            ["--sandbox none"]
-        );
-        setup.machine.description.sandbox = SandboxKind::Qemu;
-        setup.machine.network = Some(NetworkState {
-            allowed: vec!["192.0.2.0/24:80".to_owned()],
-            blocked: Vec::new(),
-            name_servers: Vec::new(),
-        });
-        let asked = ["--network-allow 192.0.2.0/24:80"];
-        assert_eq!(grants(&setup, &[]), asked);
-        let repeated = more(&["--network-allow", "192.0.2.0/24:80"]);
-        assert_eq!(grants(&setup, &repeated), [""; 0]);
-        assert_eq!(grants(&setup, &more(&["--network"])), asked);
-        setup.machine.network.as_mut().expect("one").allowed = vec![ANYWHERE.to_owned()];
-        assert_eq!(grants(&setup, &[]), ["--network"]);
-        assert_eq!(grants(&setup, &more(&["--network"])), [""; 0]);
-    }
-
-    #[test]
-    fn changes_replace_what_was() {
-        let result = document(&[1, 2]);
-        let setup = result.setup.clone().expect("it ran");
-        let changes = Changes {
-            image: Some("other".to_owned()),
-            iterations: NonZeroU32::new(9),
-        };
-        let line = shell_line(&words(&result, &setup, &changes, &[]));
-        assert!(line.starts_with("run --image other "), "{line}");
-        assert!(line.contains(" --iter 9 "), "{line}");
-        let more = ["--env", "PATH=/bin"].map(str::to_owned);
-        assert_eq!(unset_variables(&setup, &[]), ["PATH"]);
-        assert_eq!(unset_variables(&setup, &more), [""; 0]);
-    }
-}
+mod tests;

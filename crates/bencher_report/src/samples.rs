@@ -33,6 +33,12 @@ pub(crate) fn pairs<'a>(
     (sides, kept)
 }
 
+/// Whether events were counted.
+pub(crate) fn have_counters(iterations: &[Iteration]) -> bool {
+    let mut all = iterations.iter();
+    all.any(|iteration| iteration.perf_counters.is_some())
+}
+
 /// The values of `metric` in `iterations`. Iterations without one have no point.
 pub(crate) fn measurements(metric: Metric, iterations: &[&Iteration]) -> Measurements {
     let mut points: Vec<Point> = iterations

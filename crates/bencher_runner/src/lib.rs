@@ -41,4 +41,5 @@ pub use download::{DownloadError, PinnedUrl};
 pub use interruptible::{Unfinished, interruptible};
 pub use interrupts::Interrupts;
 pub use paths::Directories;
+pub use printable::is_printable;
 pub use reporter::Reporter;

@@ -1,9 +1,9 @@
-//! Which characters of a guest's choice may reach a terminal.
+//! Which characters of a guest's or a stranger's choice may reach a terminal.
 
 /// Neither a control character, which could steer a terminal, nor one that is invisible or
 /// reorders what is around it (Unicode's line separators, zero-width and bidirectional
 /// formatting characters), which could forge what a line says.
-pub(crate) fn is_printable(character: char) -> bool {
+pub fn is_printable(character: char) -> bool {
     let deceives = matches!(
         character,
         '\u{ad}'

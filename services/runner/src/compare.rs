@@ -1,23 +1,26 @@
 //! `runner compare`.
 
+mod conclude;
+mod fresh;
 mod sides;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bencher_report::comparison::{Comparison, Gate, Input, Options, Threshold};
-use bencher_report::text;
-use bencher_runner::result::{self, EndedBy, Iterations, Metric, ResultDocument};
-use bencher_runner::run::{LiveOutput, Measured, RunSpec, measure, measure_pairs};
-use bencher_runner::{Interrupts, Reporter};
+use bencher_report::comparison::{self, Gate, Input, Options, Run, Threshold, check_machines};
+use bencher_report::text::one_line;
+use bencher_runner::result::{self, Metric};
+use bencher_runner::run::{LiveOutput, Preview};
 use bencher_statistics::Interest;
 
-use crate::arguments::{Compare, ComparisonFormat, Global};
+use crate::Start;
+use crate::arguments::{Compare, Global};
 use crate::spec::{Task, spec};
 use crate::terminal::Terminal;
-use crate::{FAILED, Start, output, work};
+pub(crate) use conclude::{check, conclude, told};
+pub(crate) use fresh::{Failure, Side, one, planned};
 use sides::{Source, resolve};
 
 /// The exit code when the candidate is slower than it may be, as of `runner doctor`: the runner itself
@@ -26,13 +29,7 @@ const SLOWER: u8 = 1;
 
 pub(crate) fn run(arguments: &Compare, global: &Global, start: Start, terminal: Terminal) -> u8 {
     let terminal = Arc::new(terminal);
-    match attempt(arguments, global, start, &terminal) {
-        Ok(code) => code,
-        Err(message) => {
-            terminal.error(&message);
-            FAILED
-        }
-    }
+    told(attempt(arguments, global, start, &terminal), &terminal)
 }
 
 fn attempt(
@@ -40,7 +37,7 @@ fn attempt(
     global: &Global,
     start: Start,
     terminal: &Arc<Terminal>,
-) -> Result<u8, String> {
+) -> Result<u8, Failure> {
     let sources = resolve(
         arguments
             .baseline
@@ -50,7 +47,7 @@ fn attempt(
         &arguments.trailing,
         result::is_result,
     )?;
-    check(arguments.result.iter().chain(&arguments.report))?;
+    check(&arguments.places)?;
     let interest = arguments.interest.map(Interest::new).transpose();
     let mut options = Options {
         metrics: arguments.metric.clone(),
@@ -60,75 +57,39 @@ fn attempt(
         force: arguments.force,
         precision: None,
     };
-    let seed = arguments.seed.unwrap_or_else(seed_of_now);
     let session = Session {
         arguments,
         global,
         start,
         terminal,
     };
-    let inputs = match sources {
+    let (inputs, cut) = match sources {
         [Source::Result(baseline), Source::Result(candidate)] => {
             if arguments.output_dir.is_some() {
                 return Err(
                     "--output-dir is for what is run, and two results run nothing: --result FILE writes \
                      the comparison"
-                        .to_owned(),
+                        .to_owned()
+                        .into(),
                 );
             }
-            [recorded(&baseline)?, recorded(&candidate)?]
+            ([recorded(&baseline)?, recorded(&candidate)?], None)
         }
         [Source::Result(file), fresh @ Source::Image { .. }] => {
             let recorded = recorded(&file)?;
-            match session.one(&fresh, "B")? {
-                Ok(measured) => [recorded, measured],
-                Err(code) => return Ok(code),
-            }
+            let (measured, cut) = session.one(&fresh, "B", &recorded, &options)?;
+            ([recorded, measured], cut)
         }
         [fresh @ Source::Image { .. }, Source::Result(file)] => {
             let recorded = recorded(&file)?;
-            match session.one(&fresh, "A")? {
-                Ok(measured) => [measured, recorded],
-                Err(code) => return Ok(code),
-            }
+            let (measured, cut) = session.one(&fresh, "A", &recorded, &options)?;
+            ([measured, recorded], cut)
         }
-        images => match session.pairs(&images, seed, &mut options)? {
-            Ok(inputs) => inputs,
-            Err(code) => return Ok(code),
-        },
+        images => session.pairs(&images, &mut options)?,
     };
-    let [baseline, candidate] = &inputs;
-    let comparison = bencher_report::compare(baseline, candidate, &options)
-        .map_err(|error| error.to_string())?;
-    deliver(
-        &comparison,
-        arguments.format,
-        arguments.result.as_deref(),
-        arguments.report.as_deref(),
-    )?;
+    let comparison = conclude(&inputs, &options, cut, |_| {}, &arguments.places)?;
     let passed = comparison.gate.as_ref().is_none_or(Gate::passed);
     Ok(if passed { 0 } else { SLOWER })
-}
-
-/// Whether these files can be written.
-pub(crate) fn check<'a>(mut files: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
-    files.try_for_each(|file| output::check_file(file))
-}
-
-/// Puts a comparison where the user wants it.
-pub(crate) fn deliver(
-    comparison: &Comparison,
-    format: ComparisonFormat,
-    result: Option<&Path>,
-    report: Option<&Path>,
-) -> Result<(), String> {
-    if let Some(file) = result {
-        output::to_file(file, &output::json(comparison)?)?;
-    }
-    if let Some(file) = report {
-        output::to_file(file, &bencher_report::html(comparison))?;
-    }
-    print(comparison, format)
 }
 
 /// A seed that nobody chose. It need not be secret, only another one each time.
@@ -143,27 +104,24 @@ pub(crate) fn recorded(path: &Path) -> Result<Input, String> {
     let name = path.to_string_lossy().into_owned();
     let result = result::read(path).map_err(|error| error.to_string())?;
     Ok(Input {
-        label: result.label.clone().unwrap_or_else(|| name.clone()),
+        label: one_line(result.label.as_deref().unwrap_or(&name)),
         file: Some(name),
         result,
     })
 }
 
-fn print(comparison: &Comparison, format: ComparisonFormat) -> Result<(), String> {
-    match format {
-        ComparisonFormat::Human => output::text(&text::human(comparison, output::look())),
-        ComparisonFormat::Json => output::text(&output::json(comparison)?),
-        ComparisonFormat::Csv => output::text(&text::csv(comparison)),
-        ComparisonFormat::Markdown => output::text(&text::markdown(comparison)),
-        ComparisonFormat::Junit => output::text(&text::junit(comparison)),
-        ComparisonFormat::Github => {
-            let annotations = text::github(comparison);
-            if let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY") {
-                output::append(Path::new(&file), &annotations.summary)?;
-            }
-            output::text(&annotations.commands)
-        }
-    }
+/// Whether `recorded` is of use, before anything is run to be compared with it.
+pub(crate) fn check_recorded(recorded: &Input, options: &Options) -> Result<(), String> {
+    comparison::check_recorded(recorded, options).map_err(|error| error.to_string())
+}
+
+/// A recorded run, as it is compared.
+pub(crate) fn as_run(input: &Input) -> Option<Run<'_>> {
+    Some(Run {
+        label: &input.label,
+        setup: input.result.setup.as_ref()?,
+        host: &input.result.host,
+    })
 }
 
 /// What it takes to run sides.
@@ -174,53 +132,69 @@ struct Session<'a> {
     terminal: &'a Arc<Terminal>,
 }
 
+/// What one side came to, and why that is less than was asked for, if it is.
+type OneSide = (Input, Option<Failure>);
+
 impl Session<'_> {
-    /// Runs both sides in turns. Without results the error is told, and the exit code returned.
+    /// Runs both sides in turns.
     fn pairs(
         &self,
         sources: &[Source; 2],
-        seed: u64,
         options: &mut Options,
-    ) -> Result<Result<[Input; 2], u8>, String> {
+    ) -> Result<([Input; 2], Option<Failure>), Failure> {
         let [one, other] = sources;
         let sides = [self.side(one, "A")?, self.side(other, "B")?];
-        let measured = work::asynchronously(async || {
-            let mut interrupts = Interrupts::catch()?;
-            Ok(measure_pairs(sides, seed, &mut interrupts).await)
-        })?;
-        options.interleaved = Some((measured.orders.clone(), seed));
-        options.precision = measured.precision;
         let labels = sides::labels(sources);
-        Ok(outcome(measured, self.terminal).map(|mut results| {
-            let [baseline, candidate] = labels.map(|label| Input {
-                label,
-                file: None,
-                // There are as many as sides.
-                result: results.remove(0),
-            });
-            [baseline, candidate]
-        }))
-    }
-
-    /// Runs one side.
-    fn one(&self, source: &Source, letter: &'static str) -> Result<Result<Input, u8>, String> {
-        let (spec, reporter) = self.side(source, letter)?;
-        let measured = work::asynchronously(async || {
-            let mut interrupts = Interrupts::catch()?;
-            Ok(measure(spec, &mut interrupts, reporter).await)
+        let seed = self.arguments.seed.unwrap_or_else(seed_of_now);
+        let measured = fresh::pairs(sides, seed, &|previews| match previews {
+            [one, other] => self.approve(planned(&labels[0], one), planned(&labels[1], other)),
+            _ => Ok(()),
         })?;
-        Ok(outcome(measured, self.terminal).map(|mut results| Input {
-            label: source.label(),
+        options.interleaved = Some((measured.orders, seed));
+        options.precision = measured.precision;
+        let mut results = measured.results;
+        let inputs = labels.map(|label| Input {
+            label,
             file: None,
+            // There are as many as sides.
             result: results.remove(0),
-        }))
+        });
+        Ok((inputs, measured.cut))
     }
 
-    fn side(
+    /// Runs one side, to be compared with one that is `recorded`.
+    fn one(
         &self,
         source: &Source,
         letter: &'static str,
-    ) -> Result<(RunSpec, Arc<dyn Reporter>), String> {
+        recorded: &Input,
+        options: &Options,
+    ) -> Result<OneSide, Failure> {
+        check_recorded(recorded, options)?;
+        let label = source.label();
+        let approval = |previews: &[Preview]| match (previews, as_run(recorded)) {
+            ([preview], Some(recorded)) => self.approve(recorded, planned(&label, preview)),
+            _ => Ok(()),
+        };
+        let mut measured = one(self.side(source, letter)?, &approval)?;
+        let result = measured.results.remove(0);
+        let input = Input {
+            label,
+            file: None,
+            result,
+        };
+        Ok((input, measured.cut))
+    }
+
+    /// Refuses another machine or clock before it has run, unless it is forced.
+    fn approve(&self, one: Run<'_>, other: Run<'_>) -> Result<(), String> {
+        if self.arguments.force {
+            return Ok(());
+        }
+        check_machines(one, other).map_err(|error| error.to_string())
+    }
+
+    fn side(&self, source: &Source, letter: &'static str) -> Result<Side, String> {
         let Source::Image { image, command } = source else {
             return Err("a result is not run".to_owned());
         };
@@ -237,35 +211,8 @@ impl Session<'_> {
             label: None,
         };
         let spec = spec(task, &arguments.benchmark, self.global, self.start)?;
-        let reporter = Arc::new(self.terminal.of_side(letter));
-        Ok((spec, reporter))
+        Ok((spec, Arc::new(self.terminal.of_side(letter))))
     }
-}
-
-/// The results of runs that went well. What went wrong is told, and the exit code is the error.
-pub(crate) fn outcome(
-    measured: Measured,
-    terminal: &Terminal,
-) -> Result<Vec<ResultDocument<Iterations>>, u8> {
-    let outcome = measured.outcome;
-    if outcome.exit_code == 0 {
-        return Ok(measured.results);
-    }
-    if let Some(error) = outcome.error {
-        terminal.error(&error.to_string());
-        return Err(outcome.exit_code);
-    }
-    let mut iterations = measured.results.iter().flat_map(|one| &one.iterations.0);
-    if iterations.any(|iteration| iteration.ended_by == EndedBy::Interrupt) {
-        terminal.error("interrupted");
-        return Err(outcome.exit_code);
-    }
-    terminal.error(&format!(
-        "a command failed with exit code {}, so there is nothing to compare: --allow-failure leaves \
-         failed iterations out, --output-dir keeps what they printed",
-        outcome.exit_code
-    ));
-    Err(FAILED)
 }
 
 /// The image of a side, in words.

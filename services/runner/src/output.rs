@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use bencher_report::text::Look;
-use bencher_runner::Destination;
+use bencher_runner::{Destination, is_printable};
 use serde::Serialize;
 
 /// Prints `document`, as JSON or as `for_people` has it.
@@ -21,10 +21,25 @@ pub(crate) fn print<T: Serialize>(
     text(&shown)
 }
 
-/// `document` as JSON for people and programs.
+/// `document` as JSON for people and programs. What could steer a terminal can only be in a string of
+/// it, and is escaped there as JSON has it.
 pub(crate) fn json<T: Serialize>(document: &T) -> Result<String, String> {
     let text = serde_json::to_string_pretty(document).map_err(|error| error.to_string())?;
-    Ok(text + "\n")
+    Ok(escaped(&text) + "\n")
+}
+
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_printable(character) || character == '\n' {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text.extend(format!("\\u{unit:04x}").chars());
+            }
+        }
+    }
+    text
 }
 
 /// Prints one line.
@@ -82,4 +97,17 @@ pub(crate) fn append(path: &Path, text: &str) -> Result<(), String> {
     opened
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| format!("failed to write {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_says_the_same_and_steers_no_terminal() {
+        let label = "a\x1b[2J\u{9b}\u{202e}\u{e000}🦀\n";
+        let text = json(&label).unwrap();
+        assert_eq!(text, "\"a\\u001b[2J\\u009b\\u202e\u{e000}🦀\\n\"\n");
+        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), label);
+    }
 }

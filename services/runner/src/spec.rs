@@ -150,11 +150,27 @@ pub(crate) fn kernel_source(
                 .map_err(|error| error.to_string())?;
             Ok(KernelSource::Url { url, modules })
         }
-        Some(path) => Ok(KernelSource::File {
-            image: path.into(),
-            modules,
+        Some(text) => Ok(match text.strip_prefix("sha256:").filter(is_digest) {
+            Some(_) if modules.is_some() => {
+                return Err(format!(
+                    "--kernel {text} is in the cache with its modules: leave --kernel-modules out"
+                ));
+            }
+            Some(sha256) => KernelSource::Kept {
+                sha256: sha256.to_owned(),
+            },
+            None => KernelSource::File {
+                image: text.into(),
+                modules,
+            },
         }),
     }
+}
+
+/// Whether `text` is a SHA-256 as the runner writes it.
+fn is_digest(text: &&str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(is_digit)
 }
 
 /// `NAME` alone takes its value from here, or is left out when it has none, as Docker has it.

@@ -5,8 +5,8 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bencher_runner::Reporter;
 use bencher_runner::result::{EndedBy, Iteration, PerfCounter, PerfCounters};
+use bencher_runner::{Reporter, is_printable};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::arguments::Global;
@@ -102,7 +102,7 @@ impl Terminal {
     }
 
     fn line(&self, prefix: &str, message: &str) {
-        self.print(&format!("runner: {prefix}{message}"));
+        self.print(&format!("runner: {prefix}{}", harmless(message)));
     }
 
     fn print(&self, line: &str) {
@@ -262,6 +262,27 @@ impl Reporter for Terminal {
     }
 }
 
+/// `message` without anything that steers a terminal or deceives: parts of it may come from files and
+/// from servers. Whatever is in it, its further lines are no lines of the runner's own.
+fn harmless(message: &str) -> String {
+    let mut shown = String::new();
+    let mut characters = message.trim_end_matches('\n').chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\n' => {
+                shown.push('\n');
+                if characters.peek() != Some(&' ') {
+                    shown.push_str("    ");
+                }
+            }
+            '\t' => shown.push(' '),
+            character if is_printable(character) => shown.push(character),
+            character => shown.extend(character.escape_default()),
+        }
+    }
+    shown
+}
+
 fn style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
@@ -346,6 +367,17 @@ mod tests {
     use bencher_runner::result::{CountedCode, Measure, MeasureSource, Unit};
 
     use super::*;
+
+    #[test]
+    fn nothing_of_a_message_steers_a_terminal_or_looks_like_another_one() {
+        for (message, shown) in [
+            ("it's \"a\" → \\", "it's \"a\" → \\"),
+            ("a\x1b[2J\u{9b}\u{202e}\tb", "a\\u{1b}[2J\\u{9b}\\u{202e} b"),
+            ("a\nrunner: b\n    | c\n", "a\n    runner: b\n    | c"),
+        ] {
+            assert_eq!(harmless(message), shown);
+        }
+    }
 
     #[test]
     fn estimates_are_marked() {

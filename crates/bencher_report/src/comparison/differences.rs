@@ -8,6 +8,8 @@ use bencher_runner::tuning::KnobState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::text::one_line;
+
 /// Something that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
@@ -20,6 +22,9 @@ pub struct Difference {
     /// Whether it speaks against comparing the sides: another machine or another clock.
     pub matters: bool,
 }
+
+/// What the guest's kernel is called.
+pub(super) const GUEST_KERNEL: &str = "guest kernel";
 
 /// In what the machines and hosts of two results differ; what matters comes first.
 pub fn differences(baseline: (&Setup, &Host), candidate: (&Setup, &Host)) -> Vec<Difference> {
@@ -35,8 +40,8 @@ pub fn differences(baseline: (&Setup, &Host), candidate: (&Setup, &Host)) -> Vec
         .filter(|(one, other)| one.value != other.value)
         .map(|(one, other)| Difference {
             what: one.what.to_owned(),
-            baseline: one.value.unwrap_or_else(|| "unknown".to_owned()),
-            candidate: other.value.unwrap_or_else(|| "unknown".to_owned()),
+            baseline: one_line(one.value.as_deref().unwrap_or("unknown")),
+            candidate: one_line(other.value.as_deref().unwrap_or("unknown")),
             matters: one.matters,
         })
         .chain(knobs(baseline.1, candidate.1))
@@ -102,7 +107,7 @@ fn facts(setup: &Setup, host: &Host, is_virtual: bool) -> Vec<Fact> {
         note("huge pages", Some(machine.huge_pages.to_string())),
         note("disk", machine.disk_bytes.map(|disk| disk.to_string())),
         note("root device", name(&description.root_device)),
-        note("guest kernel", kernel.map(|kernel| kernel.sha256.clone())),
+        note(GUEST_KERNEL, kernel.map(|kernel| kernel.sha256.clone())),
         note(
             "initramfs",
             kernel.map(|kernel| kernel.initramfs_id.clone()),
@@ -150,9 +155,9 @@ fn knobs<'a>(baseline: &'a Host, candidate: &'a Host) -> impl Iterator<Item = Di
     names.into_iter().filter_map(move |name| {
         let (baseline, candidate) = (one.remove(&name)?, other.remove(&name)?);
         (baseline != candidate).then(|| Difference {
-            what: format!("knob {name}"),
-            baseline,
-            candidate,
+            what: format!("knob {}", one_line(&name)),
+            baseline: one_line(&baseline),
+            candidate: one_line(&candidate),
             matters: false,
         })
     })

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use bencher_runner::result::{Host, Precision, RunnerIdentity, Setup, Trust, Unit};
+use bencher_runner::result::{Host, Limits, Precision, RunnerIdentity, Setup, Trust, Unit};
 use bencher_statistics as statistics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,8 @@ pub struct Comparison {
     pub gate: Option<Gate>,
     /// How narrow the ratio's interval was to be; absent where a number of iterations was asked for.
     pub precision: Option<Precision>,
+    /// Why this is not all that was asked for, in words; absent where it is.
+    pub incomplete: Option<String>,
     /// What speaks against the answers, in words.
     pub warnings: Vec<String>,
 }
@@ -62,6 +64,11 @@ pub struct Side {
     pub left_out: u32,
     /// Iterations that warmed up.
     pub warmups: u32,
+    /// What bounded them; absent in documents from before it was in them.
+    pub limits: Option<Limits>,
+    /// Whether the host's processor and kernel counted events.
+    #[serde(default)]
+    pub perf_counters: bool,
 }
 
 /// How the sides were measured.

@@ -114,6 +114,7 @@ pub fn compare(
         metrics,
         gate,
         precision: options.precision,
+        incomplete: None,
         warnings,
     })
 }
@@ -166,6 +167,8 @@ fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
         iterations: number(used.len()),
         left_out: number(rounds.len() - used.len()),
         warmups: number(all.iter().filter(|iteration| iteration.warmup).count()),
+        limits: Some(result.limits),
+        perf_counters: samples::have_counters(all),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The comparison document: two sides, and what each metric says of them.
 
+mod again;
 mod differences;
 mod document;
 mod error;
@@ -7,9 +8,11 @@ mod gate;
 mod input;
 mod make;
 mod metric;
+mod partial;
 mod time;
 mod warnings;
 
+pub use again::{Run, check_machines, check_same};
 pub(crate) use differences::facts_of;
 pub use differences::{Difference, differences};
 pub use document::{
@@ -19,4 +22,5 @@ pub use document::{
 pub use error::CompareError;
 pub use input::{Input, Options, Threshold};
 pub use make::compare;
+pub use partial::{check_recorded, compare_what_there_is};
 pub use time::TimeDependence;

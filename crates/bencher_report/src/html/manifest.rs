@@ -1,10 +1,10 @@
 //! Where it ran, and how to run it again.
 
 use bencher_runner::machine::ClockKind;
-use bencher_runner::result::Metric;
 
-use crate::comparison::{Arrangement, Comparison, Side, facts_of};
+use crate::comparison::{Comparison, Side, facts_of};
 use crate::date::date;
+use crate::reproduce::{WITHOUT_VALUE, comparison_words};
 use crate::text::{escape, shell_line};
 
 /// What ran on which machines; what differs is marked.
@@ -82,111 +82,36 @@ fn rows(side: &Side) -> Vec<(String, String)> {
 
 /// The command that runs it again, and what it needs.
 pub(super) fn reproduce(comparison: &Comparison) -> String {
-    let command = lines(&command(comparison));
+    let words = comparison_words(comparison);
     format!(
-        "<section>\n<h2>How to run it again</h2>\n<pre><code>{}</code></pre>\n<p class=\"note\">The images are \
-         those with the digests above. Options that are not in a result, such as the values of environment \
-         variables, are to be given again.</p>\n</section>\n",
-        escape_lines(&command)
+        "<section>\n<h2>How to run it again</h2>\n<pre><code>{}</code></pre>\n<p class=\"note\">Images that \
+         are no names in a registry have to be those with the digests above, and a guest's kernel has to \
+         be in the cache. Options that are not in a result, such as the values of environment variables, \
+         are to be given again.</p>\n</section>\n",
+        escape_lines(&lines(&words))
     )
-}
-
-fn command(comparison: &Comparison) -> Vec<String> {
-    let (baseline, candidate) = (&comparison.baseline, &comparison.candidate);
-    let metrics: Vec<_> = comparison
-        .metrics
-        .iter()
-        .flat_map(|metric| ["--metric".to_owned(), metric.name.clone()])
-        .collect();
-    if let (Some(one), Some(other)) = (&baseline.file, &candidate.file) {
-        let words = [&["runner".to_owned(), "compare".to_owned()][..], &metrics].concat();
-        let files = [one.clone(), other.clone()];
-        return [&words[..], &files].concat();
-    }
-    let mut words: Vec<String> = ["runner", "compare"].map(str::to_owned).to_vec();
-    let mut option = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            words.extend([name.to_owned(), value]);
-        }
-    };
-    let machine = &candidate.setup.machine;
-    let name = |value: serde_json::Result<serde_json::Value>| {
-        value
-            .ok()
-            .and_then(|value| value.as_str().map(str::to_owned))
-    };
-    let description = &machine.description;
-    option("--sandbox", name(serde_json::to_value(description.sandbox)));
-    if description.clock == ClockKind::Virtual {
-        option("--clock", Some("virtual".to_owned()));
-    }
-    let in_bytes = |size: bencher_runner::units::ByteSize| format!("{}B", size.bytes());
-    option("--vcpus", machine.vcpus.map(|vcpus| vcpus.to_string()));
-    option("--memory", machine.memory_bytes.map(in_bytes));
-    option("--disk", machine.disk_bytes.map(in_bytes));
-    option("--iter", Some(candidate.iterations.to_string()));
-    if candidate.warmups > 0 {
-        option("--warmup", Some(candidate.warmups.to_string()));
-    }
-    if comparison.design.arrangement == Arrangement::Interleaved {
-        option(
-            "--seed",
-            comparison.design.seed.map(|seed| seed.to_string()),
-        );
-    }
-    let counted = [Metric::Instructions, Metric::Cycles].map(Metric::name);
-    if comparison.metrics.iter().any(|metric| {
-        counted.contains(&metric.name.as_str()) && description.clock == ClockKind::Wall
-    }) {
-        words.push(PERF_COUNTERS.to_owned());
-    }
-    words.extend(metrics);
-    for side in [baseline, candidate] {
-        words.push(
-            side.file
-                .clone()
-                .unwrap_or_else(|| side.setup.image.reference.clone()),
-        );
-    }
-    // The commands are whole: the images' entrypoints are in them.
-    words.extend(["--entrypoint".to_owned(), String::new(), "--".to_owned()]);
-    let fresh: Vec<_> = [baseline, candidate]
-        .into_iter()
-        .filter(|side| side.file.is_none())
-        .map(|side| side.setup.command.arguments.as_slice())
-        .collect();
-    match fresh.as_slice() {
-        [one, other] if one != other => {
-            words.extend_from_slice(one);
-            words.push("--vs".to_owned());
-            words.extend_from_slice(other);
-        }
-        [one, ..] => words.extend_from_slice(one),
-        [] => {}
-    }
-    words
 }
 
 /// A command in lines as a shell takes them: one for each option with its value, for each side, and for
 /// what follows the options.
 fn lines(words: &[String]) -> String {
-    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut lines = vec![vec!["runner".to_owned()]];
     let (mut wants_value, mut has_ended) = (false, false);
     for (place, word) in words.iter().enumerate() {
-        let goes_on = place == 1 || wants_value || has_ended;
+        let goes_on = place == 0 || wants_value || has_ended;
         match lines.last_mut() {
             Some(line) if goes_on => line.push(word.clone()),
             _ => lines.push(vec![word.clone()]),
         }
-        wants_value = !has_ended && !wants_value && word.starts_with("--") && word != PERF_COUNTERS;
+        wants_value = !has_ended
+            && !wants_value
+            && word.starts_with("--")
+            && !WITHOUT_VALUE.contains(&word.as_str());
         has_ended |= word == "--";
     }
     let lines: Vec<_> = lines.iter().map(|line| shell_line(line)).collect();
     lines.join(" \\\n  ")
 }
-
-/// The one option here without a value.
-const PERF_COUNTERS: &str = "--perf-counters";
 
 fn escape_lines(text: &str) -> String {
     text.lines().map(escape).collect::<Vec<_>>().join("\n")
@@ -195,38 +120,15 @@ fn escape_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::tests::everything;
 
     #[test]
-    fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
-        let mut comparison = everything();
-        comparison.candidate.setup.image.reference = "app:2".to_owned();
-        comparison.candidate.setup.command.arguments = ["bench", "a b"].map(str::to_owned).to_vec();
-        let metrics = "--metric wall --metric rss --metric minor-faults --metric cycles";
+    fn each_option_has_a_line_with_its_value() {
+        let words = [
+            "compare", "--aslr", "--iter", "5", "--entrypoint", "", "a", "b", "--", "sh", "--x",
+        ];
         assert_eq!(
-            shell_line(&command(&comparison)),
-            format!(
-                "runner compare --sandbox none --disk 1073741824B --iter 5 --seed 7 --perf-counters \
-                 {metrics} oci:images/busybox app:2 --entrypoint '' -- sh -c 'echo hello' --vs bench 'a b'"
-            )
-        );
-        assert_eq!(
-            lines(&command(&comparison)),
-            "runner compare \\\n  --sandbox none \\\n  --disk 1073741824B \\\n  --iter 5 \\\n  --seed 7 \\\n  \
-             --perf-counters \\\n  --metric wall \\\n  --metric rss \\\n  --metric minor-faults \\\n  \
-             --metric cycles \\\n  oci:images/busybox \\\n  app:2 \\\n  --entrypoint '' \\\n  \
-             -- sh -c 'echo hello' --vs bench 'a b'"
-        );
-        comparison.baseline.file = Some("old.json".to_owned());
-        let mixed = shell_line(&command(&comparison));
-        assert!(
-            mixed.ends_with(" old.json app:2 --entrypoint '' -- bench 'a b'"),
-            "{mixed}"
-        );
-        comparison.candidate.file = Some("new.json".to_owned());
-        assert_eq!(
-            shell_line(&command(&comparison)),
-            format!("runner compare {metrics} old.json new.json")
+            lines(&words.map(str::to_owned)),
+            "runner compare \\\n  --aslr \\\n  --iter 5 \\\n  --entrypoint '' \\\n  a \\\n  b \\\n  -- sh --x"
         );
     }
 }

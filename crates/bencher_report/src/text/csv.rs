@@ -5,7 +5,7 @@ use crate::comparison::{Comparison, MetricComparison};
 
 const TITLES: &str = "metric,unit,baseline,candidate,baseline_iterations,candidate_iterations,\
 baseline_mean,baseline_standard_deviation,candidate_mean,candidate_standard_deviation,ratio,ratio_low,\
-ratio_high,p_value,adjusted_p_value,rank_p_value,cliffs_delta,detectable,verdict,problem";
+ratio_high,p_value,adjusted_p_value,rank_p_value,cliffs_delta,detectable,verdict,problem,incomplete";
 
 /// The comparison as CSV.
 pub fn csv(comparison: &Comparison) -> String {
@@ -54,6 +54,7 @@ fn line(comparison: &Comparison, metric: &MetricComparison) -> String {
         answer.verdict.word(metric.unit).to_owned()
     }));
     cells.push(field(metric.problem.as_deref().unwrap_or_default()));
+    cells.push(field(comparison.incomplete.as_deref().unwrap_or_default()));
     cells.join(",")
 }
 

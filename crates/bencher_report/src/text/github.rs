@@ -43,8 +43,12 @@ pub fn github(comparison: &Comparison) -> Annotations {
         let title = format!("{}: {}", comparison.candidate.label, row.metric);
         commands += &command(kind, &title, &message);
     }
+    let incomplete = comparison.incomplete.as_ref();
+    let incomplete = incomplete.map(|reason| format!("incomplete: {reason}"));
     for warning in &comparison.warnings {
-        commands += &command("warning", "comparison", warning);
+        let is_incomplete = incomplete.as_ref() == Some(warning);
+        let kind = if is_incomplete { "error" } else { "warning" };
+        commands += &command(kind, "comparison", warning);
     }
     if let Some(gate) = comparison.gate.as_ref().filter(|gate| !gate.passed()) {
         commands += &command("error", "comparison", &words::gate(gate));

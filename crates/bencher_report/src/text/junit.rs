@@ -4,7 +4,7 @@ use super::words::{self, Row};
 use crate::comparison::{Comparison, MetricComparison};
 
 /// The comparison as XML. A metric that failed the threshold is a failure, one without an answer is
-/// skipped.
+/// skipped. A comparison that is incomplete has an error of its own.
 pub fn junit(comparison: &Comparison) -> String {
     let failed = |metric: &&MetricComparison| has_failed(comparison, metric);
     let failures = comparison.metrics.iter().filter(failed).count();
@@ -13,18 +13,27 @@ pub fn junit(comparison: &Comparison) -> String {
         .iter()
         .filter(|metric| metric.answer.is_none())
         .count();
+    let errors = usize::from(comparison.incomplete.is_some());
     let name = format!(
         "{} compared with {}",
         comparison.candidate.label, comparison.baseline.label
     );
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{}\" tests=\"{}\" \
-         failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\">\n",
+         failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\">\n",
         escape(&name),
-        comparison.metrics.len()
+        comparison.metrics.len() + errors
     );
     for metric in &comparison.metrics {
         text += &case(comparison, metric);
+    }
+    if let Some(reason) = &comparison.incomplete {
+        text += &format!(
+            "    <testcase classname=\"{}\" name=\"complete\">\n      <error type=\"incomplete\" \
+             message=\"{}\"/>\n    </testcase>\n",
+            escape(&comparison.candidate.label),
+            escape(reason)
+        );
     }
     text += "  </testsuite>\n</testsuites>\n";
     text

@@ -17,8 +17,8 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub(crate) use sparkline::sparkline;
 pub use table::table;
-pub use words::shell_line;
-pub(crate) use words::{Row, capitalized, gate, method, one_line, side};
+pub(crate) use words::{Row, capitalized, gate, method, side};
+pub use words::{one_line, shell_line};
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -1,5 +1,6 @@
 //! What all texts say of a metric.
 
+use bencher_runner::is_printable;
 use bencher_runner::result::{Metric, Unit};
 
 use crate::comparison::{
@@ -30,14 +31,14 @@ impl Row {
             .map(|side| side.summary.map_or(0.0, |summary| summary.mean));
         let scale = Scale::of(metric.unit, means[0].max(means[1]));
         let mut row = Self {
-            metric: metric.name.clone(),
+            metric: one_line(&metric.name),
             baseline: mean(&metric.baseline, scale),
             candidate: mean(&metric.candidate, scale),
             change: String::new(),
             interval: String::new(),
             p_value: String::new(),
             verdict: "no answer".to_owned(),
-            because: metric.problem.clone().unwrap_or_default(),
+            because: one_line(metric.problem.as_deref().unwrap_or_default()),
         };
         if let Some(answer) = &metric.answer {
             let ratio = answer.ratio;
@@ -175,36 +176,50 @@ pub(crate) fn gate(gate: &Gate) -> String {
     }
 }
 
-/// A command in one line, as a shell would take it.
+/// A command in one line, as a shell would take it. What could steer a terminal is written as Bash and
+/// its like have it in `$'…'`.
 pub fn shell_line(command: &[String]) -> String {
-    let quoted = |word: &String| {
-        let is_plain =
-            |character: char| character.is_ascii_alphanumeric() || "-_./:=,+@%".contains(character);
-        if !word.is_empty() && word.chars().all(is_plain) {
-            word.clone()
+    let quoted = command.iter().map(|word| quoted(word));
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_./:=,+@%".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    if word.chars().all(is_printable) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let mut escaped = String::from("$'");
+    for character in word.chars() {
+        match character {
+            '\'' | '\\' => escaped.extend(['\\', character]),
+            '\n' => escaped += "\\n",
+            '\t' => escaped += "\\t",
+            character if is_printable(character) => escaped.push(character),
+            character => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    escaped += &format!("\\{byte:03o}");
+                }
+            }
+        }
+    }
+    escaped + "'"
+}
+
+/// `text` in one line without control characters and without those that deceive: labels may come from
+/// images and files.
+pub fn one_line(text: &str) -> String {
+    let shown = |character| {
+        if is_printable(character) {
+            character
         } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
+            '\u{fffd}'
         }
     };
-    command.iter().map(quoted).collect::<Vec<_>>().join(" ")
-}
-
-/// `text` in one line without control characters: labels may come from images and files.
-pub(crate) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() || is_invisible(character) {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
-}
-
-/// Characters that change the direction or the order of what is shown.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -259,5 +274,16 @@ mod tests {
     fn commands_are_shown_as_a_shell_takes_them() {
         let command = ["sh", "-c", "echo 'it is'", ""].map(str::to_owned);
         assert_eq!(shell_line(&command), r"sh -c 'echo '\''it is'\''' ''");
+        let steering = ["a\x1b[2J\n'\u{9b}\u{202e}\\"].map(str::to_owned);
+        assert_eq!(
+            shell_line(&steering),
+            r"$'a\033[2J\n\'\302\233\342\200\256\\'"
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_label_steers_or_deceives() {
+        let label = "a\x1b[2J\nb\u{9b}\u{202e}\u{ad}\u{2060}é";
+        assert_eq!(one_line(label), "a�[2J�b����é");
     }
 }

@@ -88,6 +88,15 @@ pub enum KernelError {
         /// Why, as the tool said it.
         reason: String,
     },
+    /// No kernel in the cache has the digest that was named.
+    #[error(
+        "no kernel in the cache has the SHA-256 {sha256}: name its file with --kernel FILE (and \
+         --kernel-modules DIR), or its download with --kernel URL#sha256:{sha256}"
+    )]
+    NotKept {
+        /// The digest, in hexadecimal.
+        sha256: String,
+    },
     /// Nothing provides a kernel on this host.
     #[error(
         "no guest kernel: none is in the cache; {debian}; {pinned}; name one with --kernel FILE \

@@ -20,6 +20,11 @@ pub enum KernelSource {
         /// As `/lib/modules/<release>`.
         modules: Option<PathBuf>,
     },
+    /// The one of the cache with this SHA-256, in hexadecimal, of its image as it was distributed.
+    Kept {
+        /// The digest.
+        sha256: String,
+    },
     /// A pinned download.
     Url {
         /// Where and what.
@@ -51,6 +56,12 @@ pub fn find(
         ),
         KernelSource::Url { url, modules } => {
             from_url(url, modules.as_deref(), store, reporter, cancel)
+        }
+        KernelSource::Kept { sha256 } => {
+            let kept = store.of_digest(sha256);
+            kept.ok_or_else(|| KernelError::NotKept {
+                sha256: sha256.clone(),
+            })
         }
         KernelSource::Any => any(store, reporter, cancel),
     }

@@ -51,16 +51,22 @@ impl KernelStore {
     /// The newest kernel whose origin begins with `origin`, or `None`. A folder that is not a
     /// whole kernel of this format is passed over.
     pub fn newest(&self, origin: &str) -> Option<Kernel> {
+        self.newest_that(|kernel| kernel.origin.starts_with(origin))
+    }
+
+    /// The newest kernel with this SHA-256, in hexadecimal, of its image as it was distributed, or
+    /// `None`.
+    pub fn of_digest(&self, sha256: &str) -> Option<Kernel> {
+        self.newest_that(|kernel| kernel.sha256 == sha256)
+    }
+
+    fn newest_that(&self, is_meant: impl Fn(&Kernel) -> bool) -> Option<Kernel> {
         let mut kernels: Vec<_> = fs::read_dir(&self.folder)
             .ok()?
             .filter_map(|entry| {
                 let path = entry.ok()?.path();
                 let modified = fs::metadata(path.join(MANIFEST)).ok()?.modified().ok()?;
-                let kernel = load(&path)?;
-                kernel
-                    .origin
-                    .starts_with(origin)
-                    .then_some((modified, path))
+                is_meant(&load(&path)?).then_some((modified, path))
             })
             .collect();
         kernels.sort_by_key(|(modified, _)| *modified);
@@ -338,6 +344,9 @@ mod tests {
         assert_eq!(folders.len(), 1, "{folders:?}");
         assert_eq!(store.newest("te").unwrap().image, kernel.image);
         assert!(store.newest("other").is_none());
+        let of_digest = store.of_digest(&kernel.sha256).unwrap();
+        assert_eq!(of_digest.image, kernel.image);
+        assert!(store.of_digest("00").is_none());
     }
 
     #[test]

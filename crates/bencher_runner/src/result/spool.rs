@@ -13,6 +13,8 @@ use super::Iteration;
 #[derive(Debug)]
 pub struct IterationSpool {
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
 }
 
 impl IterationSpool {
@@ -24,10 +26,11 @@ impl IterationSpool {
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             file: tempfile::tempfile()?,
+            length: 0,
         })
     }
 
-    /// Appends `iteration`.
+    /// Appends `iteration`. Where that fails those before it are kept.
     ///
     /// # Errors
     ///
@@ -35,7 +38,14 @@ impl IterationSpool {
     pub fn push(&mut self, iteration: &Iteration) -> io::Result<()> {
         let mut line = serde_json::to_vec(iteration)?;
         line.push(b'\n');
-        self.file.write_all(&line)
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line would spoil the document.
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            return Err(error);
+        }
+        self.length += line.len() as u64;
+        Ok(())
     }
 }
 

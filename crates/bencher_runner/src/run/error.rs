@@ -238,6 +238,9 @@ pub enum RunError {
         /// The memory.
         memory: crate::units::ByteSize,
     },
+    /// Whoever has the results does not want those of what was about to run.
+    #[error("{0}")]
+    Refused(String),
     /// The user stopped the run before a command was started.
     #[error("interrupted before the command was started")]
     Interrupted(nix::sys::signal::Signal),

@@ -12,11 +12,14 @@
 mod capture;
 mod choice;
 mod clock;
+mod control;
 mod error;
 mod iteration;
 mod iteration_folder;
 mod layers;
 mod live;
+mod moments;
+mod on_suspect;
 mod orders;
 mod output_folder;
 mod page_cache;
@@ -33,6 +36,7 @@ mod side;
 mod spec;
 mod supervisor;
 pub(crate) mod text;
+mod turns;
 mod verdict;
 mod witness;
 
@@ -43,17 +47,19 @@ use bencher_statistics::Order;
 
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
+pub use on_suspect::OnSuspect;
 pub use page_cache::PageCache;
 pub use quiet::give_back_left_over;
 pub(crate) use quiet::put_back_left_over;
-pub use repetition::{Goal, OnSuspect};
+pub use repetition::Goal;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
-use crate::result::{Iterations, Precision, ResultDocument};
+use crate::result::{Host, Iterations, Precision, ResultDocument, Setup};
 use crate::{Interrupts, Reporter};
-use repetition::Turns;
+use session::Purpose;
 use side::Side;
+use turns::Turns;
 
 /// What became of a run.
 #[derive(Debug)]
@@ -71,17 +77,30 @@ pub async fn run(
     reporter: Arc<dyn Reporter>,
 ) -> RunOutcome {
     let side = Side::new(spec, reporter);
-    let ended = session::attempt(&[side], Turns::One, false, interrupts).await;
+    let ended = session::attempt(&[side], Turns::One, Purpose::Files, interrupts).await;
     ended.map_or_else(RunOutcome::failed, |ended| ended.outcome)
 }
+
+/// What is about to run, and where.
+#[derive(Debug)]
+pub struct Preview {
+    /// What and in which machine, but for the version of a QEMU.
+    pub setup: Setup,
+    /// The host, not yet tuned.
+    pub host: Host,
+}
+
+/// Says what speaks against results of what is about to run, of each side: better before the first
+/// machine is started than after the last.
+pub type Approval<'a> = &'a (dyn Fn(&[Preview]) -> Result<(), String> + Sync);
 
 /// What became of runs whose results are handed back.
 #[derive(Debug)]
 pub struct Measured {
     /// How they ended.
     pub outcome: RunOutcome,
-    /// The results, in the order of the sides, without what the commands wrote; empty when nothing
-    /// ran.
+    /// The results, in the order of the sides, without what the commands wrote, of as many iterations
+    /// as there were; empty when nothing ran.
     pub results: Vec<ResultDocument<Iterations>>,
     /// Which side of each pair came first, where there are two sides.
     pub orders: Vec<Order>,
@@ -94,9 +113,11 @@ pub async fn measure(
     spec: RunSpec,
     interrupts: &mut Interrupts,
     reporter: Arc<dyn Reporter>,
+    approval: Approval<'_>,
 ) -> Measured {
     let side = Side::new(spec, reporter);
-    let ended = session::attempt(&[side], Turns::One, true, interrupts).await;
+    let purpose = Purpose::HandBack(approval);
+    let ended = session::attempt(&[side], Turns::One, purpose, interrupts).await;
     ended.unwrap_or_else(Measured::failed)
 }
 
@@ -107,9 +128,11 @@ pub async fn measure_pairs(
     sides: [(RunSpec, Arc<dyn Reporter>); 2],
     seed: u64,
     interrupts: &mut Interrupts,
+    approval: Approval<'_>,
 ) -> Measured {
     let sides = sides.map(|(spec, reporter)| Side::new(spec, reporter));
-    let ended = session::attempt(&sides, Turns::pairs(seed), true, interrupts).await;
+    let purpose = Purpose::HandBack(approval);
+    let ended = session::attempt(&sides, Turns::pairs(seed), purpose, interrupts).await;
     ended.unwrap_or_else(Measured::failed)
 }
 

@@ -1,41 +1,23 @@
 //! What is known of an iteration while it runs, and the [`Iteration`] it becomes.
 
 use std::io::ErrorKind;
-use std::time::{Duration, Instant};
 
 use bencher_output_protocol::{ExitReport, ExitStatus, FileBegin, LogLevel};
 
 use super::capture::{Capture, InlineBudget};
+use super::moments::Moments;
 use super::output_folder::{GuestPath, OutputFolder};
 use super::supervisor::Cause;
 use super::witness::Witnessed;
 use super::{RunError, text};
 use crate::Reporter;
-use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput, Spans};
+use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput};
 
 /// Warnings that a result holds; a guest may send any number of them.
 const MAX_WARNINGS: usize = 100;
 
 /// Lines of a guest's log that are shown, beside the warnings.
 const MAX_LOG_LINES: usize = 10_000;
-
-/// Moments of an iteration on the host's clock.
-#[derive(Debug)]
-pub(crate) struct Moments {
-    /// When the runner's process began.
-    pub(crate) process: Instant,
-    /// When the iteration began.
-    pub(crate) begin: Instant,
-    /// When its root filesystem was ready.
-    pub(crate) copied: Instant,
-    /// When the VMM was started.
-    pub(crate) start: Instant,
-    pub(crate) hello: Option<Instant>,
-    pub(crate) started: Option<Instant>,
-    pub(crate) exited: Option<Instant>,
-    pub(crate) last_word: Option<Instant>,
-    pub(crate) gone: Option<Instant>,
-}
 
 /// What a record needs to know of the run.
 #[derive(Debug, Clone, Copy)]
@@ -395,27 +377,4 @@ fn verdict(finish: &Finish, status: Option<&ExitStatus>) -> (EndedBy, u8, Option
         }
         (_, None) => (EndedBy::Failure, 125, None),
     }
-}
-
-impl Moments {
-    fn spans(&self) -> Spans {
-        let between = |from: Option<Instant>, to: Option<Instant>| {
-            Some(milliseconds(to?.saturating_duration_since(from?)))
-        };
-        let start = Some(self.start);
-        Spans {
-            before_ms: milliseconds(self.begin.duration_since(self.process)),
-            copy_ms: milliseconds(self.copied.duration_since(self.begin)),
-            start_ms: milliseconds(self.start.duration_since(self.copied)),
-            boot_ms: between(start, self.hello),
-            prepare_ms: between(self.hello, self.started),
-            command_ms: between(self.started, self.exited.or(self.last_word)),
-            collect_ms: between(self.exited, self.last_word),
-            shutdown_ms: between(self.last_word, self.gone).unwrap_or_default(),
-        }
-    }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }

@@ -1,55 +1,13 @@
-//! How often commands are run, whose turn it is, and what becomes of an iteration that is not to be trusted.
+//! How often commands are run, and what comes after an iteration.
 
-use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 use std::time::Duration;
 
-use bencher_statistics::{Decision, Estimate, Order, Plan, Reason, Side, StopRule};
+use bencher_statistics::{Decision, Estimate, Order, Reason, StopRule};
 
+use super::OnSuspect;
+use super::turns::Turns;
 use crate::result::Metric;
-
-/// What becomes of an iteration that is suspect.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnSuspect {
-    /// It is kept, and marked.
-    #[default]
-    Keep,
-    /// It is kept and marked, and another one takes its place, at most so many times.
-    Retry(NonZeroU32),
-    /// The run fails.
-    Fail,
-}
-
-/// Retries of an iteration where no number is given.
-const RETRIES: NonZeroU32 = NonZeroU32::new(3).expect("it is not zero");
-
-impl FromStr for OnSuspect {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "keep" => Ok(Self::Keep),
-            "fail" => Ok(Self::Fail),
-            "retry" => Ok(Self::Retry(RETRIES)),
-            _ => text
-                .strip_prefix("retry:")
-                .and_then(|count| count.parse().ok())
-                .map(Self::Retry)
-                .ok_or_else(|| "expected keep, fail, retry, or retry:N with N from 1".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for OnSuspect {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Keep => formatter.write_str("keep"),
-            Self::Retry(count) => write!(formatter, "retry:{count}"),
-            Self::Fail => formatter.write_str("fail"),
-        }
-    }
-}
 
 /// How often each side is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -98,42 +56,6 @@ pub(crate) struct Repetition {
     indices: [u32; 2],
     /// Iterations that took the place of one.
     retries: u32,
-}
-
-/// Whose turn it is.
-#[derive(Debug)]
-pub(crate) enum Turns {
-    /// There is one side.
-    One,
-    /// There are two, in the order of a plan; what came of it so far.
-    Pairs { plan: Plan, orders: Vec<Order> },
-}
-
-impl Turns {
-    pub(crate) fn pairs(seed: u64) -> Self {
-        Self::Pairs {
-            plan: Plan::new(seed),
-            orders: Vec::new(),
-        }
-    }
-
-    /// The sides of the next round, the first one last.
-    fn next(&mut self, is_warmup: bool) -> Vec<usize> {
-        let Self::Pairs { plan, orders } = self else {
-            return vec![0];
-        };
-        if is_warmup {
-            return vec![1, 0];
-        }
-        // The plan has no end.
-        let order = plan.next().unwrap_or(Order::BaselineFirst);
-        orders.push(order);
-        let place = |side| match side {
-            Side::Baseline => 0,
-            Side::Candidate => 1,
-        };
-        order.sides().into_iter().rev().map(place).collect()
-    }
 }
 
 /// One iteration to come.
@@ -266,23 +188,19 @@ impl Repetition {
 
     /// The orders of the rounds that were begun, where there are two sides.
     pub(crate) fn orders(&self) -> &[Order] {
-        match &self.turns {
-            Turns::One => &[],
-            Turns::Pairs { orders, .. } => orders,
-        }
+        self.turns.orders()
     }
 
     /// The same, when it is over.
     pub(crate) fn into_orders(self) -> Vec<Order> {
-        match self.turns {
-            Turns::One => Vec::new(),
-            Turns::Pairs { orders, .. } => orders,
-        }
+        self.turns.into_orders()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bencher_statistics::Plan;
+
     use super::*;
 
     fn times(iterations: u32) -> Goal {
@@ -424,17 +342,6 @@ mod tests {
             }
             assert_eq!(looks, expected, "{narrow_from} {time_over_at:?}");
             assert_eq!(repetition.stopped(), Some(reason));
-        }
-    }
-
-    #[test]
-    fn choices_are_words() {
-        for text in ["keep", "fail", "retry:3", "retry:1"] {
-            assert_eq!(text.parse::<OnSuspect>().unwrap().to_string(), text);
-        }
-        for text in ["", "retry:0", "retry:", "retry:x", "retry(3)", "Keep"] {
-            let error = text.parse::<OnSuspect>().unwrap_err();
-            assert!(error.contains("retry:N"), "{text}");
         }
     }
 }

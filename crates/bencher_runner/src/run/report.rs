@@ -70,6 +70,7 @@ impl<'a> Report<'a> {
     }
 
     /// Writes the document to every place that the user named, and returns it if anybody is to see it.
+    /// A place that can not be written does not keep it from the others.
     pub(crate) fn write(
         self,
         prepared: &Prepared,
@@ -77,25 +78,20 @@ impl<'a> Report<'a> {
         vmm_version: Option<String>,
         outcome: &RunOutcome,
         precision: Option<Precision>,
-    ) -> Result<Option<ResultDocument<IterationSpool>>, RunError> {
+    ) -> Result<Option<Written>, RunError> {
         if !self.is_wanted() {
             return Ok(None);
         }
         let spec = self.spec;
-        let mut machine = prepare::machine(spec, prepared);
-        machine.vmm_version = vmm_version.or(machine.vmm_version);
-        let setup = Setup {
-            image: image(spec, prepared)?,
-            command: orders::command(&prepared.orders),
-            machine,
-        };
+        let mut setup = setup(spec, prepared)?;
+        setup.machine.vmm_version = vmm_version.or(setup.machine.vmm_version);
         let mut document = self.document(Some(setup), Some(host), outcome);
         document.outcome.precision = precision;
-        if let Some(folder) = &spec.output_folder {
-            write(&folder.join("result.json"), &document)?;
-        }
-        deliver(spec, &document)?;
-        Ok(Some(document))
+        let folder = spec.output_folder.as_ref();
+        let in_folder = folder.map(|folder| write(&folder.join("result.json"), &document));
+        let failures = in_folder.and_then(Result::err).into_iter();
+        let failures = failures.chain(deliver(spec, &document)).collect();
+        Ok(Some(Written { document, failures }))
     }
 
     /// Writes the document of a run that failed before there was anything to run. It is not put
@@ -105,7 +101,8 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         let spec = self.spec;
-        deliver(spec, &self.document(None, None, outcome))
+        let failures = deliver(spec, &self.document(None, None, outcome));
+        failures.into_iter().next().map_or(Ok(()), Err)
     }
 
     fn document(
@@ -156,19 +153,35 @@ impl<'a> Report<'a> {
     }
 }
 
-/// Puts the document where the user named a place for it alone.
-fn deliver(spec: &RunSpec, document: &ResultDocument<IterationSpool>) -> Result<(), RunError> {
-    if let Some(path) = &spec.result_file {
-        write(path, document)?;
-    }
-    if spec.live == LiveOutput::Document {
+/// A document that was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) document: ResultDocument<IterationSpool>,
+    /// Why it is not in each place that the user named.
+    pub(crate) failures: Vec<RunError>,
+}
+
+/// Puts the document where the user named a place for it alone, and returns why that failed.
+fn deliver(spec: &RunSpec, document: &ResultDocument<IterationSpool>) -> Vec<RunError> {
+    let to_file = spec.result_file.as_ref().map(|path| write(path, document));
+    let to_stdout = (spec.live == LiveOutput::Document).then(|| {
         let stdout = io::stdout().lock();
         serialize(document, stdout).map_err(|source| RunError::Result {
             path: PathBuf::from("standard output"),
             source,
-        })?;
-    }
-    Ok(())
+        })
+    });
+    let delivered = to_file.into_iter().chain(to_stdout);
+    delivered.filter_map(Result::err).collect()
+}
+
+/// What is run and where, but for the version of a QEMU.
+pub(super) fn setup(spec: &RunSpec, prepared: &Prepared) -> Result<Setup, RunError> {
+    Ok(Setup {
+        image: image(spec, prepared)?,
+        command: orders::command(&prepared.orders),
+        machine: prepare::machine(spec, prepared),
+    })
 }
 
 fn image(spec: &RunSpec, prepared: &Prepared) -> Result<Image, RunError> {

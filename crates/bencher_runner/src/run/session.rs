@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::output_folder::OutputFolder;
 use super::precision::Course;
-use super::quiet::{self, HostState, Quiet};
-use super::repetition::{Next, Repetition, Step, Turns};
-use super::report::Report;
+use super::quiet::{self, Quiet};
+use super::repetition::{Next, Repetition, Step};
+use super::report::{self, Report};
 use super::side::{Ready, Side};
+use super::turns::Turns;
 use super::witness::Instruments;
-use super::{Measured, RunError, RunOutcome, blocking, iteration_folder, prepare};
-use crate::result::{EndedBy, Iteration, Iterations, Precision, ResultDocument};
+use super::{Approval, Measured, Preview, RunError, RunOutcome};
+use super::{blocking, iteration_folder, prepare};
+use crate::result::{EndedBy, Host, Iteration, IterationSpool, Iterations, ResultDocument};
 use crate::scratch::Scratch;
 use crate::validity::{CoolDown, Cooling, Observer};
 use crate::{Interrupts, interruptible, network};
@@ -19,18 +21,28 @@ use crate::{Interrupts, interruptible, network};
 /// How long a VMM may take to tell its version, after everything else is done.
 const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs `sides` by `turns`. Their results are in what is returned if they are `wanted`.
+/// What becomes of the results, beside what the specs say.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// Nothing.
+    Files,
+    /// They are in what is returned, if what is about to run is approved of.
+    HandBack(Approval<'a>),
+}
+
+/// Runs `sides` by `turns`.
 pub(super) async fn attempt(
     sides: &[Side],
     turns: Turns,
-    wanted: bool,
+    purpose: Purpose<'_>,
     interrupts: &mut Interrupts,
 ) -> Result<Measured, RunError> {
+    let wanted = matches!(purpose, Purpose::HandBack(_));
     let mut reports = Vec::new();
     for side in sides {
         reports.push(Report::new(&side.spec, wanted)?);
     }
-    let (ready, quiet) = match get_ready(sides, interrupts).await {
+    let (ready, quiet) = match get_ready(sides, purpose, interrupts).await {
         Ok(ready) => ready,
         Err(error) => {
             let outcome = RunOutcome::failed(error);
@@ -56,9 +68,10 @@ pub(super) async fn attempt(
         sides: &ready,
         quiet: &quiet,
     };
-    let ended = session.repeat(turns, &mut reports, interrupts).await?;
+    let ended = session.repeat(turns, &mut reports, interrupts).await;
     let host = blocking(move || quiet.end()).await?;
     let mut results = Vec::new();
+    let mut failures = Vec::new();
     // Of two sides it is the ratio's, which is in neither result.
     let own_precision = ended.precision.filter(|_| sides.len() == 1);
     for ((side, report), version) in ready.iter().zip(reports).zip(versions) {
@@ -70,33 +83,41 @@ pub(super) async fn attempt(
             },
             None => None,
         };
-        let written = write(
-            side,
-            report,
-            host.clone(),
-            vmm_version,
-            &ended.outcome,
-            own_precision,
-        );
-        results.extend(written?.filter(|_| wanted));
+        let (host, outcome) = (host.clone(), &ended.outcome);
+        match report.write(&side.prepared, host, vmm_version, outcome, own_precision) {
+            Ok(Some(written)) => {
+                failures.extend(written.failures);
+                if wanted {
+                    match read_back(written.document) {
+                        Ok(result) => results.push(result),
+                        Err(error) => failures.push(error),
+                    }
+                }
+            }
+            Ok(None) => {}
+            Err(error) => failures.push(error),
+        }
     }
-    Ok(Measured { results, ..ended })
+    let mut outcome = ended.outcome;
+    for failure in failures {
+        if outcome.error.is_some() {
+            sides[0].reporter.warning(&failure.to_string());
+        } else {
+            outcome = RunOutcome::failed(failure);
+        }
+    }
+    Ok(Measured {
+        outcome,
+        results,
+        ..ended
+    })
 }
 
-fn write(
-    side: &Ready<'_>,
-    report: Report<'_>,
-    host: HostState,
-    vmm_version: Option<String>,
-    outcome: &RunOutcome,
-    precision: Option<Precision>,
-) -> Result<Option<ResultDocument<Iterations>>, RunError> {
-    let written = report.write(&side.prepared, host, vmm_version, outcome, precision)?;
-    let Some(document) = written else {
-        return Ok(None);
-    };
+fn read_back(
+    document: ResultDocument<IterationSpool>,
+) -> Result<ResultDocument<Iterations>, RunError> {
     let read = document.with_read_iterations();
-    read.map(Some).map_err(|source| RunError::Result {
+    read.map_err(|source| RunError::Result {
         path: std::env::temp_dir(),
         source,
     })
@@ -104,6 +125,7 @@ fn write(
 
 async fn get_ready<'a>(
     sides: &'a [Side],
+    purpose: Purpose<'_>,
     interrupts: &mut Interrupts,
 ) -> Result<(Vec<Ready<'a>>, Quiet), RunError> {
     for side in sides {
@@ -114,7 +136,7 @@ async fn get_ready<'a>(
         folders.push(folder(side, interrupts).await?);
     }
     let mut outputs = Vec::new();
-    let ready = prepare_and_quieten(sides, folders, &mut outputs, interrupts).await;
+    let ready = prepare_and_quieten(sides, purpose, folders, &mut outputs, interrupts).await;
     if ready.is_err() {
         outputs.iter().flatten().for_each(OutputFolder::discard);
     }
@@ -143,6 +165,7 @@ async fn folder(side: &Side, interrupts: &mut Interrupts) -> Result<Scratch, Run
 /// to few CPUs, for as long as an image takes. Output folders that were made are in `outputs`.
 async fn prepare_and_quieten<'a>(
     sides: &'a [Side],
+    purpose: Purpose<'_>,
     folders: Vec<Scratch>,
     outputs: &mut Vec<Option<OutputFolder>>,
     interrupts: &mut Interrupts,
@@ -162,11 +185,22 @@ async fn prepare_and_quieten<'a>(
             prepared: Arc::new(prepared),
         });
     }
+    if let Purpose::HandBack(approval) = purpose {
+        let previews = ready.iter().map(preview).collect::<Result<Vec<_>, _>>()?;
+        approval(&previews).map_err(RunError::Refused)?;
+    }
     let first = &ready[0];
     let (spec, reporter) = (Arc::clone(first.spec), Arc::clone(first.reporter));
     let prepared = Arc::clone(&first.prepared);
     let begin = move || Quiet::begin(&spec, &prepared.sandbox, &reporter);
     Ok((ready, blocking(begin).await??))
+}
+
+fn preview(side: &Ready<'_>) -> Result<Preview, RunError> {
+    Ok(Preview {
+        setup: report::setup(side.spec, &side.prepared)?,
+        host: Host::current(None, None),
+    })
 }
 
 struct Session<'a> {
@@ -181,7 +215,7 @@ impl Session<'_> {
         turns: Turns,
         reports: &mut [Report<'_>],
         interrupts: &mut Interrupts,
-    ) -> Result<Measured, RunError> {
+    ) -> Measured {
         let first = &self.sides[0];
         let spec = first.spec;
         let placement = self.quiet.placement();
@@ -230,9 +264,15 @@ impl Session<'_> {
             let reasons = iteration.suspicions();
             let next = repetition.end(reasons.is_some());
             iteration.retried = !stop && next == Next::Retried;
-            side.announce(&iteration)?;
-            reports[turn.side].push(&iteration)?;
+            let announced = side.announce(&iteration);
+            let kept = reports[turn.side].push(&iteration);
             course.push(turn.side, &iteration);
+            if let Err(failure) = announced.and(kept) {
+                if let Some(error) = error {
+                    side.reporter.warning(&error.to_string());
+                }
+                break RunOutcome::failed(failure);
+            }
             if stop {
                 break RunOutcome {
                     exit_code: iteration.exit_code,
@@ -244,12 +284,12 @@ impl Session<'_> {
                 break RunOutcome::failed(RunError::Suspect { index, reasons });
             }
         };
-        Ok(Measured {
+        Measured {
             outcome,
             results: Vec::new(),
             precision: course.precision(&repetition),
             orders: repetition.into_orders(),
-        })
+        }
     }
 }
 

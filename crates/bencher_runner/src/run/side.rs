@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use super::iteration::{IterationPlan, drive};
 use super::iteration_folder::IterationFolder;
+use super::moments::Moments;
 use super::output_folder::OutputFolder;
 use super::prepare::Prepared;
-use super::record::{Keep, Moments, Record};
+use super::record::{Keep, Record};
 use super::supervisor::Times;
 use super::witness::Instruments;
 use super::{RunError, RunSpec, clock, root};

@@ -20,7 +20,8 @@ use super::Benchmark;
     override_usage = "runner compare [OPTIONS] A B [-- CMD...]\n       \
                       runner compare [OPTIONS] --image IMAGE -- CMD... --vs CMD...",
     after_help = "Exit codes: 0 compared; 1 B is slower than --fail-if-slower allows; 125 there is no \
-comparison, because the runner or a command failed; 130 or 143 interrupted.\n\n\
+comparison, or one of less than was asked for, because the runner or a command failed, or the metric that \
+decides has no answer; 130 or 143 interrupted, and what was measured until then is compared.\n\n\
 Sizes are in MiB unless they have a unit (64k, 2GiB), durations in seconds (90, 1.5, 500ms, 5m)."
 )]
 pub(crate) struct Compare {
@@ -75,6 +76,16 @@ pub(crate) struct Compare {
     #[arg(long, help_heading = "Comparison")]
     pub(crate) force: bool,
 
+    #[command(flatten)]
+    pub(crate) places: ComparisonOutput,
+    /// Put the outputs and results of what is run into the folders `a` and `b` of this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) output_dir: Option<PathBuf>,
+}
+
+/// What becomes of a comparison.
+#[derive(Debug, Args)]
+pub(crate) struct ComparisonOutput {
     /// What standard output is
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) format: ComparisonFormat,
@@ -84,9 +95,6 @@ pub(crate) struct Compare {
     /// Write a report as one HTML file, with pictures and all that was measured
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) report: Option<PathBuf>,
-    /// Put the outputs and results of what is run into the folders `a` and `b` of this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) output_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

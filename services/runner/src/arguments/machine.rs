@@ -38,9 +38,9 @@ pub(crate) struct Machine {
         help_heading = "Machine"
     )]
     pub(crate) disk: ByteSize,
-    /// The guest's kernel: a bzImage or vmlinux file, or URL#sha256:HEX
+    /// The guest's kernel: a bzImage or vmlinux file, URL#sha256:HEX, or sha256:HEX of one in the cache
     /// [default: Debian's cloud kernel, out of the cache or fetched once]
-    #[arg(long, value_name = "FILE|URL", help_heading = "Machine")]
+    #[arg(long, value_name = "FILE|URL|DIGEST", help_heading = "Machine")]
     pub(crate) kernel: Option<String>,
     /// The modules of --kernel, as /lib/modules/RELEASE; none when everything is built in
     #[arg(

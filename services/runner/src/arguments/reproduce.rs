@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use bencher_runner::result::Metric;
 use clap::Args;
 
-use super::ComparisonFormat;
+use super::ComparisonOutput;
 
-/// Runs what a result says once more: the same image, command, machine and settings, and compares.
+/// Runs what a result says once more: the same image, command, kernel, machine and settings, and compares.
 /// Differences between the machines come first.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "runner reproduce [OPTIONS] FILE [-- RUN-OPTIONS...]",
     after_help = "Exit codes: 0 no metric differs, or it is too noisy to say; 1 one does; 125 there is no \
-comparison, because the runner or the command failed; 130 or 143 interrupted."
+comparison, or one of less than was asked for, because the runner or the command failed; 130 or 143 \
+interrupted, and what was measured until then is compared."
 )]
 pub(crate) struct Reproduce {
     /// A result of `runner run`, or an output folder
@@ -32,16 +33,10 @@ pub(crate) struct Reproduce {
     /// A metric to compare, as for `runner compare`
     #[arg(long, value_name = "NAME")]
     pub(crate) metric: Vec<Metric>,
-    /// Compare though the image, the machine or the clock is another one, and mark the comparison
+    /// Compare though the image, the guest's kernel, the machine or the clock is another one, and mark
+    /// the comparison
     #[arg(long)]
     pub(crate) force: bool,
-    /// What standard output is
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: ComparisonFormat,
-    /// Write the comparison document to a file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) result: Option<PathBuf>,
-    /// Write a report as one HTML file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) places: ComparisonOutput,
 }

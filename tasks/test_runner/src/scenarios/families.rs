@@ -2,6 +2,7 @@
 
 mod clock;
 mod command;
+mod comparing;
 mod content;
 mod cpus;
 mod environment;
@@ -27,7 +28,7 @@ mod up;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 23] = [
+const FAMILIES: [&[Scenario]; 24] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -47,6 +48,7 @@ const FAMILIES: [&[Scenario]; 23] = [
     metrics::SCENARIOS,
     iterations::SCENARIOS,
     clock::SCENARIOS,
+    comparing::SCENARIOS,
     cpus::SCENARIOS,
     tuning::SCENARIOS,
     kills::SCENARIOS,

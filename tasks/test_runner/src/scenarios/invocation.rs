@@ -109,15 +109,7 @@ impl Invocation {
         if self.voice == Voice::Quiet {
             runner.arg("--quiet");
         }
-        runner.args(["--sandbox", backend.sandbox()]);
-        if let Some(accelerator) = backend.chosen_accelerator() {
-            runner.args(["--accelerator", accelerator]);
-        }
-        if backend == Backend::Firecracker
-            && let Some(firecracker) = &surroundings.firecracker
-        {
-            runner.arg("--firecracker").arg(firecracker);
-        }
+        choose_machine(runner, backend, surroundings);
         let image = self.image.as_deref().unwrap_or(image.as_os_str());
         runner.arg("--image").arg(image);
         if self.has_result {
@@ -135,6 +127,19 @@ impl Invocation {
         if self.tunes && surroundings.may_be_tuned() {
             runner.env_remove(NO_TUNING);
         }
+    }
+}
+
+/// Adds to `runner`, which runs images, where they are run.
+pub(crate) fn choose_machine(runner: &mut Command, backend: Backend, surroundings: &Surroundings) {
+    runner.args(["--sandbox", backend.sandbox()]);
+    if let Some(accelerator) = backend.chosen_accelerator() {
+        runner.args(["--accelerator", accelerator]);
+    }
+    if backend == Backend::Firecracker
+        && let Some(firecracker) = &surroundings.firecracker
+    {
+        runner.arg("--firecracker").arg(firecracker);
     }
 }
 

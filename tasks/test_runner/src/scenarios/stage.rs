@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use super::backend::Backend;
 use super::bytes::Bytes;
 use super::companion::Companion;
-use super::invocation::{Invocation, OUTPUT, RESULT};
+use super::invocation::{Invocation, OUTPUT, RESULT, choose_machine};
 use super::processes;
 use super::record::{Exit, HostFacts, Record, Run};
 use super::running::{Ended, Running};
@@ -246,6 +246,16 @@ impl<'a> Stage<'a> {
     /// Everything of the scenario's own.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The scenario's image.
+    pub(crate) fn image(&self) -> &Path {
+        self.image
+    }
+
+    /// Adds to `runner`, which runs images, that it does so on this backend.
+    pub(crate) fn choose_machine(&self, runner: &mut Command) {
+        choose_machine(runner, self.backend, self.surroundings);
     }
 
     /// The scenario's image, as skopeo names it.
