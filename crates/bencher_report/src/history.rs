@@ -1,7 +1,7 @@
 //! A series of results, and where it changed.
 
-use bencher_runner::result::{Metric, RunnerIdentity, Unit};
-use bencher_statistics::{ChangeSettings, Samples, Settings, changes, estimate};
+use bencher_runner::result::{MetricName, RunnerIdentity};
+use bencher_statistics::{ChangeSettings, Settings, changes, estimate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -9,7 +9,9 @@ use thiserror::Error;
 use crate::comparison::{Difference, Input, Interval, differences};
 use crate::date::date;
 use crate::quantity::{Scale, change, probability};
+use crate::samples;
 use crate::text::{one_line, sparkline, table};
+use crate::unit::MetricUnit;
 
 /// The version of this document's layout. Fields are added without a new version; a field that
 /// changes its meaning or goes raises it.
@@ -23,9 +25,9 @@ pub struct History {
     /// The program that made this document.
     pub runner: RunnerIdentity,
     /// The metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// What its values count.
-    pub unit: Unit,
+    pub unit: MetricUnit,
     /// The results, by the time at which their runs began.
     pub results: Vec<Entry>,
     /// Where the series changed.
@@ -75,10 +77,10 @@ pub struct Change {
 }
 
 /// What is asked of a series.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HistoryOptions {
     /// The metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// The largest p-value of a change.
     pub p_value: f64,
     /// The smallest change, as a share.
@@ -102,7 +104,15 @@ pub enum HistoryError {
         /// The result.
         label: String,
         /// The metric.
-        metric: Metric,
+        metric: MetricName,
+    },
+    /// They are not in one unit.
+    #[error("{metric} is in {:?} and in {:?}: leave the results of one of them out", units[0], units[1])]
+    Units {
+        /// The metric.
+        metric: MetricName,
+        /// Two of its units.
+        units: [String; 2],
     },
     /// They are of different machines or clocks.
     #[error(
@@ -148,8 +158,9 @@ pub fn history(mut results: Vec<Input>, options: &HistoryOptions) -> Result<Hist
     }
     let entries = results
         .iter()
-        .map(|input| entry(input, options.metric))
+        .map(|input| entry(input, &options.metric))
         .collect::<Result<Vec<_>, _>>()?;
+    let unit = unit(&results, &options.metric)?;
     let series: Vec<f64> = entries.iter().map(|entry| entry.mean).collect();
     let settings = ChangeSettings {
         p_value: options.p_value,
@@ -164,8 +175,8 @@ pub fn history(mut results: Vec<Input>, options: &HistoryOptions) -> Result<Hist
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        metric: options.metric,
-        unit: options.metric.unit(),
+        metric: options.metric.clone(),
+        unit,
         changes: found
             .iter()
             .map(|point| Change {
@@ -195,23 +206,29 @@ fn matters(one: &Input, other: &Input) -> Option<Difference> {
         .find(|difference| difference.matters)
 }
 
-fn entry(input: &Input, metric: Metric) -> Result<Entry, HistoryError> {
-    let iterations = input.result.iterations.0.iter();
-    let values: Vec<f64> = iterations
-        .filter(|iteration| iteration.counts())
-        .filter_map(|iteration| metric.of(iteration))
-        .collect();
+/// The unit of `metric` in all results.
+fn unit(results: &[Input], metric: &MetricName) -> Result<MetricUnit, HistoryError> {
+    let all = results.iter().flat_map(|input| &input.result.iterations.0);
+    let counting: Vec<_> = all.filter(|iteration| iteration.counts()).collect();
+    MetricUnit::of(metric, &counting).map_err(|units| HistoryError::Units {
+        metric: metric.clone(),
+        units,
+    })
+}
+
+fn entry(input: &Input, metric: &MetricName) -> Result<Entry, HistoryError> {
     let nothing = || HistoryError::Nothing {
         label: input.label.clone(),
-        metric,
+        metric: metric.clone(),
     };
-    let samples = Samples::of_invocations(&values).map_err(|_| nothing())?;
+    let iterations = &input.result.iterations.0;
+    let samples = samples::of_result(metric, iterations).ok_or_else(nothing)?;
     let interval = estimate(&samples, &Settings::default()).ok();
     Ok(Entry {
         label: input.label.clone(),
         file: input.file.clone(),
         started_at: input.result.started_at,
-        iterations: u32::try_from(values.len()).unwrap_or(u32::MAX),
+        iterations: u32::try_from(samples.invocations().len()).unwrap_or(u32::MAX),
         mean: bencher_statistics::Summary::of(&samples).mean,
         interval: interval.map(|found| Interval {
             value: found.value,
@@ -225,7 +242,7 @@ impl History {
     /// The series as a table, with a line below each change, and bars if there are to be some.
     pub fn for_people(&self, bars: bool) -> String {
         let largest = self.results.iter().map(|entry| entry.mean);
-        let scale = Scale::of(self.unit, largest.fold(0.0, f64::max));
+        let scale = Scale::of(&self.unit, largest.fold(0.0, f64::max));
         let mut index = 0;
         let rows = self.results.iter().map(|entry| {
             let changed = self.changes.iter().find(|change| change.index == index);
@@ -271,11 +288,13 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use bencher_runner::result::{Better, Metric};
+
     use super::*;
-    use crate::samples::tests::input;
+    use crate::samples::tests::{harness_metric, input, of_harness};
 
     const OPTIONS: HistoryOptions = HistoryOptions {
-        metric: Metric::Wall,
+        metric: MetricName::Runner(Metric::Wall),
         p_value: 0.001,
         least: 0.0,
         force: false,
@@ -332,6 +351,48 @@ mod tests {
             found
                 .for_people(false)
                 .contains("no change found in 12 results")
+        );
+    }
+
+    #[test]
+    fn a_metric_of_a_harness_has_a_series_in_one_unit() {
+        let of = |unit: &str, mean: u64| {
+            #[expect(clippy::cast_precision_loss, reason = "they are small")]
+            let values = [mean as f64, mean as f64 + 2.0];
+            let metric = harness_metric("sort", ("throughput", unit, Better::Higher), &values);
+            vec![metric]
+        };
+        let mut results: Vec<_> = (0..)
+            .zip(STEP)
+            .map(|(index, mean)| {
+                let mut input = of_harness(
+                    &format!("commit-{index}"),
+                    &[of("MB/s", mean), of("MB/s", mean + 1)],
+                );
+                input.result.started_at = index;
+                input
+            })
+            .collect();
+        let options = HistoryOptions {
+            metric: "sort/throughput".parse().expect("it is a name"),
+            ..OPTIONS
+        };
+        let found = history(results.clone(), &options).expect("it is a series");
+        assert_eq!(found.changes[0].label, "commit-6");
+        assert_eq!(found.unit, MetricUnit::Other("MB/s".to_owned()));
+        assert_eq!(found.results[0].iterations, 2);
+        assert!((found.results[0].mean - 1001.5).abs() < 1e-9);
+        let text = found.for_people(false);
+        assert!(
+            text.starts_with("sort/throughput\n") && text.contains("1.101 k MB/s")
+                || text.contains("1.103 kMB/s"),
+            "{text}"
+        );
+        results[3] = of_harness("odd", &[of("ns", 5)]);
+        let error = history(results, &options).expect_err("two units");
+        assert!(
+            error.to_string().contains("is in \"MB/s\" and in \"ns\""),
+            "{error}"
         );
     }
 

@@ -13,6 +13,8 @@ pub struct Changes {
     pub image: Option<String>,
     /// How often to run; `None` for as often as before.
     pub iterations: Option<NonZeroU32>,
+    /// What reads metrics of a harness; `None` for what read them before.
+    pub adapter: Option<String>,
 }
 
 /// The words of `runner run` for what `setup` of `result` says, in front of which are more options to
@@ -74,6 +76,8 @@ pub fn words(
         "--perf-counters",
         result.iterations.0.iter().any(has_counters),
     );
+    let adapter = changes.adapter.as_ref().or(result.adapter.as_ref());
+    words.option("--adapter", adapter);
     words.option("--timeout", Some(result.limits.timeout_seconds));
     words.option("--workdir", Some(&command.working_directory));
     words.option(
@@ -200,6 +204,7 @@ mod tests {
     fn a_result_says_how_it_came_about() {
         let mut result = document(&[1, 2, 3]);
         result.iterations.0[0].warmup = true;
+        result.adapter = Some("hyperfine=out.json".to_owned());
         let setup = result.setup.clone().expect("it ran");
         let words = words(
             &result,
@@ -209,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             shell_line(&words),
-            "run --image oci:images/busybox --disk 1073741824B --timeout 300 --workdir / \
+            "run --image oci:images/busybox --disk 1073741824B --adapter hyperfine=out.json --timeout 300 --workdir / \
              --warmup 1 --iter 2 --force --entrypoint '' -- sh -c 'echo hello'"
         );
     }
@@ -272,6 +277,7 @@ mod tests {
         let changes = Changes {
             image: Some("other".to_owned()),
             iterations: NonZeroU32::new(9),
+            ..Changes::default()
         };
         let line = shell_line(&words(&result, &setup, &changes, &[]));
         assert!(line.starts_with("run --image other "), "{line}");

@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bencher_report::comparison::{Comparison, Gate, Input, Options, Threshold};
+use bencher_report::comparison::{self, Comparison, Gate, Input, Options, Threshold};
 use bencher_report::text;
+use bencher_runner::harness::{AdapterChoice, read_again};
 use bencher_runner::result::{self, EndedBy, Iterations, Metric, ResultDocument};
 use bencher_runner::run::{LiveOutput, Measured, RunSpec, measure, measure_pairs};
 use bencher_runner::{Interrupts, Reporter};
 use bencher_statistics::Interest;
 
-use crate::arguments::{Compare, ComparisonFormat, Global};
-use crate::spec::{Task, spec};
+use crate::arguments::{Compare, ComparisonFormat, Global, Levels};
+use crate::spec::{Task, check_metrics, spec};
 use crate::terminal::Terminal;
 use crate::{FAILED, Start, output, work};
 use sides::{Source, resolve};
@@ -54,6 +55,10 @@ fn attempt(
     let interest = arguments.interest.map(Interest::new).transpose();
     let mut options = Options {
         metrics: arguments.metric.clone(),
+        levels: match arguments.levels {
+            Levels::Iterations => comparison::Levels::Iterations,
+            Levels::Both => comparison::Levels::Both,
+        },
         interleaved: None,
         interest: interest.map_err(|error| error.to_string())?,
         threshold: arguments.fail_if_slower.map(Threshold),
@@ -61,6 +66,7 @@ fn attempt(
         precision: None,
     };
     let seed = arguments.seed.unwrap_or_else(seed_of_now);
+    let adapter = arguments.benchmark.adapter.as_ref();
     let session = Session {
         arguments,
         global,
@@ -76,17 +82,20 @@ fn attempt(
                         .to_owned(),
                 );
             }
-            [recorded(&baseline)?, recorded(&candidate)?]
+            [
+                recorded(&baseline, adapter)?,
+                recorded(&candidate, adapter)?,
+            ]
         }
         [Source::Result(file), fresh @ Source::Image { .. }] => {
-            let recorded = recorded(&file)?;
+            let recorded = recorded(&file, adapter)?;
             match session.one(&fresh, "B")? {
                 Ok(measured) => [recorded, measured],
                 Err(code) => return Ok(code),
             }
         }
         [fresh @ Source::Image { .. }, Source::Result(file)] => {
-            let recorded = recorded(&file)?;
+            let recorded = recorded(&file, adapter)?;
             match session.one(&fresh, "A")? {
                 Ok(measured) => [measured, recorded],
                 Err(code) => return Ok(code),
@@ -138,10 +147,13 @@ fn seed_of_now() -> u64 {
     u64::from(now.unwrap_or_default().subsec_micros())
 }
 
-/// The result in `path`, called as its run was.
-pub(crate) fn recorded(path: &Path) -> Result<Input, String> {
+/// The result in `path`, called as its run was, with what an adapter finds in what it holds.
+pub(crate) fn recorded(path: &Path, adapter: Option<&AdapterChoice>) -> Result<Input, String> {
     let name = path.to_string_lossy().into_owned();
-    let result = result::read(path).map_err(|error| error.to_string())?;
+    let result = match adapter {
+        None => result::read(path).map_err(|error| error.to_string())?,
+        Some(choice) => read_again(path, choice).map_err(|error| error.to_string())?,
+    };
     Ok(Input {
         label: result.label.clone().unwrap_or_else(|| name.clone()),
         file: Some(name),
@@ -189,7 +201,7 @@ impl Session<'_> {
             Ok(measure_pairs(sides, seed, &mut interrupts).await)
         })?;
         options.interleaved = Some((measured.orders.clone(), seed));
-        options.precision = measured.precision;
+        options.precision.clone_from(&measured.precision);
         let labels = sides::labels(sources);
         Ok(outcome(measured, self.terminal).map(|mut results| {
             let [baseline, candidate] = labels.map(|label| Input {
@@ -225,7 +237,9 @@ impl Session<'_> {
             return Err("a result is not run".to_owned());
         };
         let arguments = self.arguments;
-        let metric = arguments.metric.first().copied().unwrap_or(Metric::Wall);
+        check_metrics(&arguments.metric, &arguments.benchmark)?;
+        let first = arguments.metric.first().cloned();
+        let metric = first.unwrap_or(Metric::Wall.into());
         let folder = arguments.output_dir.as_ref();
         let task = Task {
             image,

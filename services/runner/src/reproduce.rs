@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bencher_report::comparison::{Input, Options, Verdict};
+use bencher_report::comparison::{Input, Levels, Options, Verdict};
 use bencher_report::reproduce::{Changes, grants, unset_variables, words};
 use bencher_report::text::shell_line;
 use bencher_runner::result::Setup;
@@ -38,7 +38,7 @@ fn attempt(
     terminal: &Arc<Terminal>,
 ) -> Result<u8, String> {
     compare::check(arguments.result.iter().chain(&arguments.report))?;
-    let before = recorded(&arguments.file)?;
+    let before = recorded(&arguments.file, arguments.adapter.as_ref())?;
     let Some(setup) = before.result.setup.clone() else {
         return Err(format!("{} does not say what ran", before.label));
     };
@@ -47,6 +47,7 @@ fn attempt(
     let changes = Changes {
         image: arguments.image.clone().or(path),
         iterations: arguments.iter,
+        adapter: arguments.adapter.as_ref().map(ToString::to_string),
     };
     let line = words(&before.result, &setup, &changes, &arguments.more);
     terminal.info(&format!("runner {}", shell_line(&line)));
@@ -71,7 +72,7 @@ fn attempt(
     let task = Task {
         image: &run.image,
         command: &run.trailing,
-        goal: run.benchmark.precision.goal(run.iter, run.metric),
+        goal: run.benchmark.precision.goal(run.iter, run.metric.clone()),
         live: LiveOutput::None,
         output_folder: run.output_dir.clone(),
         result_file: run.result.clone(),
@@ -98,6 +99,7 @@ fn attempt(
     }
     let options = Options {
         metrics: arguments.metric.clone(),
+        levels: Levels::default(),
         interleaved: None,
         interest: None,
         threshold: None,

@@ -2,16 +2,20 @@
 
 use bencher_runner::machine::ClockKind;
 use bencher_runner::result::{
-    Iteration, Iterations, Metric, Precision, ResultDocument, RunnerIdentity,
+    Iteration, Iterations, Metric, MetricName, Precision, ResultDocument, RunnerIdentity,
 };
 use bencher_statistics::{self as statistics, ComparisonError, Interest, Order};
 use thiserror::Error;
 
+use std::collections::HashSet;
+
 use super::{
-    Answer, Arrangement, Better, Comparison, Design, Difference, Gate, Measurements,
+    Answer, Arrangement, Better, Comparison, Design, Difference, Gate, Levels, Measurements,
     MetricComparison, Settings, Side, VERSION, Verdict, differences,
 };
 use crate::samples;
+
+mod of_harness;
 
 /// One side to compare.
 #[derive(Debug, Clone)]
@@ -28,7 +32,9 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The metrics; empty for those that matter most of what was measured.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricName>,
+    /// What the bootstrap draws.
+    pub levels: Levels,
     /// The orders of the pairs, when the sides took turns, and the seed that these follow from.
     pub interleaved: Option<(Vec<Order>, u64)>,
     /// The smallest change of interest; `None` for what suits the clock.
@@ -132,7 +138,7 @@ pub fn compare(
     }
     let settings = settings(&sides, options);
     let mut metrics: Vec<_> = wanted(&options.metrics, &used)
-        .into_iter()
+        .iter()
         .map(|metric| Asked::new(metric, &used, orders.as_deref(), &settings))
         .collect();
     correct(&mut metrics, &settings);
@@ -163,6 +169,7 @@ pub fn compare(
         settings: Settings {
             confidence: settings.confidence.share(),
             interest: settings.interest.share(),
+            levels: options.levels,
             rounds: settings.rounds,
             seed: settings.seed,
         },
@@ -170,7 +177,7 @@ pub fn compare(
         forced: matters,
         metrics,
         gate,
-        precision: options.precision,
+        precision: options.precision.clone(),
         warnings,
     })
 }
@@ -217,6 +224,7 @@ fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
         iterations: number(used.len()),
         left_out: number(rounds.len() - used.len()),
         warmups: number(all.iter().filter(|iteration| iteration.warmup).count()),
+        adapter: result.adapter.clone(),
     })
 }
 
@@ -241,26 +249,28 @@ fn settings(sides: &[Side; 2], options: &Options) -> statistics::Settings {
         .and_then(|threshold| Interest::new(threshold.0).ok());
     statistics::Settings {
         interest: finer.unwrap_or(interest),
+        levels: options.levels.into(),
         ..statistics::Settings::default()
     }
 }
 
-/// The metrics to compare: those that were named, else the usual ones that a side has.
-fn wanted(named: &[Metric], used: &[Vec<&Iteration>; 2]) -> Vec<Metric> {
+/// The metrics to compare: those that were named, else the usual ones that a side has and those of its
+/// harness.
+fn wanted(named: &[MetricName], used: &[Vec<&Iteration>; 2]) -> Vec<MetricName> {
     if !named.is_empty() {
-        let mut unique = Vec::new();
-        for metric in named {
-            if !unique.contains(metric) {
-                unique.push(*metric);
-            }
-        }
-        return unique;
+        let mut seen = HashSet::new();
+        let unique = named.iter().filter(|metric| seen.insert(*metric));
+        return unique.cloned().collect();
     }
     let has = |metric: Metric| {
         let mut all = used.iter().flatten();
         all.any(|iteration| metric.of(iteration).is_some())
     };
-    USUAL.into_iter().filter(|&metric| has(metric)).collect()
+    let usual = USUAL.into_iter().filter(|&metric| has(metric));
+    usual
+        .map(MetricName::Runner)
+        .chain(of_harness::names(used))
+        .collect()
 }
 
 /// A metric, and the answer as the statistics have it until it is corrected.
@@ -271,7 +281,7 @@ struct Asked {
 
 impl Asked {
     fn new(
-        metric: Metric,
+        metric: &MetricName,
         used: &[Vec<&Iteration>; 2],
         orders: Option<&[Order]>,
         settings: &statistics::Settings,
@@ -300,17 +310,22 @@ impl Asked {
                 }
             }
         };
+        let kind = of_harness::kind(metric, &used);
         let [baseline, candidate] = used.map(|side| samples::measurements(metric, &side));
-        let (found, problem) =
-            match find(metric, &baseline, &candidate, orders.as_deref(), settings) {
-                Ok(found) => (Some(found), None),
-                Err(problem) => (None, Some(problem)),
-            };
+        let settings = of_harness::directed(settings, kind.better);
+        let found = match kind.problem {
+            Some(problem) => Err(problem),
+            None => find(metric, &baseline, &candidate, orders.as_deref(), &settings),
+        };
+        let (found, problem) = match found {
+            Ok(found) => (Some(found), None),
+            Err(problem) => (None, Some(problem)),
+        };
         Self {
             told: MetricComparison {
-                name: metric.name().to_owned(),
-                unit: metric.unit(),
-                better: Better::Lower,
+                name: metric.to_string(),
+                unit: kind.unit,
+                better: kind.better,
                 baseline,
                 candidate,
                 answer: None,
@@ -322,7 +337,7 @@ impl Asked {
 }
 
 fn find(
-    metric: Metric,
+    metric: &MetricName,
     baseline: &Measurements,
     candidate: &Measurements,
     orders: Option<&[Order]>,
@@ -359,7 +374,11 @@ fn find(
 }
 
 /// What makes a metric measured.
-fn hint(metric: Metric) -> &'static str {
+fn hint(metric: &MetricName) -> &'static str {
+    let metric = match metric {
+        MetricName::Runner(metric) => metric,
+        MetricName::Harness(_) => return of_harness::HINT,
+    };
     match metric {
         Metric::Instructions => ": --perf-counters or --clock virtual counts them",
         Metric::Cycles
@@ -385,20 +404,24 @@ fn correct(metrics: &mut [Asked], settings: &statistics::Settings) {
     }
 }
 
-/// Decides by the metrics that were named, else by the first one.
+/// Decides by the metrics that were named, else by those of the harness, else by the first one.
 fn gate(
     threshold: Threshold,
-    named: &[Metric],
+    named: &[MetricName],
     metrics: &[MetricComparison],
 ) -> Result<Gate, CompareError> {
-    let deciding = if named.is_empty() { 1 } else { metrics.len() };
+    let deciding = if named.is_empty() {
+        of_harness::deciding(metrics)
+    } else {
+        metrics.iter().collect()
+    };
     let mut gate = Gate {
         fail_if_slower: threshold.0,
         metrics: Vec::new(),
         failed: Vec::new(),
         blind: Vec::new(),
     };
-    for metric in metrics.iter().take(deciding) {
+    for metric in deciding {
         let Some(answer) = &metric.answer else {
             return Err(CompareError::Undecided {
                 metric: metric.name.clone(),

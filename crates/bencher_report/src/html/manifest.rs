@@ -140,6 +140,11 @@ fn command(comparison: &Comparison) -> String {
     }) {
         words.push("--perf-counters".to_owned());
     }
+    let adapter =
+        [candidate, baseline].map(|side| side.adapter.as_ref().filter(|_| side.file.is_none()));
+    if let Some(adapter) = adapter.into_iter().flatten().next() {
+        words.extend(["--adapter".to_owned(), adapter.clone()]);
+    }
     words.extend(metrics);
     for side in [baseline, candidate] {
         words.push(
@@ -180,13 +185,14 @@ mod tests {
     fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
         let mut comparison = everything();
         comparison.candidate.setup.image.reference = "app:2".to_owned();
+        comparison.candidate.adapter = Some("go=bench.txt".to_owned());
         comparison.candidate.setup.command.arguments = ["bench", "a b"].map(str::to_owned).to_vec();
         let metrics = "--metric wall --metric rss --metric minor-faults --metric cycles";
         assert_eq!(
             command(&comparison),
             format!(
                 "runner compare --sandbox none --disk 1073741824B --iter 5 --seed 7 --perf-counters \
-                 {metrics} oci:images/busybox app:2 --entrypoint '' -- sh -c 'echo hello' --vs bench 'a b'"
+                 --adapter go=bench.txt {metrics} oci:images/busybox app:2 --entrypoint '' -- sh -c 'echo hello' --vs bench 'a b'"
             )
         );
         comparison.baseline.file = Some("old.json".to_owned());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bencher_statistics::{Decision, Estimate, Order, Plan, Reason, Side, StopRule};
 
-use crate::result::Metric;
+use crate::result::MetricName;
 
 /// What becomes of an iteration that is suspect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,14 +52,14 @@ impl fmt::Display for OnSuspect {
 }
 
 /// How often each side is run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Goal {
     /// So many times.
     Times(NonZeroU32),
     /// Until the interval of a metric is narrow enough.
     Narrow {
         /// The metric.
-        metric: Metric,
+        metric: MetricName,
         /// When it is enough.
         rule: StopRule,
     },
@@ -284,6 +284,7 @@ impl Repetition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::Metric;
 
     fn times(iterations: u32) -> Goal {
         Goal::Times(NonZeroU32::new(iterations).unwrap())
@@ -397,7 +398,7 @@ mod tests {
             (99, Some(12), &[10, 12], Reason::Time),
             (0, Some(3), &[3], Reason::Time),
         ] {
-            let metric = Metric::Wall;
+            let metric = Metric::Wall.into();
             let goal = Goal::Narrow { metric, rule };
             let mut repetition = Repetition::new(goal, 1, Turns::One, OnSuspect::Keep);
             let mut looks = Vec::new();

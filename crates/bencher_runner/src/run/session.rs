@@ -60,7 +60,7 @@ pub(super) async fn attempt(
     let host = blocking(move || quiet.end()).await?;
     let mut results = Vec::new();
     // Of two sides it is the ratio's, which is in neither result.
-    let own_precision = ended.precision.filter(|_| sides.len() == 1);
+    let own_precision = ended.precision.clone().filter(|_| sides.len() == 1);
     for ((side, report), version) in ready.iter().zip(reports).zip(versions) {
         let vmm_version = match version {
             // A VMM that does not tell its version at once is not waited for.
@@ -76,7 +76,7 @@ pub(super) async fn attempt(
             host.clone(),
             vmm_version,
             &ended.outcome,
-            own_precision,
+            own_precision.clone(),
         );
         results.extend(written?.filter(|_| wanted));
     }
@@ -196,8 +196,9 @@ impl Session<'_> {
         let cool_down = spec
             .cool_down
             .map(|most| CoolDown::begin(&instruments[0].observer, most));
-        let mut repetition = Repetition::new(spec.goal, spec.warmups, turns, spec.on_suspect);
-        let mut course = Course::new(spec.goal, self.sides.len());
+        let mut repetition =
+            Repetition::new(spec.goal.clone(), spec.warmups, turns, spec.on_suspect);
+        let mut course = Course::new(spec.goal.clone(), self.sides.len());
         let begin = Instant::now();
         let mut is_first = true;
         let outcome = loop {
@@ -226,7 +227,9 @@ impl Session<'_> {
                 Err(error) => break RunOutcome::failed(error),
             };
             iteration.warmup = turn.warmup;
-            let stop = is_the_end(&iteration) || iteration.exit_code != 0 && !spec.allow_failure;
+            let unread = side.tell_metrics(&iteration);
+            let has_failed = iteration.exit_code != 0 || unread.is_some();
+            let stop = is_the_end(&iteration) || has_failed && !spec.allow_failure;
             let reasons = iteration.suspicions();
             let next = repetition.end(reasons.is_some());
             iteration.retried = !stop && next == Next::Retried;
@@ -234,10 +237,19 @@ impl Session<'_> {
             reports[turn.side].push(&iteration)?;
             course.push(turn.side, &iteration);
             if stop {
-                break RunOutcome {
-                    exit_code: iteration.exit_code,
-                    error,
+                break match unread {
+                    Some(unread) => RunOutcome::failed(unread),
+                    None => RunOutcome {
+                        exit_code: iteration.exit_code,
+                        error,
+                    },
                 };
+            }
+            if let Some(unread) = unread {
+                side.reporter.warning(&unread.to_string());
+            }
+            if let Err(error) = course.check(&iteration) {
+                break RunOutcome::failed(error);
             }
             if let (Next::Failed, Some(reasons)) = (next, reasons) {
                 let index = turn.index;

@@ -26,8 +26,13 @@ fn a_slower_candidate_fails_the_threshold_that_it_exceeds() {
         (10, 0.2, vec![], &[]),
         (0, 0.03, vec![], &[]),
         // Of those that are named each one decides.
-        (10, 0.03, vec![Metric::Rss, Metric::Wall], &["wall"]),
-        (10, 0.03, vec![Metric::Rss], &[]),
+        (
+            10,
+            0.03,
+            vec![Metric::Rss.into(), Metric::Wall.into()],
+            &["wall"],
+        ),
+        (10, 0.03, vec![Metric::Rss.into()], &[]),
     ] {
         let asked = Options {
             threshold: Some(Threshold(threshold)),
@@ -75,8 +80,8 @@ fn a_threshold_finer_than_the_noise_is_said_to_be_blind() {
 
 #[test]
 fn what_has_no_number_has_words() {
-    let asked = |metric| Options {
-        metrics: vec![metric],
+    let asked = |metric: Metric| Options {
+        metrics: vec![metric.into()],
         interleaved: None,
         ..options(0)
     };
@@ -120,7 +125,7 @@ fn a_metric_of_one_side_only_is_named_with_the_side() {
     }
     for interleaved in [None, options(8).interleaved] {
         let asked = Options {
-            metrics: vec![Metric::Instructions, Metric::Wall],
+            metrics: vec![Metric::Instructions.into(), Metric::Wall.into()],
             interleaved,
             ..options(0)
         };
