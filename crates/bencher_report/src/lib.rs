@@ -20,8 +20,10 @@ mod quantity;
 pub mod reproduce;
 mod samples;
 pub mod text;
+mod unit;
 
 pub use bencher_metric_format::bencher_metric_format;
 pub use comparison::{Comparison, compare};
 pub use history::{History, history};
 pub use html::html;
+pub use unit::MetricUnit;

@@ -2,11 +2,16 @@
 
 use bencher_runner::result::Unit;
 
+use crate::unit::MetricUnit;
+
 /// A multiple of a unit that values are shown in, so that those that are compared are in the same one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Scale {
+pub(crate) struct Scale<'a> {
     divisor: f64,
+    /// The unit of times and sizes, or a prefix.
     name: &'static str,
+    /// A harness's unit, behind the prefix.
+    unit: &'a str,
 }
 
 const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
@@ -18,33 +23,44 @@ const SIZES: [(f64, &str); 4] = [
 ];
 const COUNTS: [(f64, &str); 4] = [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")];
 
-impl Scale {
+impl<'a> Scale<'a> {
     /// The one in which `largest`, a value in `unit`, has one to three or four digits before its point.
-    pub(crate) fn of(unit: Unit, largest: f64) -> Self {
-        let steps = match unit {
-            Unit::Nanoseconds => TIMES,
-            Unit::Bytes => SIZES,
-            _ => COUNTS,
+    pub(crate) fn of(unit: &'a MetricUnit, largest: f64) -> Self {
+        let (steps, unit) = match unit {
+            MetricUnit::Known(Unit::Nanoseconds) => (TIMES, ""),
+            MetricUnit::Known(Unit::Bytes) => (SIZES, ""),
+            MetricUnit::Known(_) => (COUNTS, ""),
+            MetricUnit::Other(unit) => (COUNTS, unit.as_str()),
         };
         let fits = |&&(divisor, _): &&(f64, &str)| largest.abs() >= divisor;
         let &(divisor, name) = steps.iter().find(fits).unwrap_or(&steps[3]);
-        Self { divisor, name }
+        Self {
+            divisor,
+            name,
+            unit,
+        }
     }
 
     /// `value` with its unit.
     pub(crate) fn show(&self, value: f64) -> String {
         let number = self.number(value);
-        if self.name.is_empty() {
-            number
+        self.with_unit(&number)
+    }
+
+    /// `2 ms`, `2 k`, `2 MB/s`, `2 M operations/s`: a prefix is a part of a short unit.
+    fn with_unit(&self, number: &str) -> String {
+        let between = if self.unit.chars().count() > 4 {
+            " "
         } else {
-            format!("{number} {}", self.name)
-        }
+            ""
+        };
+        let unit = format!("{}{between}{}", self.name, self.unit);
+        format!("{number} {}", unit.trim()).trim_end().to_owned()
     }
 
     /// A label of an axis whose labels are `step` apart, with its unit.
     pub(crate) fn label(&self, value: f64, step: f64) -> String {
-        let number = label(value / self.divisor, step / self.divisor);
-        format!("{number} {}", self.name).trim_end().to_owned()
+        self.with_unit(&label(value / self.divisor, step / self.divisor))
     }
 
     /// How many of the metric's unit it is.
@@ -62,10 +78,19 @@ impl Scale {
             large if large >= 1000.0 => 0,
             large if large >= 100.0 => 1,
             large if large >= 10.0 => 2,
+            // There is no smaller unit to show it in.
+            small if self.divisor <= 1.0 && small < 1.0 => below_one(small),
             _ => 3,
         };
         format!("{scaled:.decimals$}")
     }
+}
+
+/// The decimals that show four digits of a number between 0 and 1.
+fn below_one(number: f64) -> usize {
+    const MOST: i32 = 12;
+    let zeros = (1..MOST).take_while(|&zeros| number * 10_f64.powi(zeros) < 1.0);
+    4 + zeros.count()
 }
 
 /// A change of `ratio` times in percent, such as `+5.1`, with as many decimals as `decimals` says.
@@ -174,14 +199,35 @@ mod tests {
             (Unit::Faults, 0.0, "0"),
             (Unit::Faults, 7.25, "7.250"),
         ] {
-            assert_eq!(Scale::of(unit, value).show(value), expected);
+            assert_eq!(Scale::of(&unit.into(), value).show(value), expected);
         }
-        let seconds = Scale::of(Unit::Nanoseconds, 2e9);
+        let unit = Unit::Nanoseconds.into();
+        let seconds = Scale::of(&unit, 2e9);
         assert_eq!(
             seconds.show(9e8),
             "0.900 s",
             "like the larger one beside it"
         );
+    }
+
+    #[test]
+    fn units_of_harnesses_have_prefixes_and_small_values_digits() {
+        for (unit, value, expected) in [
+            ("B/s", 12_345_678.0, "12.35 MB/s"),
+            ("operations/s", 12_345_678.0, "12.35 M operations/s"),
+            ("operations/s", 7.0, "7 operations/s"),
+            ("%", 0.25, "0.2500 %"),
+            ("", 5_000.0, "5.000 k"),
+            ("", 0.001_234, "0.001234"),
+            ("s", 0.0, "0 s"),
+        ] {
+            let unit = MetricUnit::Other(unit.to_owned());
+            assert_eq!(Scale::of(&unit, value).show(value), expected);
+        }
+        let unit = Unit::Nanoseconds.into();
+        assert_eq!(Scale::of(&unit, 0.2712).show(0.2712), "0.2712 ns");
+        let rate = MetricUnit::Other("elem/s".to_owned());
+        assert_eq!(Scale::of(&rate, 2e6).label(2e6, 1e6), "2 M elem/s");
     }
 
     #[test]
@@ -211,10 +257,12 @@ mod tests {
         assert_eq!(label(-0.1 + 0.1, 0.1), "0");
         assert_eq!(label(-1e-17, 0.1), "0");
         // Times of a virtual clock: a second, to the nanosecond.
-        let scale = Scale::of(Unit::Nanoseconds, 1e9);
+        let time = Unit::Nanoseconds.into();
+        let scale = Scale::of(&time, 1e9);
         assert_eq!(scale.label(1e9 + 2.0, 1.0), "1.000000002 s");
         assert_eq!(scale.label(1e9, 1.0), "1 s");
-        let sizes = Scale::of(Unit::Bytes, 3.0 * 1024.0);
+        let bytes = Unit::Bytes.into();
+        let sizes = Scale::of(&bytes, 3.0 * 1024.0);
         assert_eq!(sizes.label(1536.0, 512.0), "1.5 KiB");
     }
 

@@ -21,6 +21,8 @@ pub struct Changes {
     pub iterations: Option<NonZeroU32>,
     /// Whether the guest's kernel may be another one.
     pub any_kernel: bool,
+    /// What reads metrics of a harness; `None` for what read them before.
+    pub adapter: Option<String>,
 }
 
 /// The words of `runner run` for what `setup` of `result` says, in front of which are more options to
@@ -44,6 +46,8 @@ pub fn words(
     }
     let iterations = &result.iterations.0;
     words.flag("--perf-counters", samples::have_counters(iterations));
+    let adapter = changes.adapter.as_ref().or(result.adapter.as_ref());
+    words.option("--adapter", adapter);
     words.limits(&result.limits);
     words.place(setup);
     let count = |is_meant: fn(&Iteration) -> bool| {
@@ -78,6 +82,8 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
         words.machine(&side.setup);
         words.kernel(&side.setup);
         words.flag("--perf-counters", side.perf_counters);
+        let adapters = fresh.iter().rev().map(|side| side.adapter.as_ref());
+        words.option("--adapter", adapters.flatten().next());
         if let Some(limits) = &side.limits {
             words.limits(limits);
         }

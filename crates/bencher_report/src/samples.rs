@@ -1,6 +1,8 @@
 //! From iterations to samples: which values of which iterations are compared.
 
-use bencher_runner::result::{Iteration, Metric};
+use std::borrow::Cow;
+
+use bencher_runner::result::{Iteration, MetricName};
 use bencher_statistics::{Order, Samples, suspects};
 
 use crate::comparison::{Measurements, Point, Summary, TimeDependence};
@@ -40,23 +42,29 @@ pub(crate) fn have_counters(iterations: &[Iteration]) -> bool {
 }
 
 /// The values of `metric` in `iterations`. Iterations without one have no point.
-pub(crate) fn measurements(metric: Metric, iterations: &[&Iteration]) -> Measurements {
+pub(crate) fn measurements(metric: &MetricName, iterations: &[&Iteration]) -> Measurements {
     let mut points: Vec<Point> = iterations
         .iter()
         .filter_map(|iteration| {
+            let samples = metric.values(iteration)?;
             Some(Point {
                 iteration: iteration.index,
                 value: metric.of(iteration)?,
+                samples: match samples.as_ref() {
+                    [_] => Vec::new(),
+                    several => several.to_vec(),
+                },
                 suspect: iteration.suspicions(),
                 outlier: false,
             })
         })
         .collect();
-    let Some(samples) = samples(&points) else {
+    let Some(samples) = to_describe(&points) else {
         return Measurements::default();
     };
+    let is_one = points.len() == 1;
     for suspect in suspects(&samples) {
-        points[suspect.invocation].outlier = true;
+        points[suspect.invocation].outlier = !is_one;
     }
     let summary = Summary::from(&bencher_statistics::Summary::of(&samples));
     Measurements {
@@ -66,21 +74,44 @@ pub(crate) fn measurements(metric: Metric, iterations: &[&Iteration]) -> Measure
     }
 }
 
-/// The values of `points`, one invocation each; `None` of none.
+/// The values of `points`, one invocation each, with the samples that were taken inside; `None` of none.
 pub(crate) fn samples(points: &[Point]) -> Option<Samples> {
+    let invocation = |point: &Point| match point.samples.as_slice() {
+        [] => vec![point.value],
+        samples => samples.to_vec(),
+    };
+    Samples::new(points.iter().map(invocation).collect()).ok()
+}
+
+/// What the values of `points` are described by: one for each iteration, as pictures show them; of a single
+/// iteration its samples.
+fn to_describe(points: &[Point]) -> Option<Samples> {
+    if let [single] = points {
+        return samples(std::slice::from_ref(single));
+    }
     let values: Vec<f64> = points.iter().map(|point| point.value).collect();
     Samples::of_invocations(&values).ok()
+}
+
+/// The values of `metric` in all iterations of a result that count, one invocation each.
+pub(crate) fn of_result(metric: &MetricName, iterations: &[Iteration]) -> Option<Samples> {
+    let counting = iterations.iter().filter(|iteration| iteration.counts());
+    let values = counting.filter_map(|iteration| metric.values(iteration));
+    Samples::new(values.map(Cow::into_owned).collect()).ok()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use std::path::Path;
 
-    use bencher_runner::result::{EndedBy, Iterations, Resources, ResultDocument, parse};
+    use bencher_runner::result::{
+        Better, EndedBy, Harness, HarnessMetric, Iterations, Metric, Resources, ResultDocument,
+        parse,
+    };
     use bencher_statistics::Plan;
 
     use super::*;
-    use crate::comparison::{Input, Options};
+    use crate::comparison::{Input, Levels, Options};
 
     /// A document with iterations that took these times in nanoseconds.
     pub(crate) fn document(wall: &[u64]) -> ResultDocument<Iterations> {
@@ -104,6 +135,7 @@ pub(crate) mod tests {
     pub(crate) fn options(pairs: usize) -> Options {
         Options {
             metrics: Vec::new(),
+            levels: Levels::default(),
             interleaved: Some((Plan::new(7).take(pairs).collect(), 7)),
             interest: None,
             threshold: None,
@@ -124,6 +156,66 @@ pub(crate) mod tests {
             }),
             ..Iteration::default()
         }
+    }
+
+    /// A metric of a harness.
+    pub(crate) fn harness_metric(
+        benchmark: &str,
+        (measure, unit, better): (&str, &str, Better),
+        values: &[f64],
+    ) -> HarnessMetric {
+        HarnessMetric {
+            benchmark: benchmark.to_owned(),
+            measure: measure.to_owned(),
+            unit: unit.to_owned(),
+            better,
+            values: values.to_vec(),
+            samples: u32::try_from(values.len()).expect("there are few"),
+            low: None,
+            high: None,
+        }
+    }
+
+    /// A side whose iterations have these metrics of a harness.
+    pub(crate) fn of_harness(label: &str, iterations: &[Vec<HarnessMetric>]) -> Input {
+        let mut input = input(label, &vec![1000; iterations.len()]);
+        for (iteration, metrics) in input.result.iterations.0.iter_mut().zip(iterations) {
+            iteration.harness = Some(Harness {
+                adapter: Some("lines".to_owned()),
+                source: "stdout".to_owned(),
+                metrics: metrics.clone(),
+                error: None,
+            });
+        }
+        input
+    }
+
+    #[test]
+    fn samples_of_a_harness_are_the_lower_level() {
+        let time = ("latency", "ns", Better::Lower);
+        let metric: MetricName = "sort/latency".parse().expect("it is one");
+        let input = of_harness(
+            "a",
+            &[
+                vec![harness_metric("sort", time, &[4.0, 6.0])],
+                vec![harness_metric("sort", time, &[8.0])],
+            ],
+        );
+        let references: Vec<_> = input.result.iterations.0.iter().collect();
+        let found = measurements(&metric, &references);
+        let values: Vec<f64> = found.points.iter().map(|point| point.value).collect();
+        assert_eq!(values, [5.0, 8.0]);
+        let samples = samples(&found.points).expect("there are some");
+        assert_eq!(samples.invocations(), [vec![4.0, 6.0], vec![8.0]]);
+        let summary = found.summary.expect("there is one");
+        assert_eq!((summary.least, summary.greatest), (5.0, 8.0));
+        let one = measurements(&metric, &references[..1]);
+        let summary = one.summary.expect("there is one");
+        assert_eq!(
+            (summary.least, summary.greatest),
+            (4.0, 6.0),
+            "of its samples"
+        );
     }
 
     #[test]
@@ -149,11 +241,11 @@ pub(crate) mod tests {
             .map(|wall| iteration(1, wall))
             .collect();
         let references: Vec<_> = iterations.iter().collect();
-        let found = measurements(Metric::Wall, &references);
+        let found = measurements(&Metric::Wall.into(), &references);
         let marked: Vec<_> = found.points.iter().map(|point| point.outlier).collect();
         assert_eq!(marked, [false, false, false, false, false, false, true]);
         assert!(found.summary.is_some_and(|summary| summary.greatest > 98.0));
-        let missing = measurements(Metric::Cycles, &references);
+        let missing = measurements(&Metric::Cycles.into(), &references);
         assert!(missing.points.is_empty() && missing.summary.is_none());
     }
 }

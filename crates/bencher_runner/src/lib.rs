@@ -13,6 +13,7 @@ mod destination;
 mod disk_usage;
 pub mod doctor;
 mod download;
+pub mod harness;
 mod host_files;
 pub mod images;
 pub mod initramfs;

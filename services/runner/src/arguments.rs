@@ -27,7 +27,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use benchmark::{Benchmark, SandboxLogLevel};
 pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use client::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit};
-pub(crate) use compare::{Compare, ComparisonFormat, ComparisonOutput};
+pub(crate) use compare::{Compare, ComparisonFormat, ComparisonOutput, Levels};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
 pub(crate) use history::{Export, ExportFormat, History};

@@ -11,13 +11,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bencher_report::comparison::{self, Gate, Input, Options, Run, Threshold, check_machines};
 use bencher_report::text::one_line;
+use bencher_runner::harness::{AdapterChoice, read_again};
 use bencher_runner::result::{self, Metric};
 use bencher_runner::run::{LiveOutput, Preview};
 use bencher_statistics::Interest;
 
 use crate::Start;
-use crate::arguments::{Compare, Global};
-use crate::spec::{Task, spec};
+use crate::arguments::{Compare, Global, Levels};
+use crate::spec::{Task, check_metrics, spec};
 use crate::terminal::Terminal;
 pub(crate) use conclude::{check, conclude, told};
 pub(crate) use fresh::{Failure, Side, one, planned};
@@ -51,12 +52,17 @@ fn attempt(
     let interest = arguments.interest.map(Interest::new).transpose();
     let mut options = Options {
         metrics: arguments.metric.clone(),
+        levels: match arguments.levels {
+            Levels::Iterations => comparison::Levels::Iterations,
+            Levels::Both => comparison::Levels::Both,
+        },
         interleaved: None,
         interest: interest.map_err(|error| error.to_string())?,
         threshold: arguments.fail_if_slower.map(Threshold),
         force: arguments.force,
         precision: None,
     };
+    let adapter = arguments.benchmark.adapter.as_ref();
     let session = Session {
         arguments,
         global,
@@ -73,15 +79,21 @@ fn attempt(
                         .into(),
                 );
             }
-            ([recorded(&baseline)?, recorded(&candidate)?], None)
+            (
+                [
+                    recorded(&baseline, adapter)?,
+                    recorded(&candidate, adapter)?,
+                ],
+                None,
+            )
         }
         [Source::Result(file), fresh @ Source::Image { .. }] => {
-            let recorded = recorded(&file)?;
+            let recorded = recorded(&file, adapter)?;
             let (measured, cut) = session.one(&fresh, "B", &recorded, &options)?;
             ([recorded, measured], cut)
         }
         [fresh @ Source::Image { .. }, Source::Result(file)] => {
-            let recorded = recorded(&file)?;
+            let recorded = recorded(&file, adapter)?;
             let (measured, cut) = session.one(&fresh, "A", &recorded, &options)?;
             ([measured, recorded], cut)
         }
@@ -99,10 +111,13 @@ fn seed_of_now() -> u64 {
     u64::from(now.unwrap_or_default().subsec_micros())
 }
 
-/// The result in `path`, called as its run was.
-pub(crate) fn recorded(path: &Path) -> Result<Input, String> {
+/// The result in `path`, called as its run was, with what an adapter finds in what it holds.
+pub(crate) fn recorded(path: &Path, adapter: Option<&AdapterChoice>) -> Result<Input, String> {
     let name = path.to_string_lossy().into_owned();
-    let result = result::read(path).map_err(|error| error.to_string())?;
+    let result = match adapter {
+        None => result::read(path).map_err(|error| error.to_string())?,
+        Some(choice) => read_again(path, choice).map_err(|error| error.to_string())?,
+    };
     Ok(Input {
         label: one_line(result.label.as_deref().unwrap_or(&name)),
         file: Some(name),
@@ -199,7 +214,9 @@ impl Session<'_> {
             return Err("a result is not run".to_owned());
         };
         let arguments = self.arguments;
-        let metric = arguments.metric.first().copied().unwrap_or(Metric::Wall);
+        check_metrics(&arguments.metric, &arguments.benchmark)?;
+        let first = arguments.metric.first().cloned();
+        let metric = first.unwrap_or(Metric::Wall.into());
         let folder = arguments.output_dir.as_ref();
         let task = Task {
             image,

@@ -27,7 +27,7 @@ fn attempt(arguments: &Export) -> Result<(), String> {
         );
     }
     let named = |file: &Path| -> Result<Input, String> {
-        let mut input = compare::recorded(file)?;
+        let mut input = compare::recorded(file, arguments.adapter.as_ref())?;
         let result = &input.result;
         let command = result.setup.as_ref().map(|setup| &setup.command);
         let of_command = command.map(|command| shell_line(&command.arguments));

@@ -19,9 +19,12 @@ pub(crate) fn run(arguments: &History, terminal: &Terminal) -> u8 {
 }
 
 fn attempt(arguments: &History) -> Result<(), String> {
-    let results = arguments.files.iter().map(|file| compare::recorded(file));
+    let results = arguments
+        .files
+        .iter()
+        .map(|file| compare::recorded(file, arguments.adapter.as_ref()));
     let options = HistoryOptions {
-        metric: arguments.metric,
+        metric: arguments.metric.clone(),
         p_value: arguments.p_value,
         least: arguments.least.unwrap_or_default(),
         force: arguments.force,

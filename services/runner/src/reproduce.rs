@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bencher_report::comparison::{Comparison, Input, Options, Verdict, check_same};
+use bencher_report::comparison::{Comparison, Input, Levels, Options, Verdict, check_same};
 use bencher_report::reproduce::{Changes, grants, names_kernel, unset_variables, words};
 use bencher_report::text::{one_line, shell_line};
 use bencher_runner::Reporter as _;
@@ -36,12 +36,13 @@ fn attempt(
     terminal: &Arc<Terminal>,
 ) -> Result<u8, Failure> {
     compare::check(&arguments.places)?;
-    let before = recorded(&arguments.file)?;
+    let before = recorded(&arguments.file, arguments.adapter.as_ref())?;
     let Some(setup) = before.result.setup.clone() else {
         return Err(format!("{} does not say what ran", before.label).into());
     };
     let options = Options {
         metrics: arguments.metric.clone(),
+        levels: Levels::default(),
         interleaved: None,
         interest: None,
         threshold: None,
@@ -53,7 +54,7 @@ fn attempt(
     let task = Task {
         image: &run.image,
         command: &run.trailing,
-        goal: run.benchmark.precision.goal(run.iter, run.metric),
+        goal: run.benchmark.precision.goal(run.iter, run.metric.clone()),
         live: LiveOutput::None,
         output_folder: run.output_dir.clone(),
         result_file: run.result.clone(),
@@ -103,6 +104,7 @@ fn line(
         image: arguments.image.clone().or(path),
         iterations: arguments.iter,
         any_kernel: missing.is_some(),
+        adapter: arguments.adapter.as_ref().map(ToString::to_string),
     };
     let line = words(&before.result, setup, &changes, &arguments.more);
     terminal.info(&format!("runner {}", shell_line(&line)));

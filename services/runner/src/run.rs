@@ -33,7 +33,7 @@ fn attempt(
         goal: arguments
             .benchmark
             .precision
-            .goal(arguments.iter, arguments.metric),
+            .goal(arguments.iter, arguments.metric.clone()),
         live: match arguments.format {
             Format::Human => LiveOutput::Both,
             Format::Json => LiveOutput::Document,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bencher_oci::CommandOverrides;
 use bencher_runner::kernel::KernelSource;
 use bencher_runner::machine::{self, CpuTemplate, HugePages};
+use bencher_runner::result::MetricName;
 use bencher_runner::run::{FirecrackerChoice, Goal, LiveOutput, RunLimits, RunSpec, SandboxChoice};
 use bencher_runner::{Directories, PinnedUrl};
 
@@ -43,6 +44,9 @@ pub(crate) fn spec(
     } else {
         Some(task.command.to_vec())
     };
+    if let Goal::Narrow { metric, .. } = &task.goal {
+        check_metrics(std::slice::from_ref(metric), arguments)?;
+    }
     let directories = directories(global);
     let clock = clock(arguments)?;
     Ok(RunSpec {
@@ -89,6 +93,7 @@ pub(crate) fn spec(
         working_directory: arguments.workdir.clone(),
         user: arguments.user.clone(),
         outputs: arguments.output.clone(),
+        adapter: arguments.adapter.clone(),
         output_folder: task.output_folder,
         result_file: task.result_file,
         label: task.label,
@@ -107,6 +112,17 @@ pub(crate) fn spec(
         process_start: start.instant,
         tsc: start.tsc,
     })
+}
+
+/// Whether `metrics` will be measured by what is run.
+pub(crate) fn check_metrics(metrics: &[MetricName], arguments: &Benchmark) -> Result<(), String> {
+    match metrics.iter().find(|metric| metric.is_of_harness()) {
+        Some(metric) if arguments.adapter.is_none() => Err(format!(
+            "{metric} is a metric of a harness, and nothing reads those: add --adapter auto, or the name of \
+             the harness"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn limits(arguments: &Benchmark, clock: machine::Clock) -> RunLimits {

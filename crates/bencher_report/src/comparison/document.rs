@@ -1,11 +1,13 @@
 use std::fmt;
 
+pub use bencher_runner::result::Better;
 use bencher_runner::result::{Host, Limits, Precision, RunnerIdentity, Setup, Trust, Unit};
 use bencher_statistics as statistics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Difference, TimeDependence};
+use crate::unit::MetricUnit;
 
 /// The version of this document's layout. Fields are added without a new version; a field that
 /// changes its meaning or goes raises it.
@@ -69,6 +71,9 @@ pub struct Side {
     /// Whether the host's processor and kernel counted events.
     #[serde(default)]
     pub perf_counters: bool,
+    /// Which adapter read metrics of a harness, and out of what; absent where none did.
+    #[serde(default)]
+    pub adapter: Option<String>,
 }
 
 /// How the sides were measured.
@@ -109,10 +114,33 @@ pub struct Settings {
     pub confidence: f64,
     /// The smallest change of interest, as a share of the baseline: 0.01 is 1 %.
     pub interest: f64,
+    /// What the bootstrap drew.
+    #[serde(default)]
+    pub levels: Levels,
     /// How often the bootstrap drew.
     pub rounds: u32,
     /// What its draws follow from.
     pub seed: u64,
+}
+
+/// What a bootstrap draws.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Levels {
+    /// Iterations, each with all samples that a harness took inside it.
+    #[default]
+    Iterations,
+    /// Iterations, and samples inside of them.
+    Both,
+}
+
+impl From<Levels> for statistics::Levels {
+    fn from(levels: Levels) -> Self {
+        match levels {
+            Levels::Iterations => Self::Invocations,
+            Levels::Both => Self::Both,
+        }
+    }
 }
 
 /// What one metric says.
@@ -121,7 +149,7 @@ pub struct MetricComparison {
     /// Its name.
     pub name: String,
     /// What its values count.
-    pub unit: Unit,
+    pub unit: MetricUnit,
     /// Which values are better.
     pub better: Better,
     /// What was measured of the baseline.
@@ -135,16 +163,6 @@ pub struct MetricComparison {
     pub answer: Option<Answer>,
     /// Why there is no answer.
     pub problem: Option<String>,
-}
-
-/// Which values of a metric are better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Better {
-    /// Smaller ones.
-    Lower,
-    /// Larger ones.
-    Higher,
 }
 
 /// What was measured of one side.
@@ -164,8 +182,11 @@ pub struct Measurements {
 pub struct Point {
     /// The number of its iteration.
     pub iteration: u32,
-    /// The value, in the metric's unit.
+    /// The value, in the metric's unit; of several samples their mean.
     pub value: f64,
+    /// The samples that a harness took inside the iteration, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<f64>,
     /// Why it is not to be trusted; absent where nothing speaks against it.
     pub suspect: Option<String>,
     /// Whether it lies far from the others (Tukey's fences). That alone speaks not against it.
@@ -291,11 +312,11 @@ impl Verdict {
     }
 
     /// The word for a metric of this unit: less memory is not faster.
-    pub fn word(self, unit: Unit) -> &'static str {
-        let is_time = matches!(unit, Unit::Nanoseconds | Unit::Instructions | Unit::Cycles);
+    pub fn word(self, unit: &MetricUnit) -> &'static str {
+        let is_of_speed = unit.is_of_speed();
         match self {
-            Self::Faster if is_time => "faster",
-            Self::Slower if is_time => "slower",
+            Self::Faster if is_of_speed => "faster",
+            Self::Slower if is_of_speed => "slower",
             Self::Faster => "better",
             Self::Slower => "worse",
             Self::NoDifferenceSeen => "no difference seen",
@@ -306,7 +327,7 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word(Unit::Nanoseconds))
+        formatter.write_str(self.word(&Unit::Nanoseconds.into()))
     }
 }
 

@@ -1,33 +1,37 @@
 //! How much slower a candidate may be, and whether it is.
 
-use bencher_runner::result::Metric;
+use bencher_runner::result::MetricName;
 
+use super::of_harness;
 use super::{Better, CompareError, Gate, MetricComparison, Threshold, Verdict};
 
-/// Decides by the metrics that were named, else by the wall time.
+/// Decides by the metrics that were named, else by those of the harness, else by the wall time.
 ///
 /// # Errors
 ///
 /// When there is no answer for one that decides.
 pub(super) fn gate(
     threshold: Threshold,
-    named: &[Metric],
+    named: &[MetricName],
     metrics: &[MetricComparison],
 ) -> Result<Gate, CompareError> {
-    let wall = [Metric::Wall];
-    let deciding = if named.is_empty() { &wall } else { named };
+    let deciding = if named.is_empty() {
+        of_harness::deciding(metrics)
+    } else {
+        named.iter().map(ToString::to_string).collect()
+    };
     let mut gate = Gate {
         fail_if_slower: threshold.0,
         metrics: Vec::new(),
         failed: Vec::new(),
         blind: Vec::new(),
     };
-    for name in deciding.iter().map(|metric| metric.name()) {
-        if gate.metrics.iter().any(|one| one == name) {
+    for name in deciding {
+        if gate.metrics.contains(&name) {
             continue;
         }
         let undecided = |problem: &str| CompareError::Undecided {
-            metric: name.to_owned(),
+            metric: name.clone(),
             problem: problem.to_owned(),
         };
         let metric = metrics

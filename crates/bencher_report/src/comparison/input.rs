@@ -1,7 +1,9 @@
 //! What is compared, and what is asked of it.
 
-use bencher_runner::result::{Iterations, Metric, Precision, ResultDocument};
+use bencher_runner::result::{Iterations, MetricName, Precision, ResultDocument};
 use bencher_statistics::{Interest, Order};
+
+use super::Levels;
 
 /// One side to compare.
 #[derive(Debug, Clone)]
@@ -18,7 +20,9 @@ pub struct Input {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The metrics; empty for those that matter most of what was measured.
-    pub metrics: Vec<Metric>,
+    pub metrics: Vec<MetricName>,
+    /// What the bootstrap draws.
+    pub levels: Levels,
     /// The orders of the pairs, when the sides took turns, and the seed that these follow from.
     pub interleaved: Option<(Vec<Order>, u64)>,
     /// The smallest change of interest; `None` for what suits the clock.

@@ -1,7 +1,9 @@
 //! From two results to the comparison document.
 
+use std::collections::HashSet;
+
 use bencher_runner::machine::ClockKind;
-use bencher_runner::result::{Iteration, Metric, RunnerIdentity};
+use bencher_runner::result::{Iteration, Metric, MetricName, RunnerIdentity};
 use bencher_statistics::{self as statistics, Interest};
 
 use super::gate::gate;
@@ -9,7 +11,7 @@ use super::metric::{Asked, corrected};
 use super::warnings::warnings;
 use super::{
     Arrangement, CompareError, Comparison, Design, Input, Options, Settings, Side, VERSION,
-    differences,
+    differences, of_harness,
 };
 use crate::samples;
 
@@ -66,7 +68,7 @@ pub fn compare(
     }
     let settings = settings(&sides, options);
     let metrics: Vec<_> = wanted(&options.metrics, &used)
-        .into_iter()
+        .iter()
         .map(|metric| Asked::new(metric, &used, orders.as_deref(), &settings))
         .collect();
     if metrics.is_empty() {
@@ -106,6 +108,7 @@ pub fn compare(
         settings: Settings {
             confidence: settings.confidence.share(),
             interest: settings.interest.share(),
+            levels: options.levels,
             rounds: settings.rounds,
             seed: settings.seed,
         },
@@ -113,7 +116,7 @@ pub fn compare(
         forced: matters,
         metrics,
         gate,
-        precision: options.precision,
+        precision: options.precision.clone(),
         incomplete: None,
         warnings,
     })
@@ -169,6 +172,7 @@ fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
         warmups: number(all.iter().filter(|iteration| iteration.warmup).count()),
         limits: Some(result.limits),
         perf_counters: samples::have_counters(all),
+        adapter: result.adapter.clone(),
     })
 }
 
@@ -198,26 +202,28 @@ fn settings(sides: &[Side; 2], options: &Options) -> statistics::Settings {
         } else {
             statistics::Clock::Wall
         },
+        levels: options.levels.into(),
         ..statistics::Settings::default()
     }
 }
 
-/// The metrics to compare: those that were named, else the usual ones that a side has.
-fn wanted(named: &[Metric], used: &[Vec<&Iteration>; 2]) -> Vec<Metric> {
+/// The metrics to compare: those that were named, else the usual ones that a side has and those of its
+/// harness.
+fn wanted(named: &[MetricName], used: &[Vec<&Iteration>; 2]) -> Vec<MetricName> {
     if !named.is_empty() {
-        let mut unique = Vec::new();
-        for metric in named {
-            if !unique.contains(metric) {
-                unique.push(*metric);
-            }
-        }
-        return unique;
+        let mut seen = HashSet::new();
+        let unique = named.iter().filter(|metric| seen.insert(*metric));
+        return unique.cloned().collect();
     }
     let has = |metric: Metric| {
         let mut all = used.iter().flatten();
         all.any(|iteration| metric.of(iteration).is_some())
     };
-    USUAL.into_iter().filter(|&metric| has(metric)).collect()
+    let usual = USUAL.into_iter().filter(|&metric| has(metric));
+    usual
+        .map(MetricName::Runner)
+        .chain(of_harness::names(used))
+        .collect()
 }
 
 #[cfg(test)]

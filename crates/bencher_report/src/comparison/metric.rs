@@ -1,9 +1,10 @@
 //! What one metric says of two sides.
 
-use bencher_runner::result::{Iteration, Metric};
+use bencher_runner::result::{Iteration, Metric, MetricName};
 use bencher_statistics::{self as statistics, ComparisonError, Order};
 
-use super::{Answer, Better, Measurements, MetricComparison, TimeDependence};
+use super::of_harness;
+use super::{Answer, Measurements, MetricComparison, TimeDependence};
 use crate::samples;
 
 /// A metric, and the answer as the statistics have it until it is corrected.
@@ -14,7 +15,7 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn new(
-        metric: Metric,
+        metric: &MetricName,
         used: &[Vec<&Iteration>; 2],
         orders: Option<&[Order]>,
         settings: &statistics::Settings,
@@ -26,10 +27,13 @@ impl Asked {
                 (sides, Some(orders))
             }
         };
+        let kind = of_harness::kind(metric, &sides);
         let [baseline, candidate] = sides.map(|side| samples::measurements(metric, &side));
-        let found = match missing(metric, used, orders.as_deref().map(<[Order]>::len)) {
+        let settings = of_harness::directed(settings, kind.better);
+        let missing = missing(metric, used, orders.as_deref().map(<[Order]>::len));
+        let found = match missing.or(kind.problem) {
             Some(problem) => Err(problem),
-            None => find(&baseline, &candidate, orders.as_deref(), settings),
+            None => find(&baseline, &candidate, orders.as_deref(), &settings),
         };
         let pairs = orders.and_then(|_| ratios(&baseline, &candidate));
         let (found, problem) = match found {
@@ -38,9 +42,9 @@ impl Asked {
         };
         Self {
             told: MetricComparison {
-                name: metric.name().to_owned(),
-                unit: metric.unit(),
-                better: Better::Lower,
+                name: metric.to_string(),
+                unit: kind.unit,
+                better: kind.better,
                 baseline,
                 candidate,
                 pairs,
@@ -55,7 +59,7 @@ impl Asked {
 /// The pairs of which both sides measured `metric`, with their orders. Where there is none each side
 /// keeps what it has, so that it can be seen.
 fn whole_pairs<'a>(
-    metric: Metric,
+    metric: &MetricName,
     used: &[Vec<&'a Iteration>; 2],
     orders: &[Order],
 ) -> ([Vec<&'a Iteration>; 2], Vec<Order>) {
@@ -77,7 +81,11 @@ fn whole_pairs<'a>(
 
 /// Why there are too few values, and whose they are; `None` when there are enough. Of `pairs` both
 /// sides measured it.
-fn missing(metric: Metric, used: &[Vec<&Iteration>; 2], pairs: Option<usize>) -> Option<String> {
+fn missing(
+    metric: &MetricName,
+    used: &[Vec<&Iteration>; 2],
+    pairs: Option<usize>,
+) -> Option<String> {
     let measured = used.each_ref().map(|side| {
         let values = side.iter().filter(|one| metric.of(one).is_some());
         values.count()
@@ -89,11 +97,16 @@ fn missing(metric: Metric, used: &[Vec<&Iteration>; 2], pairs: Option<usize>) ->
         [_, 0] => return Some(format!("B did not measure {metric}{hint}")),
         _ => {}
     }
+    // Samples that a harness took inside a single iteration have a spread of their own.
+    let has_samples = |side: &[&Iteration]| {
+        side.iter()
+            .any(|one| metric.values(one).is_some_and(|values| values.len() > 1))
+    };
     let single: Vec<_> = ["A", "B"]
         .into_iter()
         .zip(measured)
         .zip(used)
-        .filter(|((_, measured), _)| *measured == 1)
+        .filter(|((_, measured), side)| *measured == 1 && !has_samples(side))
         .map(|((letter, _), side)| match side.len() {
             1 => format!("{letter} has one iteration only"),
             all => format!("{letter} measured {metric} in 1 of {all} iterations"),
@@ -166,7 +179,11 @@ fn ratios(baseline: &Measurements, candidate: &Measurements) -> Option<TimeDepen
 }
 
 /// What makes a metric measured.
-fn hint(metric: Metric) -> &'static str {
+fn hint(metric: &MetricName) -> &'static str {
+    let metric = match metric {
+        MetricName::Runner(metric) => metric,
+        MetricName::Harness(_) => return of_harness::HINT,
+    };
     match metric {
         Metric::Instructions => ": --perf-counters or --clock virtual counts them",
         Metric::Cycles

@@ -8,6 +8,7 @@ mod gate;
 mod input;
 mod make;
 mod metric;
+mod of_harness;
 mod partial;
 mod time;
 mod warnings;
@@ -16,8 +17,8 @@ pub use again::{Run, check_machines, check_same};
 pub(crate) use differences::facts_of;
 pub use differences::{Difference, differences};
 pub use document::{
-    Answer, Arrangement, Better, Comparison, Design, First, Gate, Interval, Measurements, Method,
-    MetricComparison, Point, Ranks, Settings, Side, Summary, VERSION, Verdict,
+    Answer, Arrangement, Better, Comparison, Design, First, Gate, Interval, Levels, Measurements,
+    Method, MetricComparison, Point, Ranks, Settings, Side, Summary, VERSION, Verdict,
 };
 pub use error::CompareError;
 pub use input::{Input, Options, Threshold};

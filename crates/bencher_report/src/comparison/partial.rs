@@ -70,7 +70,7 @@ mod tests {
 
     fn asked(metric: Metric) -> Options {
         Options {
-            metrics: vec![metric],
+            metrics: vec![metric.into()],
             interleaved: None,
             threshold: Some(Threshold(0.03)),
             ..options(0)

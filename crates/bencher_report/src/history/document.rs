@@ -1,10 +1,11 @@
 //! The history document.
 
-use bencher_runner::result::{Metric, RunnerIdentity, Unit};
+use bencher_runner::result::{MetricName, RunnerIdentity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::comparison::Interval;
+use crate::unit::MetricUnit;
 
 /// The version of this document's layout. Fields are added without a new version; a field that
 /// changes its meaning or goes raises it.
@@ -18,9 +19,9 @@ pub struct History {
     /// The program that made this document.
     pub runner: RunnerIdentity,
     /// The metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// What its values count.
-    pub unit: Unit,
+    pub unit: MetricUnit,
     /// A series for each command, in the order in which they were first run.
     pub series: Vec<Series>,
     /// The largest p-value of a change.

@@ -2,18 +2,20 @@
 
 use std::path::Path;
 
-use bencher_runner::result::{Metric, RunnerIdentity};
-use bencher_statistics::{ChangeSettings, Samples, Settings, changes, estimate};
+use bencher_runner::result::{MetricName, RunnerIdentity};
+use bencher_statistics::{ChangeSettings, Settings, changes, estimate};
 use thiserror::Error;
 
 use super::{Change, Entry, History, Series, VERSION};
 use crate::comparison::{Difference, Input, Interval, differences};
+use crate::samples;
+use crate::unit::MetricUnit;
 
 /// What is asked of a series.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HistoryOptions {
     /// The metric.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// The largest p-value of a change.
     pub p_value: f64,
     /// The smallest change, as a share.
@@ -50,7 +52,15 @@ pub enum HistoryError {
         /// The result.
         label: String,
         /// The metric.
-        metric: Metric,
+        metric: MetricName,
+    },
+    /// They are not in one unit.
+    #[error("{metric} is in {:?} and in {:?}: leave the results of one of them out", units[0], units[1])]
+    Units {
+        /// The metric.
+        metric: MetricName,
+        /// Two of its units.
+        units: [String; 2],
     },
     /// They are of different machines or clocks.
     #[error(
@@ -107,6 +117,7 @@ pub fn history(results: Vec<Input>, options: &HistoryOptions) -> Result<History,
             }
         }
     }
+    let unit = unit(&commands, &options.metric)?;
     let series = commands
         .into_iter()
         .map(|(ran, results)| series(ran, &results, options))
@@ -117,8 +128,8 @@ pub fn history(results: Vec<Input>, options: &HistoryOptions) -> Result<History,
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         },
-        metric: options.metric,
-        unit: options.metric.unit(),
+        metric: options.metric.clone(),
+        unit,
         series,
         p_value: options.p_value,
         least: options.least,
@@ -183,7 +194,7 @@ fn by_command(mut results: Vec<Input>) -> Vec<(Ran, Vec<Input>)> {
 fn series(ran: Ran, results: &[Input], options: &HistoryOptions) -> Result<Series, HistoryError> {
     let entries = results
         .iter()
-        .map(|input| entry(input, options.metric))
+        .map(|input| entry(input, &options.metric))
         .collect::<Result<Vec<_>, _>>()?;
     let means: Vec<f64> = entries.iter().map(|entry| entry.mean).collect();
     let settings = ChangeSettings {
@@ -222,23 +233,30 @@ fn matters(one: &Input, other: &Input) -> Option<Difference> {
         .find(|difference| difference.matters)
 }
 
-fn entry(input: &Input, metric: Metric) -> Result<Entry, HistoryError> {
-    let iterations = input.result.iterations.0.iter();
-    let values: Vec<f64> = iterations
-        .filter(|iteration| iteration.counts())
-        .filter_map(|iteration| metric.of(iteration))
-        .collect();
+/// The unit of `metric` in all results.
+fn unit(commands: &[(Ran, Vec<Input>)], metric: &MetricName) -> Result<MetricUnit, HistoryError> {
+    let results = commands.iter().flat_map(|(_, results)| results);
+    let all = results.flat_map(|input| &input.result.iterations.0);
+    let counting: Vec<_> = all.filter(|iteration| iteration.counts()).collect();
+    MetricUnit::of(metric, &counting).map_err(|units| HistoryError::Units {
+        metric: metric.clone(),
+        units,
+    })
+}
+
+fn entry(input: &Input, metric: &MetricName) -> Result<Entry, HistoryError> {
     let nothing = || HistoryError::Nothing {
         label: input.label.clone(),
-        metric,
+        metric: metric.clone(),
     };
-    let samples = Samples::of_invocations(&values).map_err(|_| nothing())?;
+    let iterations = &input.result.iterations.0;
+    let samples = samples::of_result(metric, iterations).ok_or_else(nothing)?;
     let interval = estimate(&samples, &Settings::default()).ok();
     Ok(Entry {
         label: input.label.clone(),
         file: input.file.clone(),
         started_at: input.result.started_at,
-        iterations: u32::try_from(values.len()).unwrap_or(u32::MAX),
+        iterations: u32::try_from(samples.invocations().len()).unwrap_or(u32::MAX),
         mean: bencher_statistics::Summary::of(&samples).mean,
         interval: interval.map(|found| Interval {
             value: found.value,

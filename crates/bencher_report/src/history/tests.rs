@@ -1,11 +1,12 @@
-use bencher_runner::result::Metric;
+use bencher_runner::result::{Better, Metric, MetricName};
 
 use super::*;
 use crate::comparison::Input;
-use crate::samples::tests::input;
+use crate::samples::tests::{harness_metric, input, of_harness};
+use crate::unit::MetricUnit;
 
 const OPTIONS: HistoryOptions = HistoryOptions {
-    metric: Metric::Wall,
+    metric: MetricName::Runner(Metric::Wall),
     p_value: 0.001,
     least: 0.0,
     force: false,
@@ -155,7 +156,7 @@ fn a_change_from_nothing_has_no_ratio() {
         }
     }
     let options = HistoryOptions {
-        metric: Metric::MajorFaults,
+        metric: MetricName::Runner(Metric::MajorFaults),
         least: 0.5,
         ..OPTIONS
     };
@@ -168,4 +169,40 @@ fn a_change_from_nothing_has_no_ratio() {
         document["series"][0]["changes"][0]["ratio"],
         serde_json::Value::Null
     );
+}
+
+#[test]
+fn a_metric_of_a_harness_has_a_series_in_one_unit() {
+    let of = |unit: &str, mean: u64| {
+        #[expect(clippy::cast_precision_loss, reason = "they are small")]
+        let values = [mean as f64, mean as f64 + 2.0];
+        let metric = harness_metric("sort", ("throughput", unit, Better::Higher), &values);
+        vec![metric]
+    };
+    let mut results: Vec<_> = (0..)
+        .zip(STEP)
+        .map(|(index, mean)| {
+            let label = format!("commit-{index}");
+            let mut input = of_harness(&label, &[of("MB/s", mean), of("MB/s", mean + 1)]);
+            input.result.started_at = index;
+            input
+        })
+        .collect();
+    let options = HistoryOptions {
+        metric: "sort/throughput".parse().expect("it is a name"),
+        ..OPTIONS
+    };
+    let found = history(results.clone(), &options).expect("it is a series");
+    let series = &found.series[0];
+    assert_eq!(series.changes[0].label, "commit-6");
+    assert_eq!(found.unit, MetricUnit::Other("MB/s".to_owned()));
+    assert_eq!(series.results[0].iterations, 2);
+    assert!((series.results[0].mean - 1001.5).abs() < 1e-9);
+    let text = found.for_people(false);
+    assert!(text.contains("sort/throughput"), "{text}");
+    assert!(text.contains("kMB/s"), "{text}");
+    results[3] = of_harness("odd", &[of("ns", 5)]);
+    let error = history(results, &options).expect_err("two units");
+    let expected = "is in \"MB/s\" and in \"ns\"";
+    assert!(error.to_string().contains(expected), "{error}");
 }

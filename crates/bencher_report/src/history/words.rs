@@ -43,7 +43,7 @@ impl History {
 
     fn table(&self, series: &Series) -> String {
         let largest = series.results.iter().map(|entry| entry.mean);
-        let scale = Scale::of(self.unit, largest.fold(0.0, f64::max));
+        let scale = Scale::of(&self.unit, largest.fold(0.0, f64::max));
         let mut index = 0;
         let rows = series.results.iter().map(|entry| {
             let changed = series.changes.iter().find(|change| change.index == index);
@@ -77,7 +77,7 @@ impl History {
     }
 }
 
-fn in_words(one: &Change, scale: Scale) -> String {
+fn in_words(one: &Change, scale: Scale<'_>) -> String {
     let p_value = probability(one.p_value);
     match one.ratio {
         Some(ratio) => format!("{} % since here, p {p_value}", change(ratio, 2)),

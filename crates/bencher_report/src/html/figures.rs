@@ -26,7 +26,7 @@ pub(super) fn article(metric: &MetricComparison) -> String {
             .map(|one| one.least)
             .fold(f64::INFINITY, f64::min);
         let greatest = known.iter().map(|one| one.greatest).fold(0.0, f64::max);
-        let scale = Scale::of(metric.unit, greatest);
+        let scale = Scale::of(&metric.unit, greatest);
         text += &distribution(metric, (least, greatest), scale);
         text += &timeline(metric, (least, greatest), scale);
         text += &dependence(metric);
@@ -85,7 +85,7 @@ fn in_words(what: &str, time: &TimeDependence) -> Option<String> {
 }
 
 /// The values of both sides above the same axis, with boxes.
-fn distribution(metric: &MetricComparison, range: (f64, f64), scale: Scale) -> String {
+fn distribution(metric: &MetricComparison, range: (f64, f64), scale: Scale<'_>) -> String {
     const START: f64 = 40.0;
     const BOTTOM: f64 = 118.0;
     let axis = Axis::new(range, (START, WIDTH - 20.0));
@@ -142,7 +142,7 @@ fn boxed(summary: &Summary, axis: &Axis, middle: f64) -> String {
 }
 
 /// The values of both sides by the rounds in which they were measured.
-fn timeline(metric: &MetricComparison, range: (f64, f64), scale: Scale) -> String {
+fn timeline(metric: &MetricComparison, range: (f64, f64), scale: Scale<'_>) -> String {
     const START: f64 = 90.0;
     const BOTTOM: f64 = 150.0;
     let values = Axis::new(range, (BOTTOM, 10.0));
@@ -189,7 +189,7 @@ fn course(
     side: &Measurements,
     rounds: &Axis,
     values: &Axis,
-    scale: Scale,
+    scale: Scale<'_>,
 ) -> String {
     #[expect(clippy::cast_precision_loss, reason = "there are few")]
     let place =
@@ -216,7 +216,7 @@ fn course(
 
 /// A value: a circle for A, a square for B, and marks around those that are not to be trusted or far
 /// from the others.
-fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Scale) -> String {
+fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Scale<'_>) -> String {
     let mut says = format!("{letter} {}: {}", point.iteration, scale.show(point.value));
     if let Some(reason) = &point.suspect {
         says += &format!(", suspect: {reason}");
@@ -252,7 +252,7 @@ fn mark(class: &str, (x, y): (f64, f64), point: &Point, letter: &str, scale: Sca
 }
 
 /// The ticks of an axis with their labels, in the unit of `scale`.
-fn ticks(axis: &Axis, scale: Scale, draw: impl Fn(f64, &str) -> String) -> String {
+fn ticks(axis: &Axis, scale: Scale<'_>, draw: impl Fn(f64, &str) -> String) -> String {
     let Ticks { values, step } = axis.ticks(6.0, scale.divisor());
     values
         .into_iter()

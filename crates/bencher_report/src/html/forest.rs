@@ -9,6 +9,10 @@ use crate::text::{Row, escape};
 
 const WIDTH: f64 = 760.0;
 const ROW: f64 = 30.0;
+/// A row with its name above it, and names that are that long.
+const TALL_ROW: f64 = 48.0;
+const LONG_NAME: usize = 18;
+const LONGEST_NAME: usize = 110;
 /// Where the names end and the axis begins, and where it ends and the numbers begin.
 const AXIS: (f64, f64) = (130.0, 560.0);
 /// Intervals beyond this change, in percent, are cut: one of them would make all others a point.
@@ -31,8 +35,12 @@ pub(super) fn section(comparison: &Comparison) -> String {
     let least = ends.clone().fold(-1.5 * interest, f64::min).max(-MOST);
     let greatest = ends.fold(1.5 * interest, f64::max).min(MOST);
     let axis = Axis::new((least, greatest), AXIS);
+    let is_long =
+        |(metric, _): &(&MetricComparison, Answer)| metric.name.chars().count() > LONG_NAME;
+    let names_above = answered.iter().any(is_long);
+    let height = if names_above { TALL_ROW } else { ROW };
     #[expect(clippy::cast_precision_loss, reason = "there are few")]
-    let bottom = 10.0 + ROW * answered.len() as f64;
+    let bottom = 10.0 + height * answered.len() as f64;
     let mut content = format!(
         "<rect class=\"interest\" x=\"{:.1}\" y=\"4\" width=\"{:.1}\" height=\"{:.1}\"/>\n",
         axis.place(-interest),
@@ -51,10 +59,11 @@ pub(super) fn section(comparison: &Comparison) -> String {
             &format!("{} %", signed(tick, ticks.step)),
         );
     }
-    let mut middle = 10.0 + ROW / 2.0;
+    let mut middle = 10.0 + height - ROW / 2.0;
     for (metric, answer) in &answered {
+        content += &name(metric, middle, names_above);
         content += &row(metric, answer, &axis, middle);
-        middle += ROW;
+        middle += height;
     }
     let says = format!(
         "Changes of B to A with their intervals: {}",
@@ -91,12 +100,24 @@ fn signed(tick: f64, step: f64) -> String {
     }
 }
 
+/// The name beside the interval, or above it where it would not fit.
+fn name(metric: &MetricComparison, middle: f64, is_above: bool) -> String {
+    let mut name = Row::of(metric).metric;
+    if !is_above {
+        return word("end", (AXIS.0 - 10.0, middle + 4.0), &name);
+    }
+    if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+        name.truncate(end);
+        name.push('…');
+    }
+    word("start", (4.0, middle - 14.0), &name)
+}
+
 fn row(metric: &MetricComparison, answer: &Answer, axis: &Axis, middle: f64) -> String {
     let shown = Row::of(metric);
     let [low, value, high] = [answer.ratio.low, answer.ratio.value, answer.ratio.high]
         .map(|ratio| axis.place(percent(ratio)));
-    let mut text = word("end", (AXIS.0 - 10.0, middle + 4.0), &shown.metric);
-    text += &format!("<g class=\"{}\">\n", class(metric));
+    let mut text = format!("<g class=\"{}\">\n", class(metric));
     text += &line("interval", (low, middle), (high, middle));
     for end in [low, high] {
         text += &line("interval", (end, middle - 5.0), (end, middle + 5.0));

@@ -124,7 +124,17 @@ mod tests {
     #[test]
     fn each_option_has_a_line_with_its_value() {
         let words = [
-            "compare", "--aslr", "--iter", "5", "--entrypoint", "", "a", "b", "--", "sh", "--x",
+            "compare",
+            "--aslr",
+            "--iter",
+            "5",
+            "--entrypoint",
+            "",
+            "a",
+            "b",
+            "--",
+            "sh",
+            "--x",
         ];
         assert_eq!(
             lines(&words.map(str::to_owned)),

@@ -15,6 +15,7 @@ const LIMITS: &str = "--timeout 300 --boot-timeout 60 --grace-period 5 --max-out
 fn a_result_says_how_it_came_about() {
     let mut result = document(&[1, 2, 3]);
     result.iterations.0[0].warmup = true;
+    result.adapter = Some("hyperfine=out.json".to_owned());
     let setup = result.setup.clone().expect("it ran");
     let words = words(
         &result,
@@ -25,7 +26,8 @@ fn a_result_says_how_it_came_about() {
     assert_eq!(
         shell_line(&words),
         format!(
-            "run --image oci:images/busybox --disk 1073741824B {LIMITS} --workdir / --warmup 1 \
+            "run --image oci:images/busybox --disk 1073741824B --adapter hyperfine=out.json {LIMITS} --workdir / \
+             --warmup 1 \
              --iter 2 --force --entrypoint '' -- sh -c 'echo hello'"
         )
     );
@@ -88,6 +90,7 @@ fn changes_replace_what_was() {
         image: Some("other".to_owned()),
         iterations: NonZeroU32::new(9),
         any_kernel: false,
+        adapter: None,
     };
     let line = shell_line(&words(&result, &setup, &changes, &[]));
     assert!(line.starts_with("run --image other "), "{line}");

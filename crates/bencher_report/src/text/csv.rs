@@ -22,10 +22,7 @@ fn line(comparison: &Comparison, metric: &MetricComparison) -> String {
     let sides = [&metric.baseline, &metric.candidate];
     let mut cells = vec![
         field(&metric.name),
-        serde_json::to_value(metric.unit)
-            .ok()
-            .and_then(|unit| unit.as_str().map(str::to_owned))
-            .unwrap_or_default(),
+        field(&metric.unit.name()),
         field(&comparison.baseline.label),
         field(&comparison.candidate.label),
     ];
@@ -51,7 +48,7 @@ fn line(comparison: &Comparison, metric: &MetricComparison) -> String {
         .map(number),
     );
     cells.push(answer.map_or_else(String::new, |answer| {
-        answer.verdict.word(metric.unit).to_owned()
+        answer.verdict.word(&metric.unit).to_owned()
     }));
     cells.push(field(metric.problem.as_deref().unwrap_or_default()));
     cells.push(field(comparison.incomplete.as_deref().unwrap_or_default()));

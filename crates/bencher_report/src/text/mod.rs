@@ -24,8 +24,8 @@ pub use words::{one_line, shell_line};
 pub(crate) mod tests {
     use super::*;
     use crate::comparison::{Comparison, Options, Threshold, compare};
-    use crate::samples::tests::{input, options};
-    use bencher_runner::result::Metric;
+    use crate::samples::tests::{harness_metric, input, of_harness, options};
+    use bencher_runner::result::{Better, Metric, MetricName};
 
     /// A comparison in which everything occurs, with labels that mean mischief.
     pub(crate) fn everything() -> Comparison {
@@ -49,12 +49,14 @@ pub(crate) mod tests {
             resources.minor_faults = [2000, 33, 100, 5, 800][index];
         }
         let asked = Options {
-            metrics: vec![
+            metrics: [
                 Metric::Wall,
                 Metric::Rss,
                 Metric::MinorFaults,
                 Metric::Cycles,
-            ],
+            ]
+            .map(MetricName::from)
+            .to_vec(),
             ..options(5)
         };
         let mut found = compare(&baseline, &candidate, &asked).expect("it is one");
@@ -67,6 +69,54 @@ pub(crate) mod tests {
             .expect("it is one")
             .gate;
         found
+    }
+
+    /// Names of benchmarks that mean mischief, as results have them, in every format.
+    #[test]
+    fn metrics_of_harnesses_are_in_every_format_and_do_no_harm() {
+        let name = r#"<b>|`x`,"=1\u{1b}::error::@all"#;
+        let kind = ("throughput", "MB/s", Better::Higher);
+        let side = |label: &str, factor: f64| {
+            let means = [100.0, 101.0, 99.5, 100.5, 99.0];
+            let metrics =
+                means.map(|mean| vec![harness_metric(name, kind, &[(mean * factor).round()])]);
+            of_harness(label, &metrics)
+        };
+        let sides = [side("old", 1.0), side("new", 0.8)];
+        let found = compare(&sides[0], &sides[1], &options(5)).expect("it is one");
+        let look = Look {
+            bars: true,
+            ..plain(100)
+        };
+        for text in [
+            human(&found, look),
+            markdown(&found),
+            junit(&found),
+            csv(&found),
+        ] {
+            assert!(text.contains("slower") && text.contains("MB/s"), "{text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+        assert!(!markdown(&found).contains("<b>"));
+        let xml = junit(&found);
+        let document = roxmltree::Document::parse(&xml).expect("it is well-formed");
+        let whole = format!("{name}/throughput");
+        let mut cases = document.descendants();
+        assert!(cases.any(|node| node.attribute("name") == Some(&whole)));
+        let line = csv(&found);
+        let line = line.lines().last().expect("there is one");
+        let expected = format!("\"{}\",MB/s,old,new,5,5,", whole.replace('"', "\"\""));
+        assert!(line.starts_with(&expected), "{line}");
+        for line in github(&found).commands.lines() {
+            assert!(line.starts_with("::"), "{line}");
+            let title = line.split("::").nth(1).expect("it is a command");
+            assert!(
+                !title.contains("error::") && !title.contains("@all,"),
+                "{line}"
+            );
+        }
+        let page = crate::html(&found);
+        assert!(!page.contains("<b>") && page.contains("&lt;b&gt;"));
     }
 
     fn plain(width: usize) -> Look {

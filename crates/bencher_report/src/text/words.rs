@@ -29,7 +29,7 @@ impl Row {
     pub(crate) fn of(metric: &MetricComparison) -> Self {
         let means = [&metric.baseline, &metric.candidate]
             .map(|side| side.summary.map_or(0.0, |summary| summary.mean));
-        let scale = Scale::of(metric.unit, means[0].max(means[1]));
+        let scale = Scale::of(&metric.unit, means[0].max(means[1]));
         let mut row = Self {
             metric: one_line(&metric.name),
             baseline: mean(&metric.baseline, scale),
@@ -58,7 +58,7 @@ impl Row {
             row.p_value = probability(answer.adjusted_p_value);
             answer
                 .verdict
-                .word(metric.unit)
+                .word(&metric.unit)
                 .clone_into(&mut row.verdict);
             if answer.verdict == Verdict::TooNoisy {
                 row.because = if answer.method == Method::Exact {
@@ -77,7 +77,7 @@ impl Row {
     }
 }
 
-fn mean(side: &Measurements, scale: Scale) -> String {
+fn mean(side: &Measurements, scale: Scale<'_>) -> String {
     side.summary.map_or_else(
         || "-".to_owned(),
         |summary| {

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Iteration, IterationSpool, Iterations, Metric};
+use super::{Iteration, IterationSpool, Iterations, MetricName};
 use crate::cpus::CpuLayoutState;
 use crate::jail::JailState;
 use crate::machine::Description;
@@ -26,6 +26,9 @@ pub struct ResultDocument<I> {
     pub started_at: u64,
     /// What the user calls the run, such as the commit that is in the image.
     pub label: Option<String>,
+    /// Which adapter read metrics of a harness, and out of what, as it was asked for: `NAME`, or
+    /// `NAME=FILE`; absent where none did.
+    pub adapter: Option<String>,
     /// What ran and where; absent when the run failed before that was known.
     #[serde(flatten)]
     pub setup: Option<Setup>,
@@ -51,6 +54,7 @@ impl ResultDocument<IterationSpool> {
             runner: self.runner,
             started_at: self.started_at,
             label: self.label,
+            adapter: self.adapter,
             setup: self.setup,
             host: self.host,
             limits: self.limits,
@@ -214,10 +218,10 @@ pub struct Outcome {
 }
 
 /// How narrow an interval was to be, and whether it is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Precision {
     /// The metric whose interval it is.
-    pub metric: Metric,
+    pub metric: MetricName,
     /// Half the width that was asked for, as a share of the value: 0.01 is ± 1 %.
     pub wanted: f64,
     /// Half the width at the end, as a share; absent where there is no interval.

@@ -2,7 +2,7 @@ use bencher_output_protocol as protocol;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Measure, PerfCounters};
+use super::{Harness, Measure, PerfCounters};
 use crate::cgroup::CpuTime;
 use crate::validity::{Validity, Verdict};
 
@@ -48,6 +48,9 @@ pub struct Iteration {
     /// where nothing ran in the guest, the time until something did counts as if it had. Absent
     /// under a wall clock.
     pub instructions: Option<u64>,
+    /// What a benchmark harness measured; absent unless an adapter was asked to read it, and when the
+    /// command failed.
+    pub harness: Option<Harness>,
     /// The command's standard output.
     pub stdout: Content,
     /// The command's standard error.
@@ -64,7 +67,12 @@ impl Iteration {
     /// Whether its numbers count: the command ended well, no other iteration took its place, and it
     /// was not to warm up.
     pub fn counts(&self) -> bool {
-        self.ended_by == EndedBy::Exit && self.exit_code == 0 && !self.retried && !self.warmup
+        self.ended_well() && !self.retried && !self.warmup
+    }
+
+    /// Whether the command ended by itself and without an error.
+    pub(crate) fn ended_well(&self) -> bool {
+        self.ended_by == EndedBy::Exit && self.exit_code == 0
     }
 
     /// Lets go of what the command wrote: it may be large, and comparisons do not look at it.
@@ -239,6 +247,15 @@ impl StoredText {
                 let bytes = error.as_bytes();
                 Self::Base64(base64::engine::general_purpose::STANDARD.encode(bytes))
             }
+        }
+    }
+
+    /// The bytes.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, base64::DecodeError> {
+        use base64::Engine as _;
+        match self {
+            Self::Text(text) => Ok(text.as_bytes().to_vec()),
+            Self::Base64(text) => base64::engine::general_purpose::STANDARD.decode(text),
         }
     }
 }

@@ -75,25 +75,36 @@ pub fn is_result(path: &Path) -> bool {
 ///
 /// When there is none that this runner can read.
 pub fn read(path: &Path) -> Result<ResultDocument<Iterations>, ReadError> {
-    let path = if path.is_dir() {
+    let path = file_of(path);
+    parse(&path, &load(&path)?)
+}
+
+/// The file of the document in the file or the output folder `path`.
+pub(crate) fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
         path.join("result.json")
     } else {
         path.to_owned()
-    };
+    }
+}
+
+/// The text of the document in the file `path`.
+pub(crate) fn load(path: &Path) -> Result<Vec<u8>, ReadError> {
     let failed = |source| ReadError::Io {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     };
-    let file = File::open(&path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let limited = file.take(MOST + 1);
     let mut text = Vec::new();
     BufReader::new(limited)
         .read_to_end(&mut text)
         .map_err(failed)?;
     if text.len() as u64 > MOST {
+        let path = path.to_owned();
         return Err(ReadError::TooLarge { path });
     }
-    parse(&path, &text)
+    Ok(text)
 }
 
 /// Reads the result document `text`, which came out of `path`.

@@ -115,6 +115,29 @@ pub enum RunError {
         /// Why, in words.
         reasons: String,
     },
+    /// An adapter did not find metrics.
+    #[error(
+        "iteration {index} has no metrics of a harness: {reason}; what the command wrote is in the result \
+         (--result, --output-dir), which `runner compare --adapter` and `runner export --adapter` read again"
+    )]
+    Adapter {
+        /// The number of the iteration, from 1.
+        index: u32,
+        /// Why not.
+        reason: String,
+    },
+    /// The metric that is to be measured precisely is not measured.
+    #[error(
+        "iteration {index} has no metric {metric}: it has {there}; name one of them with --metric"
+    )]
+    NoSuchMetric {
+        /// The metric.
+        metric: String,
+        /// The number of the iteration, from 1.
+        index: u32,
+        /// The names of the metrics that it has.
+        there: String,
+    },
     /// A VMM's jail was required, and there is no VMM.
     #[error("there is no jail without a VMM: leave --require-jail out, or use another --sandbox")]
     NoJail,

@@ -48,6 +48,7 @@ use bencher_statistics::Order;
 pub use error::{ConsoleExcerpt, RunError};
 pub use live::LiveOutput;
 pub use on_suspect::OnSuspect;
+pub(crate) use orders::absolute;
 pub use page_cache::PageCache;
 pub use quiet::give_back_left_over;
 pub(crate) use quiet::put_back_left_over;

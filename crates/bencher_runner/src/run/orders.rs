@@ -6,6 +6,7 @@ use bencher_oci::{
 use bencher_output_protocol::{Layouts, Limits, Orders, Root};
 
 use super::{RunError, RunSpec};
+use crate::harness::AdapterChoice;
 use crate::machine::Clock;
 use crate::result;
 use crate::tuning::Feature;
@@ -37,6 +38,8 @@ pub(crate) fn orders(spec: &RunSpec, config: &ImageConfig) -> Result<Orders, Run
     let outputs: Vec<_> = spec
         .outputs
         .iter()
+        .map(String::as_str)
+        .chain(spec.adapter.iter().filter_map(AdapterChoice::file))
         .map(|path| absolute(path, &working_directory))
         .collect();
     Ok(Orders {
@@ -117,7 +120,7 @@ fn without_overlaps(paths: &[String]) -> Vec<Vec<u8>> {
 }
 
 /// `path` below `folder` unless it is absolute, without `.`, `..` and empty components.
-fn absolute(path: &str, folder: &str) -> String {
+pub(crate) fn absolute(path: &str, folder: &str) -> String {
     let whole = if path.starts_with('/') {
         path.to_owned()
     } else {

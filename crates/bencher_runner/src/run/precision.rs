@@ -1,12 +1,18 @@
 //! How narrow the interval is of what was measured so far.
 
+use std::borrow::Cow;
+
 use bencher_statistics::{
     Design, Estimate, FIRST_LOOK, Order, Reason, Samples, Settings, compare, estimate,
 };
 
+use super::RunError;
 use super::repetition::{Goal, Repetition};
 use crate::Reporter;
-use crate::result::{Iteration, Precision, StopReason};
+use crate::result::{HarnessMetric, Iteration, Precision, StopReason};
+
+/// Those of an iteration: one, or the samples of a harness.
+type Values = Vec<f64>;
 
 /// The values of the metric that is to be measured precisely.
 #[derive(Debug)]
@@ -14,7 +20,7 @@ pub(crate) struct Course {
     goal: Goal,
     /// The values of each side's iterations that are neither to warm up nor replaced; `None` of one
     /// that failed.
-    values: Vec<Vec<Option<f64>>>,
+    values: Vec<Vec<Option<Values>>>,
     last: Option<Estimate>,
 }
 
@@ -29,12 +35,33 @@ impl Course {
 
     /// Takes in an iteration of `side`.
     pub(crate) fn push(&mut self, side: usize, iteration: &Iteration) {
-        if let Goal::Narrow { metric, .. } = self.goal
+        if let Goal::Narrow { metric, .. } = &self.goal
             && !iteration.warmup
             && !iteration.retried
         {
-            let value = metric.of(iteration).filter(|_| iteration.counts());
-            self.values[side].push(value);
+            let values = metric.values(iteration).filter(|_| iteration.counts());
+            self.values[side].push(values.map(Cow::into_owned));
+        }
+    }
+
+    /// The error of an iteration that measured all but the metric that is looked at: no other one will.
+    pub(crate) fn check(&self, iteration: &Iteration) -> Result<(), RunError> {
+        let Goal::Narrow { metric, .. } = &self.goal else {
+            return Ok(());
+        };
+        match &iteration.harness {
+            Some(harness)
+                if harness.error.is_none()
+                    && metric.is_of_harness()
+                    && metric.of(iteration).is_none() =>
+            {
+                Err(RunError::NoSuchMetric {
+                    metric: metric.to_string(),
+                    index: iteration.index,
+                    there: names(&harness.metrics),
+                })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -43,8 +70,8 @@ impl Course {
         let settings = Settings::default();
         self.last = match self.values.as_slice() {
             [one] => {
-                let values: Vec<f64> = one.iter().copied().flatten().collect();
-                let samples = Samples::of_invocations(&values).ok()?;
+                let values = one.iter().flatten().cloned().collect();
+                let samples = Samples::new(values).ok()?;
                 estimate(&samples, &settings).ok()
             }
             [baseline, candidate] => ratio(baseline, candidate, orders, &settings),
@@ -60,7 +87,7 @@ impl Course {
         estimate: Option<&Estimate>,
         reporter: &dyn Reporter,
     ) {
-        let Goal::Narrow { metric, rule } = self.goal else {
+        let Goal::Narrow { metric, rule } = &self.goal else {
             return;
         };
         let wanted = percent(rule.half_width);
@@ -81,11 +108,11 @@ impl Course {
 
     /// What it came to, for the result.
     pub(crate) fn precision(&self, repetition: &Repetition) -> Option<Precision> {
-        let Goal::Narrow { metric, rule } = self.goal else {
+        let Goal::Narrow { metric, rule } = &self.goal else {
             return None;
         };
         Some(Precision {
-            metric,
+            metric: metric.clone(),
             wanted: rule.half_width,
             reached: self.last.as_ref().map(Estimate::half_width),
             stopped_by: repetition.stopped().map(|reason| match reason {
@@ -115,24 +142,34 @@ fn outcome(stopped: Option<Reason>, rounds: u32, target: u32, wanted: &str) -> S
 
 /// Of pairs in which both sides have a value.
 fn ratio(
-    baseline: &[Option<f64>],
-    candidate: &[Option<f64>],
+    baseline: &[Option<Values>],
+    candidate: &[Option<Values>],
     orders: &[Order],
     settings: &Settings,
 ) -> Option<Estimate> {
     let pairs = baseline.iter().zip(candidate).zip(orders);
-    let whole: Vec<(f64, f64, Order)> = pairs
-        .filter_map(|((one, other), &order)| Some(((*one)?, (*other)?, order)))
+    let whole: Vec<(&Values, &Values, Order)> = pairs
+        .filter_map(|((one, other), &order)| Some((one.as_ref()?, other.as_ref()?, order)))
         .collect();
-    let of = |value: fn(&(f64, f64, Order)) -> f64| {
-        let values: Vec<f64> = whole.iter().map(value).collect();
-        Samples::of_invocations(&values).ok()
-    };
     let orders: Vec<Order> = whole.iter().map(|pair| pair.2).collect();
-    let (baseline, candidate) = (of(|pair| pair.0)?, of(|pair| pair.1)?);
+    let baseline = Samples::new(whole.iter().map(|pair| pair.0.clone()).collect()).ok()?;
+    let candidate = Samples::new(whole.iter().map(|pair| pair.1.clone()).collect()).ok()?;
     let design = Design::Interleaved(&orders);
     let found = compare(&baseline, &candidate, design, settings).ok()?;
     Some(found.ratio)
+}
+
+/// The first names of metrics, as a list to read.
+fn names(metrics: &[HarnessMetric]) -> String {
+    const MOST: usize = 10;
+    let first: Vec<String> = metrics.iter().take(MOST).map(HarnessMetric::name).collect();
+    let more = metrics.len().saturating_sub(MOST);
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    first.join(", ") + &rest
 }
 
 /// A share in words, with three significant digits.
@@ -155,7 +192,7 @@ mod tests {
     use bencher_statistics::{Plan, StopRule};
 
     use super::*;
-    use crate::result::{EndedBy, Metric, Resources};
+    use crate::result::{Better, EndedBy, Harness, Metric, Resources};
 
     fn iteration(wall_ns: u64) -> Iteration {
         Iteration {
@@ -169,7 +206,7 @@ mod tests {
 
     fn goal() -> Goal {
         Goal::Narrow {
-            metric: Metric::Wall,
+            metric: Metric::Wall.into(),
             rule: StopRule {
                 half_width: 0.01,
                 most: 100,
@@ -251,6 +288,58 @@ mod tests {
         ] {
             assert_eq!(outcome(stopped, rounds, 24, "1 %"), expected);
         }
+    }
+
+    #[test]
+    fn a_metric_that_the_harness_has_not_is_told_with_those_that_it_has() {
+        let goal = |metric: &str| Goal::Narrow {
+            metric: metric.parse().unwrap(),
+            rule: StopRule {
+                half_width: 0.01,
+                most: 100,
+                longest: Duration::from_mins(1),
+            },
+        };
+        let metrics = (0..12).map(|index| HarnessMetric {
+            benchmark: format!("b{index:02}"),
+            measure: "latency".to_owned(),
+            unit: "ns".to_owned(),
+            better: Better::Lower,
+            values: vec![5.0 + f64::from(index), 6.0],
+            samples: 2,
+            low: None,
+            high: None,
+        });
+        let one = Iteration {
+            harness: Some(Harness {
+                metrics: metrics.collect(),
+                ..Harness::default()
+            }),
+            ..iteration(5)
+        };
+        let error = Course::new(goal("sort/latency"), 1)
+            .check(&one)
+            .unwrap_err();
+        assert!(
+            error.to_string().starts_with(
+                "iteration 0 has no metric sort/latency: it has b00/latency, b01/latency,"
+            ) && error.to_string().contains("b09/latency and 2 more"),
+            "{error}"
+        );
+        assert!(Course::new(goal("wall"), 1).check(&one).is_ok());
+        let mut course = Course::new(goal("b01/latency"), 1);
+        assert!(course.check(&one).is_ok());
+        assert!(
+            course.check(&iteration(5)).is_ok(),
+            "it has no metrics at all"
+        );
+        course.push(0, &one);
+        course.push(0, &one);
+        let estimate = course.estimate(&[]).unwrap();
+        assert!(
+            estimate.covers(6.0) && estimate.half_width() < 1e-9,
+            "{estimate:?}"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::supervisor::Cause;
 use super::witness::Witnessed;
 use super::{RunError, text};
 use crate::Reporter;
+use crate::harness::Inputs;
 use crate::result::{Content, EndedBy, FileOutput, Iteration, MissingOutput};
 
 /// Warnings that a result holds; a guest may send any number of them.
@@ -42,6 +43,8 @@ pub(crate) struct Keep<'a> {
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) moments: Moments,
+    /// What metrics of a harness are read out of, if they are.
+    pub(crate) inputs: Option<Inputs>,
     index: u32,
     keep: Keep<'a>,
     reporter: &'a dyn Reporter,
@@ -98,6 +101,7 @@ impl<'a> Record<'a> {
         };
         Ok(Self {
             moments,
+            inputs: None,
             index,
             keep,
             reporter,
@@ -128,7 +132,11 @@ impl<'a> Record<'a> {
     /// Takes bytes of standard output and returns those within the limit.
     pub(crate) fn stdout<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], RunError> {
         let result = self.stdout.push(bytes, &mut self.budget);
-        result.map_err(|source| output_error(self.keep.folder, source))
+        let kept = result.map_err(|source| output_error(self.keep.folder, source))?;
+        if let Some(inputs) = &mut self.inputs {
+            inputs.stdout(kept);
+        }
+        Ok(kept)
     }
 
     /// Takes bytes of standard error and returns those within the limit.
@@ -159,6 +167,9 @@ impl<'a> Record<'a> {
             }
             Err(Refusal::Failed(error)) => return Err(error),
         };
+        if let (Some(inputs), Some(_)) = (&mut self.inputs, &capture) {
+            inputs.file_begin(&guest_path);
+        }
         self.open_file = Some(OpenFile {
             guest_path,
             mode: begin.mode & 0o7777,
@@ -211,14 +222,20 @@ impl<'a> Record<'a> {
             .as_mut()
             .and_then(|file| file.capture.as_mut())
         {
-            capture
+            let kept = capture
                 .push(bytes, &mut self.budget)
                 .map_err(|source| output_error(self.keep.folder, source))?;
+            if let Some(inputs) = &mut self.inputs {
+                inputs.file_data(kept);
+            }
         }
         Ok(())
     }
 
     pub(crate) fn file_end(&mut self) {
+        if let Some(inputs) = &mut self.inputs {
+            inputs.file_end();
+        }
         if let Some(file) = self.open_file.take()
             && let Some(capture) = file.capture
         {
@@ -291,7 +308,8 @@ impl<'a> Record<'a> {
         let (perf_counters, validity) = witnessed
             .map(|seen| (seen.perf_counters, seen.validity))
             .unzip();
-        let iteration = Iteration {
+        let inputs = self.inputs.take();
+        let mut iteration = Iteration {
             index: self.index,
             ended_by,
             exit_code,
@@ -314,6 +332,7 @@ impl<'a> Record<'a> {
             retried: false,
             warmup: false,
             instructions: None,
+            harness: None,
             stdout: self.truncation_warned("standard output", stdout, |record| {
                 std::mem::replace(&mut record.stdout, Capture::new(0, None))
             }),
@@ -324,6 +343,9 @@ impl<'a> Record<'a> {
             missing: self.missing,
             warnings: self.warnings,
         };
+        if iteration.ended_well() {
+            iteration.harness = inputs.map(|inputs| inputs.read(&iteration));
+        }
         (iteration, finish.failure)
     }
 

@@ -7,17 +7,17 @@ use bencher_statistics::{Decision, Estimate, Order, Reason, StopRule};
 
 use super::OnSuspect;
 use super::turns::Turns;
-use crate::result::Metric;
+use crate::result::MetricName;
 
 /// How often each side is run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Goal {
     /// So many times.
     Times(NonZeroU32),
     /// Until the interval of a metric is narrow enough.
     Narrow {
         /// The metric.
-        metric: Metric,
+        metric: MetricName,
         /// When it is enough.
         rule: StopRule,
     },
@@ -202,6 +202,7 @@ mod tests {
     use bencher_statistics::Plan;
 
     use super::*;
+    use crate::result::Metric;
 
     fn times(iterations: u32) -> Goal {
         Goal::Times(NonZeroU32::new(iterations).unwrap())
@@ -315,7 +316,7 @@ mod tests {
             (99, Some(12), &[10, 12], Reason::Time),
             (0, Some(3), &[3], Reason::Time),
         ] {
-            let metric = Metric::Wall;
+            let metric = Metric::Wall.into();
             let goal = Goal::Narrow { metric, rule };
             let mut repetition = Repetition::new(goal, 1, Turns::One, OnSuspect::Keep);
             let mut looks = Vec::new();

@@ -125,6 +125,7 @@ impl<'a> Report<'a> {
             },
             started_at: self.started_at,
             label: spec.label.clone(),
+            adapter: spec.adapter.as_ref().map(ToString::to_string),
             setup,
             host: Host::current(tuning, cpus),
             limits: Limits {

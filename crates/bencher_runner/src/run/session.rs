@@ -73,7 +73,7 @@ pub(super) async fn attempt(
     let mut results = Vec::new();
     let mut failures = Vec::new();
     // Of two sides it is the ratio's, which is in neither result.
-    let own_precision = ended.precision.filter(|_| sides.len() == 1);
+    let own_precision = ended.precision.clone().filter(|_| sides.len() == 1);
     for ((side, report), version) in ready.iter().zip(reports).zip(versions) {
         let vmm_version = match version {
             // A VMM that does not tell its version at once is not waited for.
@@ -84,6 +84,7 @@ pub(super) async fn attempt(
             None => None,
         };
         let (host, outcome) = (host.clone(), &ended.outcome);
+        let own_precision = own_precision.clone();
         match report.write(&side.prepared, host, vmm_version, outcome, own_precision) {
             Ok(Some(written)) => {
                 failures.extend(written.failures);
@@ -230,8 +231,9 @@ impl Session<'_> {
         let cool_down = spec
             .cool_down
             .map(|most| CoolDown::begin(&instruments[0].observer, most));
-        let mut repetition = Repetition::new(spec.goal, spec.warmups, turns, spec.on_suspect);
-        let mut course = Course::new(spec.goal, self.sides.len());
+        let mut repetition =
+            Repetition::new(spec.goal.clone(), spec.warmups, turns, spec.on_suspect);
+        let mut course = Course::new(spec.goal.clone(), self.sides.len());
         let begin = Instant::now();
         let mut is_first = true;
         let outcome = loop {
@@ -260,7 +262,9 @@ impl Session<'_> {
                 Err(error) => break RunOutcome::failed(error),
             };
             iteration.warmup = turn.warmup;
-            let stop = is_the_end(&iteration) || iteration.exit_code != 0 && !spec.allow_failure;
+            let unread = side.tell_metrics(&iteration);
+            let has_failed = iteration.exit_code != 0 || unread.is_some();
+            let stop = is_the_end(&iteration) || has_failed && !spec.allow_failure;
             let reasons = iteration.suspicions();
             let next = repetition.end(reasons.is_some());
             iteration.retried = !stop && next == Next::Retried;
@@ -274,10 +278,19 @@ impl Session<'_> {
                 break RunOutcome::failed(failure);
             }
             if stop {
-                break RunOutcome {
-                    exit_code: iteration.exit_code,
-                    error,
+                break match unread {
+                    Some(unread) => RunOutcome::failed(unread),
+                    None => RunOutcome {
+                        exit_code: iteration.exit_code,
+                        error,
+                    },
                 };
+            }
+            if let Some(unread) = unread {
+                side.reporter.warning(&unread.to_string());
+            }
+            if let Err(error) = course.check(&iteration) {
+                break RunOutcome::failed(error);
             }
             if let (Next::Failed, Some(reasons)) = (next, reasons) {
                 let index = turn.index;

@@ -14,6 +14,7 @@ use super::supervisor::Times;
 use super::witness::Instruments;
 use super::{RunError, RunSpec, clock, root};
 use crate::cpus::Placement;
+use crate::harness::Inputs;
 use crate::machine::{RootFilesystem, SandboxKind};
 use crate::result::{Iteration, metrics_line};
 use crate::scratch::Scratch;
@@ -80,6 +81,12 @@ impl Ready<'_> {
             folder: self.output.as_ref(),
         };
         let mut record = Record::new(index, moments, keep, self.reporter.as_ref())?;
+        let working_directory = &self.prepared.orders.working_directory;
+        record.inputs = self
+            .spec
+            .adapter
+            .as_ref()
+            .map(|choice| Inputs::new(choice, &String::from_utf8_lossy(working_directory)));
         let seat = folder.seat(placement);
         let machine = sandbox.boot(&root, &self.prepared.orders, &seat)?;
         record.moments.start = Instant::now();
@@ -132,6 +139,26 @@ impl Ready<'_> {
         })?;
         self.reporter.iteration(iteration, &line);
         Ok(())
+    }
+
+    /// Tells the reporter of the metrics that a harness measured, and returns why there are none.
+    pub(super) fn tell_metrics(&self, iteration: &Iteration) -> Option<RunError> {
+        let harness = iteration.harness.as_ref()?;
+        let index = iteration.index;
+        if let Some(reason) = &harness.error {
+            let reason = reason.clone();
+            return Some(RunError::Adapter { index, reason });
+        }
+        let adapter = harness.adapter.as_deref().unwrap_or_default();
+        let count = match harness.metrics.len() {
+            1 => "1 metric".to_owned(),
+            count => format!("{count} metrics"),
+        };
+        self.reporter.info(&format!(
+            "the adapter {adapter} found {count} in {}",
+            harness.source
+        ));
+        None
     }
 
     /// Asks a QEMU for its version while the guest boots; a Firecracker tells it by itself.

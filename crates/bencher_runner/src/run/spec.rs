@@ -8,6 +8,7 @@ use bencher_output_protocol::LogLevel;
 use super::{Goal, LiveOutput, OnSuspect, PageCache};
 use crate::Directories;
 use crate::cpus::CpuChoice;
+use crate::harness::AdapterChoice;
 use crate::images::ImageChoice;
 use crate::jail::JailPolicy;
 use crate::kernel::KernelSource;
@@ -60,6 +61,8 @@ pub struct RunSpec {
     pub user: Option<String>,
     /// Files and folders to collect; relative to the working directory unless absolute.
     pub outputs: Vec<String>,
+    /// What reads metrics of a harness out of what the command wrote; a file that it names is collected.
+    pub adapter: Option<AdapterChoice>,
     /// Where outputs and the result are put.
     pub output_folder: Option<PathBuf>,
     /// What the user calls the run.

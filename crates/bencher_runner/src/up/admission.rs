@@ -84,6 +84,7 @@ pub(super) fn admit(job: &Job, around: Surroundings<'_>) -> Result<RunSpec, Stri
             .collect(),
         working_directory: None,
         user: None,
+        adapter: None,
         outputs: config.file_paths.clone().unwrap_or_default(),
         output_folder: Some(around.output_folder),
         result_file: None,

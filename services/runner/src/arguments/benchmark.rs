@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bencher_output_protocol::LogLevel;
-use bencher_runner::result::Metric;
+use bencher_runner::harness::AdapterChoice;
+use bencher_runner::result::MetricName;
 use bencher_runner::run::{Goal, OnSuspect};
 use bencher_runner::units::{ByteSize, parse_duration, parse_percentage};
 use bencher_statistics::StopRule;
@@ -134,6 +135,15 @@ pub(crate) struct Benchmark {
     /// Collect a file or a folder once the command has ended
     #[arg(long, value_name = "PATH", help_heading = "Output")]
     pub(crate) output: Vec<String>,
+    #[arg(
+        long,
+        value_name = "NAME[=FILE]",
+        help_heading = "Output",
+        help = "Read metrics of a benchmark harness out of standard output, or out of a file or folder, which \
+                is collected: auto, bencher, criterion, libtest, divan, gungraun, go, google-benchmark, \
+                pytest-benchmark, hyperfine, jmh, catch2 or lines"
+    )]
+    pub(crate) adapter: Option<AdapterChoice>,
     /// The least important lines of the guest's own log that are shown
     #[arg(long, value_enum, default_value_t, help_heading = "Output")]
     pub(crate) sandbox_log_level: SandboxLogLevel,
@@ -182,7 +192,7 @@ pub(crate) struct Precision {
 
 impl Precision {
     /// How often to run: `iterations` times unless there is a precision that `metric` is to have.
-    pub(crate) fn goal(&self, iterations: NonZeroU32, metric: Metric) -> Goal {
+    pub(crate) fn goal(&self, iterations: NonZeroU32, metric: MetricName) -> Goal {
         match self.until_ci {
             None => Goal::Times(iterations),
             Some(half_width) => Goal::Narrow {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use bencher_runner::result::Metric;
+use bencher_runner::result::MetricName;
 use bencher_runner::units::parse_percentage;
 use clap::{Args, ValueEnum};
 
@@ -61,17 +61,25 @@ pub(crate) struct Compare {
     #[arg(long, value_name = "N", help_heading = "Iterations")]
     pub(crate) seed: Option<u64>,
 
-    /// A metric to compare: wall, cpu, user, system, memory, rss, instructions, cycles, … May be given
-    /// several times; the first one is what --until-ci looks at [default: wall, cpu and rss]
-    #[arg(long, value_name = "NAME", help_heading = "Comparison")]
-    pub(crate) metric: Vec<Metric>,
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Comparison",
+        help = "A metric to compare: wall, cpu, user, system, memory, rss, instructions, cycles, … or \
+                BENCHMARK/MEASURE of a harness. May be given several times; the first one is what --until-ci \
+                looks at [default: wall, cpu, rss and all of a harness]"
+    )]
+    pub(crate) metric: Vec<MetricName>,
     /// Exit with 1 if B is slower than A, and by more than this; of the metrics that are given with
-    /// --metric, else of the wall time
+    /// --metric, else of those of a harness, else of the wall time
     #[arg(long, value_name = "PERCENT", value_parser = parse_percentage, help_heading = "Comparison")]
     pub(crate) fail_if_slower: Option<f64>,
     /// The smallest change of interest [default: 1%; 0.05% with --clock virtual]
     #[arg(long, value_name = "PERCENT", value_parser = parse_percentage, help_heading = "Comparison")]
     pub(crate) interest: Option<f64>,
+    /// What is drawn to learn how sure the answers are
+    #[arg(long, value_enum, default_value_t, help_heading = "Comparison")]
+    pub(crate) levels: Levels,
     /// Compare results of different machines or clocks all the same, and mark the comparison
     #[arg(long, help_heading = "Comparison")]
     pub(crate) force: bool,
@@ -95,6 +103,15 @@ pub(crate) struct ComparisonOutput {
     /// Write a report as one HTML file, with pictures and all that was measured
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Levels {
+    /// Iterations, each with all samples that a harness took inside it
+    #[default]
+    Iterations,
+    /// Iterations, and samples inside of them: the hierarchical bootstrap, which is wider
+    Both,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use bencher_runner::result::Metric;
+use bencher_runner::harness::AdapterChoice;
+use bencher_runner::result::{Metric, MetricName};
 use bencher_runner::units::parse_percentage;
 use clap::{Args, ValueEnum};
 
@@ -12,9 +13,16 @@ pub(crate) struct History {
     /// Results of `runner run`, or output folders, in any order
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// The metric
-    #[arg(long, value_name = "NAME", default_value_t = Metric::Wall)]
-    pub(crate) metric: Metric,
+    /// The metric, such as wall, or BENCHMARK/MEASURE of a harness
+    #[arg(long, value_name = "NAME", default_value_t = Metric::Wall.into())]
+    pub(crate) metric: MetricName,
+    #[arg(
+        long,
+        value_name = "NAME[=FILE]",
+        help = "Read metrics of a benchmark harness out of what the results hold, as `runner run --adapter` does \
+                while they run"
+    )]
+    pub(crate) adapter: Option<AdapterChoice>,
     /// The largest p-value of a change
     #[arg(long, value_name = "P", default_value = "0.001", value_parser = parse_probability)]
     pub(crate) p_value: f64,
@@ -48,6 +56,13 @@ pub(crate) struct Export {
     /// What to call the benchmark of one file [default: its label, else its command]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
+    #[arg(
+        long,
+        value_name = "NAME[=FILE]",
+        help = "Read metrics of a benchmark harness out of what the results hold, as `runner run --adapter` does \
+                while they run"
+    )]
+    pub(crate) adapter: Option<AdapterChoice>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use bencher_runner::result::Metric;
+use bencher_runner::harness::AdapterChoice;
+use bencher_runner::result::MetricName;
 use clap::Args;
 
 use super::ComparisonOutput;
@@ -32,7 +33,14 @@ pub(crate) struct Reproduce {
     pub(crate) iter: Option<NonZeroU32>,
     /// A metric to compare, as for `runner compare`
     #[arg(long, value_name = "NAME")]
-    pub(crate) metric: Vec<Metric>,
+    pub(crate) metric: Vec<MetricName>,
+    #[arg(
+        long,
+        value_name = "NAME[=FILE]",
+        help = "Read metrics of a benchmark harness out of what the result holds, and out of what is run \
+                [default: as it was read then]"
+    )]
+    pub(crate) adapter: Option<AdapterChoice>,
     /// Compare though the image, the guest's kernel, the machine or the clock is another one, and mark
     /// the comparison
     #[arg(long)]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use bencher_runner::result::Metric;
+use bencher_runner::result::{Metric, MetricName};
 use clap::{Args, ValueEnum};
 
 use super::Benchmark;
@@ -15,8 +15,8 @@ use super::Benchmark;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: the command's own; 128+n when signal n ended it; 124 timeout; \
-125 the runner failed; 126 the command can not be executed; 127 it is not in the image; 130 or 143 \
-the run was interrupted. With --allow-failure 0 once every iteration was carried out.\n\n\
+125 the runner failed, or --adapter found no metrics; 126 the command can not be executed; 127 it is not in \
+the image; 130 or 143 the run was interrupted. With --allow-failure 0 once every iteration was carried out.\n\n\
 Sizes are in MiB unless they have a unit (64k, 2GiB), durations in seconds (90, 1.5, 500ms, 5m)."
 )]
 pub(crate) struct Run {
@@ -44,15 +44,15 @@ pub(crate) struct Run {
         help_heading = "Iterations"
     )]
     pub(crate) iter: NonZeroU32,
-    /// The metric that --until-ci looks at
+    /// The metric that --until-ci looks at, such as wall, or BENCHMARK/MEASURE of a harness
     #[arg(
         long,
         value_name = "NAME",
-        default_value_t = Metric::Wall,
+        default_value_t = Metric::Wall.into(),
         requires = "until_ci",
         help_heading = "Iterations"
     )]
-    pub(crate) metric: Metric,
+    pub(crate) metric: MetricName,
 
     /// Put outputs, collected files and the result into a new or empty folder
     #[arg(long, value_name = "DIR", help_heading = "Output")]

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
+mod adapter;
 mod bad_guest;
 mod bad_input;
 mod builders;

@@ -27,8 +27,13 @@ fn a_slower_candidate_fails_the_threshold_that_it_exceeds() {
         (10, 0.2, vec![], &[]),
         (0, 0.03, vec![], &[]),
         // Of those that are named each one decides.
-        (10, 0.03, vec![Metric::Rss, Metric::Wall], &["wall"]),
-        (10, 0.03, vec![Metric::Rss], &[]),
+        (
+            10,
+            0.03,
+            vec![Metric::Rss.into(), Metric::Wall.into()],
+            &["wall"],
+        ),
+        (10, 0.03, vec![Metric::Rss.into()], &[]),
     ] {
         let asked = Options {
             threshold: Some(Threshold(threshold)),
@@ -76,8 +81,8 @@ fn a_threshold_finer_than_the_noise_is_said_to_be_blind() {
 
 #[test]
 fn what_has_no_number_has_words() {
-    let asked = |metric| Options {
-        metrics: vec![metric],
+    let asked = |metric: Metric| Options {
+        metrics: vec![metric.into()],
         interleaved: None,
         ..options(0)
     };
@@ -121,7 +126,7 @@ fn a_metric_of_one_side_only_is_named_with_the_side() {
     }
     for interleaved in [None, options(8).interleaved] {
         let asked = Options {
-            metrics: vec![Metric::Instructions, Metric::Wall],
+            metrics: vec![Metric::Instructions.into(), Metric::Wall.into()],
             interleaved,
             ..options(0)
         };
@@ -227,7 +232,7 @@ fn who_has_too_few_values_is_named() {
     ] {
         for (interleaved, expected) in [(options(8).interleaved, in_turns), (None, apart)] {
             let asked = Options {
-                metrics: vec![Metric::Instructions],
+                metrics: vec![Metric::Instructions.into()],
                 interleaved,
                 ..options(0)
             };
@@ -263,7 +268,7 @@ fn a_threshold_is_not_passed_by_what_was_not_measured() {
         input
     };
     let asked = Options {
-        metrics: vec![Metric::Instructions],
+        metrics: vec![Metric::Instructions.into()],
         ..options(8)
     };
     let found = compare(&with_memory("old"), &with_memory("new"), &asked).expect("it is one");

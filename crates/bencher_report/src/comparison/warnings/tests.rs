@@ -60,7 +60,7 @@ fn what_depends_on_time_is_told_where_it_matters() {
     other.result.iterations.0.reverse();
     let told = |candidate: &Input, options: &Options| {
         let asked = Options {
-            metrics: vec![Metric::Wall],
+            metrics: vec![Metric::Wall.into()],
             ..options.clone()
         };
         let found = compare(&drift("old"), candidate, &asked).expect("it is one");

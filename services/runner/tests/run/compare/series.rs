@@ -76,7 +76,7 @@ fn results_are_exported_under_their_names() {
     assert!(named["sort"].is_object());
     let twice = export(&[], &[&file, &file]).exits(125);
     assert!(
-        twice.stderr.contains("two results are called"),
+        twice.stderr.contains("two benchmarks are called"),
         "{}",
         twice.stderr
     );
