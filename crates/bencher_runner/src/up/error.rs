@@ -47,6 +47,14 @@ pub enum UpError {
     /// The process can not do what it must.
     #[error("failed to start: {0}")]
     Start(std::io::Error),
+    /// A new program has not come up.
+    #[error("the new program has not come up: {source}")]
+    NotUp {
+        /// The one before it, which is to be started.
+        program: PathBuf,
+        /// Why.
+        source: Box<UpError>,
+    },
     /// The server does not want this runner.
     #[error("{0}")]
     Refused(String),

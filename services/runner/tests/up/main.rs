@@ -13,5 +13,6 @@ mod stopping;
 #[path = "../run/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of `run` use the rest")]
 mod support;
+mod trials;
 mod tuning;
 mod updating;
