@@ -13,6 +13,12 @@ pub enum UpError {
         /// The address.
         address: String,
     },
+    /// The proxy can not be used.
+    #[error(
+        "the environment's proxy for the server can not be used: give http://HOST[:PORT], or exempt the \
+         server with NO_PROXY"
+    )]
+    Proxy,
     /// Another one runs.
     #[error(
         "another `runner up` of {runner} runs on this machine (it holds {}): stop it first, or give \

@@ -24,6 +24,7 @@ mod registry;
 mod serve;
 mod service;
 mod trust;
+mod tunnel;
 mod update;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bencher_channel_protocol::runner::{Exit, Machine, Settings};
 use bencher_channel_protocol::{Architecture, MESSAGE_LIMIT, Os, RunnerInfo};
+use bencher_oci::registry::Proxies;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::connection::Server;
@@ -87,7 +88,8 @@ fn attempt(
     reporter: Arc<dyn Reporter>,
 ) -> Result<End, UpError> {
     let tls = trust::client_config(spec.ca_file.as_deref())?;
-    let server = Server::new(&spec.host, &spec.runner, &spec.key, tls)?;
+    let proxies = Proxies::from_env();
+    let server = Server::new(&spec.host, &spec.runner, &spec.key, tls, &proxies)?;
     let outbox = Outbox::open(folder.path())?;
     let letters = outbox.load(LIMIT, reporter.as_ref())?;
     put_back_left_over(reporter.as_ref());

@@ -6,6 +6,7 @@ mod bench;
 mod channel;
 mod jobs;
 mod outputs;
+mod proxies;
 mod restarts;
 mod server;
 mod service;
