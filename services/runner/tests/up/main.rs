@@ -16,4 +16,5 @@ mod stopping;
 mod support;
 mod trials;
 mod tuning;
+mod two;
 mod updating;
