@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// The reason in a close frame of code 1008, for a connection that is the runner's no longer. The runner
+/// ends then: if it connected again, it would close the newer one.
+pub const REPLACED: &str = "a newer connection of this runner was opened, or its key was rotated";
+
 /// The reason in a close frame of code 1000. On the wire it is a JSON string: `"heartbeat_timeout"`,
 /// quotes included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,7 +27,7 @@
 //!
 //! # Live output
 //!
-//! An extension that both sides must ask for: the runner says [`RunnerInfo::live_output`], the server
+//! An extension that both sides must ask for: the runner says [`Ready::live_output`], the server
 //! then may say [`Job::live_output`], and only for such a job the runner sends [`Event::Output`]s. Neither
 //! end bothers one that does not know it.
 //!
@@ -56,7 +56,7 @@ pub use bounds::{
     BoundError, MAX_ARGUMENTS, MAX_ENVIRONMENT, MAX_ERROR_BYTES, MAX_FILE_PATHS, MAX_ITERATIONS,
     MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, MESSAGE_LIMIT,
 };
-pub use close::CloseReason;
+pub use close::{CloseReason, REPLACED};
 pub use config::JobConfig;
 pub use cut::{Encoded, TooSmall};
 pub use digest::{Checksum, ChecksumError, ImageDigest};

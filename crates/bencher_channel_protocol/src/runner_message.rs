@@ -50,6 +50,16 @@ pub struct Ready {
     /// What the runner is. Absent means: no automatic updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runner: Option<RunnerInfo>,
+    /// Whether the runner can send output while a job runs: see [the extension](crate#live-output).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live_output: bool,
+}
+
+impl Ready {
+    /// Whether the runner can send output while a job runs, wherever it says so.
+    pub fn has_live_output(&self) -> bool {
+        self.live_output || self.runner.as_ref().is_some_and(|info| info.live_output)
+    }
 }
 
 /// What a runner is.
@@ -67,7 +77,7 @@ pub struct RunnerInfo {
     /// The SHA-256 of its program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
-    /// Whether it can send output while a job runs: see [the extension](crate#live-output).
+    /// The same as [`Ready::live_output`], for servers that look for it here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live_output: bool,
 }

@@ -101,8 +101,8 @@ impl FromStr for PinnedUrl {
     }
 }
 
-/// Writes what `url` serves, at most `limit` bytes, to `target` and checks its digest. Blocks until
-/// `cancel` becomes true.
+/// Writes what `url` serves, at most `limit` bytes, to `target` and checks its digest. The certificates of
+/// `ca_file` are trusted beside those that this host trusts. Blocks until `cancel` becomes true.
 ///
 /// # Errors
 ///
@@ -111,6 +111,7 @@ pub(crate) fn download(
     url: &PinnedUrl,
     target: &Path,
     limit: u64,
+    ca_file: Option<&Path>,
     cancel: &AtomicBool,
 ) -> Result<(), DownloadError> {
     let failed = |reason: String| DownloadError::Failed {
@@ -121,11 +122,14 @@ pub(crate) fn download(
         path: target.to_owned(),
         source,
     };
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+    let mut config = ureq::Agent::config_builder()
         .timeout_connect(Some(CONNECT))
-        .timeout_global(Some(TRANSFER))
-        .build()
-        .into();
+        .timeout_global(Some(TRANSFER));
+    if ca_file.is_some() {
+        let trust = bencher_oci::registry::verified_tls(ca_file);
+        config = config.tls_config(trust.map_err(|error| failed(error.to_string()))?);
+    }
+    let agent: ureq::Agent = config.build().into();
     let response = agent
         .get(&url.url)
         .call()

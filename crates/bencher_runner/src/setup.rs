@@ -95,7 +95,7 @@ pub fn fetch_firecracker(
             }
         })?;
     let archive = scratch.path().join("archive");
-    download(url, &archive, MAX_ARCHIVE, cancel)?;
+    download(url, &archive, MAX_ARCHIVE, None, cancel)?;
     let program = scratch.path().join("program");
     let damaged = |reason: String| SetupError::Archive {
         url: url.url.clone(),

@@ -1,5 +1,6 @@
 //! `runner install-service`.
 
+mod options;
 mod unit;
 
 use std::fs;
@@ -13,7 +14,7 @@ use crate::FAILED;
 use crate::arguments::InstallService;
 use crate::terminal::Terminal;
 use crate::up::runner_key;
-use unit::{Environment, Unit};
+use unit::{Environment, Hidden, Unit};
 
 pub(crate) fn run(arguments: InstallService, terminal: &Terminal) -> u8 {
     match attempt(arguments, terminal) {
@@ -29,11 +30,18 @@ fn attempt(mut arguments: InstallService, terminal: &Terminal) -> Result<(), Str
     let key = runner_key(arguments.key.take(), arguments.key_file.as_deref())?;
     let program = std::env::current_exe()
         .map_err(|error| format!("this program does not know its own file: {error}"))?;
+    let mut places = options::check(&arguments.options)?;
+    places.push(program.clone());
+    let hidden = Hidden::of(&places);
+    for warning in hidden.warnings() {
+        terminal.warning(&warning);
+    }
     let unit = Unit {
         program: &program,
         environment: &arguments.environment,
         drain_timeout: arguments.drain_timeout,
         options: &arguments.options,
+        hidden: &hidden,
     }
     .text()?;
     let environment = Environment {

@@ -11,7 +11,7 @@ use bencher_channel_protocol::{KeyError, RunnerKey};
 use bencher_oci::registry::Secret;
 use bencher_runner::Reporter;
 use bencher_runner::run::{FirecrackerChoice, QemuChoice};
-use bencher_runner::up::{self, End, JobPolicy, UpSpec, Updates};
+use bencher_runner::up::{self, End, JobPolicy, UpError, UpSpec, Updates};
 
 use crate::FAILED;
 use crate::arguments::{Global, JobSandbox, Up, UpdateChannel};
@@ -29,7 +29,8 @@ pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
     let reporter: Arc<dyn Reporter> = Arc::<Terminal>::clone(&terminal);
     let program = std::env::current_exe().ok();
     let ended = spec(arguments, global, program.as_deref())
-        .and_then(|spec| up::serve(spec, reporter).map_err(|error| error.to_string()));
+        .map_err(Failure::Arguments)
+        .and_then(|spec| up::serve(spec, reporter).map_err(Failure::Up));
     match ended {
         Ok(End::Stopped) => 0,
         Ok(End::Undelivered) => {
@@ -39,35 +40,52 @@ pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
             0
         }
         Ok(End::AtOnce) => TERMINATED,
-        Ok(End::Updated) => become_the_new(program.as_deref(), &terminal),
-        Err(message) => {
+        Ok(End::Updated(new)) => become_the_new(&new, program.as_deref(), &terminal),
+        Err(Failure::Up(UpError::NotUp {
+            program: before,
+            source,
+        })) => {
+            terminal.error(&format!(
+                "the new program has not come up, and the one before goes on: {source}"
+            ));
+            terminal.error(&start(&before).to_string());
+            FAILED
+        }
+        Err(Failure::Up(error)) => {
+            terminal.error(&error.to_string());
+            FAILED
+        }
+        Err(Failure::Arguments(message)) => {
             terminal.error(&message);
             FAILED
         }
     }
 }
 
-/// Starts the program that is in this one's place, or puts this one back. It only returns if neither
-/// can be done.
-fn become_the_new(program: Option<&Path>, terminal: &Terminal) -> u8 {
-    let Some(program) = program else {
-        return FAILED;
-    };
-    let start = || {
-        let arguments = std::env::args_os().skip(1);
-        Command::new(program).args(arguments).exec()
-    };
+/// Why there is no runner.
+enum Failure {
+    Arguments(String),
+    Up(UpError),
+}
+
+/// Starts the program that is to take this one's place, or this one again: that is in its place still. It
+/// only returns if neither can be done.
+fn become_the_new(new: &Path, program: Option<&Path>, terminal: &Terminal) -> u8 {
     terminal.info("starting the new program");
-    let error = start();
+    let error = start(new);
     terminal.error(&format!(
-        "the new program can not be started, and the one before is put back: {error}"
+        "the new program can not be started, and the one before goes on: {error}"
     ));
-    let error = match up::put_back(program) {
-        Ok(()) => start(),
-        Err(error) => error,
-    };
-    terminal.error(&error.to_string());
+    if let Some(program) = program {
+        terminal.error(&start(program).to_string());
+    }
     FAILED
+}
+
+/// Becomes `program`, with the same command line. It only returns if that can not be done.
+fn start(program: &Path) -> std::io::Error {
+    let arguments = std::env::args_os().skip(1);
+    Command::new(program).args(arguments).exec()
 }
 
 fn updates(arguments: &Up, program: Option<&Path>) -> Result<Option<Updates>, String> {

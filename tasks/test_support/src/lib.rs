@@ -9,5 +9,6 @@ mod registry;
 
 pub use alone::alone;
 pub use buildah::Buildah;
+pub use certificates::write_certificates;
 pub use postgres::Postgres;
 pub use registry::{HTPASSWD, ISSUER, PASSWORD, Registry, SERVICE, Setup, USER};

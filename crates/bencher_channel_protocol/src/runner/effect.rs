@@ -44,8 +44,13 @@ pub enum Effect {
     Persist(Letter),
     /// Remove what was written to disk for a job.
     Forget(Uuid),
-    /// Become another program, if it is fit for that.
+    /// See whether another program is fit to take this one's place. What comes of it is
+    /// [`Input::Updated`](super::Input) or [`Input::UpdateFailed`](super::Input).
     Update(Update),
+    /// End that, in the way in which this runner would end: the program that is tried may have a job.
+    EndUpdate,
+    /// Become the other program. It is the last effect.
+    Become,
     /// The server has spoken for the first time: it is reachable, and the key is right.
     Reached,
     /// Tell the user.
@@ -74,17 +79,26 @@ pub enum Timer {
     Deadline,
     /// The end of the time that a stop order leaves.
     Drain,
+    /// The end of the time in which a server that has nothing is not asked again.
+    Pace,
+    /// Another attempt at what is held back.
+    Retry,
+    /// The end of the time in which no updates are wanted.
+    Offers,
 }
 
 impl Timer {
     /// All timers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Heartbeat,
         Self::Idle,
         Self::Acknowledge,
         Self::Silence,
         Self::Deadline,
         Self::Drain,
+        Self::Pace,
+        Self::Retry,
+        Self::Offers,
     ];
 }
 

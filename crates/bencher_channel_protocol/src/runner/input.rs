@@ -1,6 +1,6 @@
 use crate::{Checksum, DecodeError, IterationOutput, OutputStream, ServerMessage};
 
-use super::Timer;
+use super::{Letter, Timer};
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,13 +33,23 @@ pub enum Input {
     },
     /// The runner is to stop.
     Stop,
-    /// The driver has not become another program.
-    UpdateFailed {
-        /// The program.
-        checksum: Checksum,
-        /// Why.
-        error: String,
-    },
+    /// Another program is fit to take this one's place.
+    Updated,
+    /// None is.
+    UpdateFailed(UpdateFailure),
+}
+
+/// Why the driver has not become another program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateFailure {
+    /// The program.
+    pub checksum: Checksum,
+    /// Why.
+    pub error: String,
+    /// Whether it is the program's own fault, and will be the same another time.
+    pub is_final: bool,
+    /// What is on disk by now: the program that was tried may have had a job.
+    pub outbox: Vec<Letter>,
 }
 
 /// How a connection ended.

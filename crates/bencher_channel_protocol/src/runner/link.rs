@@ -5,16 +5,12 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::{Activity, Effect, Ending, Exit, Letter, Level, Machine, POLL_MARGIN, Timer};
-use crate::{CloseReason, DecodeError, Excerpt, Ready, RunnerMessage, ServerMessage};
+use super::delivery::Failing;
+use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, Timer};
+use crate::{DecodeError, Ready, RunnerMessage, ServerMessage};
 
 /// Messages in a row on one connection that make no sense, before it is given up.
 const MOST_MALFORMED: u32 = 10;
-
-/// First connections that end at once, before it is said that the key or the runner is wrong.
-const SUSPICIOUS: u32 = 3;
-/// How often a letter is sent as it is, though connections are reset over it.
-const WHOLE_ATTEMPTS: u32 = 3;
 
 /// The longest delay before another connection while something waits to be said.
 const SOON: Duration = Duration::from_secs(4);
@@ -30,15 +26,43 @@ const AT_ONCE: Duration = Duration::from_millis(125);
 pub(super) struct Link {
     /// What the server has not answered, in the order in which it was sent.
     pub(super) expected: VecDeque<Expected>,
-    /// Whether the server has said anything.
-    was_heard: bool,
+    worth: Worth,
     malformed: u32,
     /// Whether `ready` was sent and not answered.
     is_asking: bool,
+    /// Whether `ready` was ever answered.
+    pub(super) was_answered: bool,
     /// How often in a row the time for an answer to `ready` has passed.
     unanswered: u32,
-    /// Whether acknowledgements of terminal messages are waited for.
-    pub(super) delivery: Option<Delivery>,
+    pace: Pace,
+    /// The job whose terminal message is on its way.
+    pub(super) on_its_way: Option<Uuid>,
+    /// The job that was last said to be running.
+    pub(super) running: Option<Uuid>,
+}
+
+/// What a connection has come to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// The server has said nothing.
+    #[default]
+    Nothing,
+    /// It has.
+    Heard,
+    /// It has, and the connection was there some time later.
+    Well,
+}
+
+/// How soon a server may be asked again that has nothing.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Something was said just now.
+    #[default]
+    Counting,
+    /// The server has answered sooner than it is asked again.
+    Resting,
+    /// At once.
+    Free,
 }
 
 /// Something that the server answers with `ack` or `cancel`.
@@ -49,22 +73,14 @@ pub(super) enum Expected {
     Terminal(Uuid),
 }
 
-/// Which terminal messages are on their way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// Those that were left when the connection began.
-    Left,
-    /// That of the job that has just ended.
-    Fresh,
-}
-
 impl Machine {
     pub(super) fn connected(&mut self) {
         if self.activity != Activity::Serving || self.link.is_some() {
             return;
         }
         self.link = Some(Link::default());
-        self.deliver_all();
+        self.arm(Timer::Pace, PACE);
+        self.deliver();
         self.resume_work();
         self.go_on();
     }
@@ -77,28 +93,56 @@ impl Machine {
         let Some(link) = &self.link else {
             return;
         };
-        if link.delivery.is_some() {
+        if link.on_its_way.is_some() {
             return;
         }
+        let (is_asking, is_resting) = (link.is_asking, link.pace == Pace::Resting);
         let is_tried = self.settings.is_trial && self.history.was_heard;
         if self.stopping.is_ordered() || is_tried {
             self.end_of_stop();
-        } else if !link.is_asking {
+        } else if !is_asking && !self.deliver_held() && !is_resting {
             self.ask();
         }
     }
 
     fn ask(&mut self) {
-        if let Some(link) = &mut self.link {
-            link.is_asking = true;
-        }
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.is_asking = true;
+        let was_free = std::mem::take(&mut link.pace) == Pace::Free;
         let ready = Ready {
             poll_timeout: Some(self.settings.poll_timeout),
-            runner: self.settings.info.clone(),
+            runner: self.info_for_offers(),
+            live_output: true,
         };
         self.effect(Effect::Send(RunnerMessage::Ready(ready)));
         let patience = self.settings.poll_timeout.duration() + POLL_MARGIN;
         self.arm(Timer::Idle, patience);
+        if was_free {
+            self.arm(Timer::Pace, PACE);
+        }
+    }
+
+    /// A server that has nothing, and says so at once, is not asked again at once.
+    pub(super) fn rest(&mut self) {
+        if let Some(link) = &mut self.link
+            && link.pace == Pace::Counting
+        {
+            link.pace = Pace::Resting;
+        }
+    }
+
+    pub(super) fn pace_is_over(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.pace = Pace::Free;
+        if link.worth != Worth::Nothing {
+            link.worth = Worth::Well;
+            self.history.is_well();
+        }
+        self.go_on();
     }
 
     /// The server has not answered a `ready` in time: it is asked once more, and then given up.
@@ -124,11 +168,14 @@ impl Machine {
         };
         match &message {
             Ok(_) | Err(DecodeError::Job { .. }) => {
-                link.was_heard = true;
                 link.malformed = 0;
                 link.unanswered = 0;
-                self.history.failures = 0;
-                self.history.was_told = false;
+                if link.pace == Pace::Free {
+                    link.worth = Worth::Well;
+                    self.history.is_well();
+                } else if link.worth == Worth::Nothing {
+                    link.worth = Worth::Heard;
+                }
                 if !std::mem::replace(&mut self.history.was_heard, true) {
                     self.effect(Effect::Reached);
                 }
@@ -144,6 +191,7 @@ impl Machine {
             }
             Ok(ServerMessage::NoJob) => {
                 self.is_answered();
+                self.rest();
                 self.go_on();
             }
             Ok(ServerMessage::Cancel) => self.canceled(),
@@ -166,6 +214,7 @@ impl Machine {
         if let Some(link) = &mut self.link
             && std::mem::take(&mut link.is_asking)
         {
+            link.was_answered = true;
             self.disarm(Timer::Idle);
         }
     }
@@ -188,9 +237,10 @@ impl Machine {
     /// Gives the connection up and makes another one.
     pub(super) fn hang_up(&mut self) {
         self.effect(Effect::Disconnect);
+        let attempts = self.undelivered(Failing::Lost);
         self.lost();
-        self.history.failures += 1;
-        self.connect_again();
+        self.history.failures = self.history.failures.saturating_add(1);
+        self.connect_again(attempts);
     }
 
     /// There is no connection any more: nothing of it is waited for.
@@ -203,13 +253,9 @@ impl Machine {
             Timer::Acknowledge,
             Timer::Heartbeat,
             Timer::Silence,
+            Timer::Pace,
         ] {
             self.disarm(timer);
-        }
-        for letter in &mut self.outbox {
-            if std::mem::take(&mut letter.is_sent) {
-                letter.attempts = letter.attempts.saturating_add(1);
-            }
         }
     }
 
@@ -217,100 +263,44 @@ impl Machine {
         if self.activity != Activity::Serving {
             return;
         }
-        for letter in self.outbox.iter_mut().filter(|letter| letter.is_sent) {
-            if is_too_long(ending, letter) {
-                letter.shorten();
-            }
-        }
-        let was_heard = self.link.as_ref().is_some_and(|link| link.was_heard);
+        let attempts = self.undelivered(Failing::of(ending));
+        let worth = self.link.as_ref().map_or(Worth::Nothing, |link| link.worth);
         let was_connected = self.link.is_some();
         self.lost();
+        if ending.is_replacement() {
+            self.replaced();
+            return;
+        }
         if let Some(reason) = self.refusal(ending) {
             self.exit(Exit::Refused(reason));
             return;
         }
-        if !was_heard {
+        // One that ends as soon as the server has spoken has come to nothing either.
+        if worth != Worth::Well {
             self.history.failures = self.history.failures.saturating_add(1);
         }
-        self.tell(ending, was_connected && !was_heard);
-        self.connect_again();
+        self.tell(ending, was_connected && worth == Worth::Nothing);
+        self.connect_again(attempts);
     }
 
-    /// Why there is no use in trying again: the server says so, and never said anything else.
-    fn refusal(&self, ending: &Ending) -> Option<String> {
-        let what = match ending {
-            Ending::Refused { status: 401 | 403 } => "the key is wrong, or that of another runner",
-            Ending::Refused { status: 404 } => "there is no such runner, or no such server",
-            _ => return None,
-        };
-        let is_first = !self.history.was_heard && self.work.is_none();
-        is_first.then(|| {
-            format!("the server refuses this runner: {what}: check --host, --runner and --key")
-        })
-    }
-
-    fn tell(&mut self, ending: &Ending, ended_at_once: bool) {
-        let failures = self.history.failures;
-        let never_heard = !self.history.was_heard;
-        if never_heard && ended_at_once && failures.is_multiple_of(SUSPICIOUS) {
-            self.say(
-                Level::Warning,
-                format!(
-                    "the last {failures} connections ended before the server said anything: the key \
-                     or the runner is probably wrong (check --host, --runner and --key)"
-                ),
-            );
-            return;
-        }
-        let level = if std::mem::replace(&mut self.history.was_told, true) {
-            Level::Debug
-        } else {
-            Level::Warning
-        };
-        self.say(level, format!("{}: connecting again", describe(ending)));
-    }
-
-    fn connect_again(&mut self) {
-        if self.work.is_none() && self.stopping.has_no_time(self.outbox.is_empty()) {
+    /// Connects after a delay: the longer, the more connections have come to nothing, or to nothing but
+    /// one letter.
+    pub(super) fn connect_again(&mut self, attempts: u32) {
+        let is_urgent = self.work.is_some() || self.outbox.has_urgent();
+        if self.work.is_none() && self.stopping.has_no_time(!is_urgent) {
             self.end_of_stop();
             return;
         }
-        let is_urgent = self.work.is_some() || !self.outbox.is_empty();
         let most = if is_urgent { SOON } else { LATE };
-        let doublings = self.history.failures.min(16);
+        let doublings = self
+            .history
+            .failures
+            .max(attempts.saturating_sub(1))
+            .min(16);
         let delay = AT_ONCE.saturating_mul(1 << doublings).min(most);
         self.effect(Effect::Connect {
             after: delay / 2,
             spread: delay / 2,
         });
-    }
-}
-
-/// Whether `letter` is taken to be too long for the server. One that is killed resets its connections
-/// too: so a letter is sent whole some times before a reset is taken for an answer to it.
-fn is_too_long(ending: &Ending, letter: &Letter) -> bool {
-    match ending {
-        Ending::Closed { code: 1009, .. } => true,
-        Ending::Reset(_) => letter.attempts + 1 >= WHOLE_ATTEMPTS,
-        _ => false,
-    }
-}
-
-fn describe(ending: &Ending) -> String {
-    match ending {
-        Ending::Unreachable(error) => format!("the server can not be reached ({error})"),
-        Ending::Refused { status } => format!("the server answers with the HTTP status {status}"),
-        Ending::EndOfFile => "the server ended the connection without a word".to_owned(),
-        Ending::Reset(error) => format!("the connection failed ({error})"),
-        Ending::Closed { code, reason } => match CloseReason::parse(reason) {
-            Some(CloseReason::HeartbeatTimeout) => {
-                "the server missed heartbeats and closed the connection".to_owned()
-            }
-            Some(reason) => format!("the server closed the connection ({reason})"),
-            None => format!(
-                "the server closed the connection (code {code}, {})",
-                Excerpt::new(reason)
-            ),
-        },
     }
 }

@@ -11,7 +11,8 @@
 //!                       |                           |                           |
 //!                       '------ Disconnected ------ delivering <----------------'
 //!
-//!  asking --Update--> updating (the driver becomes another program; or UpdateFailed --> waiting)
+//!  asking --Update--> updating --Updated--> (the driver becomes another program)
+//!                        '------UpdateFailed--> waiting
 //! ```
 //!
 //! The link, the work and the outbox are independent of each other: a lost connection does not touch
@@ -23,32 +24,39 @@
 //!
 //! * There is one job at a time, and one terminal message for it. It is persisted before it is sent, and
 //!   forgotten when it is acknowledged.
-//! * On each new connection what was not acknowledged is sent before `ready`.
+//! * On each new connection what was not acknowledged is sent before `ready`, but for what the server has
+//!   not taken on several connections: that waits until the server was asked for a job.
 //! * From the claim to the terminal message there is a heartbeat each second while there is a connection.
 //! * A job that is canceled before it has ended ends as canceled.
 //! * After a stop order there is no `ready`, and the end comes within the drain timeout.
 //!
 //! Acknowledgements do not say what they are for, but come in order. So what is expected is kept in
-//! a queue: the answer to a late heartbeat must not pass for that of a result.
+//! a queue: the answer to a late heartbeat must not pass for that of a result. A connection on which one
+//! was not answered is not used any longer.
 
 mod delivery;
 mod effect;
+mod history;
 mod input;
 mod link;
 mod outbox;
 mod stopping;
+mod updating;
 mod work;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 pub use effect::{Effect, Exit, Level, Timer};
-pub use input::{Ending, Input};
+pub use input::{Ending, Input, UpdateFailure};
 pub use outbox::Letter;
 
 use crate::{Checksum, PollTimeout, RunnerInfo};
+use delivery::Retry;
+use history::History;
 use link::Link;
+use outbox::Outbox;
 use stopping::Stopping;
+use updating::Offers;
 use work::Work;
 
 /// How long an acknowledgement of a terminal message is waited for.
@@ -59,6 +67,10 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const POLL_MARGIN: Duration = Duration::from_secs(10);
 /// How long a server may leave heartbeats without an answer before the connection counts as lost.
 pub const SILENCE: Duration = Duration::from_secs(15);
+/// The least time between two `ready`s while the server has no job.
+pub const PACE: Duration = Duration::from_secs(1);
+/// How long a job may take to be set up: its image is fetched, and its machine made.
+pub const SET_UP_WITHIN: Duration = Duration::from_hours(1);
 /// How long beyond its timeout a job may take before the runner ends it. A job's iterations have
 /// their own timeouts, which should have come first.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
@@ -91,7 +103,9 @@ pub struct Machine {
     /// The connection, while there is one.
     link: Option<Link>,
     work: Option<Work>,
-    outbox: VecDeque<Letter>,
+    outbox: Outbox,
+    retry: Retry,
+    offers: Offers,
     stopping: Stopping,
     activity: Activity,
     history: History,
@@ -109,17 +123,6 @@ enum Activity {
     Over,
 }
 
-/// What came of earlier connections.
-#[derive(Debug, Default)]
-struct History {
-    /// Connections in a row that came to nothing.
-    failures: u32,
-    /// Whether the server has ever said anything.
-    was_heard: bool,
-    /// Whether a failure in a row was told.
-    was_told: bool,
-}
-
 impl Machine {
     /// A machine that is about to connect. `outbox` is what was not acknowledged before a restart, the
     /// oldest first.
@@ -128,7 +131,9 @@ impl Machine {
             settings,
             link: None,
             work: None,
-            outbox: outbox.into(),
+            outbox: Outbox::new(outbox),
+            retry: Retry::default(),
+            offers: Offers::default(),
             stopping: Stopping::No,
             activity: Activity::Serving,
             history: History::default(),
@@ -165,7 +170,8 @@ impl Machine {
             } => self.output(iteration, stream, text),
             Input::Ended { results, error } => self.ended(results, error),
             Input::Stop => self.stop(),
-            Input::UpdateFailed { checksum, error } => self.update_failed(checksum, &error),
+            Input::UpdateFailed(failure) => self.update_failed(failure),
+            Input::Updated => self.updated(),
         }
     }
 
@@ -177,6 +183,9 @@ impl Machine {
             Timer::Silence => self.server_is_silent(),
             Timer::Deadline => self.job_is_over_time(),
             Timer::Drain => self.drained(),
+            Timer::Pace => self.pace_is_over(),
+            Timer::Retry => self.retry_is_due(),
+            Timer::Offers => self.offers_are_welcome(),
         }
     }
 

@@ -1,8 +1,7 @@
-//! The end of the runner, and its life as another program.
+//! The end of the runner.
 
 use super::work::Fate;
-use super::{ACKNOWLEDGE_WITHIN, Activity, Effect, Exit, Level, Machine, Timer};
-use crate::{Checksum, Update};
+use super::{ACKNOWLEDGE_WITHIN, Activity, Exit, Level, Machine, Timer};
 
 /// How far the runner is on its way to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +14,8 @@ pub(super) enum Stopping {
     Drained,
     /// It was told a second time.
     AtOnce,
+    /// Another one has its place at the server.
+    Replaced,
 }
 
 impl Stopping {
@@ -27,7 +28,7 @@ impl Stopping {
         match self {
             Self::No => false,
             Self::Draining => is_all_delivered,
-            Self::Drained | Self::AtOnce => true,
+            Self::Drained | Self::AtOnce | Self::Replaced => true,
         }
     }
 }
@@ -35,7 +36,7 @@ impl Stopping {
 impl Machine {
     pub(super) fn stop(&mut self) {
         if self.activity == Activity::Updating {
-            self.exit(Exit::Stopped);
+            self.stop_updating();
             return;
         }
         match self.stopping {
@@ -44,7 +45,7 @@ impl Machine {
                 let is_delivering = self
                     .link
                     .as_ref()
-                    .is_some_and(|link| link.delivery.is_some());
+                    .is_some_and(|link| link.on_its_way.is_some());
                 if self.work.is_some() {
                     self.say(
                         Level::Info,
@@ -69,7 +70,7 @@ impl Machine {
                     self.exit(Exit::AtOnce);
                 }
             }
-            Stopping::AtOnce => {}
+            Stopping::AtOnce | Stopping::Replaced => {}
         }
     }
 
@@ -96,6 +97,7 @@ impl Machine {
     pub(super) fn work_is_over(&mut self) {
         match self.stopping {
             Stopping::AtOnce => self.exit(Exit::AtOnce),
+            Stopping::Replaced => self.end_replaced(),
             // Who is not connected can not deliver in the time that is left.
             Stopping::Drained if self.link.is_none() => self.end_of_stop(),
             _ => {}
@@ -111,47 +113,23 @@ impl Machine {
         });
     }
 
-    /// The server has another program for this runner.
-    pub(super) fn offered(&mut self, update: Update) {
-        let own = self.settings.info.as_ref();
-        let is_wanted = own.is_some_and(|info| info.checksum.as_ref() != Some(&update.checksum))
-            && !self.settings.rejected.contains(&update.checksum);
-        if self.work.is_some() || self.stopping.is_ordered() {
-            return;
-        }
-        if is_wanted {
-            self.say(
-                Level::Info,
-                format!(
-                    "the server offers version {}",
-                    crate::Excerpt::new(&update.version)
-                ),
-            );
-            self.effect(Effect::Disconnect);
-            self.lost();
-            self.activity = Activity::Updating;
-            self.effect(Effect::Update(update));
+    /// The server has closed the connection in favour of another one of this runner. Whoever connected
+    /// again would close that one in its turn, so this runner ends; its job is that one's.
+    pub(super) fn replaced(&mut self) {
+        if self.work.is_some() {
+            self.stopping = Stopping::Replaced;
+            self.kill(Fate::Replaced);
         } else {
-            // Asked in the same way the server would offer it again, and again.
-            self.settings.info = None;
-            self.say(Level::Debug, "an update that is not wanted is passed over");
-            self.go_on();
+            self.end_replaced();
         }
     }
 
-    pub(super) fn update_failed(&mut self, checksum: Checksum, error: &str) {
-        if self.activity != Activity::Updating {
-            return;
-        }
-        self.say(
-            Level::Warning,
-            format!("the runner stays as it is: {error}"),
-        );
-        self.settings.rejected.push(checksum);
-        self.activity = Activity::Serving;
-        self.effect(Effect::Connect {
-            after: std::time::Duration::ZERO,
-            spread: std::time::Duration::ZERO,
-        });
+    pub(super) fn end_replaced(&mut self) {
+        self.exit(Exit::Refused(
+            "the server has closed the connection in favour of a newer one of the same runner, or \
+             because the runner's key was rotated there: this one stops. Where two use one --runner, \
+             give one of them a name of its own; a rotated key is given with --key"
+                .to_owned(),
+        ));
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::link::Expected;
-use super::{DEADLINE_MARGIN, Effect, HEARTBEAT_EVERY, Level, Machine, SILENCE, Timer};
+use super::{
+    DEADLINE_MARGIN, Effect, HEARTBEAT_EVERY, Level, Machine, SET_UP_WITHIN, SILENCE, Timer,
+};
 use crate::{IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
 
 /// The job that runs.
@@ -31,6 +33,8 @@ pub(super) enum Fate {
     OverTime,
     /// The runner is to stop.
     Stopped,
+    /// Another one has this runner's place at the server, and the job with it.
+    Replaced,
 }
 
 impl Machine {
@@ -66,19 +70,22 @@ impl Machine {
             fate: None,
         });
         self.effect(Effect::Start(job));
+        self.arm(Timer::Deadline, SET_UP_WITHIN);
         self.resume_work();
     }
 
     /// Whether the job that the server gives out has run, without the server having heard of its end:
     /// it hears of it once more.
     fn has_ended(&mut self, job: Uuid) -> bool {
-        let position = self.outbox.iter().position(|letter| letter.job() == job);
-        let letter = position.and_then(|position| self.outbox.remove(position));
-        let Some(mut letter) = letter else {
+        let Some(letter) = self.outbox.of(job) else {
             return false;
         };
         letter.is_claimed_again();
-        self.put(letter, true);
+        if let Some(link) = &mut self.link {
+            link.running = link.running.filter(|running| *running != job);
+            link.on_its_way = link.on_its_way.filter(|on_its_way| *on_its_way != job);
+        }
+        self.send(job);
         true
     }
 
@@ -106,7 +113,7 @@ impl Machine {
             return;
         }
         if work.is_set_up {
-            self.send_expecting(RunnerMessage::Running, Expected::Running(work.job));
+            self.say_running(work.job);
         } else {
             self.send_expecting(RunnerMessage::Heartbeat, Expected::Heartbeat);
         }
@@ -147,7 +154,7 @@ impl Machine {
         }
         let (job, deadline) = (work.job, work.timeout + DEADLINE_MARGIN);
         self.arm(Timer::Deadline, deadline);
-        self.send_expecting(RunnerMessage::Running, Expected::Running(job));
+        self.say_running(job);
     }
 
     pub(super) fn output(&mut self, iteration: u32, stream: OutputStream, text: String) {
@@ -186,7 +193,7 @@ impl Machine {
             return;
         };
         let is_first = work.fate.is_none();
-        if is_first || fate == Fate::Canceled {
+        if is_first || matches!(fate, Fate::Canceled | Fate::Replaced) {
             work.fate = Some(fate);
         }
         if is_first {
@@ -203,8 +210,18 @@ impl Machine {
             self.disarm(timer);
         }
         let job = work.job;
+        if work.fate == Some(Fate::Replaced) {
+            // What is said of it is the other one's.
+            self.effect(Effect::Forget(job));
+            self.work_is_over();
+            return;
+        }
         let error = match work.fate {
-            Some(Fate::Canceled) => None,
+            Some(Fate::Canceled | Fate::Replaced) => None,
+            Some(Fate::OverTime) if !work.is_set_up => Some(format!(
+                "the job was not set up within {} s: its image was not fetched, or its machine not made",
+                SET_UP_WITHIN.as_secs()
+            )),
             Some(Fate::OverTime) => Some(format!(
                 "the job took longer than its timeout of {} s",
                 work.timeout.as_secs()

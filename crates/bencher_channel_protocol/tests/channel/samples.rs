@@ -120,11 +120,16 @@ fn any_runner_info() -> impl Strategy<Value = RunnerInfo> {
 
 pub(crate) fn any_runner_message() -> impl Strategy<Value = RunnerMessage> {
     let poll = (1_u32..=900).prop_map(|seconds| PollTimeout::new(seconds).unwrap());
-    let ready =
-        (option::of(poll), option::of(any_runner_info())).prop_map(|(poll_timeout, runner)| {
+    let ready = (
+        option::of(poll),
+        option::of(any_runner_info()),
+        any::<bool>(),
+    )
+        .prop_map(|(poll_timeout, runner, live_output)| {
             RunnerMessage::Ready(Ready {
                 poll_timeout,
                 runner,
+                live_output,
             })
         });
     let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];

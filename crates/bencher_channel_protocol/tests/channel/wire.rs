@@ -25,6 +25,7 @@ fn what_a_runner_says() {
                     checksum: Some(SHA.parse().unwrap()),
                     live_output: false,
                 }),
+                live_output: false,
             }),
             format!(
                 r#"{{"event":"ready","poll_timeout":30,"runner":{{"os":"linux","arch":"x86_64","version":"0.1.0","channel":"canary","checksum":"{SHA}"}}}}"#
@@ -41,8 +42,16 @@ fn what_a_runner_says() {
                     checksum: None,
                     live_output: true,
                 }),
+                live_output: false,
             }),
             r#"{"event":"ready","runner":{"os":"macos","arch":"aarch64","version":"1","live_output":true}}"#.to_owned(),
+        ),
+        (
+            RunnerMessage::Ready(Ready {
+                live_output: true,
+                ..Ready::default()
+            }),
+            r#"{"event":"ready","live_output":true}"#.to_owned(),
         ),
         (RunnerMessage::Running, r#"{"event":"running"}"#.to_owned()),
         (RunnerMessage::Heartbeat, r#"{"event":"heartbeat"}"#.to_owned()),

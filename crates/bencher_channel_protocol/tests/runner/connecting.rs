@@ -1,6 +1,9 @@
 //! Connections: how they begin, end and begin again, and the idle runner.
 
-use crate::course::{CHECKSUM, Course, OTHER, settings};
+use bencher_channel_protocol::RunnerMessage;
+use bencher_channel_protocol::runner::{Effect, Input, Level, UpdateFailure};
+
+use crate::course::{CHECKSUM, Course, OTHER, left, settings};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
 
@@ -48,7 +51,7 @@ fn first_connections_that_end_at_once_are_explained() {
     }
 }
 
-/// Whoever was heard once has the right key: the network is at fault.
+/// Whoever was heard once had the right key: the network may be at fault.
 #[test]
 fn later_connections_that_end_at_once_are_not_the_keys_fault() {
     let mut course = Course::idle();
@@ -56,15 +59,70 @@ fn later_connections_that_end_at_once_are_not_the_keys_fault() {
     course.is("eof", &format!("{LOST}, connect 62+62"));
     for _ in 0..10 {
         course.input("connected");
-        course.input("eof");
+        let effects = course.input("eof");
+        course.show(effects);
     }
     assert!(!course.said.iter().any(|(_, text)| text.contains("key")));
     // It is told once, not each time.
-    let warnings = course
-        .said
-        .iter()
-        .filter(|(level, _)| *level == bencher_channel_protocol::runner::Level::Warning);
-    assert_eq!(warnings.count(), 1);
+    let warnings = |course: &Course| {
+        let said = course.said.iter();
+        said.filter(|(level, _)| *level == Level::Warning).count()
+    };
+    assert_eq!(warnings(&course), 1);
+    // But not only once, if it goes on: then the key may have been changed.
+    for _ in 0..40 {
+        course.input("connected");
+        let effects = course.input("eof");
+        course.show(effects);
+    }
+    assert_eq!(warnings(&course), 4);
+    course.has_warned("the last 48 connections came to nothing");
+}
+
+#[test]
+fn a_refusal_that_goes_on_is_told_again() {
+    let mut course = Course::idle();
+    course.is("no_job", "reached, -idle, ready 30, idle 40");
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    for _ in 0..3 {
+        course.said.clear();
+        for _ in 0..16 {
+            let effects = course.input("status 401");
+            course.show(effects);
+        }
+        course.has_warned("the key is wrong, or that of another runner (check --host");
+    }
+}
+
+/// A server that has nothing and says so at once is asked once a second, and one that ends its
+/// connections after that less and less often.
+#[test]
+fn a_server_that_answers_at_once_is_not_asked_at_once() {
+    const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence, -pace";
+    let mut course = Course::new();
+    course.is_slow = false;
+    course.is("connected", "pace 1, ready 30, idle 40");
+    course.is("no_job", "reached, -idle");
+    course.is("no_job", "");
+    course.is("fired pace", "ready 30, idle 40, pace 1");
+    course.is("no_job", "-idle");
+    // A job that comes all the same is taken.
+    course.is(
+        "job 1",
+        "start 1, deadline 3600, >heartbeat, heartbeat 1, silence 15",
+    );
+    course.input("failed x");
+    course.is("ack", "");
+    course.is("ack", "forget 1, -acknowledge");
+    course.is("fired pace", "ready 30, idle 40, pace 1");
+    course.is("fired pace", "");
+    course.is("no_job", "-idle, ready 30, idle 40, pace 1");
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    for delay in ["125+125", "250+250", "500+500", "1000+1000"] {
+        course.is("connected", "pace 1, ready 30, idle 40");
+        course.is("no_job", "-idle");
+        course.is("eof", &format!("{LOST}, connect {delay}"));
+    }
 }
 
 #[test]
@@ -139,11 +197,69 @@ fn an_update_is_taken_between_jobs() {
     );
     // Nothing else happens meanwhile.
     course.is("connected", "");
-    course.is(&format!("not-updated {OTHER}"), "connect 0+0");
+    course.is(&format!("unfit {OTHER}"), "connect 0+0");
     course.has_warned("stays as it is: bad");
     course.is("connected", "ready 30, idle 40");
-    // What failed is not tried again, and not asked for either.
-    course.is(&format!("update {OTHER}"), "-idle, ready 30 alone, idle 40");
+    // What is unfit is not tried again, and not asked for either, for a while.
+    course.is(
+        &format!("update {OTHER}"),
+        "-idle, offers 3600, ready 30 alone, idle 40",
+    );
+    course.is("no_job", "-idle, ready 30 alone, idle 40");
+    course.is("fired offers", "");
+    course.is("no_job", "-idle, ready 30, idle 40");
+}
+
+/// What failed for a reason that passes is tried again, later each time.
+#[test]
+fn an_update_that_failed_is_tried_again() {
+    let mut course = Course::idle();
+    course.is("no_job", "reached, -idle, ready 30, idle 40");
+    for pause in [60, 120, 240, 480, 960, 1920, 3600, 3600] {
+        course.is(
+            &format!("update {OTHER}"),
+            &format!("-idle, disconnect, {LOST}, update"),
+        );
+        course.is(
+            &format!("not-updated {OTHER}"),
+            &format!("offers {pause}, connect 0+0"),
+        );
+        course.is("connected", "ready 30 alone, idle 40");
+        course.is("fired offers", "");
+        course.is("no_job", "-idle, ready 30, idle 40");
+    }
+}
+
+/// What the program that was tried has left behind is delivered.
+#[test]
+fn a_job_of_a_trial_has_an_end() {
+    let mut course = Course::idle();
+    course.input(&format!("update {OTHER}"));
+    let failure = UpdateFailure {
+        checksum: OTHER.parse().unwrap(),
+        error: "killed".to_owned(),
+        is_final: true,
+        outbox: vec![left(1, false)],
+    };
+    let effects = course.machine.handle(Input::UpdateFailed(failure));
+    assert_eq!(course.show(effects), "connect 0+0");
+    course.is("connected", ">completed 1, acknowledge 5");
+}
+
+/// Updates or not, output can be had while a job runs.
+#[test]
+fn live_output_does_not_depend_on_updates() {
+    let mut course = Course::new();
+    for _ in 0..2 {
+        let effects = course.input("connected");
+        let ready = effects.iter().find_map(|effect| match effect {
+            Effect::Send(RunnerMessage::Ready(ready)) => Some(ready.clone()),
+            _ => None,
+        });
+        assert!(ready.unwrap().has_live_output());
+        course.input(&format!("update {CHECKSUM}"));
+        course.input("eof");
+    }
 }
 
 #[test]
@@ -151,7 +267,7 @@ fn an_update_to_itself_or_during_a_job_is_none() {
     let mut course = Course::idle();
     course.is(
         &format!("update {CHECKSUM}"),
-        "reached, -idle, ready 30 alone, idle 40",
+        "reached, -idle, offers 3600, ready 30 alone, idle 40",
     );
     let mut course = Course::running();
     course.is(&format!("update {OTHER}"), "silence 15");
@@ -169,6 +285,7 @@ fn a_program_that_is_tried_ends_once_the_server_has_spoken() {
     course.is("connected", "ready 30, idle 40");
     course.input("job 1");
     course.input("ended");
+    course.is("ack", "");
     course.is("ack", "");
     course.is("ack", "forget 1, -acknowledge, exit stopped");
 }

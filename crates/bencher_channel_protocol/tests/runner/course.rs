@@ -1,7 +1,7 @@
 //! What a machine does, as short texts.
 
 use bencher_channel_protocol::runner::{
-    Effect, Ending, Exit, Input, Letter, Level, Machine, Settings, Timer,
+    Effect, Ending, Exit, Input, Letter, Level, Machine, Settings, Timer, UpdateFailure,
 };
 use bencher_channel_protocol::{
     Architecture, DecodeError, IterationOutput, Job, Os, PollTimeout, RunnerInfo, RunnerMessage,
@@ -68,6 +68,8 @@ pub(crate) struct Course {
     pub(crate) said: Vec<(Level, String)>,
     /// The last message that was delivered.
     pub(crate) delivered: String,
+    /// Whether nothing comes so soon that the server's pace matters: then nothing of it is shown.
+    pub(crate) is_slow: bool,
 }
 
 fn timer(timer: Timer) -> &'static str {
@@ -78,6 +80,9 @@ fn timer(timer: Timer) -> &'static str {
         Timer::Silence => "silence",
         Timer::Deadline => "deadline",
         Timer::Drain => "drain",
+        Timer::Pace => "pace",
+        Timer::Retry => "retry",
+        Timer::Offers => "offers",
     }
 }
 
@@ -97,6 +102,7 @@ impl Course {
             machine,
             said: Vec::new(),
             delivered: String::new(),
+            is_slow: true,
         };
         assert_eq!(course.show(effects), "connect 0+0");
         course
@@ -114,7 +120,7 @@ impl Course {
         let mut course = Self::idle();
         course.is(
             "job 1",
-            "reached, -idle, start 1, >heartbeat, heartbeat 1, silence 15",
+            "reached, -idle, start 1, deadline 3600, >heartbeat, heartbeat 1, silence 15",
         );
         course
     }
@@ -180,13 +186,20 @@ impl Course {
                 error: Some(rest.to_owned()),
             },
             "stop" => Input::Stop,
-            "not-updated" => Input::UpdateFailed {
+            "updated" => Input::Updated,
+            "not-updated" | "unfit" => Input::UpdateFailed(UpdateFailure {
                 checksum: rest.parse().unwrap(),
                 error: "bad".to_owned(),
-            },
+                is_final: word == "unfit",
+                outbox: Vec::new(),
+            }),
             other => panic!("no such input: {other}"),
         };
-        self.machine.handle(input)
+        let mut effects = self.machine.handle(input);
+        if self.is_slow {
+            effects.extend(self.machine.handle(Input::Fired(Timer::Pace)));
+        }
+        effects
     }
 
     /// Takes an input, and must do exactly this; what it says is collected.
@@ -225,11 +238,18 @@ impl Course {
                 }
                 Effect::Start(job) => format!("start {}", number(job.uuid)),
                 Effect::Kill => "kill".to_owned(),
+                Effect::Arm { timer: it, .. } | Effect::Disarm(it)
+                    if it == Timer::Pace && self.is_slow =>
+                {
+                    continue;
+                }
                 Effect::Arm { timer: it, after } => format!("{} {}", timer(it), after.as_secs()),
                 Effect::Disarm(it) => format!("-{}", timer(it)),
                 Effect::Persist(letter) => format!("persist {}", number(letter.job())),
                 Effect::Forget(job) => format!("forget {}", number(job)),
                 Effect::Update(_) => "update".to_owned(),
+                Effect::EndUpdate => "end update".to_owned(),
+                Effect::Become => "become".to_owned(),
                 Effect::Reached => "reached".to_owned(),
                 Effect::Say { level, text } => {
                     self.said.push((level, text));

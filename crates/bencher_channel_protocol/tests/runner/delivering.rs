@@ -1,7 +1,7 @@
 //! Terminal messages that were not acknowledged.
 
 use bencher_channel_protocol::runner::{Effect, Input, Letter};
-use bencher_channel_protocol::{IterationOutput, RunnerMessage};
+use bencher_channel_protocol::{IterationOutput, RunnerMessage, Terminal};
 
 use crate::course::{Course, completed, job, left, settings, uuid};
 
@@ -65,19 +65,27 @@ fn running_is_left_out_each_second_time() {
 #[test]
 fn results_survive_a_restart_the_oldest_first() {
     let mut course = Course::with(settings(), vec![left(1, false), left(2, false)]);
-    course.is("connected", ">completed 1, >completed 2, acknowledge 5");
-    course.is("ack", "reached, forget 1");
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is(
+        "ack",
+        "reached, forget 1, -acknowledge, >completed 2, acknowledge 5",
+    );
     course.is("ack", "forget 2, -acknowledge, ready 30, idle 40");
 }
 
+/// A name in an acknowledgement says that it is not one of something else.
 #[test]
-fn a_name_decides_which_result_is_acknowledged() {
-    let mut course = Course::with(settings(), vec![left(1, false), left(2, false)]);
-    course.is("connected", ">completed 1, >completed 2, acknowledge 5");
-    course.is("ack 2", "reached, forget 2");
+fn a_name_decides_what_is_acknowledged() {
+    let mut course = Course::running();
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    course.is("ended", &format!("{OVER}, persist 1"));
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("ack 2", "");
     course.is("ack 1", "forget 1, -acknowledge, ready 30, idle 40");
 }
 
+/// A letter that a server does not acknowledge is sent twice, each time on a connection of its own, since
+/// a later acknowledgement could be one of something else; then now and then, between two polls.
 #[test]
 fn a_result_that_is_never_acknowledged_does_not_stop_the_runner() {
     let mut course = Course::running();
@@ -90,17 +98,82 @@ fn a_result_that_is_never_acknowledged_does_not_stop_the_runner() {
         &format!("disconnect, {LOST}, connect 125+125"),
     );
     course.is("connected", ">completed 1, acknowledge 5");
-    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    course.is(
+        "fired acknowledge",
+        &format!("retry 30, disconnect, {LOST}, connect 250+250"),
+    );
     course.has_warned("it is kept");
-    // Late, but it comes.
-    course.is("ack", "forget 1");
+    course.is("connected", "ready 30, idle 40");
+    // The jobs after it are not held up.
+    course.is(
+        "job 2",
+        "-idle, start 2, deadline 3600, >heartbeat, heartbeat 1, silence 15",
+    );
+    course.input("set-up");
+    course.is(
+        "ended",
+        &format!("{OVER}, persist 2, >completed 2, acknowledge 5"),
+    );
+    course.is("ack", "");
+    course.is("ack", "");
+    course.is("ack", "forget 2, -acknowledge, ready 30, idle 40");
+    for pause in [60, 120, 240, 480, 960, 960] {
+        course.is("fired retry", "");
+        course.is("no_job", "-idle, >completed 1, acknowledge 5");
+        course.is(
+            "fired acknowledge",
+            &format!("retry {pause}, disconnect, {LOST}, connect 125+125"),
+        );
+        course.is("connected", "ready 30, idle 40");
+        course.is("no_job", "-idle, ready 30, idle 40");
+    }
+    course.is("fired retry", "");
+    course.is("no_job", "-idle, >completed 1, acknowledge 5");
+    course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
+}
+
+/// A server that ends the connection over a letter is tried less and less often; then the letter gets
+/// shorter; then it waits until the server was asked for a job.
+#[test]
+fn a_result_over_which_connections_end_does_not_stop_the_runner() {
+    let mut course = Course::with(settings(), vec![left(1, false), left(2, false)]);
+    // The other one is not held up either.
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.is("eof", &format!("{LOST}, connect 125+125"));
+    course.is("connected", ">completed 2, acknowledge 5");
+    course.is(
+        "ack",
+        "reached, forget 2, -acknowledge, >completed 1, acknowledge 5",
+    );
+    // Though the server speaks on each connection.
+    for delay in ["125+125", "250+250", "500+500", "1000+1000"] {
+        course.is("eof", &format!("{LOST}, connect {delay}"));
+        course.is("connected", ">completed 1, acknowledge 5");
+        course.is("cancel", "");
+    }
+    course.is("eof", &format!("retry 30, {LOST}, connect 62+62"));
+    course.has_warned("it is kept");
+    course.is("connected", "ready 30, idle 40");
+    course.is("fired retry", "");
+    course.is("no_job", "-idle, >completed 1, acknowledge 5");
+    course.is("eof", &format!("retry 60, {LOST}, connect 62+62"));
+    course.is("connected", "ready 30, idle 40");
+    // A new connection is no reason to try it.
+    course.is("fired retry", "");
+    course.is("eof", &format!("{LOST}, connect 125+125"));
+    course.is("connected", "ready 30, idle 40");
+    course.is("no_job", "-idle, >completed 1, acknowledge 5");
+    course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
 }
 
 #[test]
 fn a_job_that_is_given_out_again_is_not_run_again() {
     let mut course = Course::with(settings(), vec![left(1, false)]);
-    course.is("connected", ">completed 1, acknowledge 5");
-    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    for _ in 0..2 {
+        course.is("connected", ">completed 1, acknowledge 5");
+        course.input("fired acknowledge");
+    }
+    course.is("connected", "ready 30, idle 40");
     course.is(
         "job 1",
         "reached, -idle, >running, >completed 1, acknowledge 5",
@@ -130,9 +203,13 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_some_resets()
         course.show(effects);
         assert_eq!(course.delivered.len(), length);
     }
-    for _ in 0..8 {
+    for attempt in 3..12 {
         course.input("reset");
-        let effects = course.input("connected");
+        let mut effects = course.input("connected");
+        if attempt > 5 {
+            course.input("fired retry");
+            effects = course.input("no_job");
+        }
         course.show(effects);
         assert!(course.delivered.contains("[the runner cut "));
         assert!(course.delivered.len() <= (length / 2).max(64 * 1024));
@@ -192,12 +269,36 @@ fn a_letter_on_disk_is_as_short_as_a_message() {
     assert!(Letter::from_file(&files[0], 1 << 20).is_some());
 }
 
+/// No more of it is kept in memory than is sent.
+#[test]
+fn a_letter_is_no_longer_than_a_message() {
+    let terminal = Terminal::Completed {
+        job: uuid(1),
+        results: vec![IterationOutput {
+            stdout: Some("x".repeat(1 << 20)),
+            ..IterationOutput::default()
+        }],
+    };
+    let message = RunnerMessage::from(terminal).encode();
+    let kept = serde_json::json!({"needs_running": false, "message": message}).to_string();
+    let letter = Letter::from_file(&kept, 100_000).unwrap();
+    let held = RunnerMessage::from(letter.terminal().clone()).encode();
+    assert!(held.len() <= 100_000, "{}", held.len());
+    // It says that something is missing, whenever it is sent.
+    let mut course = Course::with(settings(), vec![letter]);
+    course.is("connected", ">completed 1, acknowledge 5");
+    course.has_warned("was cut");
+}
+
 #[test]
 fn the_oldest_is_given_up_where_nothing_is_ever_acknowledged() {
     let letters = (0..100).map(|number| left(100 + number, false)).collect();
     let mut course = Course::with(settings(), letters);
-    course.input("connected");
-    course.is("fired acknowledge", "-acknowledge, ready 30, idle 40");
+    for _ in 0..200 {
+        course.input("connected");
+        course.input("fired acknowledge");
+    }
+    course.is("connected", "ready 30, idle 40");
     course.is(
         "bad-job 1",
         "reached, -idle, persist 1, forget 100, >failed 1, acknowledge 5",

@@ -1,7 +1,8 @@
 //! Random orders of everything that can happen.
 
-use bencher_channel_protocol::Checksum;
 use bencher_channel_protocol::runner::{Ending, Timer};
+use bencher_channel_protocol::{Checksum, REPLACED};
+use proptest::option;
 use proptest::prelude::*;
 
 use crate::course::{CHECKSUM, OTHER};
@@ -14,6 +15,14 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Ending::Closed {
             code: 1001,
             reason: "server shutting down".to_owned()
+        }),
+        Just(Ending::Closed {
+            code: 1009,
+            reason: "too long".to_owned()
+        }),
+        Just(Ending::Closed {
+            code: 1008,
+            reason: REPLACED.to_owned()
         }),
     ];
     let checksum = prop_oneof![
@@ -38,7 +47,10 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Output),
         4 => any::<bool>().prop_map(|fails| Event::End { fails }),
         1 => Just(Event::Stop),
-        2 => Just(Event::NotUpdated),
+        1 => Just(Event::Updated),
+        2 => (any::<bool>(), option::of(1_u8..5)).prop_map(|(is_final, left)| {
+            Event::NotUpdated { is_final, left }
+        }),
         1 => Just(Event::Crash),
     ]
 }

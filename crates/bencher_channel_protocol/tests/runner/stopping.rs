@@ -1,5 +1,7 @@
 //! Stop orders.
 
+use bencher_channel_protocol::REPLACED;
+
 use crate::course::{Course, OTHER, left, settings};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
@@ -123,15 +125,49 @@ fn a_stopping_runner_takes_no_job() {
         "ended",
         &format!("{OVER}, persist 1, >completed 1, acknowledge 5"),
     );
-    course.is("job 2", "persist 2, >failed 2, acknowledge 5");
+    course.is("job 2", "persist 2");
+    course.is("ack", "forget 1, -acknowledge, >failed 2, acknowledge 5");
     assert!(course.delivered.contains("the runner is stopping"));
-    course.is("ack", "forget 1");
     course.is("ack", "forget 2, -acknowledge, exit stopped");
 }
 
+/// The program that is tried may have a job: it ends as this one would.
 #[test]
-fn an_update_does_not_hold_a_stop_up() {
+fn a_stop_order_reaches_the_program_that_is_tried() {
+    let updating = || {
+        let mut course = Course::idle();
+        course.input(&format!("update {OTHER}"));
+        course
+    };
+    let failed = format!("not-updated {OTHER}");
+    let mut course = updating();
+    course.is("stop", "end update");
+    course.is(&failed, "exit stopped");
+    // The second stop order as well.
+    let mut course = updating();
+    course.is("stop", "end update");
+    course.is("stop", "end update");
+    course.is(&failed, "exit atonce");
+    // One that comes beside the end of the trial is not lost.
+    let mut course = updating();
+    course.is("stop", "end update");
+    course.is("updated", "exit stopped");
+    let mut course = updating();
+    course.is("updated", "become");
+    course.is("stop", "");
+}
+
+#[test]
+fn who_is_replaced_at_the_server_ends() {
+    let replaced = format!("closed 1008 {REPLACED}");
     let mut course = Course::idle();
-    course.input(&format!("update {OTHER}"));
-    course.is("stop", "exit stopped");
+    course.is(&replaced, &format!("{LOST}, exit refused"));
+    course.has_warned("in favour of a newer one of the same runner");
+    // Its job is the other one's.
+    let mut course = Course::running();
+    course.is(&replaced, &format!("{LOST}, kill"));
+    course.is("ended", &format!("{OVER}, forget 1, exit refused"));
+    // Another reason is none to end.
+    let mut course = Course::idle();
+    course.is("closed 1008 policy", &format!("{LOST}, connect 125+125"));
 }

@@ -185,3 +185,18 @@ fn a_job_that_is_not_understood_is_refused_by_its_name() {
     assert!(course.delivered.contains("does not understand the job"));
     course.is("ack", "forget 3, -acknowledge, ready 30, idle 40");
 }
+
+#[test]
+fn a_job_that_is_not_set_up_in_time_is_given_up() {
+    let mut course = Course::claimed();
+    course.is("fired deadline", "kill");
+    course.is(
+        "failed killed",
+        &format!("{OVER}, persist 1, >failed 1, acknowledge 5"),
+    );
+    assert!(
+        course
+            .delivered
+            .contains("the job was not set up within 3600 s")
+    );
+}

@@ -1,14 +1,13 @@
 //! What surrounds a machine in a random order of events, and what must hold in it.
 
+mod inputs;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_channel_protocol::runner::{Effect, Ending, Exit, Input, Letter, Machine, Timer};
-use bencher_channel_protocol::{
-    Checksum, DecodeError, IterationOutput, OutputStream, RunnerMessage, ServerMessage, Terminal,
-    Uuid,
-};
+use bencher_channel_protocol::runner::{Effect, Ending, Exit, Letter, Machine, Timer};
+use bencher_channel_protocol::{Checksum, RunnerMessage, Terminal, Uuid};
 
-use crate::course::{OTHER, job, settings, uuid};
+use crate::course::settings;
 
 /// Something that may happen, if it can.
 #[derive(Debug, Clone)]
@@ -33,7 +32,12 @@ pub(crate) enum Event {
         fails: bool,
     },
     Stop,
-    NotUpdated,
+    Updated,
+    NotUpdated {
+        is_final: bool,
+        /// A job that the program had that was tried.
+        left: Option<u8>,
+    },
     /// The runner is killed, and started again.
     Crash,
 }
@@ -53,6 +57,14 @@ pub(crate) struct World {
     /// Whether the server wanted the process to die.
     is_canceled: bool,
     is_updating: bool,
+    /// How often the trial of another program was told to end.
+    update_ends: u32,
+    /// Another one of this runner is at the server.
+    is_replaced: bool,
+    /// How often a job's terminal message was sent and not acknowledged.
+    failures: BTreeMap<Uuid, u32>,
+    /// The job whose terminal message is on its way.
+    on_its_way: Option<Uuid>,
     /// What is on disk, by job, the oldest first.
     disk: Vec<(Uuid, String)>,
     /// What the server has not answered on this connection.
@@ -89,7 +101,7 @@ impl World {
         let is_waiting = self.is_connecting || self.is_updating || self.has_exited.is_some();
         if !is_waiting && self.process.is_none() {
             assert!(self.is_connected, "nothing will ever happen");
-            let patience = [Timer::Idle, Timer::Acknowledge];
+            let patience = [Timer::Idle, Timer::Acknowledge, Timer::Pace];
             assert!(
                 patience.iter().any(|timer| self.armed.contains(timer)),
                 "it waits for ever"
@@ -98,6 +110,7 @@ impl World {
         if self.stops > 0 && self.has_exited.is_none() {
             assert!(
                 self.armed.contains(&Timer::Drain)
+                    || (self.is_updating && self.update_ends > 0)
                     || self.process.is_some_and(|(_, dies)| dies)
                     || self.armed.contains(&Timer::Acknowledge),
                 "it never stops"
@@ -132,6 +145,9 @@ impl World {
             Effect::Arm { timer, .. } => drop(self.armed.insert(timer)),
             Effect::Disarm(timer) => drop(self.armed.remove(&timer)),
             Effect::Persist(letter) => self.persisted(&letter),
+            Effect::Forget(job) if self.is_replaced && !self.ends.contains_key(&job) => {
+                // What stands for the case that the runner is killed.
+            }
             Effect::Forget(job) => {
                 let before = self.disk.len();
                 self.disk.retain(|(it, _)| *it != job);
@@ -142,14 +158,25 @@ impl World {
                 );
                 self.ends.remove(&job);
                 self.owed.remove(&job);
+                self.failures.remove(&job);
+                self.on_its_way = self.on_its_way.filter(|it| *it != job);
             }
             Effect::Update(_) => {
                 assert!(!self.is_connected && self.process.is_none());
                 self.is_updating = true;
+                self.update_ends = 0;
+            }
+            Effect::EndUpdate => {
+                assert!(self.is_updating && self.stops > 0);
+                self.update_ends += 1;
+            }
+            Effect::Become => {
+                assert!(self.is_updating && self.stops == 0 && self.process.is_none());
+                self.has_exited = Some(Exit::Stopped);
             }
             Effect::Exit(exit) => {
                 assert!(self.process.is_none(), "the end with a job");
-                assert!(exit != Exit::Stopped || self.disk.is_empty() || self.is_updating);
+                assert!(exit != Exit::Stopped || self.disk.is_empty());
                 self.has_exited = Some(exit);
             }
             Effect::Reached | Effect::Say { .. } => {}
@@ -196,112 +223,21 @@ impl World {
             "{job} is not on disk"
         );
         assert_eq!(self.ends.get(&job).copied(), Some(message.event()));
+        let is_alone = self.on_its_way.is_none_or(|it| it == job);
+        assert!(is_alone, "one at a time");
+        self.on_its_way = Some(job);
         self.owed.remove(&job);
         self.unanswered.push(Unanswered::Terminal(job));
     }
 
     fn hang_up(&mut self) {
+        if let Some(job) = self.on_its_way.take() {
+            *self.failures.entry(job).or_default() += 1;
+        }
         self.is_connected = false;
         self.unanswered.clear();
         self.owed.clear();
         self.is_asked = false;
-    }
-
-    /// The input that an event is, if it can happen now.
-    pub(crate) fn input(&mut self, event: &Event) -> Option<Input> {
-        let message = |message| Some(Input::Received(Ok(message)));
-        match event {
-            Event::Connect if self.is_connecting => {
-                self.is_connecting = false;
-                self.is_connected = true;
-                self.owed = self.disk.iter().map(|(job, _)| *job).collect();
-                Some(Input::Connected)
-            }
-            Event::Lose(ending) if self.is_connected => {
-                self.hang_up();
-                Some(Input::Disconnected(ending.clone()))
-            }
-            Event::Lose(_) if self.is_connecting => {
-                self.is_connecting = false;
-                Some(Input::Disconnected(Ending::Unreachable(
-                    "no route".to_owned(),
-                )))
-            }
-            _ if self.is_connected => match event {
-                Event::Answer { cancels, names } => {
-                    if self.unanswered.is_empty() {
-                        return None;
-                    }
-                    match self.unanswered.remove(0) {
-                        Unanswered::Alive if *cancels => {
-                            self.cancel();
-                            message(ServerMessage::Cancel)
-                        }
-                        Unanswered::Alive => message(ServerMessage::Ack { job: None }),
-                        Unanswered::Terminal(job) => message(ServerMessage::Ack {
-                            job: names.then_some(job),
-                        }),
-                    }
-                }
-                Event::Job(number) => message(ServerMessage::Job(job(*number))),
-                Event::BadJob(number) => Some(Input::Received(Err(DecodeError::Job {
-                    job: uuid(*number),
-                    source: Box::new(ServerMessage::decode("").unwrap_err()),
-                }))),
-                Event::NoJob => message(ServerMessage::NoJob),
-                Event::Cancel => {
-                    self.cancel();
-                    // The server says it unasked: that is no answer, so it takes one that is due.
-                    if self.unanswered.first() == Some(&Unanswered::Alive) {
-                        self.unanswered.remove(0);
-                    }
-                    message(ServerMessage::Cancel)
-                }
-                Event::Update(checksum) => Some(Input::Received(ServerMessage::decode(&format!(
-                    r#"{{"event":"update","version":"2","url":"u","checksum":"{checksum}"}}"#
-                )))),
-                Event::Malformed => Some(Input::Received(ServerMessage::decode("{}"))),
-                other => self.local(other),
-            },
-            other => self.local(other),
-        }
-    }
-
-    fn cancel(&mut self) {
-        if self.process.is_some() {
-            self.is_canceled = true;
-        }
-    }
-
-    /// What does not come from the server.
-    fn local(&mut self, event: &Event) -> Option<Input> {
-        match event {
-            Event::Fire(timer) if self.armed.remove(timer) => Some(Input::Fired(*timer)),
-            Event::SetUp if self.process.is_some() => Some(Input::SetUp),
-            Event::Output if self.process.is_some() => Some(Input::Output {
-                iteration: 0,
-                stream: OutputStream::Stderr,
-                text: "x".to_owned(),
-            }),
-            Event::End { fails } => {
-                self.process.take()?;
-                Some(Input::Ended {
-                    results: vec![IterationOutput::default()],
-                    error: fails.then(|| "it failed".to_owned()),
-                })
-            }
-            Event::Stop => {
-                self.stops += 1;
-                Some(Input::Stop)
-            }
-            Event::NotUpdated if std::mem::take(&mut self.is_updating) => {
-                Some(Input::UpdateFailed {
-                    checksum: OTHER.parse().unwrap(),
-                    error: "bad".to_owned(),
-                })
-            }
-            _ => None,
-        }
     }
 
     /// Everything but the disk is gone.
@@ -329,28 +265,27 @@ impl World {
             } else if self.process.is_some() {
                 Event::End { fails: false }
             } else if self.is_updating {
-                Event::NotUpdated
+                Event::NotUpdated {
+                    is_final: false,
+                    left: None,
+                }
             } else if !self.unanswered.is_empty() {
                 Event::Answer {
                     cancels: false,
                     names: false,
                 }
-            } else if self.is_asked {
+            } else if self.is_asked && self.disk.is_empty() {
                 break;
+            } else if self.armed.contains(&Timer::Pace) {
+                Event::Fire(Timer::Pace)
+            } else if self.armed.contains(&Timer::Retry) {
+                Event::Fire(Timer::Retry)
             } else {
-                Event::Fire(Timer::Acknowledge)
+                Event::NoJob
             };
             if let Some(input) = self.input(&next) {
                 self.apply(machine.handle(input));
             }
-        }
-        // What was passed over on this connection is sent on the next.
-        if !self.disk.is_empty() {
-            let lost = self
-                .input(&Event::Lose(Ending::EndOfFile))
-                .expect("it is connected");
-            self.apply(machine.handle(lost));
-            self.settle(machine);
         }
         assert!(self.disk.is_empty(), "not delivered: {:?}", self.disk);
     }

@@ -40,6 +40,12 @@ impl Proxies {
         }
     }
 
+    /// The proxy that leads to `host`, which may have a port, for who speaks something else than HTTP
+    /// alone with it. `None` where there is none, or the text is no host.
+    pub fn proxy_for(&self, host: &str, is_https: bool) -> Option<&Secret> {
+        self.choose(&Origin::from_host(host, is_https).ok()?)
+    }
+
     /// The proxy that leads to `origin`.
     pub(super) fn choose(&self, origin: &Origin) -> Option<&Secret> {
         let of_scheme = if origin.is_https {
@@ -139,6 +145,9 @@ mod tests {
         };
         assert_eq!(proxies.choose(&origin("h", true)), proxies.https.as_ref());
         assert_eq!(proxies.choose(&origin("h", false)), None);
+        assert_eq!(proxies.proxy_for("h:1", true), proxies.https.as_ref());
+        assert_eq!(proxies.proxy_for("h:1", false), None);
+        assert_eq!(proxies.proxy_for("no host", true), None);
     }
 
     #[test]

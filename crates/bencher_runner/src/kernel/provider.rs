@@ -119,7 +119,7 @@ fn from_url(
     reporter.info(&format!("downloading the guest kernel {}", url.url));
     let folder = store.scratch(reporter)?;
     let file = folder.path().join("download");
-    download(url, &file, MAX_KERNEL, cancel)?;
+    download(url, &file, MAX_KERNEL, None, cancel)?;
     store.add(&file, modules, &origin, reporter)
 }
 

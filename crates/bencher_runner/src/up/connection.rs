@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use bencher_channel_protocol::runner::Ending;
 use bencher_channel_protocol::{RunnerId, RunnerKey, channel_path};
+use bencher_oci::registry::Proxies;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{Connector, connect_async_tls_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    connect_async_tls_with_config,
+};
 
 use super::UpError;
+use super::tunnel::Proxy;
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -32,6 +38,8 @@ const LONGEST: usize = 32 << 20;
 pub(super) struct Server {
     request: Request,
     tls: Arc<ClientConfig>,
+    /// The proxy that leads to it, and its own host and port.
+    proxy: Option<(Proxy, String)>,
 }
 
 /// What comes of a connection.
@@ -90,12 +98,13 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`UpError::Address`].
+    /// [`UpError::Address`], [`UpError::Proxy`].
     pub(super) fn new(
         host: &str,
         runner: &RunnerId,
         key: &RunnerKey,
         tls: Arc<ClientConfig>,
+        proxies: &Proxies,
     ) -> Result<Self, UpError> {
         let refused = || UpError::Address {
             address: host.to_owned(),
@@ -106,7 +115,12 @@ impl Server {
             HeaderValue::try_from(format!("Bearer {}", key.expose())).map_err(|_| refused())?;
         bearer.set_sensitive(true);
         request.headers_mut().insert("authorization", bearer);
-        Ok(Self { request, tls })
+        let proxy = way(request.uri(), proxies)?;
+        Ok(Self {
+            request,
+            tls,
+            proxy,
+        })
     }
 
     /// Connects after `delay`, and tells `news` of whatever comes of it.
@@ -117,9 +131,10 @@ impl Server {
     ) -> Connection {
         let request = self.request.clone();
         let connector = Connector::Rustls(Arc::clone(&self.tls));
+        let proxy = self.proxy.clone();
         let task = tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            let ending = talk(request, connector, &news).await;
+            let ending = talk(request, connector, proxy, &news).await;
             news(News::Ended(ending));
         });
         Connection { task }
@@ -146,23 +161,57 @@ fn channel_url(host: &str, runner: &RunnerId) -> Option<String> {
     Some(format!("{scheme}://{rest}{}", channel_path(runner)))
 }
 
-async fn talk(
+/// The proxy that leads to a server, and what it is to lead to.
+fn way(server: &Uri, proxies: &Proxies) -> Result<Option<(Proxy, String)>, UpError> {
+    let is_https = server.scheme_str() == Some("wss");
+    let host = server.host().unwrap_or_default();
+    let port = server.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+    let target = format!("{host}:{port}");
+    let Some(address) = proxies.proxy_for(&target, is_https) else {
+        return Ok(None);
+    };
+    match Proxy::parse(address) {
+        Some(proxy) => Ok(Some((proxy, target))),
+        // The address may hold a password.
+        None => Err(UpError::Proxy),
+    }
+}
+
+/// A connection, through a proxy if there is one.
+async fn connect(
     request: Request,
     connector: Connector,
-    news: &(impl Fn(News) + Send + Sync),
-) -> Ending {
+    proxy: Option<(Proxy, String)>,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Ending> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
-    let connecting = connect_async_tls_with_config(request, Some(config), true, Some(connector));
-    let socket = match tokio::time::timeout(CONNECT, connecting).await {
-        Ok(Ok((socket, _))) => socket,
-        Ok(Err(Error::Http(response))) => {
-            return Ending::Refused {
-                status: response.status().as_u16(),
-            };
+    let connected = match proxy {
+        None => connect_async_tls_with_config(request, Some(config), true, Some(connector)).await,
+        Some((proxy, target)) => {
+            let stream = proxy.connect(&target).await.map_err(Ending::Unreachable)?;
+            client_async_tls_with_config(request, stream, Some(config), Some(connector)).await
         }
-        Ok(Err(error)) => return Ending::Unreachable(error.to_string()),
+    };
+    match connected {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(Ending::Refused {
+            status: response.status().as_u16(),
+        }),
+        Err(error) => Err(Ending::Unreachable(error.to_string())),
+    }
+}
+
+async fn talk(
+    request: Request,
+    connector: Connector,
+    proxy: Option<(Proxy, String)>,
+    news: &(impl Fn(News) + Send + Sync),
+) -> Ending {
+    let connecting = connect(request, connector, proxy);
+    let socket = match tokio::time::timeout(CONNECT, connecting).await {
+        Ok(Ok(socket)) => socket,
+        Ok(Err(ending)) => return ending,
         Err(_) => {
             return Ending::Unreachable(format!("no answer within {} s", CONNECT.as_secs()));
         }
@@ -238,6 +287,8 @@ fn ending(error: &Error) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use bencher_oci::registry::Secret;
+
     use super::*;
 
     #[test]
@@ -272,9 +323,31 @@ mod tests {
     fn the_key_is_not_shown() {
         let tls = super::super::trust::client_config(None).unwrap();
         let key = "bencher_runner_s3cret".parse().unwrap();
-        let server = Server::new("http://localhost", &"r".parse().unwrap(), &key, tls).unwrap();
+        let runner = "r".parse().unwrap();
+        let none = Proxies::default();
+        let server = Server::new("http://localhost", &runner, &key, tls, &none).unwrap();
         assert!(!format!("{server:?}").contains("s3cret"));
         let value = &server.request.headers()["authorization"];
         assert_eq!(value.to_str().unwrap(), "Bearer bencher_runner_s3cret");
+    }
+
+    #[test]
+    fn the_environments_proxy_leads_to_the_server() {
+        let proxies = Proxies {
+            https: Some(Secret::new("http://proxy:3128")),
+            http: Some(Secret::new("socks5://proxy")),
+            exceptions: "near.example.com".to_owned(),
+        };
+        let target = |url: &str| {
+            let found = way(&url.parse().unwrap(), &proxies);
+            found.map(|found| found.map(|(_, target)| target))
+        };
+        let https = target("wss://far.example.com/v0").unwrap();
+        assert_eq!(https.as_deref(), Some("far.example.com:443"));
+        for direct in ["wss://near.example.com/", "wss://localhost:8443/"] {
+            assert_eq!(target(direct).unwrap(), None, "{direct}");
+        }
+        let error = target("ws://far.example.com/").unwrap_err().to_string();
+        assert!(error.contains("http://HOST[:PORT]"), "{error}");
     }
 }

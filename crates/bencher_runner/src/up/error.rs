@@ -13,6 +13,12 @@ pub enum UpError {
         /// The address.
         address: String,
     },
+    /// The proxy can not be used.
+    #[error(
+        "the environment's proxy for the server can not be used: give http://HOST[:PORT], or exempt the \
+         server with NO_PROXY"
+    )]
+    Proxy,
     /// Another one runs.
     #[error(
         "another `runner up` of {runner} runs on this machine (it holds {}): stop it first, or give \
@@ -47,6 +53,14 @@ pub enum UpError {
     /// The process can not do what it must.
     #[error("failed to start: {0}")]
     Start(std::io::Error),
+    /// A new program has not come up.
+    #[error("the new program has not come up: {source}")]
+    NotUp {
+        /// The one before it, which is to be started.
+        program: PathBuf,
+        /// Why.
+        source: Box<UpError>,
+    },
     /// The server does not want this runner.
     #[error("{0}")]
     Refused(String),

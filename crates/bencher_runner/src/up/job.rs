@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
+use std::time::Duration;
 
 use bencher_channel_protocol::Job;
 use bencher_oci::registry::RegistryOptions;
@@ -16,9 +17,13 @@ use super::JobPolicy;
 use super::admission::{Surroundings, admit};
 use super::driver::Event;
 use super::listener::Listener;
+use super::lock::Turn;
 use super::output::Wanted;
 use crate::run::run;
 use crate::{Directories, Interrupts, Reporter};
+
+/// How often it is looked whether another job is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What all jobs of a runner have in common.
 #[derive(Debug)]
@@ -118,9 +123,18 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let allow_failure = spec.allow_failure;
     let reporter: Arc<dyn Reporter> = Arc::<Listener>::clone(&listener);
     let mut interrupts = Interrupts::ordered(orders);
-    let outcome = runtime.block_on(run(spec, &mut interrupts, reporter));
+    let outcome = runtime.block_on(async {
+        let turn = turn(workshop, &mut interrupts).await?;
+        let outcome = run(spec, &mut interrupts, reporter).await;
+        drop(turn);
+        Ok(outcome)
+    });
     // After a kill a thread may still be at work: it is not waited for.
     runtime.shutdown_background();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(refusal) => return refused(refusal),
+    };
     let (results, failure) = listener.take();
     let error = match outcome.error {
         Some(error) => Some(error.to_string()),
@@ -128,6 +142,34 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
         None => failure,
     };
     Event::Ended { results, error }
+}
+
+/// Waits until no other runner of this machine has a job.
+async fn turn(workshop: &Workshop, interrupts: &mut Interrupts) -> Result<Option<Turn>, String> {
+    let mut was_told = false;
+    loop {
+        match Turn::take(&workshop.directories.state) {
+            Ok(Some(turn)) => return Ok(Some(turn)),
+            Ok(None) => {}
+            Err(error) => {
+                workshop.reporter.warning(&format!(
+                    "it is not known whether another job runs on this machine: {error}"
+                ));
+                return Ok(None);
+            }
+        }
+        if !std::mem::replace(&mut was_told, true) {
+            workshop
+                .reporter
+                .info("a job of another runner runs on this machine: waiting for its end");
+        }
+        tokio::select! {
+            _ = interrupts.next() => {
+                return Err("a job of another runner ran on this machine until then".to_owned());
+            }
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+    }
 }
 
 fn make_folder(workshop: &Workshop) -> std::io::Result<tempfile::TempDir> {

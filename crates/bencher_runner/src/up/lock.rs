@@ -1,12 +1,14 @@
-//! One `runner up` per machine and runner.
+//! One `runner up` per machine and runner, and one job per machine.
 
 use std::fs::{DirBuilder, File};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use bencher_channel_protocol::RunnerId;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 
 use super::UpError;
 
@@ -45,29 +47,61 @@ impl RunnerFolder {
             .create(&path)
             .map_err(failed(&path))?;
         let file_path = path.join("lock");
-        let file = File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&file_path)
-            .map_err(failed(&file_path))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self {
+        match try_lock(&file_path).map_err(failed(&file_path))? {
+            Some(lock) => Ok(Self {
                 path,
                 _lock: Some(lock),
             }),
-            Err((_, Errno::EWOULDBLOCK)) => Err(UpError::Taken {
+            None => Err(UpError::Taken {
                 runner: runner.to_string(),
                 path: file_path,
             }),
-            Err((_, errno)) => Err(failed(&file_path)(errno.into())),
         }
     }
 
     /// The folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// The machine is this job's as long as this lives: two at a time would measure each other.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _lock: Flock<File>,
+}
+
+impl Turn {
+    /// Takes the machine; `None` while a job of another runner has it. All that root's runners have in
+    /// common is the machine; an ordinary user's have the state folder in common.
+    pub(super) fn take(state: &Path) -> io::Result<Option<Self>> {
+        let folder = if geteuid().is_root() {
+            PathBuf::from("/run/bencher-runner")
+        } else {
+            state.join("up")
+        };
+        // Who could open the lock could hold it.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
+        let lock = try_lock(&folder.join("job.lock"))?;
+        Ok(lock.map(|lock| Self { _lock: lock }))
+    }
+}
+
+/// The lock of a file, which is made if it is missing; `None` while another process has it.
+fn try_lock(path: &Path) -> io::Result<Option<Flock<File>>> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
     }
 }
 

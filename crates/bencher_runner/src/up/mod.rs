@@ -21,8 +21,10 @@ mod lock;
 mod outbox;
 mod output;
 mod registry;
+mod serve;
 mod service;
 mod trust;
+mod tunnel;
 mod update;
 
 use std::path::PathBuf;
@@ -31,9 +33,9 @@ use std::time::Duration;
 use bencher_channel_protocol::{PollTimeout, RunnerId, RunnerKey, UpdateChannel};
 use bencher_output_protocol::LogLevel;
 
-pub use driver::{End, serve};
 pub use error::UpError;
-pub use update::{TRIAL, put_back};
+pub use serve::{End, serve};
+pub use update::TRIAL;
 
 use crate::Directories;
 use crate::cpus::CpuChoice;
@@ -77,7 +79,7 @@ pub struct Updates {
     pub channel: UpdateChannel,
     /// The largest program that is fetched.
     pub most: ByteSize,
-    /// This program's file, in whose place the new one is put.
+    /// This program's file, in whose place a new one is put.
     pub program: PathBuf,
 }
 

@@ -18,6 +18,9 @@ use crate::Reporter;
 /// The longest file that is read, in bytes: a message of 4 MiB that is a string in JSON.
 const LONGEST: u64 = 64 << 20;
 
+/// How the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".new-";
+
 /// The folder of messages.
 #[derive(Debug)]
 pub(super) struct Outbox {
@@ -39,8 +42,8 @@ impl Outbox {
         Ok(Self { folder })
     }
 
-    /// What was not acknowledged, the oldest first. What is no message is removed, and so are the
-    /// oldest beyond the most that are kept.
+    /// What was not acknowledged, the oldest first. What is no message is removed, what a kill has left
+    /// half written as well, and so are the oldest beyond the most that are kept.
     pub(super) fn load(
         &self,
         limit: usize,
@@ -62,11 +65,16 @@ impl Outbox {
         found.sort();
         let mut letters = Vec::new();
         for (_, path) in found {
+            if is_unfinished(&path) {
+                discard(&path, "it was not written to its end", reporter);
+                continue;
+            }
             let letter = read(&path)
                 .ok()
                 .and_then(|text| Letter::from_file(&text, limit));
             match letter {
-                Some(letter) => letters.push((letter, path)),
+                Some(letter) if path == self.path(letter.job()) => letters.push((letter, path)),
+                Some(_) => discard(&path, "it is not in its place", reporter),
                 None => discard(&path, "it holds no message", reporter),
             }
         }
@@ -80,7 +88,7 @@ impl Outbox {
     /// Writes a message for good.
     pub(super) fn write(&self, letter: &Letter) -> io::Result<()> {
         let mut file = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(UNFINISHED)
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(&self.folder)?;
         file.write_all(letter.to_file().as_bytes())?;
@@ -90,10 +98,12 @@ impl Outbox {
         self.sync()
     }
 
-    /// Removes the message about a job.
+    /// Removes the message about a job. A program that was tried may have done so.
     pub(super) fn remove(&self, job: Uuid) -> io::Result<()> {
-        fs::remove_file(self.path(job))?;
-        self.sync()
+        match fs::remove_file(self.path(job)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync(),
+        }
     }
 
     fn path(&self, job: Uuid) -> PathBuf {
@@ -103,6 +113,11 @@ impl Outbox {
     fn sync(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(UNFINISHED))
 }
 
 fn read(path: &Path) -> io::Result<String> {
@@ -161,7 +176,21 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         again.remove(Uuid::from_u128(2)).unwrap();
         assert_eq!(jobs(&outbox), [1]);
-        assert!(outbox.remove(Uuid::from_u128(2)).is_err());
+        again.remove(Uuid::from_u128(2)).unwrap();
+    }
+
+    /// A kill between the last byte and the rename leaves a whole message under another name.
+    #[test]
+    fn what_a_kill_has_left_is_no_second_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(folder.path()).unwrap();
+        outbox.write(&letter(1)).unwrap();
+        for name in [".new-abc", "copy.json"] {
+            let whole = fs::read(outbox.path(Uuid::from_u128(1))).unwrap();
+            fs::write(outbox.folder.join(name), whole).unwrap();
+        }
+        assert_eq!(jobs(&outbox), [1]);
+        assert_eq!(fs::read_dir(&outbox.folder).unwrap().count(), 1);
     }
 
     #[test]

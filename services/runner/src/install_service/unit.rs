@@ -1,6 +1,6 @@
 //! The texts of a unit and of its environment file, by `systemd.service`(5) and `systemd.exec`(5).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bencher_channel_protocol::RunnerId;
@@ -15,6 +15,48 @@ pub(super) struct Unit<'a> {
     pub(super) environment: &'a Path,
     pub(super) drain_timeout: Duration,
     pub(super) options: &'a [String],
+    pub(super) hidden: &'a Hidden,
+}
+
+/// What the service needs of folders that a unit usually hides.
+#[derive(Debug, Default)]
+pub(super) struct Hidden {
+    /// Below the folders of users.
+    home: Option<PathBuf>,
+    /// Below the folders of temporary files.
+    temporary: Option<PathBuf>,
+}
+
+impl Hidden {
+    /// What of `places` is hidden: by `systemd.exec`(5), `ProtectHome=` and `PrivateTmp=`.
+    pub(super) fn of(places: &[PathBuf]) -> Self {
+        let below = |folders: &[&str]| {
+            let is_below =
+                |place: &&PathBuf| folders.iter().any(|folder| place.starts_with(folder));
+            places.iter().find(is_below).cloned()
+        };
+        Self {
+            home: below(&["/home", "/root", "/run/user"]),
+            temporary: below(&["/tmp", "/var/tmp"]),
+        }
+    }
+
+    /// What the user should know of it.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let warning = |place: &PathBuf, setting: &str| {
+            format!(
+                "{} is needed, so the unit has no {setting}: to have it, move that to /usr/local, /etc or \
+                 /var/lib",
+                place.display()
+            )
+        };
+        let home = self.home.iter().map(|place| warning(place, "ProtectHome"));
+        let temporary = self
+            .temporary
+            .iter()
+            .map(|place| warning(place, "PrivateTmp"));
+        home.chain(temporary).collect()
+    }
 }
 
 /// What a unit's environment file is made of, beside the key.
@@ -49,6 +91,9 @@ impl Unit<'_> {
             command = format!("{command} {}", quoted(option)?);
         }
         let environment = specifiers(&path(self.environment)?)?;
+        let protects = |hidden: &Option<PathBuf>| if hidden.is_some() { "no" } else { "yes" };
+        let home = protects(&self.hidden.home);
+        let temporary = protects(&self.hidden.temporary);
         let stop = (self.drain_timeout + STOP_MARGIN).as_secs();
         Ok(format!(
             "[Unit]\n\
@@ -80,8 +125,8 @@ impl Unit<'_> {
              LimitCORE=0\n\
              # What is left out here would take away what a run needs: namespaces, mounts, devices, the\n\
              # kernel's knobs, personalities, host names of its own, and code that QEMU makes.\n\
-             ProtectHome=yes\n\
-             PrivateTmp=yes\n\
+             ProtectHome={home}\n\
+             PrivateTmp={temporary}\n\
              CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYSLOG CAP_WAKE_ALARM\n\
              \n\
              [Install]\n\
@@ -142,8 +187,35 @@ mod tests {
             environment: Path::new("/etc/bencher-runner/runner.env"),
             drain_timeout: Duration::from_millis(1500),
             options: &options,
+            hidden: &Hidden::default(),
         }
         .text()
+    }
+
+    #[test]
+    fn what_the_service_needs_is_not_hidden_from_it() {
+        for (place, home, temporary) in [
+            ("/usr/local/bin/runner", "yes", "yes"),
+            ("/root/target/debug/runner", "no", "yes"),
+            ("/home/me/ca.pem", "no", "yes"),
+            ("/homes/me/ca.pem", "yes", "yes"),
+            ("/tmp/vmlinux", "yes", "no"),
+        ] {
+            let hidden = Hidden::of(&["/etc/x".into(), place.into()]);
+            let text = Unit {
+                program: Path::new("/usr/local/bin/runner"),
+                environment: Path::new("/etc/bencher-runner/runner.env"),
+                drain_timeout: Duration::ZERO,
+                options: &[],
+                hidden: &hidden,
+            }
+            .text();
+            let text = text.unwrap();
+            let lines = format!("ProtectHome={home}\nPrivateTmp={temporary}\n");
+            assert!(text.contains(&lines), "{place}: {text}");
+            let is_told = hidden.warnings().iter().any(|text| text.contains(place));
+            assert_eq!(is_told, (home, temporary) != ("yes", "yes"), "{place}");
+        }
     }
 
     #[test]

@@ -108,16 +108,20 @@ impl Bench {
 
     /// `runner up` for this server, its key in the environment.
     pub(crate) fn command(&self, options: &[&str]) -> Command {
+        self.command_of("bench-1", &[&["--no-auto-update"], options].concat())
+    }
+
+    /// The same for a runner of another name, that may be updated.
+    pub(crate) fn command_of(&self, runner: &str, options: &[&str]) -> Command {
         let mut command = self
             .cache
             .command(&["-v", "up", "--host", &self.server.url()]);
         command
             .args([
                 "--runner",
-                "bench-1",
+                runner,
                 "--danger-allow-no-sandbox",
                 "--no-cpuset-partition",
-                "--no-auto-update",
             ])
             .args(options)
             .env("BENCHER_RUNNER_STATE_DIR", self.state.path())

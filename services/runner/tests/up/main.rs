@@ -6,6 +6,7 @@ mod bench;
 mod channel;
 mod jobs;
 mod outputs;
+mod proxies;
 mod restarts;
 mod server;
 mod service;
@@ -13,5 +14,7 @@ mod stopping;
 #[path = "../run/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the tests of `run` use the rest")]
 mod support;
+mod trials;
 mod tuning;
+mod two;
 mod updating;

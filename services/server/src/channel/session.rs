@@ -170,7 +170,7 @@ impl Session {
                 self.socket.close(close_code::NORMAL, &reason).await;
             }
             End::Replaced => {
-                let reason = "a newer connection of this runner was opened, or its key was rotated";
+                let reason = bencher_channel_protocol::REPLACED;
                 self.socket.close(close_code::POLICY, reason).await;
             }
             End::Shutdown => {
@@ -285,7 +285,7 @@ impl Session {
 
     /// Writes down what the runner says of itself.
     async fn describe(&mut self, ready: &Ready) -> Result<(), End> {
-        self.has_live_output = ready.runner.as_ref().is_some_and(|info| info.live_output);
+        self.has_live_output = ready.has_live_output();
         let metadata = ready
             .runner
             .as_ref()

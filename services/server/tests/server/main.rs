@@ -13,4 +13,5 @@ mod registry;
 mod scheduling;
 mod support;
 mod traces;
+mod two_runners;
 mod web;

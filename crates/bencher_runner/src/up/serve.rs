@@ -1,0 +1,192 @@
+//! From what the user wants to a driver that runs, and what comes of it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bencher_channel_protocol::runner::{Exit, Machine, Settings};
+use bencher_channel_protocol::{Architecture, MESSAGE_LIMIT, Os, RunnerInfo};
+use bencher_oci::registry::Proxies;
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::connection::Server;
+use super::driver::{Driver, Link, Over};
+use super::job::Workshop;
+use super::lock::RunnerFolder;
+use super::outbox::Outbox;
+use super::service::Service;
+use super::update::Updater;
+use super::{UpError, UpSpec, trust};
+use crate::run::put_back_left_over;
+use crate::{Interrupts, Reporter};
+
+/// How `runner up` ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// It was told to stop, and nothing is left to do.
+    Stopped,
+    /// It was told to stop, and what could not be delivered is on disk.
+    Undelivered,
+    /// It was told to stop at once.
+    AtOnce,
+    /// This program is to be started in the place of this one.
+    Updated(PathBuf),
+}
+
+/// Claims jobs and runs them, until a signal says to stop.
+///
+/// # Errors
+///
+/// [`UpError`]: it can not start, or the server does not want this runner. [`UpError::NotUp`] if it is a
+/// new program and the one before is to be started in its place.
+pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> {
+    let folder = if spec.is_trial {
+        RunnerFolder::borrow(&spec.directories.state, &spec.runner)
+    } else {
+        RunnerFolder::take(&spec.directories.state, &spec.runner)?
+    };
+    let updater = match &spec.updates {
+        Some(updates) if !spec.is_trial => Some(Arc::new(Updater::new(
+            updates.clone(),
+            &spec,
+            folder.path(),
+            Arc::clone(&reporter),
+        )?)),
+        _ => None,
+    };
+    let ended = attempt(spec, &folder, updater.clone(), reporter);
+    let Some(updater) = updater else {
+        return ended;
+    };
+    match ended {
+        Ok(End::Updated(next)) => Ok(End::Updated(next)),
+        Ok(end) => {
+            updater.give_up();
+            Ok(end)
+        }
+        // That is not the program's fault.
+        Err(error @ UpError::Refused(_)) => {
+            updater.give_up();
+            Err(error)
+        }
+        Err(source) => Err(match updater.fallback() {
+            Some(program) => UpError::NotUp {
+                program,
+                source: Box::new(source),
+            },
+            None => source,
+        }),
+    }
+}
+
+fn attempt(
+    spec: UpSpec,
+    folder: &RunnerFolder,
+    updater: Option<Arc<Updater>>,
+    reporter: Arc<dyn Reporter>,
+) -> Result<End, UpError> {
+    let tls = trust::client_config(spec.ca_file.as_deref())?;
+    let proxies = Proxies::from_env();
+    let server = Server::new(&spec.host, &spec.runner, &spec.key, tls, &proxies)?;
+    let outbox = Outbox::open(folder.path())?;
+    let letters = outbox.load(LIMIT, reporter.as_ref())?;
+    put_back_left_over(reporter.as_ref());
+    let outputs = folder.path().join("outputs");
+    remove_left_over(&outputs, reporter.as_ref());
+    let (events, received) = unbounded_channel();
+    let settings = Settings {
+        poll_timeout: spec.poll_timeout,
+        info: updater.as_ref().map(|updater| RunnerInfo {
+            os: Os::Linux,
+            arch: architecture(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            channel: Some(updater.channel()),
+            checksum: Some(updater.own_checksum()),
+            live_output: true,
+        }),
+        drain_timeout: spec.drain_timeout,
+        message_limit: LIMIT,
+        rejected: updater
+            .as_ref()
+            .map(|updater| updater.rejected())
+            .unwrap_or_default(),
+        is_trial: spec.is_trial,
+    };
+    let (machine, effects) = Machine::new(settings, letters);
+    let mut driver = Driver {
+        machine,
+        server,
+        outbox,
+        workshop: Arc::new(Workshop {
+            policy: spec.jobs,
+            directories: spec.directories,
+            ca_file: spec.ca_file,
+            folder: outputs,
+            limit: LIMIT,
+            reporter: Arc::clone(&reporter),
+            events: events.clone(),
+            waiting: Arc::default(),
+        }),
+        reporter,
+        events,
+        link: Link::default(),
+        job: None,
+        timers: BTreeMap::new(),
+        service: Service::new(),
+        updater,
+        offered: None,
+        is_trial: spec.is_trial,
+    };
+    drop(spec.key);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(UpError::Start)?;
+    let over = runtime.block_on(async {
+        let mut interrupts = Interrupts::catch()?;
+        let over = driver.run(received, effects, &mut interrupts).await;
+        driver.say_goodbye().await;
+        // From now on a signal ends the process; one that has come before that is looked for.
+        if matches!(over, Over::Become(_)) && interrupts.release().await? {
+            return Ok(Over::Exit(Exit::Stopped));
+        }
+        Ok::<_, io::Error>(over)
+    });
+    runtime.shutdown_background();
+    match over.map_err(UpError::Start)? {
+        Over::Become(next) => Ok(End::Updated(next)),
+        Over::Exit(exit) => end(exit),
+    }
+}
+
+fn end(exit: Exit) -> Result<End, UpError> {
+    match exit {
+        Exit::Stopped => Ok(End::Stopped),
+        Exit::Undelivered => Ok(End::Undelivered),
+        Exit::AtOnce => Ok(End::AtOnce),
+        Exit::Refused(reason) => Err(UpError::Refused(reason)),
+    }
+}
+
+/// The longest message that is sent. What a WebSocket adds to it is less than the difference.
+pub(super) const LIMIT: usize = MESSAGE_LIMIT - 1024;
+
+fn architecture() -> Architecture {
+    if cfg!(target_arch = "aarch64") {
+        Architecture::Aarch64
+    } else {
+        Architecture::X86_64
+    }
+}
+
+fn remove_left_over(folder: &Path, reporter: &dyn Reporter) {
+    match fs::remove_dir_all(folder) {
+        Ok(()) => reporter.debug("removed the outputs of a job that was not ended"),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            reporter.warning(&format!("failed to remove {}: {error}", folder.display()));
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Two runners of one machine, and two of one name.
+
+use bencher_channel_protocol::{REPLACED, RunnerMessage};
+
+use crate::bench::{Bench, completed};
+use crate::support::processes_with;
+
+/// Their jobs would measure each other.
+#[test]
+fn two_runners_of_a_machine_take_turns() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let first = bench.start(&[]);
+    let mut one = bench.server.running(&bench.script(1, "exec sleep 1000"));
+    let second = bench.spawn(&mut bench.command_of("bench-2", &["--no-auto-update"]));
+    let mut two = bench.server.ready();
+    two.say(&bench.script(2, "echo second"));
+    // Until it is its turn it is alive, and no more.
+    for _ in 0..5 {
+        assert_eq!(two.next(), Some(RunnerMessage::Heartbeat));
+        two.acknowledge(None);
+    }
+    one.say(r#"{"event":"cancel"}"#);
+    one.end();
+    one.is_ready();
+    two.is_running();
+    let results = completed(two.end());
+    assert_eq!(results[0].stdout.as_deref(), Some("second\n"));
+    two.is_ready();
+    first.stops();
+    let log = second.stops();
+    assert!(
+        log.contains("a job of another runner runs on this machine"),
+        "{log}"
+    );
+}
+
+/// The newer connection of a runner has its place at the server; the older one's process ends, with its
+/// job, instead of taking the place back.
+#[test]
+fn who_is_replaced_ends() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let mut up = bench.start(&[]);
+    let channel = bench.server.running(&bench.script(1, "exec sleep 847362"));
+    channel.close(1008, REPLACED);
+    assert_eq!(up.wait().code(), Some(125));
+    let log = up.log();
+    assert!(
+        log.contains("in favour of a newer one of the same runner"),
+        "{log}"
+    );
+    assert!(processes_with("847362").is_empty());
+    assert!(bench.outbox().is_empty());
+}
