@@ -8,6 +8,7 @@ mod client;
 mod crash;
 mod jobs;
 mod openapi;
+mod outputs;
 mod postgres;
 mod registry;
 mod scheduling;

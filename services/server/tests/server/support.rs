@@ -20,6 +20,7 @@ pub(crate) struct Setup {
     /// PostgreSQL instead of SQLite.
     pub(crate) database: Option<String>,
     pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
     /// Where to listen instead of at any free port.
     pub(crate) listen: Option<String>,
 }
@@ -53,6 +54,7 @@ impl Server {
             .arg(folder)
             .args(&setup.arguments)
             .env("RUST_LOG", "info")
+            .envs(setup.environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(
                 File::options()
