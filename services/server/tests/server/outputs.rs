@@ -250,7 +250,7 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
     let s3 = S3::start(BUCKET).unwrap();
     let site = Site::with(Setup {
         database: Some(postgres.url()),
-        ..setup(&s3, &[])
+        ..setup(&s3, &["--remove-orphans-after", "1"])
     });
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(site.path("secrets.key"), folder.path().join("secrets.key")).unwrap();
@@ -265,4 +265,9 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
     second.kill();
     drop(folder);
     assert_is_kept(&site.api, &id);
+    let [object] = objects(&s3, &id).try_into().unwrap();
+    let orphan = object.with_file_name("nobodys.json");
+    std::fs::write(&orphan, "[]").unwrap();
+    wait_until("the orphan is swept", || !orphan.exists());
+    assert!(object.exists());
 }
