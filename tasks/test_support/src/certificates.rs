@@ -11,7 +11,10 @@ const HOSTS: [&str; 2] = ["127.0.0.1", "registry-1.docker.io"];
 
 /// Writes a CA (`ca.pem`), and a certificate of it with its key (`certificate.pem`, `key.pem`) into
 /// `folder`.
-pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When a file can not be written.
+pub fn write(folder: &Path) -> anyhow::Result<()> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -2,7 +2,7 @@
 
 mod alone;
 mod buildah;
-mod certificates;
+pub mod certificates;
 mod postgres;
 pub mod programs;
 mod registry;

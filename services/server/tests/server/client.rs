@@ -14,7 +14,7 @@ use crate::support::*;
 
 /// The `runner` program: the one that `BENCHER_RUNNER_BIN` names, or the one beside the server's, which
 /// is built here, since Cargo builds only the programs of the package that it tests.
-static RUNNER: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(crate) static RUNNER: LazyLock<PathBuf> = LazyLock::new(|| {
     if let Some(path) = std::env::var_os("BENCHER_RUNNER_BIN") {
         return path.into();
     }

@@ -13,5 +13,6 @@ mod postgres;
 mod registry;
 mod scheduling;
 mod support;
+mod tls;
 mod traces;
 mod web;
