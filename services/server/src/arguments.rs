@@ -85,7 +85,7 @@ fn default_folder() -> PathBuf {
 #[derive(Debug, Args)]
 struct OutputArguments {
     /// Where results of more than 16 KiB are kept: a folder, or S3-compatible storage as
-    /// `s3://BUCKET/PREFIX` with its credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or given
+    /// `s3://BUCKET/PREFIX` with its credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` or given
     /// to the machine; servers that share a database share this [default: `outputs` in the data folder]
     #[arg(
         long = "outputs",
@@ -94,7 +94,7 @@ struct OutputArguments {
     )]
     place: Option<OutputPlace>,
     /// The address of the S3-compatible storage, as `https://HOST:PORT` [default: AWS, or what the
-    /// variables AWS_ENDPOINT_URL_S3 and AWS_ENDPOINT_URL say]
+    /// variables `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` say]
     #[arg(
         long = "outputs-endpoint",
         value_name = "URL",
@@ -102,7 +102,7 @@ struct OutputArguments {
         requires = "place"
     )]
     endpoint: Option<String>,
-    /// The region of the S3-compatible storage [default: what the variable AWS_REGION says, or
+    /// The region of the S3-compatible storage [default: what the variable `AWS_REGION` says, or
     /// us-east-1]
     #[arg(
         long = "outputs-region",

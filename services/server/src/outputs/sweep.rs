@@ -74,7 +74,7 @@ async fn sweep(outputs: &Outputs, store: &Store, age: Duration) -> Result<Swept,
     let mut batches = outputs.older_than(before).try_chunks(BATCH);
     while let Some(keys) = batches.next().await {
         let keys = keys.map_err(|error| error.1)?;
-        let jobs: HashSet<JobId> = keys.iter().filter_map(|key| job_of(key)).collect();
+        let jobs: HashSet<JobId> = keys.iter().filter_map(job_of).collect();
         let jobs: Vec<JobId> = jobs.into_iter().collect();
         let named = store.results_of(&jobs).await?;
         for key in keys {

@@ -158,6 +158,36 @@ fn a_result_is_not_acknowledged_before_the_storage_has_it() {
 }
 
 #[test]
+fn a_runner_keeps_its_result_until_the_storage_is_back() {
+    let mut s3 = S3::start(BUCKET).unwrap();
+    let site = Site::with(setup(&s3, &[]));
+    let key = site.new_runner("r");
+    let url = site.server().url.clone();
+    let id = site.submit();
+    let mut before = Runner::connect(&url, "r", &key).unwrap();
+    let job = before.claim();
+    before.say("running");
+    drop(before);
+    // As if this one had run the job, and been killed before its result was acknowledged.
+    let outbox = Up::outbox(&site);
+    std::fs::create_dir_all(&outbox).unwrap();
+    let letter = outbox.join(format!("{id}.json"));
+    let message = completed(&job["uuid"]).to_string();
+    let kept = json!({"needs_running": false, "message": message});
+    std::fs::write(&letter, kept.to_string()).unwrap();
+    s3.stop();
+    let _runner = Up::start(&site, &url, &key, &[]);
+    let log = || std::fs::read_to_string(site.path("log")).unwrap();
+    wait_until("it came more than once", || {
+        log().matches("results were not kept").count() > 1
+    });
+    assert!(letter.exists());
+    s3.serve().unwrap();
+    assert_is_kept(&site.api, &id);
+    wait_until("it was acknowledged", || !letter.exists());
+}
+
+#[test]
 fn no_result_is_lost_while_its_bucket_is_away() {
     let s3 = S3::start(BUCKET).unwrap();
     let site = Site::with(setup(&s3, &[]));

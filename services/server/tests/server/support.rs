@@ -2,6 +2,7 @@
 
 mod api;
 mod runner;
+mod up;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,6 +14,7 @@ use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use runner::Runner;
+pub(crate) use up::Up;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]

@@ -67,7 +67,11 @@ up_cancel        firecracker,qemu-kvm,qemu-tcg,host    it ends at once
         let tasks: Vec<_> = tasks_of(LIST, &backends)
             .into_iter()
             .map(|task| {
-                let server = if task.needs_server { " and a server" } else { "" };
+                let server = if task.needs_server {
+                    " and a server"
+                } else {
+                    ""
+                };
                 format!("{} {}{server}", task.backend, task.scenario)
             })
             .collect();
