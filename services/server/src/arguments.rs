@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bencher_server::store::Role;
-use bencher_server::{Fronted, Place, Settings};
+use bencher_server::{Fronted, OutputPlace, Place, Settings};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nix::unistd::geteuid;
 
@@ -66,6 +66,7 @@ impl PlaceArguments {
         Place {
             folder: self.data_dir.clone().unwrap_or_else(default_folder),
             database: self.database.clone(),
+            outputs: None,
         }
     }
 }
@@ -82,9 +83,57 @@ fn default_folder() -> PathBuf {
 }
 
 #[derive(Debug, Args)]
+struct OutputArguments {
+    /// Where results of more than 16 KiB are kept: a folder, or S3-compatible storage as
+    /// `s3://BUCKET/PREFIX` with its credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` or given
+    /// to the machine; servers that share a database share this [default: `outputs` in the data folder]
+    #[arg(
+        long = "outputs",
+        value_name = "DIR|s3://BUCKET/PREFIX",
+        env = "BENCHER_SERVER_OUTPUTS"
+    )]
+    place: Option<OutputPlace>,
+    /// The address of the S3-compatible storage, as `https://HOST:PORT` [default: AWS, or what the
+    /// variables `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` say]
+    #[arg(
+        long = "outputs-endpoint",
+        value_name = "URL",
+        env = "BENCHER_SERVER_OUTPUTS_ENDPOINT",
+        requires = "place"
+    )]
+    endpoint: Option<String>,
+    /// The region of the S3-compatible storage [default: what the variable `AWS_REGION` says, or
+    /// us-east-1]
+    #[arg(
+        long = "outputs-region",
+        value_name = "REGION",
+        env = "BENCHER_SERVER_OUTPUTS_REGION",
+        requires = "place"
+    )]
+    region: Option<String>,
+    /// How old results that no job has are when they are removed, in seconds: far older than a result
+    /// may take from its runner into the database
+    #[arg(long = "remove-orphans-after", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
+    orphans: u32,
+}
+
+impl OutputArguments {
+    fn place(&self) -> Option<OutputPlace> {
+        let mut place = self.place.clone()?;
+        if let OutputPlace::Bucket(bucket) = &mut place {
+            bucket.endpoint.clone_from(&self.endpoint);
+            bucket.region.clone_from(&self.region);
+        }
+        Some(place)
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Serve {
     #[command(flatten)]
-    pub(crate) place: PlaceArguments,
+    place: PlaceArguments,
+    #[command(flatten)]
+    outputs: OutputArguments,
     /// Where to listen; encryption is for a reverse proxy in front
     #[arg(
         long,
@@ -140,6 +189,13 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            outputs: self.outputs.place(),
+            ..self.place.place()
+        }
+    }
+
     pub(crate) fn fronted(&self) -> Option<Fronted> {
         self.registry.as_ref().map(|registry| Fronted {
             registry: registry.clone(),
@@ -156,6 +212,7 @@ impl Serve {
             grace: seconds(self.grace_period),
             message: usize::from(self.max_message_size) << 20,
             queue: self.max_queued,
+            orphans: seconds(self.outputs.orphans),
             otlp_endpoint: self.otlp_endpoint.clone(),
             ..Settings::default()
         };

@@ -38,7 +38,7 @@ mod web;
 pub use api::document;
 pub use first::{First, FirstError};
 pub use key::{Key, NoRandomness};
-pub use outputs::{Kept, OutputError, Outputs};
+pub use outputs::{Bucket, Kept, OutputError, OutputPlace, Outputs, PlaceError, Reading};
 pub use registry::{Minter, MinterError};
 pub use seal::SealError;
 pub use server::{Fronted, Place, Server, ServerError};

@@ -85,14 +85,14 @@ fn openapi() -> String {
 async fn serve(command: Serve) -> Done {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let place = command.place();
     let server = Server::start(
-        &command.place.place(),
+        &place,
         &command.listen,
         command.fronted().as_ref(),
         command.settings(),
     )
     .await?;
-    let place = command.place.place();
     if let Some(runner) = &command.first_runner
         && let Some(first) = server.first_steps(&place.folder, runner).await?
     {

@@ -19,7 +19,7 @@ use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::outputs::{OutputError, Outputs};
+use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
@@ -87,6 +87,8 @@ pub struct Place {
     pub folder: PathBuf,
     /// The database's address; nothing: an SQLite file in the folder.
     pub database: Option<String>,
+    /// Where results are kept; nothing: in the folder, too.
+    pub outputs: Option<OutputPlace>,
 }
 
 /// The registry that trusts this server.
@@ -130,6 +132,12 @@ impl Place {
             .clone()
             .unwrap_or_else(|| file_url(&self.folder.join("server.sqlite")))
     }
+
+    fn outputs(&self) -> OutputPlace {
+        self.outputs
+            .clone()
+            .unwrap_or_else(|| OutputPlace::Folder(self.folder.join("outputs")))
+    }
 }
 
 impl Server {
@@ -158,7 +166,7 @@ impl Server {
             )),
             None => None,
         };
-        let outputs = Outputs::in_folder(&place.folder.join("outputs"))?;
+        let outputs = Outputs::open(&place.outputs()).await?;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|cause| ServerError::Listen {
@@ -201,6 +209,7 @@ impl Server {
             shutdown,
         };
         tokio::spawn(processor::run(app.clone()));
+        tokio::spawn(sweep::run(app.clone()));
         Ok(Self {
             app,
             listener,

@@ -25,6 +25,9 @@ pub struct Settings {
     pub refusals: Rate,
     /// Those who watch jobs, at a time.
     pub watchers: usize,
+    /// How old results that no job has are when they are removed: far older than any that is on its
+    /// way into the database.
+    pub orphans: Duration,
     /// The OpenTelemetry collector that is told of requests: its address.
     pub otlp_endpoint: Option<String>,
 }
@@ -65,6 +68,7 @@ impl Default for Settings {
                 burst: 20.0,
             },
             watchers: 1000,
+            orphans: Duration::from_hours(24),
             otlp_endpoint: None,
         }
     }

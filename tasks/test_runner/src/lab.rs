@@ -40,6 +40,7 @@ mod protocol;
 mod scenarios;
 mod session;
 mod shell;
+mod tasks;
 mod tsc;
 
 use std::path::{Path, PathBuf};
@@ -88,6 +89,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
         }
         LabAction::Scenarios {
             tools,
+            server,
             backends,
             scenarios,
             report,
@@ -99,6 +101,7 @@ pub(crate) fn perform(action: LabAction) -> anyhow::Result<ExitCode> {
             runner.fetch_kernel()?;
             let request = Request {
                 tools,
+                server,
                 backends,
                 scenarios,
                 report,

@@ -112,6 +112,8 @@ pub(crate) struct Needs {
     pub(crate) cpus: usize,
     /// A host whose knobs may be turned.
     pub(crate) tunable_host: bool,
+    /// `bencher-server`.
+    pub(crate) server: bool,
 }
 
 /// What the scenario `name` needs; nothing where there is none.
@@ -120,6 +122,7 @@ pub(crate) fn needs(name: &str) -> Needs {
     found.map_or_else(Needs::default, |scenario| Needs {
         cpus: scenario.cpus(),
         tunable_host: scenario.needs.contains(&Need::TunableHost),
+        server: scenario.needs.contains(&Need::Server),
     })
 }
 

@@ -13,9 +13,8 @@ const HOSTS: [&str; 2] = ["127.0.0.1", "registry-1.docker.io"];
 /// `folder`.
 ///
 /// # Errors
-///
 /// When one can not be made or written.
-pub fn write_certificates(folder: &Path) -> anyhow::Result<()> {
+pub fn write(folder: &Path) -> anyhow::Result<()> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -2,13 +2,16 @@
 
 mod alone;
 mod buildah;
-mod certificates;
+pub mod certificates;
 mod postgres;
 pub mod programs;
 mod registry;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub use alone::alone;
 pub use buildah::Buildah;
-pub use certificates::write_certificates;
 pub use postgres::Postgres;
 pub use registry::{HTPASSWD, ISSUER, PASSWORD, Registry, SERVICE, Setup, USER};
+#[cfg(feature = "s3")]
+pub use s3::S3;

@@ -78,7 +78,7 @@ impl Registry {
         let path = |name: &str| folder.join(name).display().to_string();
         let mut config = String::new();
         if setup.is_encrypted || setup.realm.is_some() {
-            certificates::write_certificates(folder)?;
+            certificates::write(folder)?;
         }
         if setup.is_encrypted {
             let (certificate, key) = (path("certificate.pem"), path("key.pem"));

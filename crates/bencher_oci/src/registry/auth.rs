@@ -9,7 +9,7 @@ use super::credentials::Credentials;
 use super::http::Http;
 use super::session::Pull;
 use super::sink::PullEvent;
-use super::token::{self, TokenRequest};
+use super::token::{self, Token, TokenRequest};
 use super::url::Origin;
 use super::{CredentialError, RegistryErrorReason, Secret};
 
@@ -129,12 +129,7 @@ impl Auth {
                 };
                 let clock = &asking.http.options().clock;
                 let asked = clock.now();
-                let token = token::fetch(asking.http, asking.registry, &request);
-                let token = token.map_err(|reason| match reason {
-                    RegistryErrorReason::NoCredentials(_) => self.missing(),
-                    reason => reason,
-                })?;
-                self.remember(&token.secret);
+                let token = self.fetch(asking, &request)?;
                 let life = token.life.saturating_sub(MARGIN);
                 (token::bearer(&token.secret), asked.checked_add(life))
             }
@@ -144,6 +139,41 @@ impl Auth {
             expires,
             serial,
         })
+    }
+
+    fn fetch(
+        &self,
+        asking: Asking<'_>,
+        request: &TokenRequest<'_>,
+    ) -> Result<Token, RegistryErrorReason> {
+        let token = token::fetch(asking.http, asking.registry, request);
+        let token = token.map_err(|reason| match reason {
+            RegistryErrorReason::NoCredentials(_) => self.missing(),
+            reason => reason,
+        })?;
+        self.remember(&token.secret);
+        Ok(token)
+    }
+
+    /// A token to pull from the repository and for nothing else, whatever the challenge asks for:
+    /// somebody else is to have it.
+    pub(super) fn exchange(
+        &self,
+        asking: Asking<'_>,
+        challenge: &Challenge,
+    ) -> Result<Token, RegistryErrorReason> {
+        let credentials = self.credentials(asking);
+        let Challenge::Bearer { realm, service, .. } = challenge else {
+            return Err(RegistryErrorReason::NoTokens);
+        };
+        let request = TokenRequest {
+            realm,
+            service: service.as_deref(),
+            scope: &token::pull_scope(asking.pull.image.repository()),
+            credentials: &credentials,
+            cancellation: asking.pull.cancellation,
+        };
+        self.fetch(asking, &request)
     }
 
     /// What a refusal of what was just granted means.

@@ -8,8 +8,8 @@ use super::blob;
 use super::http::Http;
 use super::image::{self, RemoteImage};
 use super::session::{Pull, Session};
-use super::sink::{BlobStore, PullEvent, PullObserver};
-use super::{RegistryError, RegistryErrorReason, RegistryOptions, RegistryReference};
+use super::sink::{BlobStore, PullEvent, PullObserver, Unobserved};
+use super::{RegistryError, RegistryErrorReason, RegistryOptions, RegistryReference, Token};
 use crate::{Cancellation, Descriptor, Platform};
 
 /// Pulls images from one registry.
@@ -120,6 +120,22 @@ impl RegistryClient {
         error
             .unwrap_or_else(PoisonError::into_inner)
             .map_or(Ok(()), Err)
+    }
+
+    /// A token to pull from the repository of `image` and for nothing else, that somebody else may
+    /// have: what the registry's token server gives for this client's credentials. Nothing where the
+    /// registry asks nobody who they are.
+    ///
+    /// # Errors
+    /// A [`RegistryError`]. A registry that has no token server is one.
+    ///
+    /// # Panics
+    /// If `image` is in another registry than the one of this client.
+    pub fn token(&self, image: &RegistryReference) -> Result<Option<Token>, RegistryError> {
+        let cancellation = self.cancellation();
+        let _on_cancel = self.session.http().shut_down_on(cancellation);
+        self.session
+            .token(self.pull(image, &Unobserved, cancellation))
     }
 
     fn pull<'a>(

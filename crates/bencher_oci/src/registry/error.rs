@@ -158,6 +158,9 @@ pub enum RegistryErrorReason {
     /// The registry wants a proof of identity that this client does not have.
     #[error("asks for authentication in a way that is not supported (only Basic and Bearer are)")]
     Challenge,
+    /// It has no token server, so that there is no token to pull from it.
+    #[error("takes a user name and a password only, and gives no tokens for them")]
+    NoTokens,
     /// The token server that the registry names is not one that credentials go to.
     #[error("names a token server that is not asked: {0}")]
     Realm(RealmError),

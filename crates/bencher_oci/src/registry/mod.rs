@@ -86,6 +86,6 @@ pub use resolver::{AddressError, HostNames, SystemNames};
 pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use sink::{BlobSink, BlobStore, PullEvent, PullObserver, Unobserved};
-pub use token::RealmError;
+pub use token::{RealmError, Token};
 pub use trust::verified as verified_tls;
 pub use url::UrlError;

@@ -17,7 +17,7 @@ use super::http::{Answer, Http, Request};
 use super::redirect::{self, Rule};
 use super::sink::{PullEvent, PullObserver};
 use super::status::check_status;
-use super::token::is_loopback;
+use super::token::{Token, is_loopback};
 use super::url::{Origin, Url};
 use super::{RegistryError, RegistryErrorReason, RegistryReference};
 use crate::Cancellation;
@@ -215,6 +215,35 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Changes the credentials for a token to pull from the image's repository; nothing where the
+    /// registry asks nobody who they are.
+    pub(super) fn token(&self, pull: Pull<'_>) -> Result<Option<Token>, RegistryError> {
+        let registry = self.registry(pull)?;
+        let asked = format!("{registry}/v2/");
+        let asking = Asking {
+            http: &self.http,
+            registry: &registry,
+            pull,
+        };
+        let exchange = || {
+            let url = Url::parse(&asked).map_err(RegistryErrorReason::Url)?;
+            let answer = self.http.send(&Request::get(&url), pull.cancellation)?;
+            if answer.status == 401 {
+                let challenge = Challenge::find(answer.headers(WWW_AUTHENTICATE));
+                self.http.discard(answer);
+                let challenge = challenge.ok_or(RegistryErrorReason::Challenge)?;
+                return self.auth.exchange(asking, &challenge).map(Some);
+            }
+            let date = self.http.options().clock.date();
+            let answer = check_status(answer, date, "registry")?;
+            self.http.discard(answer);
+            Ok(None)
+        };
+        self.retry(pull, || {
+            exchange().map_err(|reason| self.error(&asked, reason))
+        })
     }
 
     /// The registry's origin. A loopback host and one that the user calls insecure may speak

@@ -55,11 +55,13 @@ pub(super) struct TokenRequest<'a> {
     pub(super) cancellation: &'a Cancellation,
 }
 
-/// A token and how long it is good for.
+/// A token of a registry's token server.
 #[derive(Debug)]
-pub(super) struct Token {
-    pub(super) secret: Secret,
-    pub(super) life: Duration,
+pub struct Token {
+    /// What the registry takes as a bearer token.
+    pub secret: Secret,
+    /// How long it is good for.
+    pub life: Duration,
 }
 
 #[derive(Deserialize)]

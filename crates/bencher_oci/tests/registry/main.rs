@@ -6,6 +6,7 @@ mod cancelling;
 mod content;
 mod documents;
 mod errors;
+mod exchange;
 mod logins;
 mod real;
 mod real_tokens;

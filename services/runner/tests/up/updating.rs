@@ -253,7 +253,7 @@ fn an_update_comes_from_where_the_user_trusts() {
     let installed = Installed::new();
     let new = installed.other();
     let folder = tempfile::tempdir().unwrap();
-    test_support::write_certificates(folder.path()).unwrap();
+    test_support::certificates::write(folder.path()).unwrap();
     for is_trusted in [false, true] {
         let ca = folder.path().join("ca.pem").display().to_string();
         let options: &[&str] = if is_trusted { &["--ca", &ca] } else { &[] };

@@ -12,7 +12,7 @@ use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Json, Query};
 use crate::app::App;
-use crate::registry::normalized;
+use crate::registry::{Credential, normalized};
 
 /// The longest secret: what a runner takes.
 const MAX_SECRET: usize = bencher_channel_protocol::MAX_TOKEN_BYTES;
@@ -31,8 +31,43 @@ pub(crate) struct CredentialBody {
 pub(crate) struct NewCredentialBody {
     /// The registry's address, as jobs name it.
     registry: String,
-    /// What the registry takes as a bearer token.
-    token: String,
+    /// What the registry takes as a bearer token, which runners get as it is.
+    token: Option<String>,
+    /// Whom the registry's token server gives tokens to, with `password` and instead of `token`: for each
+    /// job the server asks it for one that is good for the project's repository, to pull only.
+    user: Option<String>,
+    /// That user's password, or what the registry takes instead of one.
+    password: Option<String>,
+}
+
+impl NewCredentialBody {
+    fn credential(self) -> Result<Credential, ApiError> {
+        let is_long = |text: &str| text.is_empty() || text.len() > MAX_SECRET;
+        match (self.token, self.user, self.password) {
+            (Some(token), None, None) => {
+                let is_token = |byte: u8| byte.is_ascii_graphic();
+                if is_long(&token) || !token.bytes().all(is_token) {
+                    return Err(ApiError::invalid(
+                        "`token` must be 1 to 65536 printable ASCII characters without spaces",
+                    ));
+                }
+                Ok(Credential::Token(token))
+            }
+            (None, Some(user), Some(password)) => {
+                let is_text = |text: &str| !is_long(text) && !text.contains(char::is_control);
+                if !is_text(&user) || !is_text(&password) || user.contains(':') {
+                    return Err(ApiError::invalid(
+                        "`user` and `password` must be 1 to 65536 bytes without control \
+                         characters, and `user` has no colon",
+                    ));
+                }
+                Ok(Credential::Password { user, password })
+            }
+            _ => Err(ApiError::invalid(
+                "a credential is either `token`, or `user` and `password`",
+            )),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -69,16 +104,11 @@ pub(crate) async fn set(
 ) -> Result<StatusCode, ApiError> {
     caller.must_be_admin()?;
     super::submit::registry(&body.registry)?;
-    let is_token = |byte: u8| byte.is_ascii_graphic();
-    if body.token.is_empty() || body.token.len() > MAX_SECRET || !body.token.bytes().all(is_token) {
-        return Err(ApiError::invalid(
-            "`token` must be 1 to 65536 printable ASCII characters without spaces",
-        ));
-    }
-    let sealed = app.tokens.seal(&body.registry, &body.token)?;
+    let registry = body.registry.clone();
+    let sealed = app.tokens.seal(&registry, &body.credential()?)?;
     let mut transaction = app.store.begin().await?;
     transaction
-        .set_credential(&normalized(&body.registry), &sealed)
+        .set_credential(&normalized(&registry), &sealed)
         .await?;
     app.bus.publish(&transaction.commit().await?);
     Ok(StatusCode::NO_CONTENT)

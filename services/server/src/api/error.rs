@@ -106,6 +106,20 @@ impl From<StoreError> for ApiError {
     }
 }
 
+impl From<OutputError> for ApiError {
+    fn from(error: OutputError) -> Self {
+        if error.is_lost() {
+            return Self::internal(&error);
+        }
+        tracing::error!(%error, "a request failed");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "storage",
+            "the storage of outputs does not answer: try again later".to_owned(),
+        )
+    }
+}
+
 macro_rules! internal {
     ($($error:ty),*) => {$(
         impl From<$error> for ApiError {
@@ -116,10 +130,4 @@ macro_rules! internal {
     )*};
 }
 
-internal!(
-    Unwritten,
-    NoRandomness,
-    OutputError,
-    SealError,
-    serde_json::Error
-);
+internal!(Unwritten, NoRandomness, SealError, serde_json::Error);

@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "what the macro for parameters writes")]
 
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
@@ -15,6 +16,7 @@ use super::error::Body as ErrorBody;
 use super::extract::{Path, Query};
 use super::jobs::find;
 use crate::app::App;
+use crate::outputs::Reading;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -46,7 +48,7 @@ async fn iteration(
 }
 
 /// What came out of an image is to be saved or shown as text, and never as a page of this server.
-fn harmless(content_type: &'static str, body: impl Into<axum::body::Body>) -> Response {
+fn harmless(content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = body.into().into_response();
     let headers = response.headers_mut();
     for (name, value) in [
@@ -72,8 +74,17 @@ pub(crate) async fn all(
     caller: Caller,
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
-    let bytes = results(&app, &caller, &job).await?;
-    Ok(harmless("application/json", bytes))
+    let found = find(&app, &caller, &job).await?;
+    let Some(kept) = &found.results else {
+        return Err(ApiError::not_found("result of the job", &job));
+    };
+    let Reading { length, pieces } = app.outputs.read(kept).await?;
+    let mut response = harmless("application/json", Body::from_stream(pieces));
+    // So that whoever reads them sees where the storage broke off.
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length.into());
+    Ok(response)
 }
 
 /// What an iteration wrote to a stream.

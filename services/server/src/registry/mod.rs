@@ -3,14 +3,20 @@
 //! | the job's registry is | its runner gets |
 //! |---|---|
 //! | the one that this server vouches for | a token for the project's repository, to pull only, for ten minutes |
-//! | another one with a credential | that credential, as a bearer token |
+//! | another one with a token kept for it | that token |
+//! | another one with a user name and a password kept for it | a token for the project's repository, to pull only, of that registry's token server |
 //! | any other | an empty token: the image is pulled as anybody could |
 
+mod credential;
+mod exchange;
 mod minter;
 
 use bencher_channel_protocol::{JobConfig, PullToken};
 
+pub(crate) use credential::Credential;
 pub use minter::{Minter, MinterError};
+
+use exchange::ExchangeError;
 
 use crate::seal::{SealError, Sealer};
 use crate::store::{Store, StoreError};
@@ -24,6 +30,9 @@ pub(crate) enum TokenError {
     /// The credential can not be read.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// There is none for the user name and the password that are kept.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// The token can not be signed.
     #[error(transparent)]
     Mint(#[from] MinterError),
@@ -62,9 +71,16 @@ impl PullTokens {
         {
             return Ok(PullToken::new(minter.pull(&config.project.to_string())?));
         }
-        let text = match store.credential(&registry).await? {
-            Some(sealed) => self.sealer.unseal(&registry, &sealed)?,
-            None => String::new(),
+        let Some(sealed) = store.credential(&registry).await? else {
+            return Ok(PullToken::new(String::new()));
+        };
+        let credential = Credential::from_text(self.sealer.unseal(&registry, &sealed)?);
+        let text = match credential {
+            Credential::Token(token) => token,
+            Credential::Password { user, password } => {
+                let repository = config.project.to_string();
+                exchange::pull_token(&registry, &repository, user, password).await?
+            }
         };
         Ok(PullToken::new(text))
     }
@@ -74,8 +90,13 @@ impl PullTokens {
     /// # Errors
     ///
     /// When it can not be encrypted.
-    pub(crate) fn seal(&self, registry: &str, secret: &str) -> Result<String, SealError> {
-        self.sealer.seal(&normalized(registry), secret)
+    pub(crate) fn seal(
+        &self,
+        registry: &str,
+        credential: &Credential,
+    ) -> Result<String, SealError> {
+        self.sealer
+            .seal(&normalized(registry), &credential.to_text())
     }
 }
 

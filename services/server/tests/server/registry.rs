@@ -1,16 +1,31 @@
 //! Debian's `docker-registry`, which trusts the server's tokens.
 
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bencher_server::Minter;
 use serde_json::{Value, json};
+use test_support::{HTPASSWD, PASSWORD, USER};
 
 use crate::support::*;
 
 /// The digest of `{}`.
 const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+
+/// Whose tokens a registry wants.
+#[derive(Clone, Copy)]
+struct Trust<'a> {
+    /// What the tokens come with.
+    certificate: &'a Path,
+    /// Where it sends those who have none.
+    realm: &'a str,
+}
 
 /// A registry with its images in a folder. It ends with this value.
 struct Registry {
@@ -19,20 +34,20 @@ struct Registry {
 }
 
 impl Registry {
-    /// Starts one; `None` where it is not installed. `trusted` is the certificate that tokens must
-    /// come with; without one everybody may do everything.
-    fn start(folder: &Path, trusted: Option<&Path>) -> Option<Self> {
+    /// Starts one; `None` where it is not installed. `trust` is whose tokens it wants; without that
+    /// everybody may do everything.
+    fn start(folder: &Path, trust: Option<Trust<'_>>) -> Option<Self> {
         let mut config = format!(
             "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\n\
              http:\n  addr: 127.0.0.1:0\n",
             folder.join("images").display(),
         );
-        if let Some(trusted) = trusted {
+        if let Some(Trust { certificate, realm }) = trust {
             let _ = write!(
                 config,
-                "auth:\n  token:\n    realm: http://127.0.0.1/none\n    service: registry\n    \
+                "auth:\n  token:\n    realm: {realm}\n    service: registry\n    \
                  issuer: bencher-server\n    rootcertbundle: {}\n",
-                trusted.display(),
+                certificate.display(),
             );
         }
         let path = folder.join("config.yml");
@@ -124,8 +139,11 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
     let digest = push(&open, &project);
     assert_eq!(push(&open, "other"), digest);
     drop(open);
-    let certificate = site.path("registry.crt.pem");
-    let registry = Registry::start(folder.path(), Some(&certificate)).unwrap();
+    let trust = Trust {
+        certificate: &site.path("registry.crt.pem"),
+        realm: "http://127.0.0.1/none",
+    };
+    let registry = Registry::start(folder.path(), Some(trust)).unwrap();
     let mut runner = site.connected("r");
     let mut body = job_body("p", "s");
     body["config"]["registry"] = json!(format!("{address}/"));
@@ -146,4 +164,154 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
     runner.complete(&job["uuid"]);
     site.submit();
     assert_eq!(runner.claim()["oci_token"], Value::from(""));
+}
+
+/// A token server that knows [`USER`] and gives tokens of `minter`, to pull from whatever is asked for;
+/// and what is asked.
+fn token_server(minter: Minter) -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let realm = format!("http://{}/token", listener.local_addr().unwrap());
+    let (sender, requests) = mpsc::channel();
+    let user = STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let lines = BufReader::new(&connection).lines().map(Result::unwrap);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let is_known = head.iter().any(|line| {
+                line.split_once(": ").is_some_and(|(name, value)| {
+                    name.eq_ignore_ascii_case("authorization") && value == format!("Basic {user}")
+                })
+            });
+            let scope = head[0].split_once("scope=repository%3A").unwrap().1;
+            let repository = scope.split_once("%3A").unwrap().0;
+            let (status, body) = if is_known {
+                let token = minter.pull(repository).unwrap();
+                (
+                    "200 OK",
+                    json!({"token": token, "expires_in": 60}).to_string(),
+                )
+            } else {
+                ("401 Unauthorized", String::new())
+            };
+            sender.send(head[0].clone()).unwrap();
+            let length = body.len();
+            write!(
+                connection,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+        }
+    });
+    (realm, requests)
+}
+
+fn keep_password(site: &Site, registry: &str, password: &str) {
+    let body = json!({"registry": registry, "user": USER, "password": password});
+    site.api.put("/v0/credentials", &body);
+}
+
+#[test]
+fn a_user_and_a_password_become_a_token_for_the_projects_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(open) = Registry::start(folder.path(), None) else {
+        return;
+    };
+    let site = Site::new();
+    let project = site.api.get("/v0/projects/p")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let digest = push(&open, &project);
+    push(&open, "other");
+    drop(open);
+    let minter = Minter::open(folder.path(), "bencher-server", "registry").unwrap();
+    let (realm, requests) = token_server(minter);
+    let trust = Trust {
+        certificate: &folder.path().join("registry.crt.pem"),
+        realm: &realm,
+    };
+    let registry = Registry::start(folder.path(), Some(trust)).unwrap();
+    keep_password(&site, &registry.url, PASSWORD);
+    let kept = std::fs::read(site.path("server.sqlite")).unwrap();
+    assert!(
+        !kept
+            .windows(PASSWORD.len())
+            .any(|part| part == PASSWORD.as_bytes())
+    );
+    let mut runner = site.connected("r");
+    let mut body = job_body("p", "s");
+    body["config"]["registry"] = json!(registry.url);
+    body["config"]["digest"] = json!(digest);
+    site.api.submit(&body);
+    let job = runner.claim();
+    let token = job["oci_token"].as_str().unwrap();
+    assert_eq!(registry.config(&project, token), 200);
+    assert_eq!(registry.config("other", token), 401);
+    let asked = requests.recv().unwrap();
+    let scope = format!("scope=repository%3A{project}%3Apull");
+    assert!(asked.contains(&scope), "{asked}");
+    runner.complete(&job["uuid"]);
+    // Each job has a token of its own.
+    site.api.submit(&body);
+    let next = runner.claim();
+    assert_ne!(next["oci_token"], job["oci_token"]);
+    runner.complete(&next["uuid"]);
+    // A password that is wrong fails the job, and says what to do.
+    keep_password(&site, &registry.url, "a wrong one");
+    let id = site.api.submit(&body);
+    runner.ready();
+    site.api.wait_for(&id, &["failed"]);
+    let error = site.api.job(&id)["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.contains("refuses the user name and the password"),
+        "{error}"
+    );
+    assert!(!error.contains("a wrong one"), "{error}");
+}
+
+#[test]
+fn a_registry_that_takes_passwords_only_is_said_to() {
+    let setup = test_support::Setup {
+        htpasswd: Some(HTPASSWD),
+        ..test_support::Setup::default()
+    };
+    let Some(registry) = test_support::Registry::start(&setup).unwrap() else {
+        return;
+    };
+    let site = Site::new();
+    let url = format!("http://{}", registry.host());
+    keep_password(&site, &url, PASSWORD);
+    let mut body = job_body("p", "s");
+    body["config"]["registry"] = json!(url);
+    let id = site.api.submit(&body);
+    let mut runner = site.connected("r");
+    runner.ready();
+    site.api.wait_for(&id, &["failed"]);
+    let error = site.api.job(&id)["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("has no token server"), "{error}");
+}
+
+#[test]
+fn a_credential_is_a_token_or_a_user_with_a_password() {
+    let site = Site::new();
+    for (field, value) in [
+        ("token", json!({"token": ""})),
+        ("token", json!({"token": "two words"})),
+        ("`user`", json!({"user": "u:v", "password": "p"})),
+        ("`user`", json!({"user": "u", "password": "a\nb"})),
+        ("either", json!({"user": "u"})),
+        (
+            "either",
+            json!({"token": "t", "user": "u", "password": "p"}),
+        ),
+        ("either", json!({})),
+    ] {
+        let mut body = value;
+        body["registry"] = json!("https://r.example");
+        let (status, message) = site.api.refused("PUT", "/v0/credentials", &body);
+        assert_eq!(status, 400);
+        assert!(message.contains(field), "{message}");
+    }
+    assert_eq!(site.api.get("/v0/credentials"), json!([]));
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod runner;
+mod up;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,6 +14,7 @@ use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use runner::Runner;
+pub(crate) use up::Up;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +22,7 @@ pub(crate) struct Setup {
     /// PostgreSQL instead of SQLite.
     pub(crate) database: Option<String>,
     pub(crate) arguments: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
     /// Where to listen instead of at any free port.
     pub(crate) listen: Option<String>,
 }
@@ -53,6 +56,7 @@ impl Server {
             .arg(folder)
             .args(&setup.arguments)
             .env("RUST_LOG", "info")
+            .envs(setup.environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(
                 File::options()

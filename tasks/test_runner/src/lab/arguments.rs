@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::scenarios::BACKENDS;
+use super::tasks::BACKENDS;
 
 /// What to do in the lab.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -41,6 +41,10 @@ pub(crate) enum LabAction {
     Scenarios {
         #[command(flatten)]
         tools: Tools,
+        /// The server of the scenarios of `runner up` [default: the workspace's own, where one of them
+        /// is to run]
+        #[arg(long, value_name = "FILE")]
+        server: Option<PathBuf>,
         /// Run them here; may be given several times [default: all]
         ///
         /// On the host, which is the lab itself, only scenarios run that turn its knobs.

@@ -16,9 +16,14 @@ use crate::runner::Runner;
 use crate::workspace::Workspace;
 
 /// Beyond the essential packages: an init, loading of modules, what the runner uses (QEMU, the
-/// network's tools), and what one looks around with.
+/// network's tools), what a server's scenarios use (a registry, a database), and what one looks around
+/// with.
 const PACKAGES: &str = "systemd,kmod,iproute2,nftables,e2fsprogs,busybox-static,procps,strace,\
-qemu-system-x86";
+qemu-system-x86,docker-registry,skopeo,postgresql";
+
+/// Scenarios have databases of their own.
+const NO_CLUSTER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
+    echo 'create_main_cluster = false' >\"$1/etc/postgresql-common/createcluster.conf\"";
 
 /// What is left out of the packages: what nobody reads there, and what looks for units that the lab
 /// does not have, which would take a part of its boot.
@@ -122,6 +127,7 @@ impl Root<'_> {
         let mut options: Vec<String> = LEFT_OUT
             .map(|pattern| format!("--dpkgopt=path-exclude={pattern}"))
             .to_vec();
+        options.push(format!("--essential-hook={NO_CLUSTER}"));
         let modules = quoted(&self.kernel.modules.display().to_string());
         options.push(format!("--customize-hook=copy-in {modules} /usr/lib"));
         let release = quoted(&self.kernel.release);
@@ -142,6 +148,7 @@ impl Recipe for Root<'_> {
             self.kernel.package.clone().into_bytes(),
             PACKAGES.into(),
             LEFT_OUT.join(" ").into_bytes(),
+            NO_CLUSTER.into(),
         ];
         for (path, contents) in FILES {
             parts.push(path.into());

@@ -7,27 +7,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::arguments::Tools;
 use super::interruption::Interruption;
 use super::machine::{Finished, Output};
 use super::outcomes::{Outcome, Outcomes, parse_report};
 use super::place::{self, Contents, Place};
+use super::tasks::{BACKENDS, FIRECRACKER, Task, tasks_of};
+use crate::binaries;
 use crate::console;
 use crate::process::{OWN_PROGRAM, capture, command};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
-
-/// Firecracker, as backends are named.
-pub(crate) const FIRECRACKER: &str = "firecracker";
-
-/// The place itself, as backends are named. Everything but what turns its knobs can be tried
-/// anywhere.
-const HOST: &str = "host";
-
-/// The backends that need KVM, and the place itself.
-pub(crate) const BACKENDS: [&str; 3] = [FIRECRACKER, "qemu-kvm", HOST];
 
 /// What `all` runs: each part of the way from the image to the result once, the jail, and what makes
 /// the host quiet. One machine boots at a time: of two that booted at once in an emulated processor one
@@ -53,10 +45,15 @@ const REPORT: &str = "report.json";
 const JUNIT: &str = "junit.xml";
 const RECORDS: &str = "records";
 
+/// Where the server is, where it is needed.
+const SERVER: &str = "bin/bencher-server";
+
 /// What to run.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Request {
     pub(crate) tools: Tools,
+    /// None means the workspace's own.
+    pub(crate) server: Option<PathBuf>,
     /// None means [`BACKENDS`].
     pub(crate) backends: Vec<String>,
     /// None means all.
@@ -65,15 +62,6 @@ pub(crate) struct Request {
     pub(crate) junit: Option<PathBuf>,
     /// Where records are kept.
     pub(crate) record: Option<PathBuf>,
-}
-
-/// One scenario on one backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Task {
-    backend: String,
-    scenario: String,
-    /// How many processors the place must have.
-    cpus: usize,
 }
 
 /// Runs the scenarios and prints what came of them.
@@ -110,11 +98,15 @@ pub(crate) fn run(
             .lines()
             .last()
             .context("the suite named no folder")?;
+        let mut more = vec![(images.into(), "scenarios".to_owned())];
+        if tasks.iter().any(|task| task.needs_server) {
+            more.push((server(workspace, request)?, SERVER.to_owned()));
+        }
         let mut contents = Contents {
             workspace,
             runner,
             firecracker,
-            more: vec![(images.into(), "scenarios".to_owned())],
+            more,
             cpus: 0,
         };
         // As few processors as possible: each one makes all of them slower.
@@ -170,28 +162,13 @@ fn suite(options: &[&str], scenarios: &[String]) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&capture(&mut command)?).into_owned())
 }
 
-/// The scenarios of the table that `scenarios --list` prints: name, backends, description.
-fn tasks_of(list: &str, backends: &[String]) -> Vec<Task> {
-    let mut tasks = Vec::new();
-    for backend in backends {
-        for line in list.lines().skip(1) {
-            let mut columns = line.split_ascii_whitespace();
-            let (Some(scenario), Some(on)) = (columns.next(), columns.next()) else {
-                continue;
-            };
-            if on.split(',').any(|name| name == backend) {
-                let needs = crate::scenarios::needs(scenario);
-                if backend != HOST || needs.tunable_host {
-                    tasks.push(Task {
-                        backend: backend.clone(),
-                        scenario: scenario.to_owned(),
-                        cpus: needs.cpus.max(place::usual_cpus()),
-                    });
-                }
-            }
-        }
+/// The server that the user named, or the workspace's own.
+fn server(workspace: &Workspace, request: &Request) -> anyhow::Result<PathBuf> {
+    match &request.server {
+        Some(path) if !path.is_file() => bail!("there is no server at {}", path.display()),
+        Some(path) => Ok(path.clone()),
+        None => binaries::server(workspace),
     }
-    tasks
 }
 
 fn skipped(task: &Task, reason: &str) -> Outcome {
@@ -263,6 +240,9 @@ fn words(place: &Place, task: &Task, request: &Request) -> Vec<String> {
     if let Some(firecracker) = &paths.firecracker {
         option("--firecracker", text(firecracker));
     }
+    if task.needs_server {
+        option("--server", text(&paths.of(SERVER)));
+    }
     option("--backend", task.backend.clone());
     option("--scenario", task.scenario.clone());
     option("--jobs", "1".to_owned());
@@ -322,34 +302,6 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const LIST: &str = "\
-scenario         backends                              what is promised
-basic_execution  firecracker,qemu-kvm,qemu-tcg,host    a command runs
-jail_uid         firecracker,qemu-kvm,qemu-tcg         nobody
-only_host        host                                  firecracker is not meant
-tuning_applied   firecracker,host                      the host's knobs
-";
-
-    #[test]
-    fn tasks_are_where_they_have_a_meaning() {
-        let backends = BACKENDS.map(str::to_owned);
-        let tasks: Vec<_> = tasks_of(LIST, &backends)
-            .into_iter()
-            .map(|task| format!("{} {}", task.backend, task.scenario))
-            .collect();
-        assert_eq!(
-            tasks,
-            [
-                "firecracker basic_execution",
-                "firecracker jail_uid",
-                "firecracker tuning_applied",
-                "qemu-kvm basic_execution",
-                "qemu-kvm jail_uid",
-                "host tuning_applied",
-            ]
-        );
-    }
 
     #[test]
     fn documents_are_joined() {

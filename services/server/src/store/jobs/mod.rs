@@ -4,6 +4,7 @@ mod active;
 mod change;
 mod claim;
 mod list;
+mod results;
 mod submit;
 
 use bencher_jobs::{ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId};

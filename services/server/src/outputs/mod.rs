@@ -1,0 +1,262 @@
+//! Results: small ones in the database, others as objects in a folder of this machine or in
+//! S3-compatible storage.
+//!
+//! ```text
+//!  a runner's result ── put ──► results/JOB/NEW.json ──► the database names it ──► acknowledged
+//!                                        │
+//!                                        └─ killed before that: the runner sends it again, and
+//!                                           the object is swept once it is old (`sweep`)
+//! ```
+//!
+//! An object's name comes from the job and a new identifier, and from nothing that a runner or an
+//! image says, so no file name can lead anywhere. No object is written twice: one that nothing
+//! names long after it was written never will be named.
+
+mod bucket;
+mod error;
+mod kept;
+mod place;
+pub(crate) mod sweep;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bencher_jobs::JobId;
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as Key;
+use object_store::{GetResult, ObjectStore, ObjectStoreExt as _};
+use uuid::Uuid;
+
+pub use error::OutputError;
+pub use kept::Kept;
+pub use place::{Bucket, OutputPlace, PlaceError};
+
+/// The object that shows that a storage is the one that was opened, and not an empty one in its
+/// place.
+const CHECK: &str = "check";
+/// What it holds.
+const CHECK_TEXT: &str = "This storage holds results of bencher-server.\n";
+/// What the names of all results begin with.
+const RESULTS: &str = "results";
+/// How long an object may take to be written, however short it is.
+const WRITING: Duration = Duration::from_secs(20);
+/// Bytes in a second that an object is written with, at the least.
+const LEAST_RATE: u64 = 1 << 20;
+
+/// Where results are.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    store: Arc<dyn ObjectStore>,
+    place: OutputPlace,
+}
+
+/// A result on its way.
+pub struct Reading {
+    /// Bytes.
+    pub length: u64,
+    /// The bytes, in pieces.
+    pub pieces: BoxStream<'static, Result<axum::body::Bytes, OutputError>>,
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Reading")
+            .field("length", &self.length)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outputs {
+    /// Opens the storage, and makes sure that it can be used: that it takes, gives and lists objects.
+    ///
+    /// # Errors
+    ///
+    /// When it can not be used.
+    pub async fn open(place: &OutputPlace) -> Result<Self, OutputError> {
+        let open = |cause| OutputError::open(place, cause);
+        let store = match place {
+            OutputPlace::Folder(path) => in_folder(path)?,
+            OutputPlace::Bucket(bucket) => bucket::open(bucket),
+        };
+        let outputs = Self {
+            store: store.map_err(open)?,
+            place: place.clone(),
+        };
+        // First, since some storages make a bucket of what is put into it.
+        let mut listed = outputs.store.list(Some(&Key::from(RESULTS)));
+        listed.try_next().await.map_err(open)?;
+        drop(listed);
+        let check = Key::from(CHECK);
+        let put = outputs.store.put(&check, CHECK_TEXT.into()).await;
+        put.map_err(open)?;
+        outputs.store.head(&check).await.map_err(open)?;
+        Ok(outputs)
+    }
+
+    /// Keeps a job's results, a JSON list, and says where.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails, or takes too long.
+    pub async fn put(&self, job: JobId, results: String) -> Result<Kept, OutputError> {
+        let results = match Kept::inline(results) {
+            Ok(kept) => return Ok(kept),
+            Err(results) => results,
+        };
+        let key = format!("{RESULTS}/{job}/{}.json", Uuid::now_v7());
+        let length = u64::try_from(results.len()).unwrap_or(u64::MAX);
+        let patience = WRITING + Duration::from_secs(length / LEAST_RATE);
+        let path = Key::from(key.as_str());
+        let putting = self.store.put(&path, results.into_bytes().into());
+        match tokio::time::timeout(patience, putting).await {
+            Ok(Ok(_)) => Ok(Kept::Object(key)),
+            Ok(Err(cause)) => Err(OutputError::object(&key, cause)),
+            Err(_) => Err(OutputError::Slow { key, patience }),
+        }
+    }
+
+    /// The results that are kept there.
+    ///
+    /// # Errors
+    ///
+    /// When there are none, or the storage fails.
+    pub async fn get(&self, kept: &Kept) -> Result<Vec<u8>, OutputError> {
+        match kept {
+            Kept::Inline(text) => Ok(text.clone().into_bytes()),
+            Kept::Object(key) => {
+                let found = self.find(key).await?;
+                let bytes = found.bytes().await;
+                Ok(bytes
+                    .map_err(|cause| OutputError::object(key, cause))?
+                    .into())
+            }
+        }
+    }
+
+    /// The same, without ever holding all of it.
+    ///
+    /// # Errors
+    ///
+    /// When there are none, or the storage fails before the first piece.
+    pub async fn read(&self, kept: &Kept) -> Result<Reading, OutputError> {
+        let key = match kept {
+            Kept::Inline(text) => {
+                let bytes = axum::body::Bytes::from(text.clone());
+                return Ok(Reading {
+                    length: u64::try_from(bytes.len()).unwrap_or_default(),
+                    pieces: Box::pin(futures_util::stream::iter([Ok(bytes)])),
+                });
+            }
+            Kept::Object(key) => key.clone(),
+        };
+        let found = self.find(&key).await?;
+        Ok(Reading {
+            length: found.range.end - found.range.start,
+            pieces: Box::pin(
+                found
+                    .into_stream()
+                    .map_err(move |cause| OutputError::object(&key, cause)),
+            ),
+        })
+    }
+
+    /// An object. That it is not there is believed only of a storage that is the right one: a
+    /// bucket that is gone and a folder that is not mounted have no objects either.
+    async fn find(&self, key: &str) -> Result<GetResult, OutputError> {
+        let found = self.store.get(&Key::from(key)).await;
+        if let Err(object_store::Error::NotFound { .. }) = found {
+            self.ping().await?;
+        }
+        found.map_err(|cause| OutputError::object(key, cause))
+    }
+
+    /// Whether the storage answers, and is the one that was opened.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, or is not.
+    pub async fn ping(&self) -> Result<(), OutputError> {
+        match self.store.head(&Key::from(CHECK)).await {
+            Ok(_) => Ok(()),
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(OutputError::Gone(self.place.to_string()))
+            }
+            Err(cause) => Err(OutputError::object(CHECK, cause)),
+        }
+    }
+}
+
+/// The objects in a folder: each is written under another name, and gets its own once it is whole
+/// and on the disk.
+fn in_folder(
+    path: &Path,
+) -> Result<Result<Arc<dyn ObjectStore>, object_store::Error>, OutputError> {
+    std::fs::create_dir_all(path)?;
+    Ok(LocalFileSystem::new_with_prefix(path).map(|store| {
+        let store = store.with_fsync(true).with_automatic_cleanup(true);
+        Arc::new(store) as Arc<dyn ObjectStore>
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Results that are too long for the database.
+    fn long() -> String {
+        format!("[{}]", "1,".repeat(20_000))
+    }
+
+    async fn opened(folder: &Path) -> Outputs {
+        let place = OutputPlace::Folder(folder.to_owned());
+        Outputs::open(&place).await.expect("it can be used")
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_got_whole_and_in_pieces() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = opened(folder.path()).await;
+        let job = JobId::generate();
+        for results in ["[]".to_owned(), long()] {
+            let kept = outputs.put(job, results.clone()).await.expect("kept");
+            assert_eq!(Kept::from_column(kept.column().to_owned()), kept);
+            let got = outputs.get(&kept).await.expect("there");
+            assert_eq!(got, results.as_bytes());
+            let reading = outputs.read(&kept).await.expect("there");
+            let pieces: Vec<_> = reading.pieces.try_collect().await.expect("read");
+            assert_eq!(pieces.concat(), results.as_bytes());
+            assert_eq!(reading.length, results.len() as u64);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_object_is_written_twice() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = opened(folder.path()).await;
+        let job = JobId::generate();
+        let one = outputs.put(job, long()).await.expect("kept");
+        let other = outputs.put(job, long()).await.expect("kept");
+        assert_ne!(one, other);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_lost_but_not_where_nothing_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outputs = opened(folder.path()).await;
+        let none = Kept::Object("results/none".to_owned());
+        let error = outputs.get(&none).await.expect_err("it is not there");
+        assert!(error.is_lost(), "{error}");
+        // As if it had never been mounted.
+        std::fs::remove_file(folder.path().join(CHECK)).expect("it is there");
+        let error = outputs.get(&none).await.expect_err("nothing is there");
+        assert!(!error.is_lost(), "{error}");
+        assert!(error.to_string().contains("mount"), "{error}");
+        assert!(outputs.ping().await.is_err());
+        assert!(!OutputError::from(std::io::Error::other("full")).is_lost());
+    }
+}

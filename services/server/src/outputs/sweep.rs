@@ -1,0 +1,208 @@
+//! Removes objects that nothing names: what was written just before its server was killed, and
+//! results that came too late for their job.
+//!
+//! Only what is old is looked at, since an object is there before the database names it, and only
+//! objects of jobs that the database knows: others may be somebody else's.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::str::FromStr as _;
+use std::time::{Duration, SystemTime};
+
+use bencher_jobs::JobId;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path as Key;
+
+use super::{OutputError, OutputPlace, Outputs, RESULTS};
+use crate::app::{App, ended};
+use crate::store::{Store, StoreError};
+
+/// Objects that the database is asked about at once.
+const BATCH: usize = 256;
+/// How long after a sweep there is another one, at the most.
+const INTERVAL: Duration = Duration::from_hours(24);
+
+#[derive(Debug, thiserror::Error)]
+enum SweepError {
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Sweeps at once and then from time to time, until the server ends.
+pub(crate) async fn run(app: App) {
+    let age = app.settings.orphans;
+    let mut shutdown = app.shutdown.clone();
+    loop {
+        match sweep(&app.outputs, &app.store, age).await {
+            Ok(Swept { removed, unknown }) => {
+                if removed > 0 {
+                    tracing::info!(objects = removed, "results that no job has were removed");
+                }
+                if unknown > 0 {
+                    tracing::warn!(
+                        objects = unknown,
+                        "the storage has results of jobs that the database does not know: they stay"
+                    );
+                }
+            }
+            Err(error) => tracing::error!(%error, "results that no job has were not removed"),
+        }
+        tokio::select! {
+            () = ended(&mut shutdown) => return,
+            () = tokio::time::sleep(age.min(INTERVAL)) => {}
+        }
+    }
+}
+
+/// What a sweep found.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Swept {
+    /// Objects that are gone.
+    removed: usize,
+    /// Objects of jobs that the database does not know.
+    unknown: usize,
+}
+
+async fn sweep(outputs: &Outputs, store: &Store, age: Duration) -> Result<Swept, SweepError> {
+    let Some(before) = SystemTime::now().checked_sub(age) else {
+        return Ok(Swept::default());
+    };
+    let mut swept = Swept::default();
+    let mut batches = outputs.older_than(before).try_chunks(BATCH);
+    while let Some(keys) = batches.next().await {
+        let keys = keys.map_err(|error| error.1)?;
+        let jobs: HashSet<JobId> = keys.iter().filter_map(job_of).collect();
+        let jobs: Vec<JobId> = jobs.into_iter().collect();
+        let named = store.results_of(&jobs).await?;
+        for key in keys {
+            match fate(&key, &named) {
+                Fate::Stays => {}
+                Fate::Unknown => swept.unknown += 1,
+                Fate::Goes => {
+                    outputs.remove(&key).await?;
+                    swept.removed += 1;
+                }
+            }
+        }
+    }
+    if let OutputPlace::Folder(folder) = &outputs.place {
+        let folder = folder.join(RESULTS);
+        let removed = tokio::task::spawn_blocking(move || remove_drafts(folder, before)).await;
+        // It does not panic, and nobody ends it.
+        swept.removed += removed.unwrap_or_default();
+    }
+    Ok(swept)
+}
+
+/// What becomes of an object.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Stays,
+    Goes,
+    Unknown,
+}
+
+/// `named` is what the database has for each job that it knows.
+fn fate(key: &Key, named: &HashMap<JobId, Option<String>>) -> Fate {
+    match job_of(key).and_then(|job| named.get(&job)) {
+        None => Fate::Unknown,
+        Some(Some(name)) if name == key.as_ref() => Fate::Stays,
+        Some(_) => Fate::Goes,
+    }
+}
+
+/// Whose results an object holds.
+fn job_of(key: &Key) -> Option<JobId> {
+    let job = key.parts().nth(1)?;
+    JobId::from_str(job.as_ref()).ok()
+}
+
+impl Outputs {
+    /// The names of results that were written before `time`.
+    fn older_than(
+        &self,
+        time: SystemTime,
+    ) -> impl futures_util::Stream<Item = Result<Key, OutputError>> + Unpin {
+        let listed = self.store.list(Some(&Key::from(RESULTS)));
+        Box::pin(listed.filter_map(move |object| {
+            std::future::ready(match object {
+                Ok(object) => {
+                    (SystemTime::from(object.last_modified) < time).then_some(Ok(object.location))
+                }
+                Err(cause) => Some(Err(OutputError::object(RESULTS, cause))),
+            })
+        }))
+    }
+
+    /// Removes an object; that it is not there is as well.
+    async fn remove(&self, key: &Key) -> Result<(), OutputError> {
+        match self.store.delete(key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(cause) => Err(OutputError::object(key.as_ref(), cause)),
+        }
+    }
+}
+
+/// Removes what a server that was killed had begun to write, `NAME#NUMBER` in the folder of a job,
+/// and says how many there were.
+fn remove_drafts(results: PathBuf, before: SystemTime) -> usize {
+    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut removed = 0;
+    for job in entries(results) {
+        for file in entries(job.path()) {
+            let name = file.file_name();
+            let is_draft = name
+                .to_str()
+                .and_then(|name| name.rsplit_once('#'))
+                .is_some_and(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+            let written = file.metadata().and_then(|metadata| metadata.modified());
+            let is_old = written.is_ok_and(|written| written < before);
+            if is_draft && is_old && std::fs::remove_file(file.path()).is_ok() {
+                removed += 1;
+            }
+        }
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(job: JobId, name: Option<&str>) -> HashMap<JobId, Option<String>> {
+        HashMap::from([(job, name.map(str::to_owned))])
+    }
+
+    #[test]
+    fn what_a_job_names_stays_and_what_others_may_name_too() {
+        let job = JobId::generate();
+        let (key, other) = ("results/{job}/1.json", "results/{job}/2.json");
+        let [key, other] = [key, other].map(|text| text.replace("{job}", &job.to_string()));
+        let path = Key::from(key.as_str());
+        assert_eq!(fate(&path, &named(job, Some(&key))), Fate::Stays);
+        assert_eq!(fate(&path, &named(job, Some(&other))), Fate::Goes);
+        assert_eq!(fate(&path, &named(job, None)), Fate::Goes);
+        assert_eq!(fate(&path, &named(JobId::generate(), None)), Fate::Unknown);
+        let foreign = Key::from("results/no-job/1.json");
+        assert_eq!(fate(&foreign, &named(job, None)), Fate::Unknown);
+    }
+
+    #[test]
+    fn drafts_are_removed_once_they_are_old() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let job = folder.path().join("job");
+        std::fs::create_dir(&job).expect("made");
+        for name in ["1.json", "2.json#1", "3.json#x"] {
+            std::fs::write(job.join(name), "").expect("written");
+        }
+        let now = SystemTime::now();
+        let hour = Duration::from_hours(1);
+        assert_eq!(remove_drafts(folder.path().to_owned(), now - hour), 0);
+        assert_eq!(remove_drafts(folder.path().to_owned(), now + hour), 1);
+        assert!(!job.join("2.json#1").exists());
+        assert_eq!(std::fs::read_dir(&job).expect("a folder").count(), 2);
+    }
+}

@@ -1,0 +1,41 @@
+//! Where results of jobs are.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use bencher_jobs::JobId;
+use sqlx::AssertSqlSafe;
+
+use super::super::row::{maybe_text, parsed};
+use super::super::{Store, StoreError};
+
+impl Store {
+    /// What the database has as the results of those of these jobs that it knows.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(crate) async fn results_of(
+        &self,
+        jobs: &[JobId],
+    ) -> Result<HashMap<JobId, Option<String>>, StoreError> {
+        // What is in the database itself is not read: it is the name of no object.
+        let mut query =
+            "SELECT id, CASE WHEN results LIKE '[%' THEN NULL ELSE results END AS name \
+             FROM jobs WHERE id IN (NULL"
+                .to_owned();
+        for place in 1..=jobs.len() {
+            let _ = write!(query, ", ${place}");
+        }
+        query += ")";
+        // Put together of constants and numbers only.
+        let mut query = sqlx::query(AssertSqlSafe(query));
+        for job in jobs {
+            query = query.bind(job.to_string());
+        }
+        let rows = query.fetch_all(self.readers()).await?;
+        rows.iter()
+            .map(|row| Ok((parsed(row, "id")?, maybe_text(row, "name")?)))
+            .collect()
+    }
+}
