@@ -26,6 +26,7 @@ mod metrics;
 mod outputs;
 mod processor;
 mod registry;
+mod releases;
 mod seal;
 mod server;
 mod settings;

@@ -172,8 +172,9 @@ impl Round {
         work: &Work,
     ) -> Result<Done, StoreError> {
         Ok(match work {
-            Work::Connect(runner, connection) => {
-                Done::Connected(transaction.connect(*runner, *connection).await?)
+            Work::Connect(runner, connection, key_hash) => {
+                let entry = transaction.connect(*runner, *connection, key_hash).await?;
+                Done::Connected(entry)
             }
             Work::Return(runner, job) => {
                 let handed = transaction.runner_returns(*job, *runner).await?;

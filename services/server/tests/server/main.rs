@@ -10,6 +10,7 @@ mod jobs;
 mod openapi;
 mod postgres;
 mod registry;
+mod releases;
 mod scheduling;
 mod support;
 mod traces;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bencher_channel_protocol::{PollTimeout, Ready, ServerMessage};
+use bencher_channel_protocol::{PollTimeout, Ready, ServerMessage, Update};
 use bencher_jobs::{Idle, Report, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -11,12 +11,15 @@ use super::{Current, End, PING, Session, Wait};
 use crate::app::App;
 use crate::channel::handed;
 use crate::dispatch::Awaited;
+use crate::releases;
 use crate::store::{Attached, Handed, Waiting};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
 /// How often it is written down that a runner that gets no jobs is there.
 const SEEN: Duration = Duration::from_mins(5);
+/// How often an update is looked for.
+const OFFERS: Duration = Duration::from_mins(1);
 /// The longest that a runner may say of itself, in bytes.
 const MAX_METADATA: usize = 4096;
 
@@ -39,8 +42,33 @@ impl Session {
             }
         }
         self.current = None;
+        if let Some(update) = self.offer(&ready).await {
+            return Ok(self.socket.send(&ServerMessage::Update(update)).await?);
+        }
         let patience = ready.poll_timeout.map_or(POLL, PollTimeout::duration);
         self.begin_to_wait(Instant::now() + patience).await
+    }
+
+    /// The program that the runner is to become, if it is one for updates: once on a connection.
+    async fn offer(&mut self, ready: &Ready) -> Option<Update> {
+        let info = ready.runner.as_ref()?;
+        if self.next_offer.is_none_or(|next| Instant::now() < next) {
+            return None;
+        }
+        self.next_offer = Some(Instant::now() + OFFERS);
+        match releases::offer(&self.app.store, self.runner, info).await {
+            Ok(Some(update)) => {
+                tracing::info!(runner = %self.runner, version = update.version, "an update is offered");
+                self.next_offer = None;
+                Some(update)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                // It gets jobs all the same.
+                tracing::error!(runner = %self.runner, %error, "no update is looked for");
+                None
+            }
+        }
     }
 
     async fn begin_to_wait(&mut self, until: Instant) -> Result<(), End> {

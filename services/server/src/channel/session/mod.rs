@@ -27,10 +27,13 @@ use super::socket::{Frame, Gone, Socket};
 use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
 use crate::dispatch::{Awaited, Unwritten};
-use crate::store::Runner;
+use crate::store::{Entry, Runner};
 
 /// How often a runner that waits is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
+
+/// Why a connection is closed that is not the runner's any more.
+const REPLACED: &str = "a newer connection of this runner was opened, or its key was rotated";
 
 /// A wait for a job.
 #[derive(Debug)]
@@ -99,28 +102,39 @@ pub(super) struct Session {
     metadata: Option<String>,
     has_live_output: bool,
     is_first_ready: bool,
+    /// When an update is looked for; none once one was offered.
+    next_offer: Option<Instant>,
     wait: Option<Wait>,
     current: Option<Current>,
 }
 
 impl Session {
-    /// Makes this the runner's connection; older ones end.
+    /// Makes this the runner's connection; older ones end. There is none if its key was rotated since
+    /// it was looked at.
     pub(super) async fn open(
         app: App,
         runner: Runner,
         socket: WebSocket,
-    ) -> Result<Self, Unwritten> {
+    ) -> Result<Option<Self>, Unwritten> {
+        let socket = Socket::new(socket);
         let connection = ConnectionId::generate();
         let entered = app.bus.enter(runner.id, connection);
-        let job = app.dispatcher.connect(runner.id, connection).await?;
+        let entry = app
+            .dispatcher
+            .connect(runner.id, connection, runner.key_hash)
+            .await?;
+        let Entry::Taken(job) = entry else {
+            socket.close(close_code::POLICY, REPLACED).await;
+            return Ok(None);
+        };
         let current = job.map(|job| Current {
             followed: app.bus.follow(job),
             renewed: None,
             is_fresh: false,
         });
         tracing::info!(runner = %runner.id, slug = %runner.slug, %connection, "a runner is here");
-        Ok(Self {
-            socket: Socket::new(socket),
+        Ok(Some(Self {
+            socket,
             runner: runner.id,
             connection,
             entered,
@@ -129,10 +143,11 @@ impl Session {
             metadata: runner.metadata,
             has_live_output: false,
             is_first_ready: true,
+            next_offer: Some(Instant::now()),
             wait: None,
             current,
             app,
-        })
+        }))
     }
 
     /// Until the connection ends.
@@ -160,8 +175,7 @@ impl Session {
                 self.socket.close(close_code::NORMAL, &reason).await;
             }
             End::Replaced => {
-                let reason = "a newer connection of this runner was opened, or its key was rotated";
-                self.socket.close(close_code::POLICY, reason).await;
+                self.socket.close(close_code::POLICY, REPLACED).await;
             }
             End::Shutdown => {
                 let reason = "server shutting down";
