@@ -28,12 +28,14 @@ mod processor;
 mod registry;
 mod releases;
 mod seal;
+mod serve;
 mod server;
 mod settings;
 pub mod store;
 mod summary;
 mod telemetry;
 mod time;
+mod watchers;
 mod web;
 
 pub use api::document;

@@ -1,6 +1,7 @@
 //! A server, a client of its API, and runners.
 
 mod api;
+mod between;
 mod runner;
 
 use std::fs::File;
@@ -12,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
-pub(crate) use runner::Runner;
+pub(crate) use between::{Fate, between};
+pub(crate) use runner::{PATIENCE, Runner};
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]

@@ -18,8 +18,8 @@ use crate::store::{Attached, Handed, Waiting};
 const POLL: Duration = Duration::from_secs(30);
 /// How often it is written down that a runner that gets no jobs is there.
 const SEEN: Duration = Duration::from_mins(5);
-/// How often an update is looked for.
-const OFFERS: Duration = Duration::from_mins(1);
+/// How often an update is looked for, at most.
+const OFFERS: Duration = Duration::from_secs(10);
 /// The longest that a runner may say of itself, in bytes.
 const MAX_METADATA: usize = 4096;
 
@@ -144,13 +144,11 @@ impl Session {
         match handed::job(&handed, store, tokens, self.has_live_output).await {
             Ok(message) => {
                 tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
-                if self.has_live_output {
-                    self.app.live.begin(job);
-                }
                 self.current = Some(Current {
                     followed: self.app.bus.follow(job),
                     renewed: None,
                     is_fresh: true,
+                    writer: self.has_live_output.then(|| self.app.live.begin(job)),
                 });
                 self.heard = Instant::now();
                 let message = ServerMessage::Job(Box::new(message));

@@ -27,6 +27,7 @@ use super::socket::{Frame, Gone, Socket};
 use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
 use crate::dispatch::{Awaited, Unwritten};
+use crate::live::Writer;
 use crate::store::{Entry, Runner};
 
 /// How often a runner that waits is asked whether it is there.
@@ -53,6 +54,8 @@ struct Current {
     renewed: Option<Instant>,
     /// It was sent on this connection, and nothing was said of it yet.
     is_fresh: bool,
+    /// Where what it writes goes, once it may write something.
+    writer: Option<Writer>,
 }
 
 /// Why a connection ends.
@@ -131,6 +134,7 @@ impl Session {
             followed: app.bus.follow(job),
             renewed: None,
             is_fresh: false,
+            writer: None,
         });
         tracing::info!(runner = %runner.id, slug = %runner.slug, %connection, "a runner is here");
         Ok(Some(Self {
@@ -227,7 +231,7 @@ impl Session {
             RunnerMessage::Heartbeat => self.sign_of_life(Report::Heartbeat).await,
             RunnerMessage::Running => self.sign_of_life(Report::Running).await,
             RunnerMessage::Output(piece) => {
-                self.output(piece);
+                self.output(&piece);
                 Ok(())
             }
             other => match other.into_terminal() {

@@ -45,14 +45,16 @@ impl Session {
         Ok(self.socket.send(&message).await?)
     }
 
-    pub(super) fn output(&self, piece: LiveOutput) {
-        let job = self.current.as_ref().map(|current| current.followed.job());
+    /// Shows what a job writes. That it may was said with the job, perhaps on another connection.
+    pub(super) fn output(&mut self, output: &LiveOutput) {
         // Nobody speaks for another's job.
-        if let Some(job) = job
-            && job.uuid() == piece.job
-            && self.has_live_output
+        if let Some(current) = &mut self.current
+            && current.followed.job().uuid() == output.job
         {
-            self.app.live.push(job, piece);
+            let live = &self.app.live;
+            let job = current.followed.job();
+            let writer = current.writer.get_or_insert_with(|| live.begin(job));
+            writer.write(output);
         }
     }
 
@@ -69,6 +71,12 @@ impl Session {
             Some(results) => keep(&self.app, self.runner, job, &results).await?,
             None => None,
         };
+        let current = self.current.take_if(|one| one.followed.job() == job);
+        let writer = current.and_then(|current| current.writer);
+        if let Some(writer) = &writer {
+            // The end is heard of after what was written before it.
+            writer.told().await;
+        }
         let attached = Attached { results, error };
         let changed = self
             .app
@@ -78,13 +86,8 @@ impl Session {
         tracing::info!(
             runner = %self.runner, %job, ?report, state = ?changed.state, "a job's end was told"
         );
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.followed.job() == job)
-        {
-            self.current = None;
-            self.app.live.end(job);
+        if let Some(writer) = writer {
+            writer.end();
         }
         let job = Some(job.uuid());
         Ok(self.socket.send(&ServerMessage::Ack { job }).await?)

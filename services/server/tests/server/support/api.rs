@@ -51,6 +51,11 @@ impl Api {
         Self::new(&self.url, token)
     }
 
+    /// The same token at another server.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self::new(url, &self.token)
+    }
+
     /// The status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         self.attempt(method, path, body).expect("an answer")
@@ -156,7 +161,7 @@ impl Api {
 }
 
 /// Server-sent events: their names and their data.
-pub(crate) struct Events(Box<dyn Iterator<Item = std::io::Result<String>>>);
+pub(crate) struct Events(Box<dyn Iterator<Item = std::io::Result<String>> + Send>);
 
 impl Iterator for Events {
     type Item = (String, Value);
