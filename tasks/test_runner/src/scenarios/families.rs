@@ -23,11 +23,12 @@ mod resources;
 mod timeouts;
 mod tuning;
 mod up;
+mod updates;
 
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 23] = [
+const FAMILIES: [&[Scenario]; 24] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -51,6 +52,7 @@ const FAMILIES: [&[Scenario]; 23] = [
     tuning::SCENARIOS,
     kills::SCENARIOS,
     up::SCENARIOS,
+    updates::SCENARIOS,
 ];
 
 /// All of them.
