@@ -2,6 +2,7 @@
 //! connection's place from nobody for long.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -25,6 +26,12 @@ use crate::app::ended;
 
 /// How long to wait after no connection could be taken: most often too many files are open.
 const PAUSE: Duration = Duration::from_secs(1);
+/// What the other side does to a connection that is not taken yet.
+const GONE: [ErrorKind; 3] = [
+    ErrorKind::ConnectionRefused,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::ConnectionReset,
+];
 
 /// Serves until the server is to end and all connections have ended. `patience` is how long a client may
 /// take to send the headers of a request, the time between two of them included, and how long it may
@@ -49,6 +56,8 @@ pub(crate) async fn run(
                 let stream = Patient::new(stream, patience);
                 connections.spawn(serve(stream, peer, router.clone(), shutdown.clone()));
             }
+            // It was gone before it was taken.
+            Err(error) if GONE.contains(&error.kind()) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection was not taken");
                 sleep(PAUSE).await;
@@ -125,7 +134,7 @@ impl Patient {
             .waiting
             .get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(waiting.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 }
 

@@ -223,6 +223,12 @@ impl Server {
         })
     }
 
+    /// Its parts.
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &App {
+        &self.app
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

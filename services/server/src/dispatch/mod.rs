@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Attached, Changed, Entry, Handed, Store, Waiting};
+use crate::store::{Attached, Changed, Handed, Store, Waiting};
 use round::Round;
 
 /// Requests that may lie here before those who make them have to wait.
@@ -59,8 +59,8 @@ type Reply = oneshot::Sender<Result<Done, Unwritten>>;
 /// What is to be written.
 #[derive(Debug)]
 enum Work {
-    /// A runner has a new connection, opened with the key of this hash.
-    Connect(RunnerId, ConnectionId, String),
+    /// A runner has a new connection.
+    Connect(RunnerId, ConnectionId),
     /// A runner with a new connection asks for a job, though it had this one.
     Return(RunnerId, JobId),
     /// Something was heard of a runner, and what it says of itself.
@@ -82,7 +82,7 @@ impl Work {
 /// What was written.
 #[derive(Debug)]
 enum Done {
-    Connected(Entry),
+    Connected(Option<JobId>),
     Returned(Option<Box<Handed>>),
     Seen,
     Reported(Changed),
@@ -135,7 +135,7 @@ impl Dispatcher {
         answer.await.map_err(|_| Unwritten)
     }
 
-    /// Makes `connection` the runner's, if its key still has this hash.
+    /// Makes `connection` the runner's, and says which job it had last.
     ///
     /// # Errors
     ///
@@ -144,13 +144,9 @@ impl Dispatcher {
         &self,
         runner: RunnerId,
         connection: ConnectionId,
-        key_hash: String,
-    ) -> Result<Entry, Unwritten> {
-        match self
-            .write(Work::Connect(runner, connection, key_hash))
-            .await?
-        {
-            Done::Connected(entry) => Ok(entry),
+    ) -> Result<Option<JobId>, Unwritten> {
+        match self.write(Work::Connect(runner, connection)).await? {
+            Done::Connected(job) => Ok(job),
             _ => Err(Unwritten),
         }
     }

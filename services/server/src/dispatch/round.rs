@@ -172,9 +172,8 @@ impl Round {
         work: &Work,
     ) -> Result<Done, StoreError> {
         Ok(match work {
-            Work::Connect(runner, connection, key_hash) => {
-                let entry = transaction.connect(*runner, *connection, key_hash).await?;
-                Done::Connected(entry)
+            Work::Connect(runner, connection) => {
+                Done::Connected(transaction.connect(*runner, *connection).await?)
             }
             Work::Return(runner, job) => {
                 let handed = transaction.runner_returns(*job, *runner).await?;

@@ -30,7 +30,7 @@ pub use jobs::{Active, Attached, Changed, Claims, Filter, Handed, Job, NewJob, S
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
 pub use releases::{Kind, NewRelease, Release};
-pub use runners::{Entry, Runner};
+pub use runners::Runner;
 pub use specs::{NewSpec, Spec};
 pub use tokens::{Role, Token};
 pub(crate) use transaction::NOTIFICATIONS;

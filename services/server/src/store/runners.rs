@@ -29,15 +29,6 @@ pub struct Runner {
     pub connection: Option<ConnectionId>,
 }
 
-/// What becomes of a runner's new connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
-    /// The runner has another key by now.
-    Refused,
-    /// It is the runner's; this is the job that the runner had last.
-    Taken(Option<JobId>),
-}
-
 impl Runner {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
@@ -192,8 +183,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes `connection` the one that the runner gets jobs on, if its key is still the one with this
-    /// hash.
+    /// Makes `connection` the one that the runner gets jobs on, and says which job it had last.
     ///
     /// # Errors
     ///
@@ -202,18 +192,7 @@ impl Transaction {
         &mut self,
         runner: RunnerId,
         connection: ConnectionId,
-        key_hash: &str,
-    ) -> Result<Entry, StoreError> {
-        // Whoever rotates the key meanwhile comes before this or after it.
-        let query = self.locking_referred("SELECT id FROM runners WHERE id = $1 AND key_hash = $2");
-        let row = sqlx::query(query)
-            .bind(runner.to_string())
-            .bind(key_hash)
-            .fetch_optional(self.connection())
-            .await?;
-        if row.is_none() {
-            return Ok(Entry::Refused);
-        }
+    ) -> Result<Option<JobId>, StoreError> {
         self.replace_connection(runner, connection).await?;
         let row = sqlx::query(
             "SELECT id FROM jobs WHERE runner = $1 ORDER BY claimed DESC, id DESC LIMIT 1",
@@ -221,8 +200,7 @@ impl Transaction {
         .bind(runner.to_string())
         .fetch_optional(self.connection())
         .await?;
-        let job = row.map(|row| parsed(&row, "id")).transpose()?;
-        Ok(Entry::Taken(job))
+        row.map(|row| parsed(&row, "id")).transpose()
     }
 
     async fn replace_connection(
@@ -259,33 +237,5 @@ impl Transaction {
         .execute(self.connection())
         .await?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_key_that_was_rotated_opens_no_connection() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_file(&folder.path().join("db"))
-            .await
-            .expect("a store");
-        let mut transaction = store.begin().await.expect("it begins");
-        let runner = transaction.create_runner("r", "r", "old").await;
-        let runner = runner.expect("a runner").id;
-        let connection = ConnectionId::generate();
-        let entry = transaction.connect(runner, connection, "old").await;
-        assert_eq!(entry.expect("it is read"), Entry::Taken(None));
-        // Between a look at the key and the connection.
-        let rotated = transaction.rotate_key(runner, "new").await;
-        rotated.expect("it is written");
-        let late = ConnectionId::generate();
-        let entry = transaction.connect(runner, late, "old").await;
-        assert_eq!(entry.expect("it is read"), Entry::Refused);
-        transaction.commit().await.expect("it is written");
-        let now = store.runner("r").await.expect("it is there").connection;
-        assert!(now != Some(late) && now != Some(connection), "{now:?}");
     }
 }

@@ -1,54 +1,10 @@
 //! What commands write while they run, for those who watch.
 
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-
 use serde_json::Value;
 use test_support::Postgres;
 
 use crate::postgres::two_servers;
 use crate::support::*;
-
-/// Somebody who watches a job: its states in capital letters, and what it writes.
-struct Watcher {
-    news: Receiver<String>,
-    seen: String,
-}
-
-impl Watcher {
-    fn of(api: &Api, id: &str) -> Self {
-        let events = api.events(id);
-        let (tell, news) = channel();
-        thread::spawn(move || {
-            for (name, data) in events {
-                let told = match name.as_str() {
-                    "state" => format!("[{}]", text(&data["state"]).to_uppercase()),
-                    _ => text(&data["text"]),
-                };
-                // The test may be over.
-                let _over = tell.send(told);
-            }
-        });
-        Self {
-            news,
-            seen: String::new(),
-        }
-    }
-
-    /// Waits until this is the end of what was seen.
-    fn sees(&mut self, end: &str) {
-        while !self.seen.ends_with(end) {
-            match self.news.recv_timeout(PATIENCE) {
-                Ok(told) => self.seen.push_str(&told),
-                Err(error) => panic!("{end} does not come after {}: {error}", self.seen),
-            }
-        }
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
-}
 
 /// A runner at work that may send live output.
 fn at_work(url: &str, key: &str) -> (Runner, Value) {

@@ -3,6 +3,7 @@
 mod api;
 mod between;
 mod runner;
+mod watcher;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -15,6 +16,7 @@ use nix::unistd::Pid;
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use between::{Fate, between};
 pub(crate) use runner::{PATIENCE, Runner};
+pub(crate) use watcher::Watcher;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]

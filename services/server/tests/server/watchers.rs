@@ -82,24 +82,25 @@ fn a_revoked_token_ends_what_it_watches() {
     let body = json!({"name": "viewer", "role": "viewer"});
     let created = site.api.post("/v0/tokens", &body);
     let viewer = site.api.with_token(created["secret"].as_str().unwrap());
-    let mut events = viewer.events(&id);
-    let mut mine = site.api.events(&id);
-    assert_eq!(events.next().expect("an event").1["state"], "pending");
-    assert_eq!(mine.next().expect("an event").1["state"], "pending");
+    let mut theirs = Watcher::of(&viewer, &id);
+    let mut mine = Watcher::of(&site.api, &id);
+    theirs.sees("[PENDING]");
+    mine.sees("[PENDING]");
     let token = created["token"]["id"].as_str().unwrap();
     site.api.delete(&format!("/v0/tokens/{token}"));
-    assert!(events.next().is_none());
+    theirs.ends();
     site.api
         .post(&format!("/v0/jobs/{id}/cancel"), &json!(null));
-    assert_eq!(mine.next().expect("an event").1["state"], "canceled");
+    mine.sees("[CANCELED]");
+    assert_eq!(theirs.seen, "[PENDING]");
 }
 
 #[test]
 fn a_change_that_nobody_told_of_is_seen() {
     let site = Site::with(Setup::with(&["--heartbeat-timeout", "2"]));
     let id = site.submit();
-    let mut events = site.api.events(&id);
-    assert_eq!(events.next().expect("an event").1["state"], "pending");
+    let mut watcher = Watcher::of(&site.api, &id);
+    watcher.sees("[PENDING]");
     // As at another server, of which this one does not hear.
     let job: JobId = id.parse().unwrap();
     let path = site.path("server.sqlite");
@@ -114,8 +115,8 @@ fn a_change_that_nobody_told_of_is_seen() {
         transaction.commit().await.unwrap();
         store.close().await;
     });
-    assert_eq!(events.next().expect("an event").1["state"], "canceled");
-    assert!(events.next().is_none());
+    watcher.sees("[CANCELED]");
+    watcher.ends();
 }
 
 #[test]

@@ -28,7 +28,7 @@ use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
 use crate::dispatch::{Awaited, Unwritten};
 use crate::live::Writer;
-use crate::store::{Entry, Runner};
+use crate::store::Runner;
 
 /// How often a runner that waits is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
@@ -122,14 +122,19 @@ impl Session {
         let socket = Socket::new(socket);
         let connection = ConnectionId::generate();
         let entered = app.bus.enter(runner.id, connection);
-        let entry = app
-            .dispatcher
-            .connect(runner.id, connection, runner.key_hash)
-            .await?;
-        let Entry::Taken(job) = entry else {
-            socket.close(close_code::POLICY, REPLACED).await;
-            return Ok(None);
-        };
+        let job = app.dispatcher.connect(runner.id, connection).await?;
+        // Whoever rotates the key after this look ends the connection.
+        match app.store.runner(&runner.id.to_string()).await {
+            Ok(now) if now.key_hash == runner.key_hash => {}
+            Ok(_) => {
+                socket.close(close_code::POLICY, REPLACED).await;
+                return Ok(None);
+            }
+            Err(error) => {
+                tracing::error!(runner = %runner.id, %error, "it can not be looked at once more");
+                return Err(Unwritten);
+            }
+        }
         let current = job.map(|job| Current {
             followed: app.bus.follow(job),
             renewed: None,
@@ -245,3 +250,6 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
