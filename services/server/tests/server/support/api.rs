@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::PATIENCE;
+
 /// Somebody with a token.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
@@ -79,6 +81,11 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.unwrap_or_default().to_owned())
             .unwrap();
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(PATIENCE))
+            .build();
         let mut response = self.agent.run(request).ok()?;
         let text = response.body_mut().read_to_string().ok()?;
         Some((response.status().as_u16(), text))
