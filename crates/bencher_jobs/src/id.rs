@@ -77,6 +77,8 @@ ids! {
     ComparisonId, "comparison";
     /// A user's token.
     TokenId, "token";
+    /// A program that runners may become.
+    ReleaseId, "release";
     /// One connection of a runner.
     ConnectionId, "connection";
 }

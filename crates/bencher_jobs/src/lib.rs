@@ -25,7 +25,9 @@ mod time;
 
 pub use bucket::{Bucket, Rate};
 pub use comparison::{ComparisonError, MAX_COMPARISON_JOBS, interleave};
-pub use id::{ComparisonId, ConnectionId, IdError, JobId, ProjectId, RunnerId, SpecId, TokenId};
+pub use id::{
+    ComparisonId, ConnectionId, IdError, JobId, ProjectId, ReleaseId, RunnerId, SpecId, TokenId,
+};
 pub use life::{Answer, Life, Limits, Reply, Report, Return};
 pub use quota::{Quota, QuotaError};
 pub use schedule::{Assignment, Candidate, Idle, Share, assign};

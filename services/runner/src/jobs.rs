@@ -70,10 +70,12 @@ fn listed(arguments: &JobsLs, connection: &Connection) -> Result<Vec<Job>, Strin
         let limit = left.min(PAGE as usize);
         let path = format!("/v0/jobs?limit={limit}{filter}{after}");
         let page: Listed<Job> = connection.get(&path).map_err(|error| error.to_string())?;
+        let is_empty = page.items.is_empty();
         jobs.extend(page.items.into_iter().take(limit));
         match page.next {
-            Some(next) => after = format!("&after={}", encoded(&next)),
-            None => return Ok(jobs),
+            // A server that says that there is more after nothing would say so for ever.
+            Some(next) if !is_empty => after = format!("&after={}", encoded(&next)),
+            _ => return Ok(jobs),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::bus::Bus;
 use crate::dispatch::Dispatcher;
@@ -14,6 +14,7 @@ use crate::registry::PullTokens;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::telemetry::Exporter;
+use crate::watchers::Watchers;
 
 /// The parts of a server.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ pub(crate) struct App {
     /// Numbers.
     pub metrics: Arc<Metrics>,
     /// Room for those who watch jobs.
-    pub watchers: Arc<Semaphore>,
+    pub watchers: Arc<Watchers>,
     /// Where spans of requests go.
     pub exporter: Option<Exporter>,
     /// Becomes true when the server is to end.

@@ -186,6 +186,13 @@ pub(crate) struct Serve {
     /// Requests of one token in a second, in the long run
     #[arg(long, value_name = "REQUESTS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: u32,
+    /// Those who watch jobs, at a time; a quarter of them with one token
+    #[arg(long, value_name = "WATCHERS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    max_watchers: u32,
+    /// How long a client may take to send the headers of a request, or leave unread what it is sent, in
+    /// seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    client_timeout: u32,
 }
 
 impl Serve {
@@ -214,6 +221,8 @@ impl Serve {
             queue: self.max_queued,
             orphans: seconds(self.outputs.orphans),
             otlp_endpoint: self.otlp_endpoint.clone(),
+            watchers: usize::try_from(self.max_watchers).unwrap_or(usize::MAX),
+            client: seconds(self.client_timeout),
             ..Settings::default()
         };
         settings.requests.per_second = self.rate_limit.into();

@@ -15,10 +15,19 @@ use crate::store::Signal;
 /// Signals that a slow watcher may lag behind before it has to look again itself.
 const BACKLOG: usize = 1024;
 
+/// What those who watch jobs look at anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// One job.
+    Job(JobId),
+    /// All: something may have been missed, or they may not watch any more.
+    All,
+}
+
 /// A part of what happens on this server that others wait for.
 #[derive(Debug)]
 pub(crate) struct Bus {
-    watchers: broadcast::Sender<JobId>,
+    watchers: broadcast::Sender<Change>,
     /// Wakes the dispatcher, and the reader of results.
     pub(crate) dispatcher: Notify,
     pub(crate) processor: Notify,
@@ -65,8 +74,12 @@ impl Bus {
                         is_changed.store(true, Ordering::Release);
                     }
                     // Nobody may be watching.
-                    let _count = self.watchers.send(job);
+                    let _count = self.watchers.send(Change::Job(job));
                     self.processor.notify_one();
+                    continue;
+                }
+                Signal::Tokens => {
+                    let _count = self.watchers.send(Change::All);
                     continue;
                 }
                 Signal::Connected(runner, connection) => {
@@ -88,6 +101,7 @@ impl Bus {
         for is_changed in lock(&self.jobs).values() {
             is_changed.store(true, Ordering::Release);
         }
+        let _count = self.watchers.send(Change::All);
         self.processor.notify_one();
         self.publish(&[Signal::Queued, Signal::Fleet]);
     }
@@ -109,7 +123,7 @@ impl Bus {
     }
 
     /// Jobs as they change, for those who show them.
-    pub(crate) fn watch(&self) -> broadcast::Receiver<JobId> {
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Change> {
         self.watchers.subscribe()
     }
 
@@ -258,6 +272,19 @@ mod tests {
         second.replaced().await;
         drop(second);
         assert_eq!(bus.connected(), 0);
+    }
+
+    #[test]
+    fn watchers_look_again_when_something_was_missed() {
+        let bus = Bus::default();
+        let mut changes = bus.watch();
+        let job = JobId::generate();
+        bus.publish(&[Signal::Job(job), Signal::Queued, Signal::Tokens]);
+        bus.publish_all();
+        for change in [Change::Job(job), Change::All, Change::All] {
+            assert_eq!(changes.try_recv(), Ok(change));
+        }
+        assert!(changes.try_recv().is_err());
     }
 
     #[test]

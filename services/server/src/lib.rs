@@ -26,13 +26,16 @@ mod metrics;
 mod outputs;
 mod processor;
 mod registry;
+mod releases;
 mod seal;
+mod serve;
 mod server;
 mod settings;
 pub mod store;
 mod summary;
 mod telemetry;
 mod time;
+mod watchers;
 mod web;
 
 pub use api::document;

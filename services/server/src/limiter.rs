@@ -42,19 +42,13 @@ impl Limiter {
         self.requests.take(token, 1.0, Timestamp::now())
     }
 
-    /// Whether `address` may try a key or a token.
+    /// Counts a key or a token of `address` that was not good.
     ///
     /// # Errors
     ///
-    /// How long to wait, when too many were not good.
-    pub(crate) fn attempt(&self, address: IpAddr) -> Result<(), Duration> {
-        self.refusals.look(&address, Timestamp::now())
-    }
-
-    /// Counts a key or a token of `address` that was not good.
-    pub(crate) fn refuse(&self, address: IpAddr) {
-        // At its limit it stays there.
-        let _waits = self.refusals.take(address, 1.0, Timestamp::now());
+    /// How long to wait, when there were too many.
+    pub(crate) fn refuse(&self, address: IpAddr) -> Result<(), Duration> {
+        self.refusals.take(address, 1.0, Timestamp::now())
     }
 }
 
@@ -76,15 +70,6 @@ impl<K: Eq + Hash> Buckets<K> {
             .or_insert_with(|| Bucket::full(&self.rate, now))
             .take(&self.rate, cost, now)
     }
-
-    /// Whether one could be taken.
-    fn look(&self, key: &K, now: Timestamp) -> Result<(), Duration> {
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        match buckets.get(key) {
-            Some(bucket) => bucket.clone().take(&self.rate, 1.0, now),
-            None => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -104,12 +89,9 @@ mod tests {
     fn everybody_has_a_rate_of_their_own() {
         let buckets = Buckets::new(RATE);
         assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.look(&1, at(0)).is_ok());
         assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.look(&1, at(0)).is_err());
         assert!(buckets.take(1, 1.0, at(0)).is_err());
         assert!(buckets.take(2, 1.0, at(0)).is_ok());
-        assert!(buckets.look(&3, at(0)).is_ok());
         assert!(buckets.take(1, 1.0, at(1)).is_ok());
     }
 

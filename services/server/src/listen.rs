@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::app::ended;
 use crate::bus::Bus;
+use crate::live::{Live, OUTPUT};
 use crate::store::{NOTIFICATIONS, Signal};
 
 /// How long to wait after the connection was lost.
@@ -15,11 +16,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Passes notifications on, until the server ends. What was missed while there was no connection is
 /// made up for by a look at everything.
-pub(crate) async fn run(url: String, bus: Arc<Bus>, mut shutdown: watch::Receiver<bool>) {
+pub(crate) async fn run(
+    url: String,
+    bus: Arc<Bus>,
+    live: Arc<Live>,
+    mut shutdown: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             () = ended(&mut shutdown) => return,
-            error = pass_on(&url, &bus) => {
+            error = pass_on(&url, &bus, &live) => {
                 tracing::warn!(%error, "other servers are not heard: trying again");
             }
         }
@@ -30,17 +36,20 @@ pub(crate) async fn run(url: String, bus: Arc<Bus>, mut shutdown: watch::Receive
     }
 }
 
-async fn pass_on(url: &str, bus: &Bus) -> sqlx::Error {
+async fn pass_on(url: &str, bus: &Bus, live: &Live) -> sqlx::Error {
     let mut listener = match PgListener::connect(url).await {
         Ok(listener) => listener,
         Err(error) => return error,
     };
-    if let Err(error) = listener.listen(NOTIFICATIONS).await {
+    if let Err(error) = listener.listen_all([NOTIFICATIONS, OUTPUT]).await {
         return error;
     }
     bus.publish_all();
     loop {
         match listener.try_recv().await {
+            Ok(Some(notification)) if notification.channel() == OUTPUT => {
+                live.hear(notification.payload());
+            }
             Ok(Some(notification)) => {
                 if let Some(signal) = Signal::parse(notification.payload()) {
                     bus.publish(&[signal]);

@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
 pub(crate) struct Seen {
     /// Connections of runners.
     pub connected: usize,
+    /// Those who watch jobs.
+    pub watchers: usize,
     /// Jobs in each state, of all servers.
     pub states: Vec<(State, u64)>,
 }
@@ -85,6 +87,10 @@ impl Metrics {
             "Runners connected to this server.",
         );
         let _ = writeln!(text, "{name} {}", seen.connected);
+        let name = "bencher_watchers";
+        let help = "Those who watch jobs at this server.";
+        head(&mut text, name, "gauge", help);
+        let _ = writeln!(text, "{name} {}", seen.watchers);
         let name = "bencher_runners_waiting";
         head(
             &mut text,
@@ -171,10 +177,12 @@ mod tests {
         metrics.count_limited();
         let text = metrics.text(&Seen {
             connected: 4,
+            watchers: 2,
             states: vec![(State::Pending, 9)],
         });
         for line in [
             "bencher_runners_connected 4",
+            "bencher_watchers 2",
             "bencher_runners_waiting 3",
             "bencher_jobs{state=\"pending\"} 9",
             "bencher_jobs{state=\"failed\"} 0",

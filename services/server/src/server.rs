@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
@@ -17,14 +16,15 @@ use crate::dispatch::Dispatcher;
 use crate::first::{First, FirstError};
 use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
-use crate::live::Live;
+use crate::live::{Live, Relay};
 use crate::metrics::Metrics;
 use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, Store, StoreError, file_url};
-use crate::{api, first, listen, processor, telemetry};
+use crate::watchers::Watchers;
+use crate::{api, first, listen, processor, serve, telemetry};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
@@ -184,8 +184,19 @@ impl Server {
             Arc::clone(&settings),
             Arc::clone(&metrics),
         );
+        let relay = match store.dialect() {
+            Dialect::Postgres => Some(Relay::start(&place.url()).map_err(StoreError::Open)?),
+            Dialect::Sqlite => None,
+        };
+        let live = Arc::new(Live::new(relay));
+        tokio::spawn(Arc::clone(&live).keep_small());
         if store.dialect() == Dialect::Postgres {
-            tokio::spawn(listen::run(place.url(), Arc::clone(&bus), shutdown.clone()));
+            tokio::spawn(listen::run(
+                place.url(),
+                Arc::clone(&bus),
+                Arc::clone(&live),
+                shutdown.clone(),
+            ));
         }
         let (exporter, exports) = match &settings.otlp_endpoint {
             Some(endpoint) => {
@@ -199,11 +210,11 @@ impl Server {
             outputs,
             tokens: Arc::new(PullTokens::new(sealer, fronted)),
             bus,
-            live: Arc::new(Live::default()),
+            live,
             dispatcher,
             limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
             metrics,
-            watchers: Arc::new(Semaphore::new(settings.watchers)),
+            watchers: Arc::new(Watchers::new(settings.watchers)),
             settings,
             exporter,
             shutdown,
@@ -219,6 +230,12 @@ impl Server {
             end,
             _lock: lock,
         })
+    }
+
+    /// Its parts.
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Where it listens.
@@ -277,25 +294,18 @@ impl Server {
             ..
         } = self;
         let store = app.store.clone();
-        let service = api::router(app).into_make_service_with_connect_info::<SocketAddr>();
-        let listener = listener.tap_io(|connection| {
-            // Messages are small, and somebody waits for each.
-            let _unset = connection.set_nodelay(true);
-        });
-        let ended = end.subscribe();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        let patience = app.settings.client;
+        let shutdown = app.shutdown.clone();
+        let serving = serve::run(listener, api::router(app), patience, shutdown);
+        let stopping = async move {
             stop.await;
             // All connections hear of it.
             let _count = end.send(true);
-        });
-        let late = async move {
-            let mut ended = ended;
-            let _over = ended.wait_for(|is_over| *is_over).await;
             tokio::time::sleep(ENDING).await;
         };
         tokio::select! {
-            served = serving => served.map_err(ServerError::Serve)?,
-            () = late => tracing::warn!("connections were cut: they did not end in time"),
+            () = serving => {}
+            () = stopping => tracing::warn!("connections were cut: they did not end in time"),
         }
         // It ends when the last connection has ended, for then nobody can ask it any more.
         if tokio::time::timeout(ENDING, dispatcher).await.is_err() {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use bencher_jobs::{Limits, Rate};
 
+/// How often those who watch a job look at it at least.
+const LOOK: Duration = Duration::from_secs(15);
+
 /// Limits of time and of number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -23,11 +26,13 @@ pub struct Settings {
     pub requests: Rate,
     /// How often each address may use a key or a token that is not good.
     pub refusals: Rate,
-    /// Those who watch jobs, at a time.
+    /// Those who watch jobs, at a time; a quarter of them with one token.
     pub watchers: usize,
     /// How old results that no job has are when they are removed: far older than any that is on its
     /// way into the database.
     pub orphans: Duration,
+    /// How long a client may take to send the headers of a request, or leave unread what it is sent.
+    pub client: Duration,
     /// The OpenTelemetry collector that is told of requests: its address.
     pub otlp_endpoint: Option<String>,
 }
@@ -47,6 +52,12 @@ impl Settings {
     /// the database is not asked, a job that was stopped elsewhere goes on.
     pub fn lease_renewal(&self) -> Duration {
         self.heartbeat / 6
+    }
+
+    /// How often those who watch a job look at it although they heard of no change: they may have
+    /// missed it.
+    pub fn look(&self) -> Duration {
+        (self.heartbeat / 2).min(LOOK)
     }
 }
 
@@ -69,6 +80,7 @@ impl Default for Settings {
             },
             watchers: 1000,
             orphans: Duration::from_hours(24),
+            client: Duration::from_secs(30),
             otlp_endpoint: None,
         }
     }

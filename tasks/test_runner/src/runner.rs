@@ -61,6 +61,14 @@ impl Runner {
         }
     }
 
+    /// The same with another binary.
+    pub(crate) fn with_binary(&self, binary: PathBuf) -> Self {
+        Self {
+            binary,
+            ..self.clone()
+        }
+    }
+
     /// The binary's path.
     pub(crate) fn binary(&self) -> &Path {
         &self.binary

@@ -9,6 +9,7 @@ use bencher_channel_protocol::{IterationOutput, LiveOutput, OutputStream};
 use bencher_oci::Cancellation;
 use bencher_runner::Reporter;
 use bencher_server_api::{Job, OUTPUT_EVENT, STATE_EVENT, Standing};
+use serde::de::DeserializeOwned;
 
 use super::events::{Event, Events, MAX_LINE, ReadError};
 use super::outcome::{exit_code, is_over};
@@ -74,6 +75,31 @@ fn forward(mut events: Events<impl std::io::Read>, to: &SyncSender<News>) {
     }
 }
 
+/// How often something is still tried, and when.
+struct Patience {
+    attempts: u32,
+    pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: MAX_ATTEMPTS,
+            pause: PAUSES[0],
+        }
+    }
+}
+
+impl Patience {
+    /// How long to wait before the next attempt, if there is one.
+    fn pause(&mut self) -> Option<Duration> {
+        self.attempts = self.attempts.checked_sub(1).filter(|left| *left > 0)?;
+        let pause = self.pause;
+        self.pause = (pause * 2).min(PAUSES[1]);
+        Some(pause)
+    }
+}
+
 struct Watcher<'a> {
     connection: &'a Connection,
     id: &'a str,
@@ -90,31 +116,42 @@ struct Watcher<'a> {
 impl Watcher<'_> {
     /// Until the job is over.
     fn follow(&mut self) -> Result<(), ClientError> {
-        let mut attempts = 0;
-        let mut pause = PAUSES[0];
+        let mut patience = Patience::default();
         loop {
             let heard = self.heard;
             let error = match self.listen() {
                 Ok(true) => return Ok(()),
                 // A server that ends says goodbye so.
                 Ok(false) => self.connection.unreachable(&"the connection ended"),
-                Err(error) if error.may_pass() => error,
-                Err(error) => return Err(error),
+                Err(error) => error,
             };
             if self.heard != heard {
-                attempts = 0;
-                pause = PAUSES[0];
+                patience = Patience::default();
             }
-            attempts += 1;
-            if attempts >= MAX_ATTEMPTS {
-                return Err(error);
-            }
-            self.reporter.warning(&format!("{error}; trying again"));
             // A new connection begins with what the server kept, which may have been shown.
             self.is_live = false;
-            self.wait(pause)?;
-            pause = (pause * 2).min(PAUSES[1]);
+            self.bear(&mut patience, error)?;
         }
+    }
+
+    /// Asks for something until it is there.
+    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let mut patience = Patience::default();
+        loop {
+            match self.connection.get(path) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.bear(&mut patience, error)?,
+            }
+        }
+    }
+
+    /// Waits after an error that may pass; every other one is returned.
+    fn bear(&self, patience: &mut Patience, error: ClientError) -> Result<(), ClientError> {
+        let Some(pause) = patience.pause().filter(|_| error.may_pass()) else {
+            return Err(error);
+        };
+        self.reporter.warning(&format!("{error}; trying again"));
+        self.wait(pause)
     }
 
     fn wait(&self, pause: Duration) -> Result<(), ClientError> {
@@ -193,12 +230,11 @@ impl Watcher<'_> {
         }
     }
 
+    /// What came of the job. It has ended, so it is worth asking again for.
     fn finish(&self) -> Result<u8, ClientError> {
-        let job: Job = self
-            .connection
-            .get(&format!("/v0/jobs/{}", encoded(self.id)))?;
+        let job: Job = self.get(&format!("/v0/jobs/{}", encoded(self.id)))?;
         let path = format!("/v0/jobs/{}/results", encoded(self.id));
-        let results: Vec<IterationOutput> = match self.connection.get(&path) {
+        let results: Vec<IterationOutput> = match self.get(&path) {
             // A job that was stopped may have none.
             Err(ClientError::Refused { status: 404, .. }) => Vec::new(),
             results => results?,

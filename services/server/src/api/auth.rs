@@ -86,28 +86,30 @@ impl Caller {
         peer: Option<IpAddr>,
         token: Option<&str>,
     ) -> Result<Self, ApiError> {
-        let limited = |wait| {
-            app.metrics.count_limited();
-            ApiError::too_often(wait)
-        };
-        if let Some(peer) = peer {
-            app.limiter.attempt(peer).map_err(limited)?;
-        }
-        let refused = |message: &str| {
-            if let Some(peer) = peer {
-                app.limiter.refuse(peer);
-            }
-            app.metrics.count_refused();
-            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message.to_owned())
-        };
+        // A good token is taken whatever others at its address have tried: a proxy's is everybody's.
+        let refused = |message| wrong_key(app, peer, message);
         let token = token
             .ok_or_else(|| refused("this needs a token: send `Authorization: Bearer TOKEN`"))?;
         let found = app.store.token_by_hash(&key::hash(token)).await?;
         let token =
             found.ok_or_else(|| refused("this token is not known, or revoked: get another one"))?;
-        app.limiter.request(token.id).map_err(limited)?;
+        app.limiter.request(token.id).map_err(|wait| {
+            app.metrics.count_limited();
+            ApiError::too_often(wait)
+        })?;
         Ok(Self(token))
     }
+}
+
+/// Counts a key or a token that is not good, and says so; too many of one address are only told to
+/// wait.
+pub(crate) fn wrong_key(app: &App, peer: Option<IpAddr>, message: &str) -> ApiError {
+    if let Some(Err(wait)) = peer.map(|peer| app.limiter.refuse(peer)) {
+        app.metrics.count_limited();
+        return ApiError::too_often(wait);
+    }
+    app.metrics.count_refused();
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message.to_owned())
 }
 
 /// Where a request comes from.

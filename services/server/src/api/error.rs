@@ -98,7 +98,9 @@ impl From<StoreError> for ApiError {
         let message = error.to_string();
         match error {
             StoreError::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
-            StoreError::Taken { .. } => Self::new(StatusCode::CONFLICT, "taken", message),
+            StoreError::Taken { .. } | StoreError::Published(_) => {
+                Self::new(StatusCode::CONFLICT, "taken", message)
+            }
             StoreError::Quota(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message),
             StoreError::Full(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", message),
             error => Self::internal(&error),

@@ -9,6 +9,7 @@ pub(crate) mod extract;
 pub(crate) mod jobs;
 pub(crate) mod page;
 pub(crate) mod projects;
+mod releases;
 pub(crate) mod results;
 mod runners;
 mod specs;
@@ -26,7 +27,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use auth::bearer;
+pub(crate) use auth::{bearer, wrong_key};
 pub(crate) use error::ApiError;
 
 use crate::app::App;
@@ -79,6 +80,8 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(specs::list, specs::create))
         .routes(routes!(specs::show))
         .routes(routes!(specs::archive))
+        .routes(routes!(releases::list, releases::create))
+        .routes(routes!(releases::remove))
         .routes(routes!(projects::list, projects::create))
         .routes(routes!(projects::show))
         .routes(routes!(projects::set_quota))

@@ -62,6 +62,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiErro
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let seen = Seen {
         connected: app.bus.connected(),
+        watchers: app.watchers.count(),
         states: app.store.count_states().await?,
     };
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];

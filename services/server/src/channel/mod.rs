@@ -4,7 +4,7 @@
 //! message, before the upgrade: a server that upgrades and hangs up leaves its users guessing.
 //! Which of the two it was is not said, for that would tell strangers which runners there are. A
 //! runner that is archived is answered with 403, a request that is no upgrade with 426, and an
-//! address that has tried too many keys with 429.
+//! address that has tried too many wrong keys with 429, for a wrong one.
 
 mod handed;
 mod session;
@@ -18,7 +18,7 @@ use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::api::{ApiError, bearer};
+use crate::api::{ApiError, bearer, wrong_key};
 use crate::app::App;
 use crate::key;
 use crate::store::{Runner, StoreError};
@@ -54,7 +54,8 @@ pub(crate) async fn open(
         .on_upgrade(move |socket| async move {
             let id = runner.id;
             match Session::open(app, runner, socket).await {
-                Ok(session) => session.run().await,
+                Ok(Some(session)) => session.run().await,
+                Ok(None) => tracing::info!(runner = %id, "its key was rotated just now"),
                 Err(error) => tracing::error!(runner = %id, %error, "a channel was not opened"),
             }
         })
@@ -67,19 +68,13 @@ async fn admit(
     peer: SocketAddr,
     headers: &HeaderMap,
 ) -> Result<Runner, ApiError> {
-    app.limiter.attempt(peer.ip()).map_err(|wait| {
-        app.metrics.count_limited();
-        ApiError::too_often(wait)
-    })?;
+    // A good key is taken whatever others at its address have tried: a proxy's is everybody's.
     let refused = || {
-        app.limiter.refuse(peer.ip());
-        app.metrics.count_refused();
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            "this is not the key of this runner, or there is no such runner: check both, or \
-             rotate the key"
-                .to_owned(),
+        wrong_key(
+            app,
+            Some(peer.ip()),
+            "this is not the key of this runner, or there is no such runner: check both, or rotate \
+             the key",
         )
     };
     let key = bearer(headers).ok_or_else(refused)?;

@@ -2,7 +2,7 @@
 
 use bencher_jobs::Timestamp;
 
-use super::row::text;
+use super::row::{sought, text};
 use super::{Store, StoreError, Transaction};
 
 impl Store {
@@ -59,7 +59,7 @@ impl Transaction {
     /// When nothing is.
     pub async fn remove_credential(&mut self, registry: &str) -> Result<(), StoreError> {
         let done = sqlx::query("DELETE FROM credentials WHERE registry = $1")
-            .bind(registry)
+            .bind(sought("credential of the registry", registry)?)
             .execute(self.connection())
             .await?;
         if done.rows_affected() == 0 {

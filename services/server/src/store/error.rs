@@ -50,6 +50,11 @@ pub enum StoreError {
         /// The name.
         name: String,
     },
+    /// A program that is published already.
+    #[error(
+        "the program {0} is published for this channel and this kind of machine already: remove that release first"
+    )]
+    Published(String),
     /// Jobs beyond a quota.
     #[error(transparent)]
     Quota(#[from] QuotaError),

@@ -10,6 +10,7 @@ mod error;
 mod jobs;
 mod page;
 mod projects;
+mod releases;
 mod row;
 mod runners;
 mod specs;
@@ -28,6 +29,7 @@ pub use error::StoreError;
 pub use jobs::{Active, Attached, Changed, Claims, Filter, Handed, Job, NewJob, Side, Waiting};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
+pub use releases::{Kind, NewRelease, Release};
 pub use runners::Runner;
 pub use specs::{NewSpec, Spec};
 pub use tokens::{Role, Token};
@@ -35,8 +37,10 @@ pub(crate) use transaction::NOTIFICATIONS;
 pub use transaction::{Signal, Transaction};
 
 /// Its tables, in the order in which they came.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "tables", include_str!("migrations/0001_tables.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "tables", include_str!("migrations/0001_tables.sql")),
+    (10, "releases", include_str!("migrations/0010_releases.sql")),
+];
 
 /// Connections that read: enough for two processors, few enough for their caches.
 const READERS: u32 = 4;

@@ -3,7 +3,7 @@
 use bencher_jobs::{ProjectId, Quota, Share, Timestamp};
 use sqlx::any::AnyRow;
 
-use super::row::{all, number, parsed, text, time};
+use super::row::{all, number, parsed, sought, text, time};
 use super::{Page, Store, StoreError, Transaction};
 
 /// Whose jobs they are.
@@ -69,7 +69,7 @@ impl Store {
     /// When there is none.
     pub async fn project(&self, name: &str) -> Result<Project, StoreError> {
         let row = sqlx::query("SELECT * FROM projects WHERE id = $1 OR slug = $1")
-            .bind(name)
+            .bind(sought("project", name)?)
             .fetch_optional(self.readers())
             .await?
             .ok_or_else(|| StoreError::not_found("project", name))?;

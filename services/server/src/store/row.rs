@@ -8,6 +8,14 @@ use sqlx::any::AnyRow;
 
 use super::StoreError;
 
+/// The name of something that is sought. One with a NUL is nothing's: PostgreSQL's texts have none.
+pub(super) fn sought<'a>(what: &'static str, name: &'a str) -> Result<&'a str, StoreError> {
+    if name.contains('\0') {
+        return Err(StoreError::not_found(what, name));
+    }
+    Ok(name)
+}
+
 /// A text that is an identifier or a name.
 pub(super) fn parsed<T>(row: &AnyRow, column: &'static str) -> Result<T, StoreError>
 where

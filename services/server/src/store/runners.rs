@@ -3,7 +3,7 @@
 use bencher_jobs::{ConnectionId, JobId, RunnerId, SpecId, Timestamp};
 use sqlx::any::AnyRow;
 
-use super::row::{all, maybe_parsed, maybe_text, maybe_time, parsed, text, time};
+use super::row::{all, maybe_parsed, maybe_text, maybe_time, parsed, sought, text, time};
 use super::{Page, Signal, Store, StoreError, Transaction};
 
 /// A machine that runs jobs.
@@ -53,7 +53,7 @@ impl Store {
     /// When there is none.
     pub async fn runner(&self, name: &str) -> Result<Runner, StoreError> {
         let row = sqlx::query("SELECT * FROM runners WHERE id = $1 OR slug = $1")
-            .bind(name)
+            .bind(sought("runner", name)?)
             .fetch_optional(self.readers())
             .await?
             .ok_or_else(|| StoreError::not_found("runner", name))?;

@@ -3,7 +3,7 @@
 use bencher_jobs::{SpecId, Timestamp};
 use sqlx::any::AnyRow;
 
-use super::row::{all, maybe_text, maybe_time, number, parsed, text, time, truth};
+use super::row::{all, maybe_text, maybe_time, number, parsed, sought, text, time, truth};
 use super::{Page, Store, StoreError, Transaction};
 
 /// What a machine must be to run a job.
@@ -74,7 +74,7 @@ impl Store {
     /// When there is none.
     pub async fn spec(&self, name: &str) -> Result<Spec, StoreError> {
         let row = sqlx::query("SELECT * FROM specs WHERE id = $1 OR slug = $1")
-            .bind(name)
+            .bind(sought("spec", name)?)
             .fetch_optional(self.readers())
             .await?
             .ok_or_else(|| StoreError::not_found("spec", name))?;

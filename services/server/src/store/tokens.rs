@@ -7,7 +7,7 @@ use bencher_jobs::{ProjectId, Timestamp, TokenId, UnknownName};
 use sqlx::any::AnyRow;
 
 use super::row::{all, maybe_parsed, maybe_time, parsed, text, time};
-use super::{Page, Store, StoreError, Transaction};
+use super::{Page, Signal, Store, StoreError, Transaction};
 
 /// What a token allows. Each role may do what those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,6 +93,19 @@ impl Store {
             .transpose()
     }
 
+    /// Whether a token is still good.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_token_good(&self, id: TokenId) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT id FROM tokens WHERE id = $1 AND revoked IS NULL")
+            .bind(id.to_string())
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Whether any token was ever made.
     ///
     /// # Errors
@@ -170,6 +183,7 @@ impl Transaction {
         if done.rows_affected() == 0 {
             return Err(StoreError::not_found("token", &id.to_string()));
         }
+        self.signal(Signal::Tokens);
         Ok(())
     }
 }

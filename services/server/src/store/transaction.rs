@@ -19,6 +19,8 @@ pub enum Signal {
     Job(JobId),
     /// What runners can run has changed.
     Fleet,
+    /// A token is worth nothing any more.
+    Tokens,
     /// A runner has a new connection.
     Connected(RunnerId, ConnectionId),
 }
@@ -29,6 +31,7 @@ impl Signal {
         match self {
             Self::Queued => "queued".to_owned(),
             Self::Fleet => "fleet".to_owned(),
+            Self::Tokens => "tokens".to_owned(),
             Self::Job(job) => format!("job {job}"),
             Self::Connected(runner, connection) => format!("connected {runner} {connection}"),
         }
@@ -40,6 +43,7 @@ impl Signal {
         match words[..] {
             ["queued"] => Some(Self::Queued),
             ["fleet"] => Some(Self::Fleet),
+            ["tokens"] => Some(Self::Tokens),
             ["job", job] => Some(Self::Job(job.parse().ok()?)),
             ["connected", runner, connection] => Some(Self::Connected(
                 runner.parse().ok()?,
@@ -166,6 +170,7 @@ mod tests {
         for signal in [
             Signal::Queued,
             Signal::Fleet,
+            Signal::Tokens,
             Signal::Job(JobId::generate()),
             Signal::Connected(RunnerId::generate(), ConnectionId::generate()),
         ] {

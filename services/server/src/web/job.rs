@@ -100,7 +100,7 @@ async fn facts(app: &App, job: &Job) -> Result<Markup, PageError> {
                 @if let Some(side) = &job.comparison {
                     dt { "Comparison" }
                     dd {
-                        a href={ "/jobs?comparison=" (side.comparison) } {
+                        a href={ "/comparisons/" (side.comparison) } {
                             "side " (side.side + 1) ", turn " (side.position + 1)
                         }
                     }

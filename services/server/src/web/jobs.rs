@@ -84,6 +84,9 @@ pub(super) async fn list(
     let body = html! {
         h1 { "Jobs" }
         (form(&query))
+        @if let Some(comparison) = filter.comparison {
+            p { a href={ "/comparisons/" (comparison) } { "What the comparison found" } }
+        }
         @if jobs.is_empty() {
             p.empty { (nothing(&filter, &page)) }
         } @else {

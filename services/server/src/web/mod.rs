@@ -6,6 +6,7 @@
 //! other site can send; forms carry a proof beside it.
 
 mod asset;
+mod comparison;
 mod error;
 mod job;
 mod jobs;
@@ -17,6 +18,8 @@ mod result;
 mod runners;
 mod scale;
 mod session;
+mod side_plot;
+mod sides;
 mod statistics;
 mod when;
 
@@ -47,6 +50,7 @@ pub(crate) fn router() -> Router<App> {
             "/jobs/{job}/results/{iteration}/{stream}",
             get(result::stream),
         )
+        .route("/comparisons/{comparison}", get(comparison::show))
         .route("/runners", get(runners::list))
         .route("/sign-in", get(session::form).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))

@@ -6,28 +6,28 @@ use super::measures::{Point, Series};
 use super::scale::{Scale, ticks};
 use super::statistics::Statistics;
 
-const WIDTH: f64 = 360.0;
-const HEIGHT: f64 = 180.0;
-const LEFT: f64 = 58.0;
-const RIGHT: f64 = 10.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 32.0;
+pub(super) const WIDTH: f64 = 360.0;
+pub(super) const HEIGHT: f64 = 180.0;
+pub(super) const LEFT: f64 = 58.0;
+pub(super) const RIGHT: f64 = 10.0;
+pub(super) const TOP: f64 = 10.0;
+pub(super) const BOTTOM: f64 = 32.0;
 /// Dots that can be told apart in the width of a plot.
 const MAX_DOTS: usize = 400;
 const MAX_BINS: usize = 40;
 
 /// A range of values in a range of the picture.
 #[derive(Debug, Clone, Copy)]
-struct Axis {
-    low: f64,
-    high: f64,
+pub(super) struct Axis {
+    pub(super) low: f64,
+    pub(super) high: f64,
     from: f64,
     to: f64,
 }
 
 impl Axis {
     /// With some room around the values, so that the outermost are not on the edge.
-    fn around(low: f64, high: f64, from: f64, to: f64) -> Self {
+    pub(super) fn around(low: f64, high: f64, from: f64, to: f64) -> Self {
         let length = high - low;
         let room = if length > 0.0 && length.is_finite() {
             length * 0.06
@@ -44,7 +44,7 @@ impl Axis {
         }
     }
 
-    fn at(&self, value: f64) -> f64 {
+    pub(super) fn at(&self, value: f64) -> f64 {
         // Halved, so that the length of the range stays finite.
         let part = (value / 2.0 - self.low / 2.0) / (self.high / 2.0 - self.low / 2.0);
         let part = if part.is_finite() {
@@ -56,7 +56,7 @@ impl Axis {
     }
 }
 
-fn coordinate(value: f64) -> String {
+pub(super) fn coordinate(value: f64) -> String {
     format!("{value:.1}")
 }
 
@@ -64,7 +64,7 @@ fn coordinate(value: f64) -> String {
     clippy::cast_precision_loss,
     reason = "there are 65,535 iterations at most"
 )]
-fn real(count: usize) -> f64 {
+pub(super) fn real(count: usize) -> f64 {
     count as f64
 }
 
@@ -160,25 +160,30 @@ pub(super) fn distribution(series: &Series, statistics: &Statistics, scale: &Sca
     )
 }
 
-fn unit_label(measure: &str, scale: &Scale) -> String {
+pub(super) fn unit_label(measure: &str, scale: &Scale) -> String {
     if scale.unit.is_empty() {
         return measure.to_owned();
     }
     format!("{measure}, {}", scale.unit)
 }
 
-fn frame(label: &str, below: &str, inside: &Markup) -> Markup {
+pub(super) fn frame(label: &str, below: &str, inside: &Markup) -> Markup {
+    frame_of(HEIGHT, label, below, inside)
+}
+
+/// A frame of another height.
+pub(super) fn frame_of(height: f64, label: &str, below: &str, inside: &Markup) -> Markup {
     html! {
-        svg.plot viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(label) {
+        svg.plot viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(label) {
             (inside)
-            line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(HEIGHT - BOTTOM) y2=(HEIGHT - BOTTOM) {}
-            text.label x=(f64::midpoint(LEFT, WIDTH - RIGHT)) y=(HEIGHT - 5.0)
+            line.axis x1=(LEFT) x2=(WIDTH - RIGHT) y1=(height - BOTTOM) y2=(height - BOTTOM) {}
+            text.label x=(f64::midpoint(LEFT, WIDTH - RIGHT)) y=(height - 5.0)
                 text-anchor="middle" { (below) }
         }
     }
 }
 
-fn value_axis(y: &Axis, scale: &Scale) -> Markup {
+pub(super) fn value_axis(y: &Axis, scale: &Scale) -> Markup {
     html! {
         @for tick in ticks(y.low, y.high, 4.0) {
             (grid_line(y.at(tick), &scale.number(tick)))

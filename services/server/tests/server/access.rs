@@ -103,6 +103,24 @@ fn a_token_that_asks_too_often_has_to_wait() {
 }
 
 #[test]
+fn guessing_is_slowed_down_and_holds_up_nobody_else() {
+    let site = Site::new();
+    let key = site.new_runner("r");
+    let url = &site.server().url;
+    let guess = || Runner::connect(url, "r", "bencher_runner_guess").unwrap_err();
+    let statuses: Vec<_> = (0..40).map(|_| guess().status).collect();
+    assert_eq!(statuses[0], 401);
+    assert_eq!(*statuses.last().unwrap(), 429);
+    let stranger = site.api.with_token("bencher_user_guess");
+    assert_eq!(stranger.refused("GET", "/v0/jobs", &json!(null)).0, 429);
+    // Whoever has a good key or a good token may be behind the same proxy.
+    site.submit();
+    let mut runner = Runner::connect(url, "r", &key).unwrap();
+    runner.claim();
+    assert_eq!(guess().status, 429);
+}
+
+#[test]
 fn nothing_secret_is_kept_as_it_is() {
     let site = Site::new();
     let key = site.new_runner("r");

@@ -93,24 +93,6 @@ fn who_may_not_connect_is_told_so() {
 }
 
 #[test]
-fn guessing_keys_is_slowed_down() {
-    let site = Site::new();
-    let key = site.new_runner("r");
-    let url = &site.server().url;
-    let statuses: Vec<_> = (0..40)
-        .map(|_| {
-            Runner::connect(url, "r", "bencher_runner_guess")
-                .unwrap_err()
-                .status
-        })
-        .collect();
-    assert_eq!(statuses[0], 401);
-    assert_eq!(*statuses.last().unwrap(), 429);
-    // From here, even the right one has to wait.
-    assert_eq!(Runner::connect(url, "r", &key).unwrap_err().status, 429);
-}
-
-#[test]
 fn the_newer_connection_wins_and_a_rotated_key_ends_the_old_one() {
     let site = Site::new();
     let key = site.new_runner("r");

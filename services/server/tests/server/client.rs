@@ -50,7 +50,7 @@ pub(crate) fn site() -> Site {
 }
 
 /// `runner` with these arguments, for somebody with the site's token.
-fn runner(site: &Site, arguments: &[&str]) -> Command {
+pub(crate) fn runner(site: &Site, arguments: &[&str]) -> Command {
     let mut command = Command::new(&*RUNNER);
     command
         .args(arguments)
@@ -74,7 +74,7 @@ fn stdout(output: &Output) -> String {
 }
 
 /// An image of the project `p`.
-fn image(site: &Site) -> String {
+pub(crate) fn image(site: &Site) -> String {
     let project = site.api.get("/v0/projects/p");
     let digest = format!("sha256:{}", "ab".repeat(32));
     format!(
@@ -84,7 +84,7 @@ fn image(site: &Site) -> String {
 }
 
 /// Plays a runner that ends its next job so, and gives the job.
-fn play(connection: &mut Runner, event: &str, results: &Value) -> Value {
+pub(crate) fn play(connection: &mut Runner, event: &str, results: &Value) -> Value {
     let job = connection.claim();
     connection.say("running");
     connection.send(&json!({"event": event, "job": job["uuid"], "results": results, "error": "e"}));

@@ -16,7 +16,7 @@ fn setup(postgres: &Postgres) -> Setup {
 }
 
 /// A site on PostgreSQL, and a second server beside its first one.
-fn two_servers(postgres: &Postgres) -> (Site, Server, tempfile::TempDir) {
+pub(crate) fn two_servers(postgres: &Postgres) -> (Site, Server, tempfile::TempDir) {
     let site = Site::with(setup(postgres));
     let folder = tempfile::tempdir().unwrap();
     // They share the outputs and the key of the secrets.

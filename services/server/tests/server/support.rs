@@ -1,8 +1,10 @@
 //! A server, a client of its API, and runners.
 
 mod api;
+mod between;
 mod runner;
 mod up;
+mod watcher;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,8 +15,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
-pub(crate) use runner::Runner;
+pub(crate) use between::{Fate, between};
+pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
+pub(crate) use watcher::Watcher;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]

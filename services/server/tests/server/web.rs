@@ -1,6 +1,7 @@
 //! Pages: who sees what, and that nothing that others wrote becomes a part of them.
 
 mod browser;
+mod comparison;
 mod in_browser;
 mod visitor;
 

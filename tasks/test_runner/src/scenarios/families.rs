@@ -24,6 +24,7 @@ mod resources;
 mod timeouts;
 mod tuning;
 mod up;
+mod updates;
 
 use super::scenario::Scenario;
 
@@ -53,6 +54,7 @@ const FAMILIES: [&[Scenario]; 24] = [
     tuning::SCENARIOS,
     kills::SCENARIOS,
     up::SCENARIOS,
+    updates::SCENARIOS,
 ];
 
 /// All of them.

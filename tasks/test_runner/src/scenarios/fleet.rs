@@ -10,6 +10,7 @@
 
 mod api;
 mod line;
+mod shelf;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,11 +24,13 @@ use test_support::{Registry, Setup};
 
 pub(crate) use api::Api;
 pub(crate) use line::Line;
+pub(crate) use shelf::{Shelf, checksum};
 
 use super::backend::Backend;
 use super::companion::Companion;
 use super::stage::Stage;
 use crate::process::command;
+use crate::runner::Runner;
 
 /// The runner's name at the server.
 const RUNNER: &str = "here";
@@ -184,7 +187,12 @@ impl Fleet {
 
     /// `runner up` for this fleet, with what the backend needs.
     pub(crate) fn runner(&self, stage: &Stage<'_>) -> Command {
-        let mut up = stage.runner.command();
+        self.runner_of(&stage.runner, stage)
+    }
+
+    /// The same with another program or other folders than the stage's.
+    pub(crate) fn runner_of(&self, runner: &Runner, stage: &Stage<'_>) -> Command {
+        let mut up = runner.command();
         up.args(["up", "--host", &self.line.url(), "--runner", RUNNER])
             .env("BENCHER_RUNNER_KEY", &self.key);
         match stage.backend {

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::PATIENCE;
+
 /// Somebody with a token.
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
@@ -51,6 +53,11 @@ impl Api {
         Self::new(&self.url, token)
     }
 
+    /// The same token at another server.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self::new(url, &self.token)
+    }
+
     /// The status and the body.
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&str>) -> (u16, String) {
         self.attempt(method, path, body).expect("an answer")
@@ -74,6 +81,11 @@ impl Api {
             .header("content-type", "application/json")
             .body(body.unwrap_or_default().to_owned())
             .unwrap();
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(PATIENCE))
+            .build();
         let mut response = self.agent.run(request).ok()?;
         let text = response.body_mut().read_to_string().ok()?;
         Some((response.status().as_u16(), text))
@@ -156,7 +168,7 @@ impl Api {
 }
 
 /// Server-sent events: their names and their data.
-pub(crate) struct Events(Box<dyn Iterator<Item = std::io::Result<String>>>);
+pub(crate) struct Events(Box<dyn Iterator<Item = std::io::Result<String>> + Send>);
 
 impl Iterator for Events {
     type Item = (String, Value);

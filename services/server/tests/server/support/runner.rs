@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, HandshakeError, Message, WebSocket, client};
 
 /// How long anything may take before a test has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection that was not opened.
 #[derive(Debug)]
@@ -84,6 +84,20 @@ impl Runner {
 
     pub(crate) fn ready(&mut self) {
         self.send(&json!({"event": "ready", "poll_timeout": 60}));
+    }
+
+    /// Asks for a job, saying that live output can be sent.
+    pub(crate) fn ready_for_output(&mut self) {
+        let info =
+            json!({"os": "linux", "arch": "x86_64", "version": "1.0.0", "live_output": true});
+        self.send(&json!({"event": "ready", "poll_timeout": 60, "runner": info}));
+    }
+
+    /// Its job has written something.
+    pub(crate) fn write(&mut self, job: &Value, text: &str) {
+        self.send(&json!({
+            "event": "output", "job": job, "iteration": 0, "stream": "stdout", "text": text,
+        }));
     }
 
     /// Asks for a job and gets one.

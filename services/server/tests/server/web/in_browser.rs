@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::browser::{Browser, program};
+use super::comparison::compared;
 use super::{EVIL, evil_job, measured_job};
 use crate::support::*;
 
@@ -86,8 +87,10 @@ fn a_job_is_watched_to_its_end() {
     runner.complete(&json!(job));
     browser.wait_for("document.querySelectorAll('.iteration').length === 1");
     fits(&mut browser, "ended");
+    let comparison = compared(&site, &mut runner);
     for (path, name) in [
         (format!("/jobs/{measured}"), "measured"),
+        (format!("/comparisons/{comparison}"), "comparison"),
         ("/jobs".to_owned(), "jobs"),
         ("/runners".to_owned(), "runners"),
         ("/jobs/none".to_owned(), "error"),

@@ -18,7 +18,7 @@ use crate::scenarios::stage::{LEFT_OVER, Stage};
 use crate::scenarios::surroundings::Need;
 use crate::scenarios::watchdog::PATIENCE;
 
-const NEEDS: &[Need] = &[
+pub(super) const NEEDS: &[Need] = &[
     Need::Server,
     Need::Program("docker-registry"),
     Need::Program("skopeo"),
@@ -35,11 +35,11 @@ const TWO_SERVERS: &[Need] = &[
 ];
 
 /// What a runner is to do that is stopped in an orderly way.
-const STOPPED: &str = "the runner's exit";
+pub(super) const STOPPED: &str = "the runner's exit";
 /// What came of the job.
-const OUTCOME: &str = "the job";
+pub(super) const OUTCOME: &str = "the job";
 /// What came of another job after it.
-const NEXT: &str = "the next job";
+pub(super) const NEXT: &str = "the next job";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario::driven(
@@ -289,16 +289,16 @@ fn wait_for_letter(stage: &Stage<'_>) -> anyhow::Result<()> {
     }
 }
 
-fn said(stdout: &str) -> Value {
+pub(super) fn said(stdout: &str) -> Value {
     json!({"exit_code": 0, "stdout": stdout})
 }
 
-fn completed(results: &[Value]) -> Value {
+pub(super) fn completed(results: &[Value]) -> Value {
     json!({"state": "processed", "reason": null, "error": null, "results": results})
 }
 
 /// The runner ended as it should, and left nothing.
-fn stopped(record: &Record) -> Checked {
+pub(super) fn stopped(record: &Record) -> Checked {
     record.saw(STOPPED, 0)?;
     record.saw(LEFT_OVER, json!([]))?;
     record.are(&[])

@@ -1,0 +1,255 @@
+//! One connection of a runner.
+//!
+//! ```text
+//!            ready                     job
+//!   idle ─────────────► waiting ─────────────► at work
+//!    ▲ ▲     no_job        │                      │
+//!    │ └───────────────────┘      completed,      │
+//!    └──────────────── failed, canceled ──────────┘
+//! ```
+//!
+//! Whether the runner is at work is the database's to know; here is only what the last messages
+//! said. A connection ends when the runner is silent (not while it waits: then it is pinged), when
+//! it sends what is no message, when a newer connection of it comes, and when the server ends.
+
+mod idle;
+mod work;
+
+use std::time::Duration;
+
+use axum::extract::ws::{WebSocket, close_code};
+use bencher_channel_protocol::{CloseReason, RunnerMessage};
+use bencher_jobs::{ConnectionId, Report, RunnerId};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep_until};
+
+use super::socket::{Frame, Gone, Socket};
+use crate::app::{App, ended};
+use crate::bus::{Entered, Followed};
+use crate::dispatch::{Awaited, Unwritten};
+use crate::live::Writer;
+use crate::store::Runner;
+
+/// How often a runner that waits is asked whether it is there.
+const PING: Duration = Duration::from_secs(20);
+
+/// Why a connection is closed that is not the runner's any more.
+const REPLACED: &str = "a newer connection of this runner was opened, or its key was rotated";
+
+/// A wait for a job.
+#[derive(Debug)]
+struct Wait {
+    answer: oneshot::Receiver<Awaited>,
+    until: Instant,
+    next_ping: Instant,
+    /// Something came since the last ping.
+    is_alive: bool,
+}
+
+/// The job that the runner had last.
+#[derive(Debug)]
+struct Current {
+    followed: Followed,
+    /// When the database last heard that it is at work.
+    renewed: Option<Instant>,
+    /// It was sent on this connection, and nothing was said of it yet.
+    is_fresh: bool,
+    /// Where what it writes goes, once it may write something.
+    writer: Option<Writer>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    Gone,
+    Silent,
+    Replaced,
+    Shutdown,
+    Unwritten,
+    /// What came is no message.
+    Nonsense(String),
+}
+
+impl From<Gone> for End {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Unwritten> for End {
+    fn from(_: Unwritten) -> Self {
+        Self::Unwritten
+    }
+}
+
+/// What happens next.
+enum Event {
+    Frame(Result<Frame, Gone>),
+    Awaited(Result<Awaited, oneshot::error::RecvError>),
+    Time,
+    Replaced,
+    Shutdown,
+}
+
+/// A runner's connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    app: App,
+    socket: Socket,
+    runner: RunnerId,
+    connection: ConnectionId,
+    entered: Entered,
+    heard: Instant,
+    /// When it was last written down that the runner is there.
+    seen: Instant,
+    metadata: Option<String>,
+    has_live_output: bool,
+    is_first_ready: bool,
+    /// When an update is looked for; none once one was offered.
+    next_offer: Option<Instant>,
+    wait: Option<Wait>,
+    current: Option<Current>,
+}
+
+impl Session {
+    /// Makes this the runner's connection; older ones end. There is none if its key was rotated since
+    /// it was looked at.
+    pub(super) async fn open(
+        app: App,
+        runner: Runner,
+        socket: WebSocket,
+    ) -> Result<Option<Self>, Unwritten> {
+        let socket = Socket::new(socket);
+        let connection = ConnectionId::generate();
+        let entered = app.bus.enter(runner.id, connection);
+        let job = app.dispatcher.connect(runner.id, connection).await?;
+        // Whoever rotates the key after this look ends the connection.
+        match app.store.runner(&runner.id.to_string()).await {
+            Ok(now) if now.key_hash == runner.key_hash => {}
+            Ok(_) => {
+                socket.close(close_code::POLICY, REPLACED).await;
+                return Ok(None);
+            }
+            Err(error) => {
+                tracing::error!(runner = %runner.id, %error, "it can not be looked at once more");
+                return Err(Unwritten);
+            }
+        }
+        let current = job.map(|job| Current {
+            followed: app.bus.follow(job),
+            renewed: None,
+            is_fresh: false,
+            writer: None,
+        });
+        tracing::info!(runner = %runner.id, slug = %runner.slug, %connection, "a runner is here");
+        Ok(Some(Self {
+            socket,
+            runner: runner.id,
+            connection,
+            entered,
+            heard: Instant::now(),
+            seen: Instant::now(),
+            metadata: runner.metadata,
+            has_live_output: false,
+            is_first_ready: true,
+            next_offer: Some(Instant::now()),
+            wait: None,
+            current,
+            app,
+        }))
+    }
+
+    /// Until the connection ends.
+    pub(super) async fn run(mut self) {
+        let end = loop {
+            let event = self.next().await;
+            let done = match event {
+                Event::Frame(frame) => self.frame(frame).await,
+                Event::Awaited(awaited) => self.awaited(awaited).await,
+                Event::Time => self.time().await,
+                Event::Replaced => Err(End::Replaced),
+                Event::Shutdown => Err(End::Shutdown),
+            };
+            if let Err(end) = done {
+                break end;
+            }
+        };
+        tracing::info!(runner = %self.runner, connection = %self.connection, ?end, "a runner left");
+        // A job that was given just now is given again when the runner is back.
+        let _withdrawn = self.app.dispatcher.withdraw(self.connection).await;
+        match end {
+            End::Gone => {}
+            End::Silent => {
+                let reason = CloseReason::HeartbeatTimeout.wire();
+                self.socket.close(close_code::NORMAL, &reason).await;
+            }
+            End::Replaced => {
+                self.socket.close(close_code::POLICY, REPLACED).await;
+            }
+            End::Shutdown => {
+                let reason = "server shutting down";
+                self.socket.close(close_code::AWAY, reason).await;
+            }
+            End::Unwritten => {
+                let reason = "the server can not write to its database";
+                self.socket.close(close_code::ERROR, reason).await;
+            }
+            End::Nonsense(reason) => self.socket.close(close_code::INVALID, &reason).await,
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        let silent = self.heard + self.app.settings.heartbeat;
+        let (answer, until) = match &mut self.wait {
+            Some(wait) => (Some(&mut wait.answer), wait.until.min(wait.next_ping)),
+            None => (None, silent),
+        };
+        let answered = async {
+            match answer {
+                Some(answer) => answer.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.entered.replaced() => Event::Replaced,
+            () = ended(&mut self.app.shutdown) => Event::Shutdown,
+            awaited = answered => Event::Awaited(awaited),
+            frame = self.socket.receive() => Event::Frame(frame),
+            () = sleep_until(until) => Event::Time,
+        }
+    }
+
+    async fn frame(&mut self, frame: Result<Frame, Gone>) -> Result<(), End> {
+        if let Some(wait) = &mut self.wait {
+            wait.is_alive = true;
+        }
+        let Frame::Text(text) = frame? else {
+            return Ok(());
+        };
+        let message =
+            RunnerMessage::decode(&text).map_err(|error| End::Nonsense(error.to_string()))?;
+        drop(text);
+        self.heard = Instant::now();
+        match message {
+            RunnerMessage::Ready(ready) => self.ready(ready).await,
+            RunnerMessage::Heartbeat => self.sign_of_life(Report::Heartbeat).await,
+            RunnerMessage::Running => self.sign_of_life(Report::Running).await,
+            RunnerMessage::Output(piece) => {
+                self.output(&piece);
+                Ok(())
+            }
+            other => match other.into_terminal() {
+                Ok(terminal) => self.terminal(terminal).await,
+                // All others are above.
+                Err(message) => Err(End::Nonsense(format!(
+                    "{} is not for here",
+                    message.event()
+                ))),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

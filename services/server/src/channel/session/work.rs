@@ -1,0 +1,133 @@
+//! A runner at work: its signs of life, what its command writes, and how the job ended.
+
+use bencher_channel_protocol::{IterationOutput, LiveOutput, ServerMessage, Terminal};
+use bencher_jobs::{JobId, Reply, Report, RunnerId, State};
+use tokio::time::Instant;
+
+use super::{End, Session};
+use crate::app::App;
+use crate::outputs::Kept;
+use crate::store::{Attached, StoreError};
+
+/// The longest error that is kept, in bytes.
+const MAX_ERROR: usize = bencher_channel_protocol::MAX_ERROR_BYTES;
+
+impl Session {
+    pub(super) async fn sign_of_life(&mut self, report: Report) -> Result<(), End> {
+        let Some(current) = &mut self.current else {
+            return Ok(self.socket.send(&ServerMessage::Ack { job: None }).await?);
+        };
+        current.is_fresh = false;
+        let is_recent = current
+            .renewed
+            .is_some_and(|renewed| renewed.elapsed() < self.app.settings.lease_renewal());
+        let is_changed = current.followed.take_changed();
+        if report == Report::Heartbeat && is_recent && !is_changed {
+            return Ok(self.socket.send(&ServerMessage::Ack { job: None }).await?);
+        }
+        let job = current.followed.job();
+        let changed = self
+            .app
+            .dispatcher
+            .report(self.runner, job, report, Attached::default())
+            .await?;
+        let message = match changed.reply {
+            Reply::Ack => {
+                let is_active = changed.state.is_some_and(State::is_active);
+                current.renewed = is_active.then(Instant::now);
+                ServerMessage::Ack { job: None }
+            }
+            Reply::Cancel => {
+                current.renewed = None;
+                ServerMessage::Cancel
+            }
+        };
+        Ok(self.socket.send(&message).await?)
+    }
+
+    /// Shows what a job writes. That it may was said with the job, perhaps on another connection.
+    pub(super) fn output(&mut self, output: &LiveOutput) {
+        // Nobody speaks for another's job.
+        if let Some(current) = &mut self.current
+            && current.followed.job().uuid() == output.job
+        {
+            let live = &self.app.live;
+            let job = current.followed.job();
+            let writer = current.writer.get_or_insert_with(|| live.begin(job));
+            writer.write(output);
+        }
+    }
+
+    pub(super) async fn terminal(&mut self, terminal: Terminal) -> Result<(), End> {
+        let job = JobId::from_uuid(terminal.job());
+        let (report, results, error) = match terminal {
+            Terminal::Completed { results, .. } => (Report::Completed, Some(results), None),
+            Terminal::Failed { results, error, .. } => {
+                (Report::Failed, Some(results), Some(cut(&error)))
+            }
+            Terminal::Canceled { .. } => (Report::Canceled, None, None),
+        };
+        let results = match results {
+            Some(results) => keep(&self.app, self.runner, job, &results).await?,
+            None => None,
+        };
+        let current = self.current.take_if(|one| one.followed.job() == job);
+        let writer = current.and_then(|current| current.writer);
+        if let Some(writer) = &writer {
+            // The end is heard of after what was written before it.
+            writer.told().await;
+        }
+        let attached = Attached { results, error };
+        let changed = self
+            .app
+            .dispatcher
+            .report(self.runner, job, report, attached)
+            .await?;
+        tracing::info!(
+            runner = %self.runner, %job, ?report, state = ?changed.state, "a job's end was told"
+        );
+        if let Some(writer) = writer {
+            writer.end();
+        }
+        let job = Some(job.uuid());
+        Ok(self.socket.send(&ServerMessage::Ack { job }).await?)
+    }
+}
+
+/// Keeps results before their job says that it has them.
+async fn keep(
+    app: &App,
+    sender: RunnerId,
+    job: JobId,
+    results: &[IterationOutput],
+) -> Result<Option<Kept>, End> {
+    // Those of a job that is not this runner's are kept nowhere.
+    match app.store.job(job).await {
+        Ok(found) if found.life.runner == Some(sender) => {}
+        Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => {
+            tracing::error!(%job, %error, "results were not kept");
+            return Err(End::Unwritten);
+        }
+    }
+    let text = serde_json::to_string(results)
+        .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
+    match app.outputs.put(job, text).await {
+        Ok(kept) => Ok(Some(kept)),
+        Err(error) => {
+            tracing::error!(%job, %error, "results were not kept");
+            Err(End::Unwritten)
+        }
+    }
+}
+
+/// As much of an error as is kept. PostgreSQL knows no NUL.
+fn cut(error: &str) -> String {
+    let mut error = error.replace('\0', "\u{fffd}");
+    let mut end = error.len().min(MAX_ERROR);
+    while !error.is_char_boundary(end) {
+        end -= 1;
+    }
+    error.truncate(end);
+    error
+}

@@ -1,0 +1,246 @@
+//! A comparison: its sides, what each measured, and how they compare.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Html;
+use bencher_channel_protocol::IterationOutput;
+use bencher_jobs::ComparisonId;
+use bencher_statistics::{Comparison, Verdict};
+use maud::{Markup, html};
+
+use super::error::PageError;
+use super::jobs::title;
+use super::layout::{self, Section};
+use super::scale::Scale;
+use super::session::Visitor;
+use super::side_plot;
+use super::sides::{Compared, Taken};
+use super::statistics::Statistics;
+use crate::api::ApiError;
+use crate::api::extract::Path;
+use crate::app::App;
+use crate::store::{Filter, Job, MAX_PAGE, Page};
+
+/// Results that are read for one page, in bytes: the rest is said to be missing.
+const MAX_RESULTS: usize = 64 << 20;
+
+/// A comparison.
+pub(super) async fn show(
+    State(app): State<App>,
+    visitor: Visitor,
+    path: Result<Path<String>, ApiError>,
+) -> Result<Html<String>, PageError> {
+    let Path(id) = path?;
+    let unknown = || ApiError::not_found("comparison", &id);
+    let comparison: ComparisonId = id.parse().map_err(|_| unknown())?;
+    let jobs = jobs(&app, &visitor, comparison).await?;
+    if jobs.is_empty() {
+        return Err(unknown().into());
+    }
+    let (taken, missing) = results(&app, &jobs).await?;
+    let (measures, left_out) = taken.compared();
+    let is_over = jobs.iter().all(|job| job.life.state.is_over());
+    let sides = sides(&jobs);
+    let body = html! {
+        h1 { "Comparison" }
+        p {
+            a href={ "/jobs?comparison=" (comparison) } { (jobs.len()) " jobs" }
+            @if !is_over { ", not all of them over: load the page anew to see more" }
+            "."
+        }
+        (legend(&sides))
+        @if missing > 0 {
+            p.problem { (missing) " jobs have so many results that they are not in these numbers." }
+        }
+        @if measures.is_empty() {
+            p.empty {
+                "Nothing was measured on more than one side" @if !is_over { " yet" } "."
+            }
+        } @else {
+            section aria-labelledby="measures" {
+                h2 #measures { "Measures" }
+                @for compared in &measures { (measure(compared)) }
+                @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+                p.hint {
+                    "Intervals are of 95 %, from what each iteration measured; iterations that failed \
+                     are left out. Whether more is better is for you to say."
+                }
+            }
+        }
+    };
+    Ok(layout::page("Comparison", &visitor, Section::Jobs, &body))
+}
+
+/// All jobs of a comparison, as far as whoever asks may see them, in their turns.
+async fn jobs(
+    app: &App,
+    visitor: &Visitor,
+    comparison: ComparisonId,
+) -> Result<Vec<Job>, PageError> {
+    let filter = Filter {
+        project: visitor.caller().token().project,
+        comparison: Some(comparison),
+        ..Filter::default()
+    };
+    let mut jobs: Vec<Job> = Vec::new();
+    loop {
+        let page = Page {
+            limit: MAX_PAGE,
+            after: jobs.last().map(|job| job.id.to_string()),
+        };
+        let more = app
+            .store
+            .jobs(&filter, &page)
+            .await
+            .map_err(ApiError::from)?;
+        let is_last = more.len() < MAX_PAGE as usize;
+        jobs.extend(more);
+        if is_last {
+            break;
+        }
+    }
+    jobs.sort_by_key(|job| job.comparison.map(|side| side.position));
+    Ok(jobs)
+}
+
+/// What the jobs have measured, and how many have too much for that.
+async fn results(app: &App, jobs: &[Job]) -> Result<(Taken, usize), PageError> {
+    let mut taken = Taken::default();
+    let mut room = MAX_RESULTS;
+    let mut missing = 0;
+    for job in jobs {
+        let (Some(side), Some(kept)) = (job.comparison, &job.results) else {
+            continue;
+        };
+        if room == 0 {
+            missing += 1;
+            continue;
+        }
+        let bytes = app.outputs.get(kept).await?;
+        room = room.saturating_sub(bytes.len());
+        let results: Vec<IterationOutput> =
+            serde_json::from_slice(&bytes).map_err(ApiError::from)?;
+        taken.take(side.side as usize, &results);
+    }
+    Ok((taken, missing))
+}
+
+/// A side: what it is called, how many jobs it has, and how many of these have results.
+struct Side {
+    title: String,
+    jobs: usize,
+    with_results: usize,
+}
+
+fn sides(jobs: &[Job]) -> BTreeMap<u32, Side> {
+    let mut sides = BTreeMap::new();
+    for job in jobs {
+        let Some(place) = job.comparison else {
+            continue;
+        };
+        let side = sides.entry(place.side).or_insert_with(|| Side {
+            title: title(job),
+            jobs: 0,
+            with_results: 0,
+        });
+        side.jobs += 1;
+        side.with_results += usize::from(job.results.is_some());
+    }
+    sides
+}
+
+fn legend(sides: &BTreeMap<u32, Side>) -> Markup {
+    html! {
+        ul.sides {
+            @for (number, side) in sides {
+                li {
+                    (side_plot::key(*number as usize))
+                    " side " (number + 1) ": " strong { (side.title) } " "
+                    span.hint { (side.with_results) " of " (side.jobs) " jobs have results" }
+                }
+            }
+        }
+    }
+}
+
+fn measure(compared: &Compared) -> Markup {
+    let sides = compared.sides();
+    let numbers: Vec<_> = sides
+        .iter()
+        .filter_map(|(side, values)| Some((*side, values.len(), Statistics::of(values)?)))
+        .collect();
+    let farthest = numbers
+        .iter()
+        .map(|(_, _, of)| of.most.abs().max(of.least.abs()))
+        .fold(0.0, f64::max);
+    let scale = Scale::of(&compared.measure, farthest);
+    html! {
+        article.measure {
+            h3 { (compared.benchmark) " " span.hint { (compared.measure) } }
+            table.list {
+                thead { tr {
+                    th scope="col" { "Side" } th scope="col" { "Mean" } th scope="col" { "Median" }
+                    th scope="col" { "Least" } th scope="col" { "Most" }
+                    th scope="col" { "Iterations" } th scope="col" { "Compared with the first" }
+                } }
+                tbody {
+                    @for (side, count, of) in &numbers {
+                        tr {
+                            td data-label="Side" { (side_plot::key(*side)) " " (side + 1) }
+                            td data-label="Mean" { (scale.text(of.mean)) }
+                            td data-label="Median" { (scale.text(of.median)) }
+                            td data-label="Least" { (scale.text(of.least)) }
+                            td data-label="Most" { (scale.text(of.most)) }
+                            td data-label="Iterations" { (count) }
+                            td data-label="Compared" { (answer(compared, *side)) }
+                        }
+                    }
+                }
+            }
+            div.plots {
+                figure {
+                    (side_plot::turns(compared, &scale))
+                    figcaption { "each iteration, in turns" }
+                }
+                figure {
+                    (side_plot::rows(compared, &scale))
+                    figcaption { "all values, their middle half, and the median" }
+                }
+            }
+        }
+    }
+}
+
+fn answer(compared: &Compared, side: usize) -> Markup {
+    let sides = compared.sides();
+    if sides
+        .first_key_value()
+        .is_some_and(|(first, _)| *first == side)
+    {
+        return html! { span.hint { "is the first" } };
+    }
+    let Some(answer) = compared.answer(side) else {
+        return html! { span.hint { "too few values, or none above zero" } };
+    };
+    html! { (ratio(&answer)) " " span.badge.running[answer.verdict.is_change()] { (words(answer.verdict)) } }
+}
+
+fn ratio(answer: &Comparison) -> String {
+    let ratio = &answer.ratio;
+    let share = |value: f64| format!("{:+.2} %", (value - 1.0) * 100.0);
+    format!(
+        "{} ({} to {})",
+        share(ratio.value),
+        share(ratio.low),
+        share(ratio.high)
+    )
+}
+
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Faster | Verdict::Slower => "differs",
+        Verdict::NoDifferenceSeen => "no difference seen",
+        Verdict::TooNoisy => "too noisy",
+    }
+}

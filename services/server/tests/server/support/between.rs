@@ -1,0 +1,69 @@
+//! Between a client and its server: a line that is lost, or a server that says what ours does not.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Fate {
+    /// It comes through, and so does its answer.
+    Passed,
+    /// The connection is lost.
+    Lost,
+    /// It is answered with this JSON.
+    Answered(String),
+}
+
+/// A place where requests to `url` pass; `fate` is told the request's first line. Returns its address.
+pub(crate) fn between(url: &str, mut fate: impl FnMut(&str) -> Fate + Send + 'static) -> String {
+    let server = url.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for near in listener.incoming().flatten() {
+            let mut request = BufReader::new(near);
+            let mut line = String::new();
+            if request.read_line(&mut line).is_err() {
+                continue;
+            }
+            // Whoever does not get through will say so.
+            let _lost = match fate(&line) {
+                Fate::Lost => request.get_ref().shutdown(Shutdown::Both),
+                Fate::Answered(json) => answer(request.get_ref(), &json),
+                Fate::Passed => pass(request, &line, &server),
+            };
+        }
+    });
+    format!("http://{address}")
+}
+
+fn answer(mut near: &TcpStream, json: &str) -> io::Result<()> {
+    let length = json.len();
+    write!(
+        near,
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n{json}"
+    )
+}
+
+/// One request for each connection, so that none passes unseen.
+fn pass(mut request: BufReader<TcpStream>, line: &str, server: &str) -> io::Result<()> {
+    let mut near = request.get_ref().try_clone()?;
+    let mut far = TcpStream::connect(server)?;
+    write!(far, "{line}connection: close\r\n")?;
+    let mut onwards = far.try_clone()?;
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = request.read(&mut bytes) {
+            if onwards.write_all(&bytes[..count]).is_err() {
+                return;
+            }
+        }
+    });
+    thread::spawn(move || {
+        let _lost = io::copy(&mut far, &mut near);
+        let _gone = near.shutdown(Shutdown::Both);
+    });
+    Ok(())
+}
