@@ -48,8 +48,13 @@ pub struct Share {
 }
 
 impl Share {
+    /// How many more of its jobs may be at work.
+    pub const fn room(self) -> u32 {
+        self.limit.saturating_sub(self.active)
+    }
+
     const fn has_room(self) -> bool {
-        self.active < self.limit
+        self.room() > 0
     }
 }
 

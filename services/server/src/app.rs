@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use crate::bus::Bus;
+use crate::counted::Counted;
 use crate::dispatch::Dispatcher;
 use crate::limiter::Limiter;
 use crate::live::Live;
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub limiter: Arc<Limiter>,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// Numbers of the whole database.
+    pub counted: Arc<Counted>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Semaphore>,
     /// Where spans of requests go.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bencher_channel_protocol::IterationOutput;
 
 use crate::app::{App, ended};
-use crate::outputs::OutputError;
-use crate::store::{Job, StoreError};
+use crate::outputs::{Kept, OutputError};
+use crate::store::StoreError;
 use crate::summary::summarize;
 
 /// Jobs that are read at once.
@@ -80,23 +80,26 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
         return Ok(Batch::Empty);
     }
     let mut summaries = Vec::with_capacity(jobs.len());
-    for job in &jobs {
-        match summary(app, job).await {
-            Ok(summary) => summaries.push((job.id, summary)),
+    for (job, kept) in &jobs {
+        match summary(app, kept.as_ref()).await {
+            Ok(summary) => summaries.push((*job, summary)),
             Err(error) => {
-                tracing::error!(job = %job.id, %error, "results were not read");
+                tracing::error!(%job, %error, "results were not read");
                 if error.is_final() {
-                    summaries.push((job.id, NOTHING.to_owned()));
+                    summaries.push((*job, NOTHING.to_owned()));
                 }
             }
         }
     }
     let is_partly = summaries.len() < jobs.len();
-    let mut transaction = app.store.begin().await?;
-    for (job, summary) in summaries {
-        transaction.process(job, &summary).await?;
-    }
-    app.bus.publish(&transaction.commit().await?);
+    let ((), signals) = app
+        .store
+        .write(|mut transaction| async {
+            let done = transaction.process(&summaries).await;
+            (transaction, done)
+        })
+        .await?;
+    app.bus.publish(&signals);
     Ok(if is_partly {
         Batch::Partly
     } else {
@@ -104,8 +107,8 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
     })
 }
 
-async fn summary(app: &App, job: &Job) -> Result<String, ReadError> {
-    let Some(kept) = &job.results else {
+async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
+    let Some(kept) = kept else {
         return Ok(NOTHING.to_owned());
     };
     let bytes = app.outputs.get(kept).await?;

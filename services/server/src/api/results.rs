@@ -25,8 +25,8 @@ pub(crate) struct FileQuery {
 
 async fn results(app: &App, caller: &Caller, job: &str) -> Result<Vec<u8>, ApiError> {
     let found = find(app, caller, job).await?;
-    match &found.results {
-        Some(kept) => Ok(app.outputs.get(kept).await?),
+    match app.store.results(found.id).await? {
+        Some(kept) => Ok(app.outputs.get(&kept).await?),
         None => Err(ApiError::not_found("result of the job", job)),
     }
 }

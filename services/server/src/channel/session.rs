@@ -19,7 +19,7 @@ use bencher_channel_protocol::{
     CloseReason, IterationOutput, LiveOutput, PollTimeout, Ready, RunnerMessage, ServerMessage,
     Terminal,
 };
-use bencher_jobs::{ConnectionId, Idle, JobId, Reply, Report, RunnerId, State, Timestamp};
+use bencher_jobs::{ConnectionId, JobId, Reply, Report, RunnerId, State};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
@@ -29,7 +29,7 @@ use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
 use crate::dispatch::{Awaited, Unwritten};
 use crate::outputs::Kept;
-use crate::store::{Attached, Handed, Runner, StoreError, Waiting};
+use crate::store::{Attached, Handed, Runner, StoreError};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
@@ -260,22 +260,9 @@ impl Session {
     }
 
     async fn begin_to_wait(&mut self, until: Instant) -> Result<(), End> {
-        let fleet = self.app.bus.fleet();
-        let specs = self.app.store.specs_of(self.runner).await;
-        let specs = specs.map_err(|error| {
-            tracing::error!(runner = %self.runner, %error, "its specs can not be read");
-            End::Unwritten
-        })?;
-        let waiting = Waiting {
-            idle: Idle {
-                runner: self.runner,
-                specs,
-                since: Timestamp::now(),
-            },
-            connection: self.connection,
-        };
+        let dispatcher = &self.app.dispatcher;
         self.wait = Some(Wait {
-            answer: self.app.dispatcher.wait(waiting, fleet).await?,
+            answer: dispatcher.wait(self.runner, self.connection).await?,
             until,
             next_ping: Instant::now() + PING,
             is_alive: true,
@@ -469,9 +456,9 @@ async fn keep(
     job: JobId,
     results: &[IterationOutput],
 ) -> Result<Option<Kept>, End> {
-    // Those of a job that is not this runner's are kept nowhere.
+    // Those of a job that is not this runner's, or that does not take them any more, are kept nowhere.
     match app.store.job(job).await {
-        Ok(found) if found.life.runner == Some(sender) => {}
+        Ok(found) if found.life.takes_results(sender) => {}
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => {
             tracing::error!(%job, %error, "results were not kept");

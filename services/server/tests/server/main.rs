@@ -8,6 +8,7 @@ mod client;
 mod crash;
 mod jobs;
 mod openapi;
+mod outage;
 mod postgres;
 mod registry;
 mod scheduling;

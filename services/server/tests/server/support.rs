@@ -79,10 +79,28 @@ impl Server {
         Self { child, url, token }
     }
 
+    /// What a server that does not start in `folder` says.
+    pub(crate) fn refused(folder: &Path, setup: &Setup) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder);
+        if let Some(database) = &setup.database {
+            command.arg("--database").arg(database);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
     /// Ends it as an administrator would, and says whether it ended well.
     pub(crate) fn stop(mut self) -> bool {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         self.child.wait().unwrap().success()
     }
 
