@@ -39,6 +39,8 @@ pub(crate) struct App {
     pub metrics: Arc<Metrics>,
     /// Numbers of the whole database.
     pub counted: Arc<Counted>,
+    /// Room for channels that are being opened.
+    pub opening: Arc<Semaphore>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Semaphore>,
     /// Where spans of requests go.

@@ -14,7 +14,7 @@ const OTHERS: u32 = 0o007;
 /// What the owner may do.
 const OWNER: u32 = 0o700;
 /// What says that a folder is a server's.
-const OURS: [&str; 3] = ["lock", "secrets.key", "server.sqlite"];
+const OURS: [&str; 4] = ["lock", "outputs", "secrets.key", "server.sqlite"];
 /// What a new filesystem has, and is nobody's.
 const NOBODYS: &str = "lost+found";
 

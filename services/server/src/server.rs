@@ -32,6 +32,8 @@ use crate::{api, first, folder, listen, processor, telemetry};
 pub(crate) const SECRETS: &str = "secrets.key";
 /// How old the numbers of jobs may be that `/metrics` shows.
 const COUNTED: Duration = Duration::from_secs(5);
+/// Channels of runners that are opened at a time.
+const OPENING: usize = 64;
 /// How long connections may take to end once the server is to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -197,6 +199,7 @@ impl Server {
             limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
             metrics,
             counted: Arc::new(Counted::new(COUNTED)),
+            opening: Arc::new(Semaphore::new(OPENING)),
             watchers: Arc::new(Semaphore::new(settings.watchers)),
             settings,
             exporter,

@@ -17,8 +17,10 @@ use super::{Store, StoreError};
 
 /// Connections that read SQLite: enough for two processors, few enough for their caches.
 const READERS: u32 = 4;
-/// Connections to PostgreSQL of one server.
-const CONNECTIONS: u32 = 10;
+/// Connections to PostgreSQL of one server that read, and that write: those who write do not wait
+/// behind the many who read.
+const POSTGRES_READERS: u32 = 6;
+const POSTGRES_WRITERS: u32 = 4;
 /// How long a connection may be waited for.
 const ACQUIRING: Duration = Duration::from_secs(5);
 /// How long an answer may be waited for.
@@ -62,10 +64,12 @@ pub(super) async fn sqlite(options: AnyConnectOptions) -> Result<(AnyPool, AnyPo
     Ok((sqlite_pool(READERS, options).await?, writers))
 }
 
-/// Connections to PostgreSQL.
-pub(super) async fn postgres(options: AnyConnectOptions) -> Result<AnyPool, StoreError> {
-    let pool = AnyPoolOptions::new().max_connections(CONNECTIONS);
-    open(pool, options, POSTGRES).await
+/// The same for PostgreSQL.
+pub(super) async fn postgres(options: AnyConnectOptions) -> Result<(AnyPool, AnyPool), StoreError> {
+    let pool = |connections| AnyPoolOptions::new().max_connections(connections);
+    let writers = open(pool(POSTGRES_WRITERS), options.clone(), POSTGRES).await?;
+    let readers = open(pool(POSTGRES_READERS), options, POSTGRES).await?;
+    Ok((readers, writers))
 }
 
 async fn open(

@@ -88,10 +88,7 @@ impl Store {
         let options: AnyConnectOptions = url.parse().map_err(StoreError::Open)?;
         let (readers, writers) = match dialect {
             Dialect::Sqlite => connection::sqlite(options).await?,
-            Dialect::Postgres => {
-                let pool = connection::postgres(options).await?;
-                (pool.clone(), pool)
-            }
+            Dialect::Postgres => connection::postgres(options).await?,
         };
         let store = Self {
             dialect,

@@ -3,8 +3,9 @@
 mod api;
 mod runner;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -45,6 +46,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one with its data in `folder`.
     pub(crate) fn start(folder: &Path, setup: &Setup) -> Self {
+        // Its log is there before it is a server's.
+        close(folder);
         let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
         command
             .args(["serve", "--listen"])
@@ -116,6 +119,14 @@ impl Drop for Server {
         // It may have ended already.
         let _ended = self.child.kill();
         let _ended = self.child.wait();
+    }
+}
+
+/// Lets nobody else look into `folder`.
+fn close(folder: &Path) {
+    let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+    if mode & 0o007 != 0 && !folder.join("server.sqlite").exists() {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
     }
 }
 

@@ -109,7 +109,7 @@ impl Transaction {
     pub async fn expire(&mut self, now: Timestamp, limit: u32) -> Result<usize, StoreError> {
         let query = self.skipping(format!(
             "SELECT {COLUMNS} FROM jobs WHERE state IN ('claimed', 'running') \
-             AND (lease < $1 OR deadline < $1) ORDER BY id LIMIT $2"
+             AND (lease < $1 OR deadline < $1) ORDER BY lease LIMIT $2"
         ));
         let rows = sqlx::query(query)
             .bind(now.milliseconds())
