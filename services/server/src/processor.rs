@@ -11,6 +11,9 @@ use crate::summary::summarize;
 
 /// Jobs that are read at once.
 const BATCH: u32 = 64;
+/// How long others may complete in the meantime, to be read together: runners' claims wait while what was
+/// read is written.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long to wait after something failed.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
     loop {
         let pause = match batch(&app).await {
-            Ok(Batch::Read) => continue,
+            Ok(Batch::Read) => Some(GATHER),
             Ok(Batch::Empty) => None,
             Ok(Batch::Partly) => Some(PAUSE),
             Err(error) => {

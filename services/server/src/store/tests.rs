@@ -216,6 +216,35 @@ async fn what_is_long_is_read_only_where_it_is_needed() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_given_up_is_taken_back_and_holds_nothing() {
+    for place in places().await {
+        let store = &place.store;
+        let project = project(store, "p").await;
+        let spec = spec(store, "s").await;
+        let jobs = [new_job(spec)];
+        // As often as there are connections, and once more.
+        for _ in 0..5 {
+            let mut transaction = store.begin().await.expect("a transaction");
+            transaction.submit(project, &jobs, 9).await.expect("room");
+            drop(transaction);
+            let failed = store
+                .write(|mut transaction| async {
+                    let _ids = transaction.submit(project, &jobs, 9).await;
+                    (transaction, Err::<(), _>(StoreError::Full(9)))
+                })
+                .await;
+            assert!(matches!(failed, Err(StoreError::Full(9))));
+        }
+        let page = Page::default();
+        let listed = store.jobs(&Filter::default(), &page).await;
+        assert_eq!(listed.expect("none"), []);
+        assert_eq!(store.project("p").await.expect("it").queued, 0);
+        submit_for(store, project, spec, 1).await;
+        assert_eq!(store.project("p").await.expect("it").queued, 1);
+    }
+}
+
+#[tokio::test]
 async fn one_query_says_what_all_can_run() {
     for place in places().await {
         let store = &place.store;

@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 
-/// How often two meet: once is not always enough.
+/// How often two begin at the same time: once is not always enough for them to meet.
 const ROUNDS: usize = 20;
+/// How often two are made to meet.
+const MEETINGS: usize = 6;
 
 /// Two servers, a spec and two projects.
 struct Two {
@@ -47,20 +49,28 @@ async fn rounds_with_two_projects_do_not_wait_for_each_other() {
     ];
     let all = runners.map(|runner| [waiting(&[two.spec], runner)]);
     for project in two.projects {
-        submit_for(&two.one, project, two.spec, 2 * ROUNDS).await;
+        submit_for(&two.one, project, two.spec, 2 * MEETINGS).await;
     }
     let nothing = Attached::default();
     let mut held: [Option<JobId>; 2] = [None, None];
-    for number in 0..ROUNDS {
+    for number in 0..MEETINGS {
         let said = [0, 1].map(|place| {
             held[place]
                 .map(|job| vec![report(runners[place].0, job, Report::Completed, &nothing)])
                 .unwrap_or_default()
         });
-        let (first, second) = tokio::join!(
+        // Somebody has both projects until both servers want them.
+        let mut gate = two.one.begin().await.expect("a transaction");
+        gate.take_projects(&two.projects).await.expect("taken");
+        let (first, second, opened) = tokio::join!(
             round(&two.one, &said[0], &all[0]),
             round(&two.two, &said[1], &all[1]),
+            async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                gate.commit().await
+            },
         );
+        opened.expect("committed");
         for (place, claims) in [first, second].into_iter().enumerate() {
             let claims = claims.unwrap_or_else(|error| panic!("round {number}: {error}"));
             assert_eq!(claims.handed.len(), 1);
