@@ -149,20 +149,26 @@ impl Life {
         if self.runner != Some(sender) {
             return Answer::unchanged(Reply::Ack);
         }
-        let is_silenced =
-            self.state == State::Failed && self.reason.is_some_and(Reason::is_silence);
         match report {
             Report::Heartbeat | Report::Running => self.sign_of_life(report, now, limits),
-            _ if !self.state.is_active() && !is_silenced => Answer::unchanged(Reply::Ack),
+            _ if !self.takes_results(sender) => Answer::unchanged(Reply::Ack),
             Report::Completed => self.with_results(State::Completed, None, now),
             Report::Failed => self.with_results(State::Failed, Some(Reason::RunnerFailed), now),
-            Report::Canceled if is_silenced => Answer::unchanged(Reply::Ack),
+            Report::Canceled if !self.state.is_active() => Answer::unchanged(Reply::Ack),
             Report::Canceled => Answer {
                 reply: Reply::Ack,
                 next: Some(self.over(State::Canceled, Some(Reason::CanceledByRunner), now)),
                 takes_results: false,
             },
         }
+    }
+
+    /// Whether results that `sender` tells of now are the job's: while it is at work on it, and after
+    /// silence has ended the job.
+    pub fn takes_results(&self, sender: RunnerId) -> bool {
+        let is_silenced =
+            self.state == State::Failed && self.reason.is_some_and(Reason::is_silence);
+        self.runner == Some(sender) && (self.state.is_active() || is_silenced)
     }
 
     fn sign_of_life(&self, report: Report, now: Timestamp, limits: &Limits) -> Answer {

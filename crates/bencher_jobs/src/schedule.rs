@@ -48,8 +48,13 @@ pub struct Share {
 }
 
 impl Share {
+    /// How many more of its jobs may be at work.
+    pub const fn room(self) -> u32 {
+        self.limit.saturating_sub(self.active)
+    }
+
     const fn has_room(self) -> bool {
-        self.active < self.limit
+        self.room() > 0
     }
 }
 
@@ -69,6 +74,10 @@ type Kind = (Reverse<u8>, ProjectId, SpecId);
 
 /// Gives `candidates` to the `idle` runners, each at most once. A project without a share gets
 /// nothing. Jobs are as old as their identifiers say.
+///
+/// Of what is bound to a machine the candidates need to be the oldest of each project and spec, and
+/// not only the oldest of all: that one may have no room, or be on a spec that the machine can not run
+/// any more, and is then passed over.
 pub fn assign(
     idle: &[Idle],
     candidates: &[Candidate],

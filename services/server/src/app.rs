@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::bus::Bus;
+use crate::counted::Counted;
 use crate::dispatch::Dispatcher;
 use crate::limiter::Limiter;
 use crate::live::Live;
@@ -37,6 +38,10 @@ pub(crate) struct App {
     pub limiter: Arc<Limiter>,
     /// Numbers.
     pub metrics: Arc<Metrics>,
+    /// Numbers of the whole database.
+    pub counted: Arc<Counted>,
+    /// Room for channels that are being opened.
+    pub opening: Arc<Semaphore>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Watchers>,
     /// Where spans of requests go.

@@ -34,8 +34,24 @@ pub(crate) enum Command {
     /// Tokens of users
     #[command(subcommand)]
     Token(Token),
+    /// Secrets that are kept encrypted
+    #[command(subcommand)]
+    Secrets(Secrets),
     /// Print the API's OpenAPI document
     Openapi,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Secrets {
+    /// Give up all credentials of registries, for a database whose `secrets.key` is lost: the server then
+    /// starts with a new one
+    Forget(SecretsForget),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SecretsForget {
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@
 //! signal that comes twice does nothing, and one that is missed is made up for at the next look.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bencher_jobs::{ConnectionId, JobId, RunnerId};
@@ -33,8 +33,6 @@ pub(crate) struct Bus {
     pub(crate) processor: Notify,
     is_queued: AtomicBool,
     is_fleet_changed: AtomicBool,
-    /// How often what runners can run has changed.
-    fleet: AtomicU64,
     jobs: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
     connections: Mutex<HashMap<RunnerId, (ConnectionId, Arc<Notify>)>>,
 }
@@ -47,7 +45,6 @@ impl Default for Bus {
             processor: Notify::new(),
             is_queued: AtomicBool::new(false),
             is_fleet_changed: AtomicBool::new(false),
-            fleet: AtomicU64::new(0),
             jobs: Mutex::default(),
             connections: Mutex::default(),
         }
@@ -65,10 +62,7 @@ impl Bus {
         for signal in signals {
             match *signal {
                 Signal::Queued => self.is_queued.store(true, Ordering::Release),
-                Signal::Fleet => {
-                    self.fleet.fetch_add(1, Ordering::AcqRel);
-                    self.is_fleet_changed.store(true, Ordering::Release);
-                }
+                Signal::Fleet => self.is_fleet_changed.store(true, Ordering::Release),
                 Signal::Job(job) => {
                     if let Some(is_changed) = lock(&self.jobs).get(&job) {
                         is_changed.store(true, Ordering::Release);
@@ -114,12 +108,6 @@ impl Bus {
     /// Whether what runners can run may have changed since this was last asked.
     pub(crate) fn take_fleet(&self) -> bool {
         self.is_fleet_changed.swap(false, Ordering::AcqRel)
-    }
-
-    /// What runners can run, and was read after this was asked, may be outdated once this is another
-    /// one.
-    pub(crate) fn fleet(&self) -> u64 {
-        self.fleet.load(Ordering::Acquire)
     }
 
     /// Jobs as they change, for those who show them.
@@ -293,9 +281,7 @@ mod tests {
         assert!(!bus.take_queued() && !bus.take_fleet());
         bus.publish(&[Signal::Queued, Signal::Queued]);
         assert!(bus.take_queued() && !bus.take_queued() && !bus.take_fleet());
-        let before = bus.fleet();
         bus.publish(&[Signal::Fleet]);
-        assert_ne!(bus.fleet(), before);
         assert!(bus.take_fleet() && !bus.take_fleet() && !bus.take_queued());
     }
 }

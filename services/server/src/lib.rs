@@ -16,8 +16,10 @@ mod api;
 mod app;
 mod bus;
 mod channel;
+mod counted;
 mod dispatch;
 mod first;
+mod folder;
 mod key;
 mod limiter;
 mod listen;
@@ -40,6 +42,7 @@ mod web;
 
 pub use api::document;
 pub use first::{First, FirstError};
+pub use folder::FolderError;
 pub use key::{Key, NoRandomness};
 pub use outputs::{Bucket, Kept, OutputError, OutputPlace, Outputs, PlaceError, Reading};
 pub use registry::{Minter, MinterError};

@@ -5,7 +5,7 @@ mod arguments;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use arguments::{Arguments, Command, LogFormat, Serve, TokenCreate};
+use arguments::{Arguments, Command, LogFormat, Secrets, SecretsForget, Serve, TokenCreate};
 use bencher_server::{Key, Server, ServerError, document};
 use clap::Parser as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Serve(command) => serve(*command).await,
             Command::Token(arguments::Token::Create(command)) => create_token(command).await,
+            Command::Secrets(Secrets::Forget(command)) => forget_secrets(command).await,
             Command::Openapi => print(&openapi()),
         }
     });
@@ -136,4 +137,16 @@ async fn create_token(command: TokenCreate) -> Done {
     transaction.commit().await?;
     store.close().await;
     print(key.expose())
+}
+
+async fn forget_secrets(command: SecretsForget) -> Done {
+    let store = command.place.place().open_store().await?;
+    let (count, _) = store
+        .write(|mut transaction| async {
+            let done = transaction.forget_seals().await;
+            (transaction, done)
+        })
+        .await?;
+    store.close().await;
+    print(&format!("credentials given up: {count}"))
 }

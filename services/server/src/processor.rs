@@ -5,12 +5,15 @@ use std::sync::Arc;
 use bencher_channel_protocol::IterationOutput;
 
 use crate::app::{App, ended};
-use crate::outputs::OutputError;
-use crate::store::{Job, StoreError};
+use crate::outputs::{Kept, OutputError};
+use crate::store::StoreError;
 use crate::summary::summarize;
 
 /// Jobs that are read at once.
 const BATCH: u32 = 64;
+/// How long others may complete in the meantime, to be read together: runners' claims wait while what was
+/// read is written.
+const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
 /// How long to wait after something failed.
 const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -41,7 +44,7 @@ pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
     loop {
         let pause = match batch(&app).await {
-            Ok(Batch::Read) => continue,
+            Ok(Batch::Read) => Some(GATHER),
             Ok(Batch::Empty) => None,
             Ok(Batch::Partly) => Some(PAUSE),
             Err(error) => {
@@ -80,23 +83,26 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
         return Ok(Batch::Empty);
     }
     let mut summaries = Vec::with_capacity(jobs.len());
-    for job in &jobs {
-        match summary(app, job).await {
-            Ok(summary) => summaries.push((job.id, summary)),
+    for (job, kept) in &jobs {
+        match summary(app, kept.as_ref()).await {
+            Ok(summary) => summaries.push((*job, summary)),
             Err(error) => {
-                tracing::error!(job = %job.id, %error, "results were not read");
+                tracing::error!(%job, %error, "results were not read");
                 if error.is_final() {
-                    summaries.push((job.id, NOTHING.to_owned()));
+                    summaries.push((*job, NOTHING.to_owned()));
                 }
             }
         }
     }
     let is_partly = summaries.len() < jobs.len();
-    let mut transaction = app.store.begin().await?;
-    for (job, summary) in summaries {
-        transaction.process(job, &summary).await?;
-    }
-    app.bus.publish(&transaction.commit().await?);
+    let ((), signals) = app
+        .store
+        .write(|mut transaction| async {
+            let done = transaction.process(&summaries).await;
+            (transaction, done)
+        })
+        .await?;
+    app.bus.publish(&signals);
     Ok(if is_partly {
         Batch::Partly
     } else {
@@ -104,8 +110,8 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
     })
 }
 
-async fn summary(app: &App, job: &Job) -> Result<String, ReadError> {
-    let Some(kept) = &job.results else {
+async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
+    let Some(kept) = kept else {
         return Ok(NOTHING.to_owned());
     };
     let bytes = app.outputs.get(kept).await?;

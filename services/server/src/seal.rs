@@ -38,6 +38,14 @@ pub enum SealError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: nothing can be encrypted")]
     NoRandomness,
+    /// The database's secrets were encrypted with another one.
+    #[error(
+        "{} is not the key that the secrets in the database were encrypted with: copy this file from \
+         another server of the database, or from a backup; if it is lost, `bencher-server secrets \
+         forget` gives the secrets up",
+        .0.display()
+    )]
+    OtherKey(PathBuf),
     /// It was encrypted with another key, or changed.
     #[error(
         "the secret of `{0}` can not be decrypted: restore the key's file, or set the secret anew"

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::App;
 use crate::bus::Bus;
+use crate::counted::Counted;
 use crate::dispatch::Dispatcher;
 use crate::first::{First, FirstError};
+use crate::folder::FolderError;
 use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
 use crate::live::{Live, Relay};
@@ -22,12 +24,16 @@ use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
-use crate::store::{Dialect, Role, Store, StoreError, file_url};
+use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
 use crate::watchers::Watchers;
-use crate::{api, first, listen, processor, serve, telemetry};
+use crate::{api, first, folder, listen, processor, serve, telemetry};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
+/// How old the numbers of jobs may be that `/metrics` shows.
+const COUNTED: Duration = Duration::from_secs(5);
+/// Channels of runners that are opened at a time.
+const OPENING: usize = 64;
 /// How long connections may take to end once the server is to end.
 const ENDING: Duration = Duration::from_secs(10);
 
@@ -39,13 +45,8 @@ const EXPORTING: Duration = Duration::from_secs(5);
 #[non_exhaustive]
 pub enum ServerError {
     /// The data folder can not be used.
-    #[error("failed to use the data folder {}: {cause}; choose another one with --data-dir", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        cause: std::io::Error,
-    },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Another server has it.
     #[error(
         "another server uses {}: stop it, or let both use PostgreSQL (--database)",
@@ -123,7 +124,7 @@ impl Place {
     ///
     /// When either can not be used.
     pub async fn open_store(&self) -> Result<Store, ServerError> {
-        make_folder(&self.folder)?;
+        folder::prepare(&self.folder)?;
         Ok(Store::open(&self.url()).await?)
     }
 
@@ -152,13 +153,15 @@ impl Server {
         fronted: Option<&Fronted>,
         settings: Settings,
     ) -> Result<Self, ServerError> {
-        make_folder(&place.folder)?;
+        folder::prepare(&place.folder)?;
         let lock = match place.database {
             None => Some(lock(&place.folder)?),
             Some(_) => None,
         };
         let store = place.open_store().await?;
-        let sealer = Sealer::open(&place.folder.join(SECRETS))?;
+        let secrets = place.folder.join(SECRETS);
+        let sealer = Sealer::open(&secrets)?;
+        check_key(&store, &sealer, &secrets).await?;
         let fronted = match fronted {
             Some(fronted) => Some((
                 fronted.registry.clone(),
@@ -215,6 +218,8 @@ impl Server {
             limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
             metrics,
             watchers: Arc::new(Watchers::new(settings.watchers)),
+            counted: Arc::new(Counted::new(COUNTED)),
+            opening: Arc::new(Semaphore::new(OPENING)),
             settings,
             exporter,
             shutdown,
@@ -321,21 +326,31 @@ impl Server {
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), ServerError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|cause| ServerError::Folder {
-            path: path.to_owned(),
-            cause,
+/// Makes sure that `sealer` has the key that secrets in the database were sealed with. The first server
+/// of a database seals something, so that all others can tell.
+async fn check_key(store: &Store, sealer: &Sealer, path: &Path) -> Result<(), ServerError> {
+    let check = async || match store.sealed().await? {
+        Some(found) if sealer.unseal(&found.name, &found.sealed).is_err() => {
+            Err(ServerError::from(SealError::OtherKey(path.to_owned())))
+        }
+        _ => Ok(()),
+    };
+    // Before anything is sealed: credentials may be from before.
+    check().await?;
+    let sealed = sealer.seal(SEAL, SEAL)?;
+    store
+        .write(|mut transaction| async {
+            let done = transaction.keep_seal(&sealed).await;
+            (transaction, done)
         })
+        .await?;
+    // Another server may have been faster.
+    check().await
 }
 
 /// Makes sure that this is the only server of the folder.
 fn lock(folder: &Path) -> Result<File, ServerError> {
-    let error = |cause| ServerError::Folder {
+    let error = |cause| FolderError::Unusable {
         path: folder.to_owned(),
         cause,
     };
@@ -343,6 +358,6 @@ fn lock(folder: &Path) -> Result<File, ServerError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(ServerError::InUse(folder.to_owned())),
-        Err(fs::TryLockError::Error(cause)) => Err(error(cause)),
+        Err(fs::TryLockError::Error(cause)) => Err(error(cause).into()),
     }
 }

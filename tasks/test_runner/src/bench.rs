@@ -1,7 +1,8 @@
 //! `bench`: speed and memory beside other tools, as ratios.
 //!
 //! Contestants take turns, so that what else happens on the machine hits all of them alike, and
-//! each is represented by its median. No number here fails anything: machines differ.
+//! each is represented by its median. No number here fails anything, for machines differ; but a server
+//! that loses a job, or has one run twice, does.
 
 mod answers;
 mod bare;

@@ -98,6 +98,35 @@ impl Postgres {
         bail!("PostgreSQL does not start")
     }
 
+    /// Lets it stand still: it neither answers nor hangs up.
+    ///
+    /// # Errors
+    /// When its processes can not be found.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        // First the one that would start others.
+        self.signal_all(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When its processes can not be found.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal_all(Signal::SIGCONT)
+    }
+
+    /// To it and to its children, which are one for each connection and some for itself.
+    fn signal_all(&self, signal: Signal) -> anyhow::Result<()> {
+        let own = self.child.id();
+        kill(Pid::from_raw(own.try_into()?), signal)?;
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"))?;
+        for child in children.split_whitespace() {
+            // It may have ended meanwhile.
+            let _ended = kill(Pid::from_raw(child.parse()?), signal);
+        }
+        Ok(())
+    }
+
     /// The address of its database.
     pub fn url(&self) -> String {
         let folder = self.folder.path().display().to_string();
@@ -111,6 +140,8 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
+        // What stands still would not hear of its end.
+        let _unheard = self.resume();
         // At once: nobody needs the data. Its children end with it.
         let _ended = kill(pid, Signal::SIGQUIT);
         let _ended = self.child.wait();

@@ -140,6 +140,24 @@ fn a_stranger_changes_nothing() {
 }
 
 #[test]
+fn results_are_taken_from_the_jobs_runner_while_they_count() {
+    let silenced = running().expire(at(10_000)).expect("silence");
+    let canceled = running().cancel(at(1)).expect("canceled");
+    let completed = after(&running(), Report::Completed, 1);
+    for (case, life, takes) in [
+        ("pending", Life::PENDING, false),
+        ("claimed", claimed(), true),
+        ("running", running(), true),
+        ("silent", silenced, true),
+        ("canceled", canceled, false),
+        ("completed", completed, false),
+    ] {
+        assert_eq!(life.takes_results(runner(1)), takes, "{case}");
+        assert!(!life.takes_results(runner(2)), "{case}, of a stranger");
+    }
+}
+
+#[test]
 fn silence_and_length_end_a_job() {
     assert_eq!(claimed().expire(at(30)), None);
     let reason = |life: Option<Life>| life.and_then(|life| life.reason);

@@ -153,6 +153,25 @@ fn a_comparison_stays_on_its_machine_and_comes_first() {
     );
 }
 
+#[test]
+fn what_is_bound_and_can_not_run_holds_up_nothing_else_that_is_bound() {
+    let machine = [idle(1, &[1], 0)];
+    let bound = |number, whose, on| Candidate {
+        spec: spec(on),
+        bound_to: Some(runner(1)),
+        ..job(number, whose, 0)
+    };
+    // The oldest has no room, the next one is on a spec that the machine can not run any more.
+    let candidates = [
+        bound(10, 1, 1),
+        bound(11, 2, 2),
+        bound(12, 2, 1),
+        job(5, 2, 9),
+    ];
+    let at_work = shares(&[(1, 4, 4), (2, 0, 9)]);
+    assert_eq!(assigned(&machine, &candidates, &at_work), [(1, 12)]);
+}
+
 prop_compose! {
     fn a_candidate()(
         number in 1..200u128,

@@ -1,7 +1,8 @@
 //! The real program, and what it uses.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -17,6 +18,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(folder: &Path, database: Option<&str>) -> Result<Self, Error> {
+        // Its log is there before it is a server's, which would not have others look into it.
+        fs::set_permissions(folder, Permissions::from_mode(0o700))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])

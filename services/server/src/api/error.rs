@@ -103,6 +103,7 @@ impl From<StoreError> for ApiError {
             }
             StoreError::Quota(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message),
             StoreError::Full(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", message),
+            StoreError::Late(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "late", message),
             error => Self::internal(&error),
         }
     }

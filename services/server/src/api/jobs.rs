@@ -6,6 +6,7 @@ use axum::extract::State;
 use bencher_jobs::{ComparisonId, JobId, State as JobState};
 use bencher_server_api::{Job as JobBody, Listed, Side};
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::IntoParams;
 
 use super::ApiError;
@@ -14,21 +15,40 @@ use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
 use super::page::{PageQuery, listed};
 use crate::app::App;
-use crate::store::{Filter, Job, Role};
+use crate::store::{Described, Filter, Job, Role};
 use crate::time::rfc3339;
 
-/// A job as people see it.
-pub(super) fn body(job: Job) -> JobBody {
+/// What stands for the value of a variable that is not shown.
+const HIDDEN: &str = "(hidden)";
+
+/// A job as `caller` sees it: the values of its variables may be secrets, and those who only read do
+/// not see them.
+pub(super) fn body(described: Described, caller: &Caller) -> JobBody {
+    let Described {
+        job,
+        config,
+        error,
+        summary,
+    } = described;
+    let config = config.and_then(|text| serde_json::from_str(&text).ok());
+    let mut config: Value = config.unwrap_or_default();
+    if caller.must_be(Role::Submitter).is_err()
+        && let Some(variables) = config.get_mut("env").and_then(Value::as_object_mut)
+    {
+        for value in variables.values_mut() {
+            *value = HIDDEN.into();
+        }
+    }
     JobBody {
         id: job.id.to_string(),
         project: job.project.to_string(),
         spec: job.spec.to_string(),
         state: job.life.state.name().to_owned(),
         reason: job.life.reason.map(|reason| reason.name().to_owned()),
-        error: job.error,
+        error,
         priority: job.priority,
         timeout: job.timeout,
-        config: serde_json::from_str(&job.config).unwrap_or_default(),
+        config,
         comparison: job.comparison.map(|side| Side {
             comparison: side.comparison.to_string(),
             side: side.side,
@@ -39,9 +59,7 @@ pub(super) fn body(job: Job) -> JobBody {
         claimed: job.life.claimed.map(rfc3339),
         started: job.life.started.map(rfc3339),
         ended: job.life.ended.map(rfc3339),
-        summary: job
-            .summary
-            .and_then(|text| serde_json::from_str(&text).ok()),
+        summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
     }
 }
 
@@ -109,7 +127,8 @@ pub(crate) async fn list(
     let page = query.page()?;
     let filter = filter.filter(&app, &caller).await?;
     let jobs = app.store.jobs(&filter, &page).await?;
-    let id = |job: &Job| job.id.to_string();
+    let id = |described: &Described| described.job.id.to_string();
+    let body = |described| body(described, &caller);
     Ok(Json(listed(&page, jobs, id, body)))
 }
 
@@ -122,7 +141,9 @@ pub(crate) async fn show(
     caller: Caller,
     Path(job): Path<String>,
 ) -> Result<Json<JobBody>, ApiError> {
-    Ok(Json(body(find(&app, &caller, &job).await?)))
+    let found = find(&app, &caller, &job).await?;
+    let described = app.store.described_job(found.id).await?;
+    Ok(Json(body(described, &caller)))
 }
 
 /// Stops a job that is not over, with all that waits of its comparison. One that is over stays as
@@ -137,8 +158,14 @@ pub(crate) async fn cancel(
 ) -> Result<Json<JobBody>, ApiError> {
     caller.must_be(Role::Submitter)?;
     let found = find(&app, &caller, &job).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.cancel(found.id).await?;
-    app.bus.publish(&transaction.commit().await?);
-    Ok(Json(body(app.store.job(found.id).await?)))
+    let (_, signals) = app
+        .store
+        .write(|mut transaction| async {
+            let done = transaction.cancel(found.id).await;
+            (transaction, done)
+        })
+        .await?;
+    app.bus.publish(&signals);
+    let described = app.store.described_job(found.id).await?;
+    Ok(Json(body(described, &caller)))
 }

@@ -27,8 +27,8 @@ pub(crate) struct FileQuery {
 
 async fn results(app: &App, caller: &Caller, job: &str) -> Result<Vec<u8>, ApiError> {
     let found = find(app, caller, job).await?;
-    match &found.results {
-        Some(kept) => Ok(app.outputs.get(kept).await?),
+    match app.store.results(found.id).await? {
+        Some(kept) => Ok(app.outputs.get(&kept).await?),
         None => Err(ApiError::not_found("result of the job", job)),
     }
 }
@@ -75,10 +75,10 @@ pub(crate) async fn all(
     Path(job): Path<String>,
 ) -> Result<Response, ApiError> {
     let found = find(&app, &caller, &job).await?;
-    let Some(kept) = &found.results else {
+    let Some(kept) = app.store.results(found.id).await? else {
         return Err(ApiError::not_found("result of the job", &job));
     };
-    let Reading { length, pieces } = app.outputs.read(kept).await?;
+    let Reading { length, pieces } = app.outputs.read(&kept).await?;
     let mut response = harmless("application/json", Body::from_stream(pieces));
     // So that whoever reads them sees where the storage broke off.
     response

@@ -179,9 +179,14 @@ pub(crate) async fn archive(
 ) -> Result<Json<RunnerBody>, ApiError> {
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.archive_runner(found.id).await?;
-    app.bus.publish(&transaction.commit().await?);
+    let ((), signals) = app
+        .store
+        .write(|mut transaction| async {
+            let done = transaction.archive_runner(found.id).await;
+            (transaction, done)
+        })
+        .await?;
+    app.bus.publish(&signals);
     Ok(Json(with_specs(&app, &runner).await?))
 }
 

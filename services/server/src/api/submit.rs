@@ -135,11 +135,14 @@ async fn place(
 }
 
 async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<Vec<JobId>, ApiError> {
-    let mut transaction = app.store.begin().await?;
-    let ids = transaction
-        .submit(project, jobs, app.settings.queue)
+    let (ids, signals) = app
+        .store
+        .write(|mut transaction| async {
+            let done = transaction.submit(project, jobs, app.settings.queue).await;
+            (transaction, done)
+        })
         .await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.bus.publish(&signals);
     Ok(ids)
 }
 
@@ -164,8 +167,8 @@ pub(crate) async fn job(
     };
     let ids = submit(&app, place.project.id, &[new]).await?;
     let id = ids.first().copied().unwrap_or_else(JobId::generate);
-    let job = app.store.job(id).await?;
-    Ok((StatusCode::CREATED, Json(job_body(job))))
+    let job = app.store.described_job(id).await?;
+    Ok((StatusCode::CREATED, Json(job_body(job, &caller))))
 }
 
 /// Submits a comparison.

@@ -56,14 +56,15 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiErro
     Ok(Json(WELL))
 }
 
-/// Numbers for Prometheus. They name nobody and nothing.
+/// Numbers for Prometheus. They name nobody and nothing, and those of jobs are some seconds old at
+/// most.
 #[utoipa::path(get, path = "/metrics", tag = "system",
     responses((status = 200, content_type = "text/plain", body = String)))]
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
     let seen = Seen {
         connected: app.bus.connected(),
         watchers: app.watchers.count(),
-        states: app.store.count_states().await?,
+        states: app.counted.states(&app.store).await?,
     };
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     Ok((kind, app.metrics.text(&seen)).into_response())

@@ -1,10 +1,12 @@
 //! A claimed job in the words of the protocol.
 
+use std::borrow::Cow;
+
 use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, SandboxKind};
 use serde::de::DeserializeOwned;
 
 use crate::registry::{PullTokens, TokenError};
-use crate::store::{Handed, Store};
+use crate::store::{Handed, Store, StoreError};
 use crate::time::rfc3339;
 
 /// Why a job can not be handed over.
@@ -16,6 +18,9 @@ pub(super) enum HandError {
         field: &'static str,
         cause: serde_json::Error,
     },
+    /// It can not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// No token for its image.
     #[error("there is no token for the job's image: {0}")]
     Token(#[from] TokenError),
@@ -28,11 +33,14 @@ pub(super) async fn job(
     tokens: &PullTokens,
     live_output: bool,
 ) -> Result<Job, HandError> {
-    let config: JobConfig =
-        serde_json::from_str(&handed.job.config).map_err(|cause| HandError::Field {
-            field: "config",
-            cause,
-        })?;
+    let config = match &handed.config {
+        Some(config) => Cow::Borrowed(config.as_str()),
+        None => Cow::Owned(store.config(handed.job.id).await?),
+    };
+    let config: JobConfig = serde_json::from_str(&config).map_err(|cause| HandError::Field {
+        field: "config",
+        cause,
+    })?;
     let oci_token = tokens.token(store, &config).await?;
     let spec = &handed.spec;
     let asks = &spec.asks;

@@ -5,12 +5,16 @@
 //! Which of the two it was is not said, for that would tell strangers which runners there are. A
 //! runner that is archived is answered with 403, a request that is no upgrade with 426, and an
 //! address that has tried too many wrong keys with 429, for a wrong one.
+//!
+//! Only some connections are opened at a time: when a whole fleet comes at once, as after the server's
+//! start, those who are in get their jobs before others come in.
 
 mod handed;
 mod session;
 mod socket;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -34,6 +38,8 @@ pub(crate) async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
+    // The semaphore is never closed.
+    let opening = Arc::clone(&app.opening).acquire_owned().await.ok();
     let runner = match admit(&app, &name, peer, &headers).await {
         Ok(runner) => runner,
         Err(error) => return error.into_response(),
@@ -53,7 +59,9 @@ pub(crate) async fn open(
         .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
             let id = runner.id;
-            match Session::open(app, runner, socket).await {
+            let session = Session::open(app, runner, socket).await;
+            drop(opening);
+            match session {
                 Ok(Some(session)) => session.run().await,
                 Ok(None) => tracing::info!(runner = %id, "its key was rotated just now"),
                 Err(error) => tracing::error!(runner = %id, %error, "a channel was not opened"),

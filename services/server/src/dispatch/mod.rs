@@ -11,12 +11,13 @@
 //! runners that report at the same moment cost one transaction and not a thousand, and an answer
 //! is given only once what it says is on the disk.
 
+mod patience;
 mod round;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bencher_jobs::{ConnectionId, JobId, Report, RunnerId};
+use bencher_jobs::{ConnectionId, Idle, JobId, Report, RunnerId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Bus;
@@ -48,8 +49,7 @@ pub(crate) struct Unwritten;
 
 #[derive(Debug)]
 enum Request {
-    /// With [`Bus::fleet`] from before its specs were read.
-    Wait(Waiting, u64, oneshot::Sender<Awaited>),
+    Wait(Waiting, oneshot::Sender<Awaited>),
     Withdraw(ConnectionId, oneshot::Sender<()>),
     Write(Work, Reply),
 }
@@ -105,20 +105,28 @@ impl Dispatcher {
         (Self(sender), tokio::spawn(run(round, receiver)))
     }
 
-    /// Waits for a job; `fleet` is [`Bus::fleet`] from before the runner's specs were read. The
-    /// receiver gets an answer once there is one; dropping it ends the wait, but a job that was given
-    /// just before would be lost: see [`Dispatcher::withdraw`].
+    /// Waits for a job. The receiver gets an answer once there is one; dropping it ends the wait, but
+    /// a job that was given just before would be lost: see [`Dispatcher::withdraw`].
     ///
     /// # Errors
     ///
     /// When the dispatcher is gone.
     pub(crate) async fn wait(
         &self,
-        waiting: Waiting,
-        fleet: u64,
+        runner: RunnerId,
+        connection: ConnectionId,
     ) -> Result<oneshot::Receiver<Awaited>, Unwritten> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Wait(waiting, fleet, reply);
+        let waiting = Waiting {
+            idle: Idle {
+                runner,
+                // They are read with those of all others that begin to wait.
+                specs: Vec::new(),
+                since: Timestamp::now(),
+            },
+            connection,
+        };
+        let request = Request::Wait(waiting, reply);
         self.0.send(request).await.map_err(|_| Unwritten)?;
         Ok(answer)
     }

@@ -1,16 +1,17 @@
 //! One round: what was reported, what is overdue, who gets what.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bencher_jobs::Timestamp;
+use bencher_jobs::{RunnerId, Timestamp};
 use tokio::sync::oneshot;
 
+use super::patience::{Moment, Patience};
 use super::{Awaited, Done, Reply, Request, Unwritten, Work};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Claims, Store, StoreError, Transaction, Waiting};
+use crate::store::{Claims, Greeting, Heard, Said, Store, StoreError, Transaction, Waiting, What};
 
 /// Jobs that one round lets expire: others are for the next look.
 const EXPIRED: u32 = 256;
@@ -22,7 +23,7 @@ struct Waiter {
     reply: oneshot::Sender<Awaited>,
     /// Nobody has looked for a job for it yet.
     is_new: bool,
-    /// What it can run may have changed since that was read.
+    /// What it can run was not read yet, or may have changed since.
     is_outdated: bool,
 }
 
@@ -35,8 +36,7 @@ pub(super) struct Round {
     metrics: Arc<Metrics>,
     waiters: Vec<Waiter>,
     work: Vec<(Work, Reply)>,
-    /// No job expires before runners had the time to tell this server that they are alive.
-    began: Instant,
+    patience: Patience,
     is_overdue: bool,
     /// The last round failed, so all are looked at again.
     is_again: bool,
@@ -49,14 +49,15 @@ impl Round {
         settings: Arc<Settings>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let (heartbeat, interval) = (settings.heartbeat, settings.lease_renewal());
         Self {
+            patience: Patience::new(heartbeat, interval, Moment::now()),
             store,
             bus,
             settings,
             metrics,
             waiters: Vec::new(),
             work: Vec::new(),
-            began: Instant::now(),
             is_overdue: false,
             is_again: true,
         }
@@ -73,17 +74,17 @@ impl Round {
 
     /// Time is looked at in the next round, and everything else too: what was missed is made up for.
     pub(super) fn look(&mut self) {
-        self.is_overdue = self.began.elapsed() >= self.settings.heartbeat;
+        self.is_overdue = self.patience.look(Moment::now());
         self.is_again = true;
     }
 
     pub(super) fn add(&mut self, request: Request) {
         match request {
-            Request::Wait(waiting, fleet, reply) => self.waiters.push(Waiter {
+            Request::Wait(waiting, reply) => self.waiters.push(Waiter {
                 waiting,
                 reply,
                 is_new: true,
-                is_outdated: fleet != self.bus.fleet(),
+                is_outdated: true,
             }),
             Request::Withdraw(connection, reply) => {
                 self.waiters
@@ -104,27 +105,15 @@ impl Round {
                 waiter.is_outdated = true;
             }
         }
-        self.refresh().await?;
-        // Those who were looked at before wait for something new.
-        let is_all = self.bus.take_queued() | std::mem::take(&mut self.is_again);
-        let looking: Vec<Waiting> = self
-            .waiters
-            .iter()
-            .filter(|waiter| is_all || waiter.is_new)
-            .map(|waiter| waiter.waiting.clone())
-            .collect();
-        let is_overdue = std::mem::take(&mut self.is_overdue);
-        if self.work.is_empty() && looking.is_empty() && !is_overdue {
-            return Ok(());
-        }
-        // In the order of jobs, which is the order in which all servers take their rows.
+        // In the order in which jobs are changed.
         self.work.sort_by_key(|(work, _)| work.job());
-        let written = self.transact(&looking, is_overdue).await;
+        let written = self.attempt().await;
         let work = std::mem::take(&mut self.work);
         let (done, claims) = match written {
             Ok(written) => written,
             Err(error) => {
                 self.is_again = true;
+                self.patience.begin_anew(Moment::now());
                 for (_, reply) in work {
                     let _gone = reply.send(Err(Unwritten));
                 }
@@ -141,17 +130,41 @@ impl Round {
         Ok(())
     }
 
+    /// Makes all changes of the round.
+    async fn attempt(&mut self) -> Result<(Vec<Done>, Claims), StoreError> {
+        self.refresh().await?;
+        // Those who were looked at before wait for something new.
+        let is_all = self.bus.take_queued() | std::mem::take(&mut self.is_again);
+        let looking: Vec<Waiting> = self
+            .waiters
+            .iter()
+            .filter(|waiter| is_all || waiter.is_new)
+            .map(|waiter| waiter.waiting.clone())
+            .collect();
+        let is_overdue = std::mem::take(&mut self.is_overdue);
+        let has_changes = !self.work.is_empty() || is_overdue;
+        if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
+            return Ok((Vec::new(), Claims::default()));
+        }
+        let (done, signals) = self
+            .store
+            .write(|mut transaction| async {
+                let done = self.transact(&mut transaction, &looking, is_overdue).await;
+                (transaction, done)
+            })
+            .await?;
+        self.bus.publish(&signals);
+        Ok(done)
+    }
+
     async fn transact(
         &self,
+        transaction: &mut Transaction,
         looking: &[Waiting],
         is_overdue: bool,
     ) -> Result<(Vec<Done>, Claims), StoreError> {
         let limits = |timeout| self.settings.limits(timeout);
-        let mut transaction = self.store.begin().await?;
-        let mut done = Vec::with_capacity(self.work.len());
-        for (work, _) in &self.work {
-            done.push(self.work_on(&mut transaction, work).await?);
-        }
+        let done = self.work_on(transaction).await?;
         if is_overdue {
             let expired = transaction.expire(Timestamp::now(), EXPIRED).await?;
             if expired > 0 {
@@ -162,36 +175,57 @@ impl Round {
             }
         }
         let claims = transaction.claim(looking, limits).await?;
-        self.bus.publish(&transaction.commit().await?);
         Ok((done, claims))
     }
 
-    async fn work_on(
-        &self,
-        transaction: &mut Transaction,
-        work: &Work,
-    ) -> Result<Done, StoreError> {
-        Ok(match work {
-            Work::Connect(runner, connection) => {
-                Done::Connected(transaction.connect(*runner, *connection).await?)
-            }
-            Work::Return(runner, job) => {
-                let handed = transaction.runner_returns(*job, *runner).await?;
-                Done::Returned(handed.map(Box::new))
-            }
-            Work::See(runner, metadata) => {
-                transaction.see(*runner, metadata.as_deref()).await?;
-                Done::Seen
-            }
-            Work::Report(sender, job, report, attached) => {
-                let limits = |timeout| self.settings.limits(timeout);
-                Done::Reported(
-                    transaction
-                        .report(*job, *sender, *report, attached, limits)
-                        .await?,
-                )
-            }
-        })
+    /// Does all work, each kind of it at once, and says in its order what came of it.
+    async fn work_on(&self, transaction: &mut Transaction) -> Result<Vec<Done>, StoreError> {
+        let greetings: Vec<Greeting> = self
+            .work
+            .iter()
+            .filter_map(|(work, _)| match work {
+                Work::Connect(runner, connection) => Some(Greeting {
+                    runner: *runner,
+                    connection: Some(*connection),
+                    metadata: None,
+                }),
+                Work::See(runner, metadata) => Some(Greeting {
+                    runner: *runner,
+                    connection: None,
+                    metadata: metadata.clone(),
+                }),
+                Work::Return(..) | Work::Report(..) => None,
+            })
+            .collect();
+        let said: Vec<Said<'_>> = self
+            .work
+            .iter()
+            .filter_map(|(work, _)| match work {
+                Work::Return(runner, job) => Some(Said {
+                    runner: *runner,
+                    job: *job,
+                    what: What::Return,
+                }),
+                Work::Report(runner, job, report, attached) => Some(Said {
+                    runner: *runner,
+                    job: *job,
+                    what: What::Report(*report, attached),
+                }),
+                Work::Connect(..) | Work::See(..) => None,
+            })
+            .collect();
+        let last_jobs = transaction.greet(&greetings).await?;
+        let limits = |timeout| self.settings.limits(timeout);
+        let mut heard = transaction.hear(&said, limits).await?.into_iter();
+        let done = self.work.iter().filter_map(|(work, _)| match work {
+            Work::Connect(runner, _) => Some(Done::Connected(last_jobs.get(runner).copied())),
+            Work::See(..) => Some(Done::Seen),
+            Work::Return(..) | Work::Report(..) => heard.next().map(|heard| match heard {
+                Heard::Changed(changed) => Done::Reported(changed),
+                Heard::Returned(handed) => Done::Returned(handed),
+            }),
+        });
+        Ok(done.collect())
     }
 
     fn answer(&mut self, claims: Claims) {
@@ -221,14 +255,51 @@ impl Round {
         self.metrics.set_waiting(self.waiters.len());
     }
 
-    /// Reads again what those can run of whom it may have changed.
+    /// Reads what those can run who have begun to wait, and of whom it may have changed.
     async fn refresh(&mut self) -> Result<(), StoreError> {
+        let runners: Vec<RunnerId> = self
+            .waiters
+            .iter()
+            .filter(|waiter| waiter.is_outdated)
+            .map(|waiter| waiter.waiting.idle.runner)
+            .collect();
+        let mut specs = self.store.specs_of_all(&runners).await?;
         for waiter in self.waiters.iter_mut().filter(|waiter| waiter.is_outdated) {
-            let runner = waiter.waiting.idle.runner;
-            waiter.waiting.idle.specs = self.store.specs_of(runner).await?;
+            let idle = &mut waiter.waiting.idle;
+            idle.specs = specs.remove(&idle.runner).unwrap_or_default();
             waiter.is_outdated = false;
             waiter.is_new = true;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_could_not_be_written_gives_runners_more_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let settings = Settings {
+            heartbeat: Duration::from_secs(2),
+            ..Settings::default()
+        };
+        let (bus, metrics) = (Arc::default(), Arc::default());
+        let mut round = Round::new(store.clone(), bus, Arc::new(settings), metrics);
+        while !round.is_overdue {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            round.look();
+        }
+        round.write().await.expect("it is written");
+        round.look();
+        assert!(round.is_overdue, "silence counts as before");
+        store.close().await;
+        round.write().await.expect_err("the database is gone");
+        round.look();
+        assert!(!round.is_overdue);
     }
 }

@@ -12,9 +12,9 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn credential(&self, registry: &str) -> Result<Option<String>, StoreError> {
-        sqlx::query("SELECT sealed FROM credentials WHERE registry = $1")
-            .bind(registry)
-            .fetch_optional(self.readers())
+        let query = sqlx::query("SELECT sealed FROM credentials WHERE registry = $1")
+            .bind(registry.to_owned());
+        self.row(query)
             .await?
             .map(|row| text(&row, "sealed"))
             .transpose()
@@ -26,9 +26,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn credentials(&self) -> Result<Vec<String>, StoreError> {
-        let rows = sqlx::query("SELECT registry FROM credentials ORDER BY registry")
-            .fetch_all(self.readers())
-            .await?;
+        let query = sqlx::query("SELECT registry FROM credentials ORDER BY registry");
+        let rows = self.rows(query).await?;
         rows.iter().map(|row| text(row, "registry")).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What can be wrong with the database.
 
+use std::time::Duration;
+
 use bencher_jobs::{IdError, QuotaError, UnknownName};
 
 /// Why the database did not do what it was asked for: one line, complete in itself.
@@ -20,6 +22,15 @@ pub enum StoreError {
     /// A query failed.
     #[error("failed to use the database: {0}")]
     Query(#[from] sqlx::Error),
+    /// It does not answer.
+    #[error(
+        "the database did not answer within {} s: see whether it runs, and what it is busy with",
+        .0.as_secs()
+    )]
+    Late(Duration),
+    /// What was taken is not as it was when it was taken.
+    #[error("jobs changed while they were given out: nothing was given out")]
+    Torn,
     /// What it holds makes no sense.
     #[error("the database holds what it should not: {0}; restore a backup")]
     Id(#[from] IdError),
@@ -63,7 +74,21 @@ pub enum StoreError {
     Full(u32),
 }
 
+/// `deadlock_detected` and `serialization_failure` (PostgreSQL, appendix A).
+const CONFLICTS: [&str; 2] = ["40P01", "40001"];
+
 impl StoreError {
+    /// Whether the same would probably be done if it were tried again.
+    pub(crate) fn is_conflict(&self) -> bool {
+        match self {
+            Self::Query(sqlx::Error::Database(cause)) => {
+                cause.code().is_some_and(|code| CONFLICTS.contains(&&*code))
+            }
+            Self::Torn => true,
+            _ => false,
+        }
+    }
+
     pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
         Self::NotFound {
             what,

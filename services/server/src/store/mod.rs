@@ -5,49 +5,56 @@
 //! servers wake each other (PostgreSQL has `NOTIFY`; with SQLite there is only one server). The
 //! queries, which are what could go wrong, are there once.
 
+mod connection;
 mod credentials;
 mod error;
 mod jobs;
+mod migrate;
 mod page;
 mod projects;
 mod releases;
 mod row;
 mod runners;
+mod seals;
+mod signal;
 mod specs;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod transaction;
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, SqlSafeStr as _};
+use sqlx::AnyPool;
+use sqlx::any::AnyConnectOptions;
+use tokio::time::timeout;
 
+use connection::Lent;
 pub use error::StoreError;
-pub use jobs::{Active, Attached, Changed, Claims, Filter, Handed, Job, NewJob, Side, Waiting};
+pub use jobs::{
+    Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, NewJob, Said, Side,
+    Waiting, What,
+};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
 pub use releases::{Kind, NewRelease, Release};
-pub use runners::Runner;
+pub use runners::{Greeting, Runner};
+pub use seals::{SEAL, Sealed};
+pub(crate) use signal::NOTIFICATIONS;
+pub use signal::Signal;
 pub use specs::{NewSpec, Spec};
 pub use tokens::{Role, Token};
-pub(crate) use transaction::NOTIFICATIONS;
-pub use transaction::{Signal, Transaction};
+pub use transaction::Transaction;
 
-/// Its tables, in the order in which they came.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
-    (1, "tables", include_str!("migrations/0001_tables.sql")),
-    (10, "releases", include_str!("migrations/0010_releases.sql")),
-];
-
-/// Connections that read: enough for two processors, few enough for their caches.
-const READERS: u32 = 4;
-/// Connections to PostgreSQL of one server.
-const CONNECTIONS: u32 = 10;
-/// How long a connection may be waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a change is made at most that PostgreSQL ends for another one's sake.
+const ATTEMPTS: u32 = 5;
+/// How many milliseconds lie between two attempts, so that the same two do not meet again.
+const PAUSE: Range<u64> = 1..50;
 
 /// What kind of database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,37 +89,16 @@ impl Store {
         };
         let options: AnyConnectOptions = url.parse().map_err(StoreError::Open)?;
         let (readers, writers) = match dialect {
-            Dialect::Sqlite => {
-                // The first connection makes the file and turns the write-ahead log on.
-                let writers = sqlite(1, options.clone()).await?;
-                (sqlite(READERS, options).await?, writers)
-            }
-            Dialect::Postgres => {
-                let pool = AnyPoolOptions::new()
-                    .max_connections(CONNECTIONS)
-                    .acquire_timeout(PATIENCE)
-                    .connect_with(options)
-                    .await
-                    .map_err(StoreError::Open)?;
-                (pool.clone(), pool)
-            }
+            Dialect::Sqlite => connection::sqlite(options).await?,
+            Dialect::Postgres => connection::postgres(options).await?,
         };
-        let migrations = MIGRATIONS
-            .iter()
-            .map(|&(version, name, sql)| {
-                let kind = MigrationType::Simple;
-                Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
-            })
-            .collect();
-        Migrator::with_migrations(migrations)
-            .run(&writers)
-            .await
-            .map_err(StoreError::Migrate)?;
-        Ok(Self {
+        let store = Self {
             dialect,
             readers,
             writers,
-        })
+        };
+        migrate::run(url, &store).await?;
+        Ok(store)
     }
 
     /// Opens the SQLite file `path`, which need not exist.
@@ -129,38 +115,68 @@ impl Store {
         self.dialect
     }
 
+    /// Makes a change, and says whom to tell on this server. `change` gives the transaction back with
+    /// what came of it, and is asked again if PostgreSQL ended it for another one's sake.
+    ///
+    /// # Errors
+    ///
+    /// When the database can not be reached, or takes too long; and with what `change` fails with.
+    /// Nothing is changed then, unless the database failed just at the end.
+    pub async fn write<T, F>(
+        &self,
+        change: impl Fn(Transaction) -> F,
+    ) -> Result<(T, Vec<Signal>), StoreError>
+    where
+        F: Future<Output = (Transaction, Result<T, StoreError>)>,
+    {
+        for _ in 1..ATTEMPTS {
+            match self.attempt(&change).await {
+                Err(error) if error.is_conflict() => {
+                    tracing::warn!(%error, "two changes met: this one is made anew");
+                    let pause = fastrand::u64(PAUSE);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                done => return done,
+            }
+        }
+        self.attempt(&change).await
+    }
+
+    async fn attempt<T, F>(
+        &self,
+        change: &impl Fn(Transaction) -> F,
+    ) -> Result<(T, Vec<Signal>), StoreError>
+    where
+        F: Future<Output = (Transaction, Result<T, StoreError>)>,
+    {
+        let attempt = async {
+            let (transaction, done) = change(self.begin().await?).await;
+            match done {
+                Ok(value) => Ok((value, transaction.commit().await?)),
+                Err(error) => {
+                    transaction.roll_back().await;
+                    Err(error)
+                }
+            }
+        };
+        timeout(connection::WRITING, attempt)
+            .await
+            .unwrap_or(Err(StoreError::Late(connection::WRITING)))
+    }
+
     /// Begins to write. Nothing is changed before [`Transaction::commit`].
     ///
     /// # Errors
     ///
     /// When the database can not be reached.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        let inner = match self.dialect {
-            // Otherwise two that have read could both want to write, and one would have to fail.
-            Dialect::Sqlite => self.writers.begin_with("BEGIN IMMEDIATE").await?,
-            Dialect::Postgres => self.writers.begin().await?,
-        };
-        Ok(Transaction::new(inner, self.dialect))
-    }
-
-    /// Whether it answers.
-    ///
-    /// # Errors
-    ///
-    /// When it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.readers).await?;
-        Ok(())
+        Transaction::begin(Lent::from(&self.writers).await?, self.dialect).await
     }
 
     /// Closes all connections; SQLite's log goes into the file.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
-    }
-
-    pub(crate) fn readers(&self) -> &AnyPool {
-        &self.readers
     }
 }
 
@@ -178,30 +194,4 @@ pub fn file_url(path: &Path) -> String {
         }
     }
     url + "?mode=rwc"
-}
-
-async fn sqlite(connections: u32, options: AnyConnectOptions) -> Result<AnyPool, StoreError> {
-    AnyPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        // Opening a connection reads the schema anew.
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // What was acknowledged must outlive a loss of power, so every commit is synced.
-                for pragma in [
-                    "PRAGMA journal_mode = WAL",
-                    "PRAGMA synchronous = FULL",
-                    "PRAGMA foreign_keys = ON",
-                    "PRAGMA busy_timeout = 10000",
-                ] {
-                    sqlx::query(pragma).execute(&mut *connection).await?;
-                }
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(StoreError::Open)
 }

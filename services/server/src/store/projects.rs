@@ -1,9 +1,11 @@
 //! Projects.
 
+use std::collections::BTreeMap;
+
 use bencher_jobs::{ProjectId, Quota, Share, Timestamp};
 use sqlx::any::AnyRow;
 
-use super::row::{all, number, parsed, sought, text, time};
+use super::row::{all, number, parsed, places, sought, text, time};
 use super::{Page, Store, StoreError, Transaction};
 
 /// Whose jobs they are.
@@ -68,9 +70,10 @@ impl Store {
     ///
     /// When there is none.
     pub async fn project(&self, name: &str) -> Result<Project, StoreError> {
-        let row = sqlx::query("SELECT * FROM projects WHERE id = $1 OR slug = $1")
-            .bind(sought("project", name)?)
-            .fetch_optional(self.readers())
+        let query = sqlx::query("SELECT * FROM projects WHERE id = $1 OR slug = $1")
+            .bind(sought("project", name)?.to_owned());
+        let row = self
+            .row(query)
             .await?
             .ok_or_else(|| StoreError::not_found("project", name))?;
         Project::read(&row)
@@ -82,12 +85,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn projects(&self, page: &Page) -> Result<Vec<Project>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM projects WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(page.below())
-            .bind(page.limit())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Project::read)
+        let query = sqlx::query("SELECT * FROM projects WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(page.below().to_owned())
+            .bind(page.limit());
+        all(&self.rows(query).await?, Project::read)
     }
 }
 
@@ -149,19 +150,64 @@ impl Transaction {
 
     /// Takes a project, so that nobody else counts its jobs until the end.
     pub(super) async fn take_project(&mut self, id: ProjectId) -> Result<Project, StoreError> {
-        let query = self.locking_referred("SELECT * FROM projects WHERE id = $1");
+        let query = self.locking("SELECT * FROM projects WHERE id = $1");
         let row = sqlx::query(query)
             .bind(id.to_string())
             .fetch_optional(self.connection())
             .await?
             .ok_or_else(|| StoreError::not_found("project", &id.to_string()))?;
+        self.note_taken(&[id]);
         Project::read(&row)
     }
 
-    /// Takes all projects that have jobs waiting, in the order in which all take them.
-    pub(super) async fn take_waiting_projects(&mut self) -> Result<Vec<Project>, StoreError> {
-        let query = self.locking_referred("SELECT * FROM projects WHERE queued > 0 ORDER BY id");
-        let rows = sqlx::query(query).fetch_all(self.connection()).await?;
-        all(&rows, Project::read)
+    /// Takes projects that are not taken yet, in the order in which all take them.
+    pub(super) async fn take_projects(&mut self, ids: &[ProjectId]) -> Result<(), StoreError> {
+        if ids.is_empty() || !self.has_rows() {
+            return Ok(());
+        }
+        let query = self.locking(format!(
+            "SELECT id FROM projects WHERE id IN ({}) ORDER BY id",
+            places(1, ids.len())
+        ));
+        let mut query = sqlx::query(query).persistent(false);
+        for id in ids {
+            query = query.bind(id.to_string());
+        }
+        query.fetch_all(self.connection()).await?;
+        self.note_taken(ids);
+        Ok(())
+    }
+
+    /// Takes all projects that have jobs waiting, and with them those whose jobs have changed in this
+    /// transaction, which counts; and says what part of the fleet each has.
+    pub(super) async fn take_waiting_projects(
+        &mut self,
+    ) -> Result<BTreeMap<ProjectId, Share>, StoreError> {
+        let counted = self.counted();
+        let others = match counted.len() {
+            0 => String::new(),
+            count => format!(" OR id IN ({})", places(1, count)),
+        };
+        let query = self.locking(format!(
+            "SELECT id FROM projects WHERE queued > 0{others} ORDER BY id"
+        ));
+        let mut query = sqlx::query(query).persistent(false);
+        for id in counted {
+            query = query.bind(id.to_string());
+        }
+        let rows = query.fetch_all(self.connection()).await?;
+        let taken: Vec<ProjectId> = all(&rows, |row| parsed(row, "id"))?;
+        self.note_taken(&taken);
+        self.apply_counts().await?;
+        let rows = sqlx::query("SELECT * FROM projects WHERE queued > 0")
+            .fetch_all(self.connection())
+            .await?;
+        let projects = all(&rows, Project::read)?;
+        // One that got its first job since then is for the next time.
+        Ok(projects
+            .iter()
+            .filter(|project| taken.contains(&project.id))
+            .map(|project| (project.id, project.share()))
+            .collect())
     }
 }

@@ -72,12 +72,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn releases(&self, page: &Page) -> Result<Vec<Release>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM releases WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(page.below())
-            .bind(page.limit())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Release::read)
+        let query = sqlx::query("SELECT * FROM releases WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(page.below().to_owned())
+            .bind(page.limit());
+        all(&self.rows(query).await?, Release::read)
     }
 
     /// The programs for runners of this kind, the newest first: the last 200 of them.
@@ -86,17 +84,15 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn releases_for(&self, kind: &Kind) -> Result<Vec<Release>, StoreError> {
-        let rows = sqlx::query(
+        let query = sqlx::query(
             "SELECT * FROM releases WHERE channel = $1 AND os = $2 AND architecture = $3 \
              ORDER BY id DESC LIMIT $4",
         )
-        .bind(&kind.channel)
-        .bind(&kind.os)
-        .bind(&kind.architecture)
-        .bind(MOST_LOOKED_AT)
-        .fetch_all(self.readers())
-        .await?;
-        all(&rows, Release::read)
+        .bind(kind.channel.clone())
+        .bind(kind.os.clone())
+        .bind(kind.architecture.clone())
+        .bind(MOST_LOOKED_AT);
+        all(&self.rows(query).await?, Release::read)
     }
 }
 

@@ -16,6 +16,23 @@ pub(super) fn sought<'a>(what: &'static str, name: &'a str) -> Result<&'a str, S
     Ok(name)
 }
 
+/// `$from, …`: so many parameters.
+pub(super) fn places(from: usize, count: usize) -> String {
+    let places: Vec<String> = (from..from + count)
+        .map(|place| format!("${place}"))
+        .collect();
+    places.join(", ")
+}
+
+/// `($from, …), …`: a table of so many rows of parameters, whose columns both databases call
+/// `column1` and so on.
+pub(super) fn table(from: usize, rows: usize, columns: usize) -> String {
+    let rows: Vec<String> = (0..rows)
+        .map(|row| format!("({})", places(from + row * columns, columns)))
+        .collect();
+    format!("(VALUES {})", rows.join(", "))
+}
+
 /// A text that is an identifier or a name.
 pub(super) fn parsed<T>(row: &AnyRow, column: &'static str) -> Result<T, StoreError>
 where
@@ -78,4 +95,15 @@ pub(super) fn all<T>(
     read: impl Fn(&AnyRow) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     rows.iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_counted() {
+        assert_eq!(places(1, 3), "$1, $2, $3");
+        assert_eq!(table(2, 2, 2), "(VALUES ($2, $3), ($4, $5))");
+    }
 }

@@ -1,9 +1,14 @@
 //! Runners, their keys, their connections, and what they can run.
 
+use std::collections::{BTreeMap, HashMap};
+
 use bencher_jobs::{ConnectionId, JobId, RunnerId, SpecId, Timestamp};
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::row::{all, maybe_parsed, maybe_text, maybe_time, parsed, sought, text, time};
+use super::row::{
+    all, maybe_parsed, maybe_text, maybe_time, parsed, places, sought, table, text, time,
+};
 use super::{Page, Signal, Store, StoreError, Transaction};
 
 /// A machine that runs jobs.
@@ -45,6 +50,27 @@ impl Runner {
     }
 }
 
+/// What is new of a runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeting {
+    /// Which.
+    pub runner: RunnerId,
+    /// The connection that it gets jobs on from now on, if it is another.
+    pub connection: Option<ConnectionId>,
+    /// What it says of itself, if it says it: JSON.
+    pub metadata: Option<String>,
+}
+
+impl Greeting {
+    /// What was said later counts; of two connections, the newer one.
+    fn add(&mut self, later: &Self) {
+        self.connection = self.connection.max(later.connection);
+        if later.metadata.is_some() {
+            self.metadata.clone_from(&later.metadata);
+        }
+    }
+}
+
 impl Store {
     /// The runner with this identifier or slug.
     ///
@@ -52,9 +78,10 @@ impl Store {
     ///
     /// When there is none.
     pub async fn runner(&self, name: &str) -> Result<Runner, StoreError> {
-        let row = sqlx::query("SELECT * FROM runners WHERE id = $1 OR slug = $1")
-            .bind(sought("runner", name)?)
-            .fetch_optional(self.readers())
+        let query = sqlx::query("SELECT * FROM runners WHERE id = $1 OR slug = $1")
+            .bind(sought("runner", name)?.to_owned());
+        let row = self
+            .row(query)
             .await?
             .ok_or_else(|| StoreError::not_found("runner", name))?;
         Runner::read(&row)
@@ -66,12 +93,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn runners(&self, page: &Page) -> Result<Vec<Runner>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM runners WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(page.below())
-            .bind(page.limit())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Runner::read)
+        let query = sqlx::query("SELECT * FROM runners WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(page.below().to_owned())
+            .bind(page.limit());
+        all(&self.rows(query).await?, Runner::read)
     }
 
     /// What a runner can run; archived specs are not among it.
@@ -80,11 +105,36 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn specs_of(&self, runner: RunnerId) -> Result<Vec<SpecId>, StoreError> {
-        let rows = sqlx::query("SELECT spec FROM runner_specs WHERE runner = $1 ORDER BY spec")
-            .bind(runner.to_string())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, |row| parsed(row, "spec"))
+        let mut specs = self.specs_of_all(&[runner]).await?;
+        Ok(specs.remove(&runner).unwrap_or_default())
+    }
+
+    /// What each of `runners` can run; nothing is said of those that can run nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn specs_of_all(
+        &self,
+        runners: &[RunnerId],
+    ) -> Result<HashMap<RunnerId, Vec<SpecId>>, StoreError> {
+        let mut specs: HashMap<RunnerId, Vec<SpecId>> = HashMap::new();
+        if runners.is_empty() {
+            return Ok(specs);
+        }
+        let query = format!(
+            "SELECT runner, spec FROM runner_specs WHERE runner IN ({}) ORDER BY runner, spec",
+            places(1, runners.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+        for runner in runners {
+            query = query.bind(runner.to_string());
+        }
+        for row in self.rows(query).await? {
+            let runner = parsed(&row, "runner")?;
+            specs.entry(runner).or_default().push(parsed(&row, "spec")?);
+        }
+        Ok(specs)
     }
 }
 
@@ -183,24 +233,95 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes `connection` the one that the runner gets jobs on, and says which job it had last.
+    /// Writes down new connections and what runners say of themselves, and says which job each that
+    /// is connected anew had last.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn connect(
+    pub async fn greet(
         &mut self,
-        runner: RunnerId,
-        connection: ConnectionId,
-    ) -> Result<Option<JobId>, StoreError> {
-        self.replace_connection(runner, connection).await?;
-        let row = sqlx::query(
-            "SELECT id FROM jobs WHERE runner = $1 ORDER BY claimed DESC, id DESC LIMIT 1",
-        )
-        .bind(runner.to_string())
-        .fetch_optional(self.connection())
-        .await?;
-        row.map(|row| parsed(&row, "id")).transpose()
+        greetings: &[Greeting],
+    ) -> Result<HashMap<RunnerId, JobId>, StoreError> {
+        let mut news: BTreeMap<RunnerId, Greeting> = BTreeMap::new();
+        for greeting in greetings {
+            news.entry(greeting.runner)
+                .and_modify(|known| known.add(greeting))
+                .or_insert_with(|| greeting.clone());
+        }
+        if news.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let runners: Vec<RunnerId> = news.keys().copied().collect();
+        self.take_runners(&runners).await?;
+        let query = format!(
+            "UPDATE runners SET connection = COALESCE(news.column2, connection), \
+             metadata = COALESCE(news.column3, metadata), seen = $1 \
+             FROM {} AS news WHERE runners.id = news.column1",
+            table(2, news.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query))
+            .persistent(false)
+            .bind(Timestamp::now().milliseconds());
+        for greeting in news.values() {
+            query = query
+                .bind(greeting.runner.to_string())
+                .bind(greeting.connection.map(|connection| connection.to_string()))
+                .bind(greeting.metadata.clone());
+        }
+        query.execute(self.connection()).await?;
+        let mut connected = Vec::new();
+        for greeting in news.values() {
+            if let Some(connection) = greeting.connection {
+                self.signal(Signal::Connected(greeting.runner, connection));
+                connected.push(greeting.runner);
+            }
+        }
+        self.last_jobs(&connected).await
+    }
+
+    /// Takes runners, in their order, so that nobody else changes them until the end.
+    async fn take_runners(&mut self, runners: &[RunnerId]) -> Result<(), StoreError> {
+        if !self.has_rows() {
+            return Ok(());
+        }
+        let query = self.locking(format!(
+            "SELECT id FROM runners WHERE id IN ({}) ORDER BY id",
+            places(1, runners.len())
+        ));
+        let mut query = sqlx::query(query).persistent(false);
+        for runner in runners {
+            query = query.bind(runner.to_string());
+        }
+        query.fetch_all(self.connection()).await?;
+        Ok(())
+    }
+
+    /// The job that each of `runners` had last.
+    async fn last_jobs(
+        &mut self,
+        runners: &[RunnerId],
+    ) -> Result<HashMap<RunnerId, JobId>, StoreError> {
+        if runners.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let query = format!(
+            "SELECT runners.id AS runner, (SELECT jobs.id FROM jobs WHERE jobs.runner = runners.id \
+             ORDER BY jobs.claimed DESC, jobs.id DESC LIMIT 1) AS job \
+             FROM runners WHERE runners.id IN ({})",
+            places(1, runners.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+        for runner in runners {
+            query = query.bind(runner.to_string());
+        }
+        let mut jobs = HashMap::new();
+        for row in query.fetch_all(self.connection()).await? {
+            if let Some(job) = maybe_parsed(&row, "job")? {
+                jobs.insert(parsed(&row, "runner")?, job);
+            }
+        }
+        Ok(jobs)
     }
 
     async fn replace_connection(
@@ -208,33 +329,11 @@ impl Transaction {
         runner: RunnerId,
         connection: ConnectionId,
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE runners SET connection = $1, seen = $2 WHERE id = $3")
-            .bind(connection.to_string())
-            .bind(Timestamp::now().milliseconds())
-            .bind(runner.to_string())
-            .execute(self.connection())
-            .await?;
-        self.signal(Signal::Connected(runner, connection));
-        Ok(())
-    }
-
-    /// Writes down that something was heard of a runner, and what it says of itself if it says it.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn see(
-        &mut self,
-        runner: RunnerId,
-        metadata: Option<&str>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE runners SET metadata = COALESCE($1, metadata), seen = $2 WHERE id = $3",
-        )
-        .bind(metadata)
-        .bind(Timestamp::now().milliseconds())
-        .bind(runner.to_string())
-        .execute(self.connection())
+        self.greet(&[Greeting {
+            runner,
+            connection: Some(connection),
+            metadata: None,
+        }])
         .await?;
         Ok(())
     }

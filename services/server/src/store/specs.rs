@@ -73,9 +73,10 @@ impl Store {
     ///
     /// When there is none.
     pub async fn spec(&self, name: &str) -> Result<Spec, StoreError> {
-        let row = sqlx::query("SELECT * FROM specs WHERE id = $1 OR slug = $1")
-            .bind(sought("spec", name)?)
-            .fetch_optional(self.readers())
+        let query = sqlx::query("SELECT * FROM specs WHERE id = $1 OR slug = $1")
+            .bind(sought("spec", name)?.to_owned());
+        let row = self
+            .row(query)
             .await?
             .ok_or_else(|| StoreError::not_found("spec", name))?;
         Spec::read(&row)
@@ -87,12 +88,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn specs(&self, page: &Page) -> Result<Vec<Spec>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM specs WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(page.below())
-            .bind(page.limit())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Spec::read)
+        let query = sqlx::query("SELECT * FROM specs WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(page.below().to_owned())
+            .bind(page.limit());
+        all(&self.rows(query).await?, Spec::read)
     }
 }
 

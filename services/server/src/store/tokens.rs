@@ -85,9 +85,9 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn token_by_hash(&self, hash: &str) -> Result<Option<Token>, StoreError> {
-        sqlx::query("SELECT * FROM tokens WHERE hash = $1 AND revoked IS NULL")
-            .bind(hash)
-            .fetch_optional(self.readers())
+        let query = sqlx::query("SELECT * FROM tokens WHERE hash = $1 AND revoked IS NULL")
+            .bind(hash.to_owned());
+        self.row(query)
             .await?
             .map(|row| Token::read(&row))
             .transpose()
@@ -99,11 +99,9 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn is_token_good(&self, id: TokenId) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT id FROM tokens WHERE id = $1 AND revoked IS NULL")
-            .bind(id.to_string())
-            .fetch_optional(self.readers())
-            .await?;
-        Ok(row.is_some())
+        let query = sqlx::query("SELECT id FROM tokens WHERE id = $1 AND revoked IS NULL")
+            .bind(id.to_string());
+        Ok(self.row(query).await?.is_some())
     }
 
     /// Whether any token was ever made.
@@ -112,10 +110,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn has_tokens(&self) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT id FROM tokens LIMIT 1")
-            .fetch_optional(self.readers())
-            .await?;
-        Ok(row.is_some())
+        let query = sqlx::query("SELECT id FROM tokens LIMIT 1");
+        Ok(self.row(query).await?.is_some())
     }
 
     /// Tokens, the newest first.
@@ -124,12 +120,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn tokens(&self, page: &Page) -> Result<Vec<Token>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM tokens WHERE id < $1 ORDER BY id DESC LIMIT $2")
-            .bind(page.below())
-            .bind(page.limit())
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Token::read)
+        let query = sqlx::query("SELECT * FROM tokens WHERE id < $1 ORDER BY id DESC LIMIT $2")
+            .bind(page.below().to_owned())
+            .bind(page.limit());
+        all(&self.rows(query).await?, Token::read)
     }
 }
 

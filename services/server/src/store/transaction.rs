@@ -1,58 +1,34 @@
 //! Changes that become true together.
+//!
+//! # The order of locks
+//!
+//! SQLite has one writer. PostgreSQL locks rows, and two servers that wait for each other's would
+//! both stand still. So every transaction takes rows in this order, and each kind of them once:
+//!
+//! 1. runners, by identifier: those that connect, say something of themselves, or are archived;
+//! 2. jobs, by identifier: those that are reported, canceled, abandoned, or whose results were read;
+//! 3. projects, by identifier: those whose jobs are counted or given out.
+//!
+//! Whatever it takes out of this order, or after the projects, it takes with `SKIP LOCKED` and does
+//! without what another has: jobs that expire or are given out, the rest of a comparison, the runners
+//! that get jobs, and when a runner was last seen. So nobody waits for a row who has one that comes
+//! later. The order of identifiers is the database's, which need not be ours.
+//!
+//! A job that is new is nobody else's yet, so those who submit take only its project. What refers to
+//! a row (`REFERENCES`) shares it with those who change it, as long as nobody takes it `FOR UPDATE`.
+//!
+//! PostgreSQL ends one of two that wait for each other all the same, if this is wrong or somebody else
+//! is in the database: [`Store::write`](super::Store::write) then begins anew, some times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_jobs::{ConnectionId, JobId, ProjectId, RunnerId};
-use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr, SqlStr};
+use bencher_jobs::{ProjectId, RunnerId, Timestamp};
+use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
+use super::connection::Lent;
+use super::row::places;
+use super::signal::{NOTIFICATIONS, Signal};
 use super::{Dialect, StoreError};
-
-/// The channel on which servers tell each other.
-pub(crate) const NOTIFICATIONS: &str = "bencher";
-
-/// What others want to know once it is true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
-    /// There may be a job for somebody, or room for one.
-    Queued,
-    /// A job has changed.
-    Job(JobId),
-    /// What runners can run has changed.
-    Fleet,
-    /// A token is worth nothing any more.
-    Tokens,
-    /// A runner has a new connection.
-    Connected(RunnerId, ConnectionId),
-}
-
-impl Signal {
-    /// As a notification.
-    pub(crate) fn text(self) -> String {
-        match self {
-            Self::Queued => "queued".to_owned(),
-            Self::Fleet => "fleet".to_owned(),
-            Self::Tokens => "tokens".to_owned(),
-            Self::Job(job) => format!("job {job}"),
-            Self::Connected(runner, connection) => format!("connected {runner} {connection}"),
-        }
-    }
-
-    /// What a notification says; `None` if it is of another version.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let words: Vec<_> = text.split(' ').collect();
-        match words[..] {
-            ["queued"] => Some(Self::Queued),
-            ["fleet"] => Some(Self::Fleet),
-            ["tokens"] => Some(Self::Tokens),
-            ["job", job] => Some(Self::Job(job.parse().ok()?)),
-            ["connected", runner, connection] => Some(Self::Connected(
-                runner.parse().ok()?,
-                connection.parse().ok()?,
-            )),
-            _ => None,
-        }
-    }
-}
 
 /// How a project's counts change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,55 +40,83 @@ pub(super) struct Counts {
 /// Changes that are not yet made.
 #[derive(Debug)]
 pub struct Transaction {
-    inner: sqlx::Transaction<'static, sqlx::Any>,
+    inner: Lent,
     dialect: Dialect,
-    /// Projects are changed last and in the order of their identifiers: two servers that wait for
-    /// each other's rows would both have to fail.
+    /// How projects' counts change: written last, see above.
     counts: BTreeMap<ProjectId, Counts>,
+    /// Projects whose rows are taken.
+    taken: BTreeSet<ProjectId>,
+    /// Of whom something was heard: written after that.
+    seen: BTreeSet<RunnerId>,
     signals: Vec<Signal>,
 }
 
 impl Transaction {
-    pub(super) fn new(inner: sqlx::Transaction<'static, sqlx::Any>, dialect: Dialect) -> Self {
-        Self {
+    pub(super) async fn begin(mut inner: Lent, dialect: Dialect) -> Result<Self, StoreError> {
+        let begin = match dialect {
+            // Otherwise two that have read could both want to write, and one would have to fail.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        sqlx::query(begin).execute(&mut *inner).await?;
+        Ok(Self {
             inner,
             dialect,
             counts: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            seen: BTreeSet::new(),
             signals: Vec::new(),
-        }
+        })
     }
 
     pub(super) fn connection(&mut self) -> &mut AnyConnection {
         &mut self.inner
     }
 
-    /// `query`, which also takes the rows that it finds, where rows can be taken.
-    pub(super) fn locking(&self, query: &'static str) -> SqlStr {
-        self.with(query, " FOR UPDATE")
+    /// Whether rows can be taken one by one.
+    pub(super) fn has_rows(&self) -> bool {
+        self.dialect == Dialect::Postgres
     }
 
-    /// As [`Transaction::locking`], for rows that others refer to: they may go on doing so.
-    pub(super) fn locking_referred(&self, query: &'static str) -> SqlStr {
+    /// `query`, which also takes the rows that it finds, where rows can be taken: others may go on
+    /// referring to them.
+    pub(super) fn locking(&self, query: impl Into<String>) -> SqlStr {
         self.with(query, " FOR NO KEY UPDATE")
     }
 
     /// As [`Transaction::locking`], without those that another server has taken.
-    pub(super) fn skipping(&self, query: &'static str) -> SqlStr {
-        self.with(query, " FOR UPDATE SKIP LOCKED")
+    pub(super) fn skipping(&self, query: impl Into<String>) -> SqlStr {
+        self.with(query, " FOR NO KEY UPDATE SKIP LOCKED")
     }
 
-    fn with(&self, query: &'static str, lock: &str) -> SqlStr {
-        match self.dialect {
-            // Its transactions lock everything.
-            Dialect::Sqlite => query.into_sql_str(),
-            Dialect::Postgres => AssertSqlSafe(format!("{query}{lock}")).into_sql_str(),
+    /// As [`Transaction::skipping`], for rows that are to stay as they are.
+    pub(super) fn sharing(&self, query: impl Into<String>) -> SqlStr {
+        self.with(query, " FOR SHARE SKIP LOCKED")
+    }
+
+    fn with(&self, query: impl Into<String>, lock: &str) -> SqlStr {
+        let mut query = query.into();
+        if self.has_rows() {
+            query += lock;
         }
+        // Put together of constants only.
+        AssertSqlSafe(query).into_sql_str()
     }
 
     pub(super) fn count(&mut self, project: ProjectId, change: Counts) {
         let counts = self.counts.entry(project).or_default();
         counts.queued += change.queued;
         counts.active += change.active;
+    }
+
+    /// Notes that projects' rows are taken.
+    pub(super) fn note_taken(&mut self, projects: &[ProjectId]) {
+        self.taken.extend(projects);
+    }
+
+    /// Notes that something was heard of a runner.
+    pub(super) fn note_seen(&mut self, runner: RunnerId) {
+        self.seen.insert(runner);
     }
 
     /// Tells others once this is true.
@@ -122,7 +126,15 @@ impl Transaction {
         }
     }
 
-    /// Writes down how many jobs projects have.
+    /// Projects whose counts change.
+    pub(super) fn counted(&self) -> Vec<ProjectId> {
+        let is_changed = |(project, change): (&ProjectId, &Counts)| {
+            (*change != Counts::default()).then_some(*project)
+        };
+        self.counts.iter().filter_map(is_changed).collect()
+    }
+
+    /// Writes down how many jobs projects have: their rows are taken already.
     pub(super) async fn apply_counts(&mut self) -> Result<(), StoreError> {
         for (project, change) in std::mem::take(&mut self.counts) {
             if change == Counts::default() {
@@ -140,44 +152,73 @@ impl Transaction {
         Ok(())
     }
 
+    /// Writes down of whom something was heard. Another server that has a runner's row hears of it
+    /// itself.
+    async fn apply_seen(&mut self) -> Result<(), StoreError> {
+        let seen = std::mem::take(&mut self.seen);
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let free = self.skipping(format!(
+            "SELECT id FROM runners WHERE id IN ({})",
+            places(2, seen.len())
+        ));
+        let query = format!(
+            "UPDATE runners SET seen = $1 WHERE id IN ({})",
+            free.as_str()
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query))
+            .persistent(false)
+            .bind(Timestamp::now().milliseconds());
+        for runner in seen {
+            query = query.bind(runner.to_string());
+        }
+        query.execute(self.connection()).await?;
+        Ok(())
+    }
+
     /// Makes the changes true, and says whom to tell on this server.
     ///
     /// # Errors
     ///
     /// When that fails; it is then unknown whether they are.
     pub async fn commit(mut self) -> Result<Vec<Signal>, StoreError> {
+        let mut counted = self.counted();
+        counted.retain(|project| !self.taken.contains(project));
+        self.take_projects(&counted).await?;
         self.apply_counts().await?;
-        if self.dialect == Dialect::Postgres {
-            for signal in &self.signals {
-                sqlx::query("SELECT pg_notify($1, $2)")
-                    .bind(NOTIFICATIONS)
-                    .bind(signal.text())
-                    .execute(&mut *self.inner)
-                    .await?;
+        self.apply_seen().await?;
+        if self.has_rows() && !self.signals.is_empty() {
+            let texts: Vec<String> = self.signals.iter().map(|signal| signal.text()).collect();
+            let rows: Vec<String> = (2..2 + texts.len())
+                .map(|place| format!("(${place})"))
+                .collect();
+            let query = format!(
+                "SELECT pg_notify($1, column1) FROM (VALUES {}) AS signals",
+                rows.join(", ")
+            );
+            let mut query = sqlx::query(AssertSqlSafe(query))
+                .persistent(false)
+                .bind(NOTIFICATIONS);
+            for text in texts {
+                query = query.bind(text);
             }
+            query.execute(self.connection()).await?;
         }
-        self.inner.commit().await?;
+        sqlx::query("COMMIT").execute(self.connection()).await?;
+        self.inner.give_back();
         Ok(self.signals)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signals_are_read_as_they_are_written() {
-        for signal in [
-            Signal::Queued,
-            Signal::Fleet,
-            Signal::Tokens,
-            Signal::Job(JobId::generate()),
-            Signal::Connected(RunnerId::generate(), ConnectionId::generate()),
-        ] {
-            assert_eq!(Signal::parse(&signal.text()), Some(signal));
-        }
-        for strange in ["", "job", "job 1", "later", "connected a b"] {
-            assert_eq!(Signal::parse(strange), None);
+    /// Takes all changes back. Dropping a transaction does it too, but closes its connection.
+    pub(super) async fn roll_back(mut self) {
+        // One that fails is closed.
+        if sqlx::query("ROLLBACK")
+            .execute(self.connection())
+            .await
+            .is_ok()
+        {
+            self.inner.give_back();
         }
     }
 }

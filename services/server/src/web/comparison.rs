@@ -1,11 +1,11 @@
 //! A comparison: its sides, what each measured, and how they compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::response::Html;
 use bencher_channel_protocol::IterationOutput;
-use bencher_jobs::ComparisonId;
+use bencher_jobs::{ComparisonId, JobId};
 use bencher_statistics::{Comparison, Verdict};
 use maud::{Markup, html};
 
@@ -20,7 +20,7 @@ use super::statistics::Statistics;
 use crate::api::ApiError;
 use crate::api::extract::Path;
 use crate::app::App;
-use crate::store::{Filter, Job, MAX_PAGE, Page};
+use crate::store::{Described, Filter, MAX_PAGE, Page};
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
 const MAX_RESULTS: usize = 64 << 20;
@@ -38,10 +38,10 @@ pub(super) async fn show(
     if jobs.is_empty() {
         return Err(unknown().into());
     }
-    let (taken, missing) = results(&app, &jobs).await?;
+    let Results { taken, of, missing } = results(&app, &jobs).await?;
     let (measures, left_out) = taken.compared();
-    let is_over = jobs.iter().all(|job| job.life.state.is_over());
-    let sides = sides(&jobs);
+    let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
+    let sides = sides(&jobs, &of);
     let body = html! {
         h1 { "Comparison" }
         p {
@@ -77,17 +77,17 @@ async fn jobs(
     app: &App,
     visitor: &Visitor,
     comparison: ComparisonId,
-) -> Result<Vec<Job>, PageError> {
+) -> Result<Vec<Described>, PageError> {
     let filter = Filter {
         project: visitor.caller().token().project,
         comparison: Some(comparison),
         ..Filter::default()
     };
-    let mut jobs: Vec<Job> = Vec::new();
+    let mut jobs: Vec<Described> = Vec::new();
     loop {
         let page = Page {
             limit: MAX_PAGE,
-            after: jobs.last().map(|job| job.id.to_string()),
+            after: jobs.last().map(|last| last.job.id.to_string()),
         };
         let more = app
             .store
@@ -100,30 +100,43 @@ async fn jobs(
             break;
         }
     }
-    jobs.sort_by_key(|job| job.comparison.map(|side| side.position));
+    jobs.sort_by_key(|one| one.job.comparison.map(|side| side.position));
     Ok(jobs)
 }
 
-/// What the jobs have measured, and how many have too much for that.
-async fn results(app: &App, jobs: &[Job]) -> Result<(Taken, usize), PageError> {
-    let mut taken = Taken::default();
+/// What the jobs of a comparison have measured.
+#[derive(Default)]
+struct Results {
+    taken: Taken,
+    /// Those that have results.
+    of: BTreeSet<JobId>,
+    /// How many of them have too much for this page.
+    missing: usize,
+}
+
+async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
+    let mut found = Results::default();
     let mut room = MAX_RESULTS;
-    let mut missing = 0;
-    for job in jobs {
-        let (Some(side), Some(kept)) = (job.comparison, &job.results) else {
+    for Described { job, .. } in jobs {
+        let Some(side) = job.comparison.filter(|_| job.life.state.is_over()) else {
             continue;
         };
+        let kept = app.store.results(job.id).await.map_err(ApiError::from)?;
+        let Some(kept) = kept else {
+            continue;
+        };
+        found.of.insert(job.id);
         if room == 0 {
-            missing += 1;
+            found.missing += 1;
             continue;
         }
-        let bytes = app.outputs.get(kept).await?;
+        let bytes = app.outputs.get(&kept).await?;
         room = room.saturating_sub(bytes.len());
         let results: Vec<IterationOutput> =
             serde_json::from_slice(&bytes).map_err(ApiError::from)?;
-        taken.take(side.side as usize, &results);
+        found.taken.take(side.side as usize, &results);
     }
-    Ok((taken, missing))
+    Ok(found)
 }
 
 /// A side: what it is called, how many jobs it has, and how many of these have results.
@@ -133,19 +146,19 @@ struct Side {
     with_results: usize,
 }
 
-fn sides(jobs: &[Job]) -> BTreeMap<u32, Side> {
+fn sides(jobs: &[Described], have_results: &BTreeSet<JobId>) -> BTreeMap<u32, Side> {
     let mut sides = BTreeMap::new();
-    for job in jobs {
-        let Some(place) = job.comparison else {
+    for described in jobs {
+        let Some(place) = described.job.comparison else {
             continue;
         };
         let side = sides.entry(place.side).or_insert_with(|| Side {
-            title: title(job),
+            title: title(described),
             jobs: 0,
             with_results: 0,
         });
         side.jobs += 1;
-        side.with_results += usize::from(job.results.is_some());
+        side.with_results += usize::from(have_results.contains(&described.job.id));
     }
     sides
 }

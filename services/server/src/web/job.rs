@@ -16,7 +16,7 @@ use super::when;
 use crate::api::extract::Path;
 use crate::api::{ApiError, events, jobs};
 use crate::app::App;
-use crate::store::{Job, Role};
+use crate::store::{Described, Role};
 
 /// A job.
 pub(super) async fn show(
@@ -25,15 +25,17 @@ pub(super) async fn show(
     path: Result<Path<String>, ApiError>,
 ) -> Result<Html<String>, PageError> {
     let Path(id) = path?;
-    let job = jobs::find(&app, visitor.caller(), &id).await?;
+    let found = jobs::find(&app, visitor.caller(), &id).await?;
+    let described = app.store.described_job(found.id).await?;
+    let job = &described.job;
     let is_over = job.life.state.is_over();
     let may_cancel = !is_over && visitor.caller().must_be(Role::Submitter).is_ok();
-    let title = title(&job);
-    let facts = facts(&app, &job).await?;
+    let title = title(&described);
+    let facts = facts(&app, &described).await?;
     let body = html! {
         div.head {
             h1 { (title) }
-            p.state #state aria-live="polite" { (badge(&job)) }
+            p.state #state aria-live="polite" { (badge(job)) }
             @if may_cancel {
                 form method="post" action={ "/jobs/" (job.id) "/cancel" } {
                     (visitor.proof_field())
@@ -41,9 +43,9 @@ pub(super) async fn show(
                 }
             }
         }
-        @if let Some(error) = &job.error { p.problem { (error) } }
+        @if let Some(error) = &described.error { p.problem { (error) } }
         @if is_over {
-            @let sections = result::sections(&app, &job).await?;
+            @let sections = result::sections(&app, job.id).await?;
             (sections.measures)
             (facts)
             (sections.outputs)
@@ -61,7 +63,8 @@ pub(super) async fn show(
     Ok(layout::page(&title, &visitor, Section::Jobs, &body))
 }
 
-async fn facts(app: &App, job: &Job) -> Result<Markup, PageError> {
+async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
+    let job = &described.job;
     let mut names = Names::default();
     let now = Timestamp::now();
     let project = names.project(&app.store, job.project).await?;
@@ -70,7 +73,10 @@ async fn facts(app: &App, job: &Job) -> Result<Markup, PageError> {
         Some(runner) => Some(names.runner(&app.store, runner).await?),
         None => None,
     };
-    let config: Option<JobConfig> = serde_json::from_str(&job.config).ok();
+    let config: Option<JobConfig> = described
+        .config
+        .as_ref()
+        .and_then(|text| serde_json::from_str(text).ok());
     let moments = [
         ("Submitted", Some(job.created)),
         ("Claimed", job.life.claimed),

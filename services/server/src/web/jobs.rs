@@ -16,7 +16,7 @@ use crate::api::ApiError;
 use crate::api::extract::Query;
 use crate::api::jobs::FilterQuery;
 use crate::app::App;
-use crate::store::{Filter, Job, Page};
+use crate::store::{Described, Filter, Job, Page};
 
 /// Which jobs are shown. A form sends what is not filled in as empty texts.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -79,7 +79,7 @@ pub(super) async fn list(
     let next = jobs
         .last()
         .filter(|_| is_full)
-        .map(|job| job.id.to_string());
+        .map(|described| described.job.id.to_string());
     let rows = rows(&app, &jobs).await?;
     let body = html! {
         h1 { "Jobs" }
@@ -143,11 +143,12 @@ fn form(query: &JobsQuery) -> Markup {
     }
 }
 
-async fn rows(app: &App, jobs: &[Job]) -> Result<Markup, PageError> {
+async fn rows(app: &App, jobs: &[Described]) -> Result<Markup, PageError> {
     let mut names = Names::default();
     let now = Timestamp::now();
     let mut rows = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    for described in jobs {
+        let job = &described.job;
         let project = names.project(&app.store, job.project).await?;
         let spec = names.spec(&app.store, job.spec).await?;
         let runner = match job.life.runner {
@@ -157,7 +158,7 @@ async fn rows(app: &App, jobs: &[Job]) -> Result<Markup, PageError> {
         rows.push(html! {
             tr {
                 td data-label="Job" {
-                    a href={ "/jobs/" (job.id) } { (title(job)) }
+                    a href={ "/jobs/" (job.id) } { (title(described)) }
                     @if let Some(side) = &job.comparison {
                         " " span.hint { "side " (side.side + 1) }
                     }
@@ -200,8 +201,11 @@ fn words(reason: Reason) -> &'static str {
 }
 
 /// What a job is called: its image as its user called it, else as the digest begins.
-pub(super) fn title(job: &Job) -> String {
-    let config: Option<JobConfig> = serde_json::from_str(&job.config).ok();
+pub(super) fn title(described: &Described) -> String {
+    let config: Option<JobConfig> = described
+        .config
+        .as_ref()
+        .and_then(|text| serde_json::from_str(text).ok());
     let name = config.map(|config| {
         let digest = config.digest.to_string();
         config
@@ -209,7 +213,7 @@ pub(super) fn title(job: &Job) -> String {
             .filter(|image| !image.trim().is_empty())
             .unwrap_or_else(|| digest.chars().take(19).collect())
     });
-    name.unwrap_or_else(|| job.id.to_string())
+    name.unwrap_or_else(|| described.job.id.to_string())
 }
 
 fn took(job: &Job, now: Timestamp) -> Markup {

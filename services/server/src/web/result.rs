@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
+use bencher_jobs::JobId;
 use maud::{Markup, html};
 
 use super::error::PageError;
@@ -14,7 +15,6 @@ use super::statistics::Statistics;
 use crate::api::extract::{Path, Query};
 use crate::api::{ApiError, results};
 use crate::app::App;
-use crate::store::Job;
 
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
@@ -31,16 +31,16 @@ pub(super) struct Sections {
 }
 
 /// The measures and the output of a job that is over.
-pub(super) async fn sections(app: &App, job: &Job) -> Result<Sections, PageError> {
-    let Some(kept) = &job.results else {
+pub(super) async fn sections(app: &App, job: JobId) -> Result<Sections, PageError> {
+    let Some(kept) = app.store.results(job).await? else {
         return Ok(Sections {
             measures: html! { p.empty { "There are no results." } },
             outputs: html! {},
         });
     };
-    let bytes = app.outputs.get(kept).await?;
+    let bytes = app.outputs.get(&kept).await?;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes).map_err(ApiError::from)?;
-    let base = format!("/jobs/{}/results", job.id);
+    let base = format!("/jobs/{job}/results");
     Ok(Sections {
         measures: measured(&results),
         outputs: outputs(&base, &results),

@@ -159,7 +159,7 @@ fn nothing_secret_is_kept_as_it_is() {
 }
 
 #[test]
-fn credentials_can_be_removed_and_a_lost_key_is_told() {
+fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let mut site = Site::new();
     let key = site.new_runner("r");
     let registry = "http://127.0.0.1:5000";
@@ -169,23 +169,28 @@ fn credentials_can_be_removed_and_a_lost_key_is_told() {
     );
     site.kill();
     std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
-    site.start_again();
-    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
-    let failed = site.submit();
-    runner.ready();
-    site.api.wait_for(&failed, &["failed"]);
-    let error = site.api.job(&failed)["error"].clone();
+    let errors = Server::refused(site.folder.path(), &Setup::default());
     assert!(
-        error.as_str().unwrap().contains("can not be decrypted"),
-        "{error}"
+        errors.contains("`bencher-server secrets forget`"),
+        "{errors}"
     );
-    // The runner waits on, and gets what can be sent.
-    site.api
-        .delete(&format!("/v0/credentials?registry={registry}"));
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bencher-server"))
+        .args(["secrets", "forget", "--data-dir"])
+        .arg(site.folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "credentials given up: 1\n");
+    site.start_again();
+    assert_eq!(site.api.get("/v0/credentials"), json!([]));
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
     let id = site.submit();
-    let job = runner.receive();
+    let job = runner.claim();
     assert_eq!((&job["uuid"], &job["oci_token"]), (&json!(id), &json!("")));
+    let credential = json!({"registry": registry, "token": "t"});
+    site.api.put("/v0/credentials", &credential);
     let again = format!("/v0/credentials?registry={registry}");
+    site.api.delete(&again);
     assert_eq!(site.api.refused("DELETE", &again, &json!(null)).0, 404);
     for (registry, token) in [("ftp://x", "t"), ("https://x", ""), ("https://x", "a b")] {
         let body = json!({"registry": registry, "token": token});
@@ -213,4 +218,28 @@ fn slugs_are_taken_once_and_texts_are_only_texts() {
     }
     let runners = site.api.get("/v0/runners");
     assert_eq!(runners["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn values_of_variables_are_not_for_those_who_only_read() {
+    let site = Site::new();
+    let mut body = job_body("p", "s");
+    body["config"]["env"] = json!({"PASSWORD": "hunter2"});
+    let submitted = site.api.post("/v0/jobs", &body);
+    assert_eq!(submitted["config"]["env"]["PASSWORD"], "hunter2");
+    let id = submitted["id"].as_str().unwrap();
+    for (role, shown) in [
+        ("viewer", "(hidden)"),
+        ("submitter", "hunter2"),
+        ("admin", "hunter2"),
+    ] {
+        let api = token(&site, role, Some("p"));
+        let job = api.job(id);
+        assert_eq!(job["config"]["env"]["PASSWORD"], shown, "{role}");
+        let list = api.get("/v0/jobs");
+        assert_eq!(list["items"][0]["config"], job["config"], "{role}");
+    }
+    // Its runner gets it as it is.
+    let job = site.connected("r").claim();
+    assert_eq!(job["config"]["env"]["PASSWORD"], "hunter2");
 }

@@ -59,14 +59,57 @@ fn a_server_that_ends_says_so_and_another_takes_over() {
 #[test]
 fn two_servers_do_not_share_a_file() {
     let site = Site::new();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_bencher-server"))
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(site.folder.path())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let errors = Server::refused(site.folder.path(), &Setup::default());
     assert!(errors.contains("another server uses"), "{errors}");
+}
+
+#[test]
+fn a_data_folder_is_closed_to_others_or_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut site = Site::new();
+    site.kill();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(site.folder.path(), open.clone()).unwrap();
+    site.start_again();
+    let mode = std::fs::metadata(site.folder.path()).unwrap();
+    assert_eq!(mode.permissions().mode() & 0o777, 0o750);
+    let foreign = tempfile::tempdir().unwrap();
+    std::fs::write(foreign.path().join("diary"), "").unwrap();
+    std::fs::set_permissions(foreign.path(), open).unwrap();
+    let errors = Server::refused(foreign.path(), &Setup::default());
+    assert!(errors.contains("everybody can look into"), "{errors}");
+    assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn results_of_what_is_over_are_not_written() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let results = json!([{"exit_code": 0, "stdout": "x".repeat(100_000)}]);
+    let completed =
+        |job: &serde_json::Value| json!({"event": "completed", "job": job, "results": results});
+    let kept = || match std::fs::read_dir(site.path("outputs/results")) {
+        Ok(entries) => entries.count(),
+        Err(_) => 0,
+    };
+    let canceled = site.submit();
+    let job = runner.claim();
+    site.api
+        .post(&format!("/v0/jobs/{canceled}/cancel"), &json!(null));
+    runner.send(&completed(&job["uuid"]));
+    assert_eq!(runner.receive()["event"], "ack");
+    assert_eq!(kept(), 0);
+    let id = site.submit();
+    let job = runner.claim();
+    runner.send(&completed(&job["uuid"]));
+    assert_eq!(runner.receive()["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+    assert_eq!(kept(), 1);
+    // Told once more, it is not written once more.
+    std::fs::remove_dir_all(site.path("outputs/results")).unwrap();
+    runner.send(&completed(&job["uuid"]));
+    assert_eq!(runner.receive()["event"], "ack");
+    assert_eq!(kept(), 0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod jobs;
 mod live;
 mod lost;
 mod openapi;
+mod outage;
 mod outputs;
 mod postgres;
 mod registry;

@@ -118,3 +118,20 @@ fn two_servers_give_no_job_twice_and_lose_none() {
         (&json!(0), &json!(0))
     );
 }
+
+#[test]
+fn servers_with_different_keys_do_not_use_one_database() {
+    let Some(postgres) = Postgres::start().unwrap() else {
+        return;
+    };
+    let site = Site::with(setup(&postgres));
+    let folder = tempfile::tempdir().unwrap();
+    let errors = Server::refused(folder.path(), &site.setup);
+    assert!(errors.contains("is not the key"), "{errors}");
+    assert!(
+        errors.contains("copy this file from another server"),
+        "{errors}"
+    );
+    std::fs::copy(site.path("secrets.key"), folder.path().join("secrets.key")).unwrap();
+    assert!(Server::start(folder.path(), &site.setup).stop());
+}

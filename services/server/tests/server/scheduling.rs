@@ -115,6 +115,32 @@ fn a_comparison_runs_on_one_machine_in_turns() {
 }
 
 #[test]
+fn a_comparison_that_can_not_run_holds_up_no_other_of_its_machine() {
+    let site = Site::new();
+    site.api.post("/v0/projects", &json!({"slug": "q"}));
+    let quota = |active| {
+        let body = json!({"queued": 99, "active": active});
+        site.api.put("/v0/projects/p/quota", &body);
+    };
+    let older = comparison(&site, 2);
+    let sides = [config(), config()];
+    let body = json!({"project": "q", "spec": "s", "rounds": 1, "sides": sides});
+    let newer = site.api.post("/v0/comparisons", &body);
+    let mut machine = site.connected("m");
+    for (active, expected) in [
+        (1, &older["jobs"][0]),
+        (0, &newer["jobs"][0]),
+        (0, &newer["jobs"][1]),
+        (1, &older["jobs"][1]),
+    ] {
+        quota(active);
+        let job = machine.claim()["uuid"].clone();
+        assert_eq!(job, *expected);
+        assert_eq!(machine.complete(&job)["event"], "ack");
+    }
+}
+
+#[test]
 fn a_comparison_ends_as_a_whole() {
     let site = Site::new();
     let states = |submitted: &Value| -> Vec<Value> {

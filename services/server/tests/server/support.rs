@@ -6,8 +6,9 @@ mod runner;
 mod up;
 mod watcher;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -52,6 +53,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one with its data in `folder`.
     pub(crate) fn start(folder: &Path, setup: &Setup) -> Self {
+        // Its log is there before it is a server's.
+        close(folder);
         let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
         command
             .args(["serve", "--listen"])
@@ -87,10 +90,28 @@ impl Server {
         Self { child, url, token }
     }
 
+    /// What a server that does not start in `folder` says.
+    pub(crate) fn refused(folder: &Path, setup: &Setup) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(folder);
+        if let Some(database) = &setup.database {
+            command.arg("--database").arg(database);
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
+    }
+
     /// Ends it as an administrator would, and says whether it ended well.
     pub(crate) fn stop(mut self) -> bool {
-        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         self.child.wait().unwrap().success()
     }
 
@@ -106,6 +127,14 @@ impl Drop for Server {
         // It may have ended already.
         let _ended = self.child.kill();
         let _ended = self.child.wait();
+    }
+}
+
+/// Lets nobody else look into `folder`.
+fn close(folder: &Path) {
+    let mode = std::fs::metadata(folder).unwrap().permissions().mode();
+    if mode & 0o007 != 0 && !folder.join("server.sqlite").exists() {
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap();
     }
 }
 

@@ -8,6 +8,9 @@ use anyhow::{Context as _, ensure};
 use crate::process::cargo;
 use crate::workspace::Workspace;
 
+/// A job that is lost or run twice is an error; other numbers stand beside their goals. Cargo builds
+/// benchmarks, and the server that this one starts, with its release profile.
+///
 /// A thousand idle runners and ten thousand jobs on one server with SQLite, then two servers with
 /// PostgreSQL, of which one is killed every ten seconds.
 pub(super) fn run(workspace: &Workspace) -> anyhow::Result<String> {
@@ -35,11 +38,12 @@ pub(super) fn run(workspace: &Workspace) -> anyhow::Result<String> {
             .stderr(Stdio::inherit())
             .output()
             .context("cannot start cargo")?;
+        let table = String::from_utf8_lossy(&output.stdout);
+        // A job that was lost or run twice fails it: the table says what else there was.
         ensure!(
             output.status.success(),
-            "the benchmark of the server failed"
+            "{title}: the benchmark of the server failed\n\n{table}"
         );
-        let table = String::from_utf8_lossy(&output.stdout);
         let _ = write!(text, "\n{title}:\n\n{table}");
     }
     Ok(text)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bencher_channel_protocol::{PollTimeout, Ready, ServerMessage, Update};
-use bencher_jobs::{Idle, Report, Timestamp};
+use bencher_jobs::Report;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::channel::handed;
 use crate::dispatch::Awaited;
 use crate::releases;
-use crate::store::{Attached, Handed, Waiting};
+use crate::store::{Attached, Handed};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
@@ -72,22 +72,9 @@ impl Session {
     }
 
     async fn begin_to_wait(&mut self, until: Instant) -> Result<(), End> {
-        let fleet = self.app.bus.fleet();
-        let specs = self.app.store.specs_of(self.runner).await;
-        let specs = specs.map_err(|error| {
-            tracing::error!(runner = %self.runner, %error, "its specs can not be read");
-            End::Unwritten
-        })?;
-        let waiting = Waiting {
-            idle: Idle {
-                runner: self.runner,
-                specs,
-                since: Timestamp::now(),
-            },
-            connection: self.connection,
-        };
+        let dispatcher = &self.app.dispatcher;
         self.wait = Some(Wait {
-            answer: self.app.dispatcher.wait(waiting, fleet).await?,
+            answer: dispatcher.wait(self.runner, self.connection).await?,
             until,
             next_ping: Instant::now() + PING,
             is_alive: true,
@@ -97,7 +84,7 @@ impl Session {
 
     /// Writes down what the runner says of itself.
     async fn describe(&mut self, ready: &Ready) -> Result<(), End> {
-        self.has_live_output = ready.runner.as_ref().is_some_and(|info| info.live_output);
+        self.has_live_output = ready.has_live_output();
         let metadata = ready
             .runner
             .as_ref()

@@ -18,7 +18,7 @@ mod work;
 use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, close_code};
-use bencher_channel_protocol::{CloseReason, RunnerMessage};
+use bencher_channel_protocol::{CloseReason, REPLACED, RunnerMessage};
 use bencher_jobs::{ConnectionId, Report, RunnerId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -32,9 +32,6 @@ use crate::store::Runner;
 
 /// How often a runner that waits is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
-
-/// Why a connection is closed that is not the runner's any more.
-const REPLACED: &str = "a newer connection of this runner was opened, or its key was rotated";
 
 /// A wait for a job.
 #[derive(Debug)]

@@ -50,6 +50,7 @@ async fn a_key_that_was_rotated_since_it_was_looked_at_opens_nothing() {
     let place = Place {
         folder: folder.path().to_owned(),
         database: None,
+        outputs: None,
     };
     let server = Server::start(&place, "127.0.0.1:0", None, Settings::default()).await;
     let app = server.expect("a server").app().clone();

@@ -101,9 +101,9 @@ async fn keep(
     job: JobId,
     results: &[IterationOutput],
 ) -> Result<Option<Kept>, End> {
-    // Those of a job that is not this runner's are kept nowhere.
+    // Those of a job that is not this runner's, or that does not take them any more, are kept nowhere.
     match app.store.job(job).await {
-        Ok(found) if found.life.runner == Some(sender) => {}
+        Ok(found) if found.life.takes_results(sender) => {}
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => {
             tracing::error!(%job, %error, "results were not kept");

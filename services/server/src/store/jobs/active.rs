@@ -37,12 +37,10 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn active_jobs(&self) -> Result<Vec<Active>, StoreError> {
-        let rows = sqlx::query(
+        let query = sqlx::query(
             "SELECT id, project, runner, state FROM jobs \
              WHERE state IN ('claimed', 'running') AND runner IS NOT NULL",
-        )
-        .fetch_all(self.readers())
-        .await?;
-        all(&rows, Active::read)
+        );
+        all(&self.rows(query).await?, Active::read)
     }
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bencher_jobs::{
-    Candidate, ConnectionId, Idle, JobId, Life, Limits, ProjectId, RunnerId, Share, SpecId,
-    Timestamp, assign,
+    Candidate, ConnectionId, Idle, JobId, Limits, ProjectId, RunnerId, Share, SpecId, assign,
 };
+use sqlx::AssertSqlSafe;
 
-use super::super::row::{all, parsed};
-use super::super::{Signal, Spec, StoreError, Transaction};
-use super::Job;
+use super::super::row::{all, parsed, places};
+use super::super::{Signal, Spec, Store, StoreError, Transaction};
+use super::take::Chosen;
+use super::{COLUMNS, Job};
 
 /// The most runners that get a job at once: others wait in the meantime.
-const BATCH: usize = 128;
+const BATCH: usize = 256;
 
 /// A runner that waits, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Handed {
     pub runner: RunnerId,
     /// What it is.
     pub job: Job,
+    /// What it runs: JSON; nothing if it is long, see [`Store::config`].
+    pub config: Option<String>,
     /// What it must run on.
     pub spec: Spec,
 }
@@ -43,6 +46,18 @@ pub struct Claims {
     pub refused: Vec<RunnerId>,
 }
 
+impl Store {
+    /// Whether any job waits: a look that takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn has_queued(&self) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT id FROM projects WHERE queued > 0 LIMIT 1");
+        Ok(self.row(query).await?.is_some())
+    }
+}
+
 impl Transaction {
     /// Gives jobs to `waiting` runners.
     ///
@@ -54,28 +69,21 @@ impl Transaction {
         waiting: &[Waiting],
         limits: impl Fn(u32) -> Limits,
     ) -> Result<Claims, StoreError> {
+        if waiting.is_empty() {
+            return Ok(Claims::default());
+        }
         // A look first: taking projects would make those who submit wait.
         let any = sqlx::query("SELECT id FROM projects WHERE queued > 0 LIMIT 1")
             .fetch_optional(self.connection())
             .await?;
-        let mut claims = Claims::default();
-        if any.is_none() || waiting.is_empty() {
-            return Ok(claims);
+        if any.is_none() {
+            return Ok(Claims::default());
         }
-        // What was reported in this transaction counts.
-        self.apply_counts().await?;
-        let shares: BTreeMap<ProjectId, Share> = self
-            .take_waiting_projects()
-            .await?
-            .iter()
-            .map(|project| (project.id, project.share()))
-            .collect();
+        let shares = self.take_waiting_projects().await?;
         let mut jobs = self.free(waiting, &shares).await?;
-        jobs.extend(self.bound(waiting).await?);
+        jobs.extend(self.bound(waiting, &shares).await?);
         let candidates: Vec<Candidate> = jobs.values().map(candidate).collect();
         let idle: Vec<Idle> = waiting.iter().map(|one| one.idle.clone()).collect();
-        let mut specs: HashMap<SpecId, Spec> = HashMap::new();
-        let now = Timestamp::now();
         let connections: HashMap<RunnerId, ConnectionId> = waiting
             .iter()
             .map(|one| (one.idle.runner, one.connection))
@@ -84,40 +92,18 @@ impl Transaction {
         if assignments.len() > BATCH {
             self.signal(Signal::Queued);
         }
-        for assignment in assignments.into_iter().take(BATCH) {
-            let (Some(&connection), Some(mut job)) = (
-                connections.get(&assignment.runner),
-                jobs.remove(&assignment.job),
-            ) else {
-                continue;
-            };
-            let limits = limits(job.timeout);
-            let Some(next) = job.life.claim(assignment.runner, now, &limits) else {
-                continue;
-            };
-            if !self.take(&job, &next, connection).await? {
-                claims.refused.push(assignment.runner);
-                continue;
-            }
-            let spec = if let Some(spec) = specs.get(&job.spec) {
-                spec.clone()
-            } else {
-                let spec = self.spec_by_id(job.spec).await?;
-                specs.insert(job.spec, spec.clone());
-                spec
-            };
-            job.life = next;
-            claims.handed.push(Handed {
-                runner: assignment.runner,
-                job,
-                spec,
-            });
-        }
-        if !claims.refused.is_empty() {
-            // Their jobs are for others.
-            self.signal(Signal::Queued);
-        }
-        Ok(claims)
+        let chosen = assignments
+            .into_iter()
+            .take(BATCH)
+            .filter_map(|assignment| {
+                Some(Chosen {
+                    runner: assignment.runner,
+                    connection: *connections.get(&assignment.runner)?,
+                    job: jobs.remove(&assignment.job)?,
+                })
+            })
+            .collect();
+        self.take(chosen, limits).await
     }
 
     /// Jobs that any of the waiting could take, as many of each kind as there are takers.
@@ -132,16 +118,16 @@ impl Transaction {
         }
         let mut jobs = HashMap::new();
         for (project, share) in shares {
-            let room = share.limit.saturating_sub(share.active) as usize;
             for (spec, &takers) in &takers {
-                let limit = takers.min(room).min(BATCH + 1);
+                let limit = takers.min(share.room() as usize).min(BATCH + 1);
                 if limit == 0 {
                     continue;
                 }
-                let query = self.skipping(
-                    "SELECT * FROM jobs WHERE project = $1 AND spec = $2 AND state = 'pending' \
-                     AND is_held = 0 AND bound_to IS NULL ORDER BY priority DESC, id LIMIT $3",
-                );
+                let query = self.skipping(format!(
+                    "SELECT {COLUMNS} FROM jobs WHERE project = $1 AND spec = $2 \
+                     AND state = 'pending' AND is_held = 0 AND bound_to IS NULL \
+                     ORDER BY priority DESC, id LIMIT $3"
+                ));
                 let rows = sqlx::query(query)
                     .bind(project.to_string())
                     .bind(spec.to_string())
@@ -156,65 +142,65 @@ impl Transaction {
         Ok(jobs)
     }
 
-    /// The next job of each comparison that is bound to one of the waiting.
-    async fn bound(&mut self, waiting: &[Waiting]) -> Result<HashMap<JobId, Job>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT bound_to, MIN(id) AS id FROM jobs WHERE state = 'pending' \
-             AND bound_to IS NOT NULL GROUP BY bound_to",
-        )
-        .fetch_all(self.connection())
-        .await?;
-        let firsts: Vec<(RunnerId, JobId)> = all(&rows, |row| {
-            Ok((parsed(row, "bound_to")?, parsed(row, "id")?))
-        })?;
-        let mut jobs = HashMap::new();
-        for (runner, id) in firsts {
-            if waiting.iter().any(|one| one.idle.runner == runner)
-                && let Some(job) = self.take_job(id).await?
-            {
-                jobs.insert(id, job);
-            }
-        }
-        Ok(jobs)
-    }
-
-    /// Writes down a claim, unless the connection is not the runner's any more.
-    async fn take(
+    /// Of what is bound to each of the waiting the next job of each kind that it could take: one that
+    /// can not run now is not to hold up the others.
+    async fn bound(
         &mut self,
-        job: &Job,
-        next: &Life,
-        connection: ConnectionId,
-    ) -> Result<bool, StoreError> {
-        let runner = next.runner.map(|runner| runner.to_string());
-        let done = sqlx::query(
-            "UPDATE jobs SET state = $1, runner = $2, lease = $3, deadline = $4, claimed = $5 \
-             WHERE id = $6 AND state = 'pending' AND EXISTS \
-             (SELECT 1 FROM runners WHERE id = $2 AND connection = $7 AND archived IS NULL)",
+        waiting: &[Waiting],
+        shares: &BTreeMap<ProjectId, Share>,
+    ) -> Result<HashMap<JobId, Job>, StoreError> {
+        let any = sqlx::query(
+            "SELECT id FROM jobs WHERE state = 'pending' AND bound_to IS NOT NULL LIMIT 1",
         )
-        .bind(next.state.name())
-        .bind(&runner)
-        .bind(next.lease.map(Timestamp::milliseconds))
-        .bind(next.deadline.map(Timestamp::milliseconds))
-        .bind(next.claimed.map(Timestamp::milliseconds))
-        .bind(job.id.to_string())
-        .bind(connection.to_string())
-        .execute(self.connection())
+        .fetch_optional(self.connection())
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
+        if any.is_none() {
+            return Ok(HashMap::new());
         }
-        self.note_change(job, next);
-        if let Some(side) = job.comparison.filter(|_| job.bound_to.is_none()) {
-            sqlx::query(
-                "UPDATE jobs SET bound_to = $1, is_held = 0 \
-                 WHERE comparison = $2 AND state = 'pending'",
-            )
-            .bind(&runner)
-            .bind(side.comparison.to_string())
-            .execute(self.connection())
-            .await?;
+        let query = format!(
+            "SELECT bound_to, project, spec, MIN(id) AS id FROM jobs WHERE state = 'pending' \
+             AND bound_to IS NOT NULL AND bound_to IN ({}) GROUP BY bound_to, project, spec",
+            places(1, waiting.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+        for one in waiting {
+            query = query.bind(one.idle.runner.to_string());
         }
-        Ok(true)
+        let rows = query.fetch_all(self.connection()).await?;
+        let firsts: Vec<(RunnerId, ProjectId, SpecId, JobId)> = all(&rows, |row| {
+            Ok((
+                parsed(row, "bound_to")?,
+                parsed(row, "project")?,
+                parsed(row, "spec")?,
+                parsed(row, "id")?,
+            ))
+        })?;
+        let specs: HashMap<RunnerId, &[SpecId]> = waiting
+            .iter()
+            .map(|one| (one.idle.runner, one.idle.specs.as_slice()))
+            .collect();
+        let ids: Vec<JobId> = firsts
+            .into_iter()
+            .filter(|(runner, project, spec, _)| {
+                specs.get(runner).is_some_and(|specs| specs.contains(spec))
+                    && shares.get(project).is_some_and(|share| share.room() > 0)
+            })
+            .map(|(.., id)| id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let query = self.skipping(format!(
+            "SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND id IN ({})",
+            places(1, ids.len())
+        ));
+        let mut query = sqlx::query(query).persistent(false);
+        for id in ids {
+            query = query.bind(id.to_string());
+        }
+        let rows = query.fetch_all(self.connection()).await?;
+        let jobs = all(&rows, Job::read)?;
+        Ok(jobs.into_iter().map(|job| (job.id, job)).collect())
     }
 }
 

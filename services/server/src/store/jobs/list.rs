@@ -1,10 +1,19 @@
 //! Jobs are looked at.
 
 use bencher_jobs::{ComparisonId, JobId, ProjectId, RunnerId, State};
+use sqlx::AssertSqlSafe;
+use sqlx::any::AnyRow;
 
-use super::super::row::all;
+use super::super::row::{all, maybe_text, number, parsed, text};
 use super::super::{Page, Store, StoreError};
-use super::Job;
+use super::{COLUMNS, Job};
+use crate::outputs::Kept;
+
+/// The longest text that lists show, in bytes: what is longer is only shown with its job.
+pub(super) const SHORT: usize = 16 * 1024;
+
+/// The state, as the index has it that is for nothing but lists and counts.
+const STATE: &str = "(state || '')";
 
 /// Which jobs are asked for: those that fit all that is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +28,77 @@ pub struct Filter {
     pub comparison: Option<ComparisonId>,
 }
 
+impl Filter {
+    /// What is asked for: columns and their values. Conditions that are not asked for are not in
+    /// the query: the database would not use its indexes.
+    fn conditions(&self) -> Vec<(&'static str, String)> {
+        let conditions = [
+            ("project", self.project.map(|project| project.to_string())),
+            (STATE, self.state.map(|state| state.name().to_owned())),
+            ("runner", self.runner.map(|runner| runner.to_string())),
+            ("comparison", self.comparison.map(|side| side.to_string())),
+        ];
+        conditions
+            .into_iter()
+            .filter_map(|(column, value)| Some((column, value?)))
+            .collect()
+    }
+
+    /// The query for a page: the first parameter is what the identifiers are below, then come those
+    /// of `conditions`, then how many.
+    fn query(conditions: &[(&'static str, String)]) -> String {
+        use std::fmt::Write as _;
+        let mut query = format!(
+            "SELECT {COLUMNS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
+             WHERE jobs.id < $1",
+            short("config"),
+            short("summary"),
+        );
+        for (place, (column, _)) in (2..).zip(conditions) {
+            let _ = write!(query, " AND {column} = ${place}");
+        }
+        let _ = write!(
+            query,
+            " ORDER BY jobs.id DESC LIMIT ${}",
+            conditions.len() + 2
+        );
+        query
+    }
+}
+
+/// A job with what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The job.
+    pub job: Job,
+    /// What is to be run: JSON, as the runner gets it. In a list nothing, if it is long.
+    pub config: Option<String>,
+    /// What its runner said when it failed.
+    pub error: Option<String>,
+    /// What its results hold: JSON. In a list nothing, if it is long.
+    pub summary: Option<String>,
+}
+
+impl Described {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            job: Job::read(row)?,
+            config: maybe_text(row, "config")?,
+            error: maybe_text(row, "error")?,
+            summary: maybe_text(row, "summary")?,
+        })
+    }
+}
+
+fn count_query() -> String {
+    format!("SELECT {STATE} AS name, COUNT(*) AS jobs FROM jobs GROUP BY {STATE}")
+}
+
+/// `column`, unless it is long. Neither database reads a text to learn how many bytes it has.
+pub(super) fn short(column: &str) -> String {
+    format!("CASE WHEN octet_length({column}) <= {SHORT} THEN {column} END AS {column}")
+}
+
 impl Store {
     /// The job.
     ///
@@ -26,12 +106,49 @@ impl Store {
     ///
     /// When there is none.
     pub async fn job(&self, id: JobId) -> Result<Job, StoreError> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(self.readers())
+        let query = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
+        Job::read(&self.row_of_job(query, id).await?)
+    }
+
+    /// The job, with all that is said of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub async fn described_job(&self, id: JobId) -> Result<Described, StoreError> {
+        let query = format!(
+            "SELECT {COLUMNS}, error, config, summary \
+             FROM jobs LEFT JOIN configs ON configs.job = jobs.id WHERE jobs.id = $1"
+        );
+        Described::read(&self.row_of_job(query, id).await?)
+    }
+
+    /// What the job runs: JSON, as the runner gets it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such job.
+    pub async fn config(&self, id: JobId) -> Result<String, StoreError> {
+        let query = "SELECT config FROM configs WHERE job = $1".to_owned();
+        text(&self.row_of_job(query, id).await?, "config")
+    }
+
+    /// Where the job's results are, if it has any.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such job.
+    pub async fn results(&self, id: JobId) -> Result<Option<Kept>, StoreError> {
+        let query = "SELECT results FROM jobs WHERE id = $1".to_owned();
+        let row = self.row_of_job(query, id).await?;
+        Ok(maybe_text(&row, "results")?.map(Kept::from_column))
+    }
+
+    /// `query` must be put together of constants only.
+    async fn row_of_job(&self, query: String, id: JobId) -> Result<AnyRow, StoreError> {
+        self.row(sqlx::query(AssertSqlSafe(query)).bind(id.to_string()))
             .await?
-            .ok_or_else(|| StoreError::not_found("job", &id.to_string()))?;
-        Job::read(&row)
+            .ok_or_else(|| StoreError::not_found("job", &id.to_string()))
     }
 
     /// Jobs, the newest first.
@@ -39,37 +156,31 @@ impl Store {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn jobs(&self, filter: &Filter, page: &Page) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE id < $1 \
-             AND (CAST($2 AS TEXT) IS NULL OR project = $2) \
-             AND (CAST($3 AS TEXT) IS NULL OR state = $3) \
-             AND (CAST($4 AS TEXT) IS NULL OR runner = $4) \
-             AND (CAST($5 AS TEXT) IS NULL OR comparison = $5) \
-             ORDER BY id DESC LIMIT $6",
-        )
-        .bind(page.below())
-        .bind(filter.project.map(|project| project.to_string()))
-        .bind(filter.state.map(State::name))
-        .bind(filter.runner.map(|runner| runner.to_string()))
-        .bind(filter.comparison.map(|comparison| comparison.to_string()))
-        .bind(page.limit())
-        .fetch_all(self.readers())
-        .await?;
-        all(&rows, Job::read)
+    pub async fn jobs(&self, filter: &Filter, page: &Page) -> Result<Vec<Described>, StoreError> {
+        let conditions = filter.conditions();
+        let mut query =
+            sqlx::query(AssertSqlSafe(Filter::query(&conditions))).bind(page.below().to_owned());
+        for (_, value) in conditions {
+            query = query.bind(value);
+        }
+        let rows = self.rows(query.bind(page.limit())).await?;
+        all(&rows, Described::read)
     }
 
-    /// Jobs whose results nobody has read yet, the oldest first.
+    /// Jobs whose results nobody has read yet, the oldest first, and where the results are.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn unprocessed(&self, limit: u32) -> Result<Vec<Job>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM jobs WHERE state = 'completed' ORDER BY id LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.readers())
-            .await?;
-        all(&rows, Job::read)
+    pub async fn unprocessed(&self, limit: u32) -> Result<Vec<(JobId, Option<Kept>)>, StoreError> {
+        let query = sqlx::query(
+            "SELECT id, results FROM jobs WHERE state = 'completed' ORDER BY id LIMIT $1",
+        )
+        .bind(i64::from(limit));
+        all(&self.rows(query).await?, |row| {
+            let results = maybe_text(row, "results")?.map(Kept::from_column);
+            Ok((parsed(row, "id")?, results))
+        })
     }
 
     /// How many jobs are in each state.
@@ -78,12 +189,70 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn count_states(&self) -> Result<Vec<(State, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT state, COUNT(*) FROM jobs GROUP BY state")
-                .fetch_all(self.readers())
-                .await?;
-        rows.into_iter()
-            .map(|(state, count)| Ok((state.parse()?, count.try_into().unwrap_or_default())))
-            .collect()
+        let query = sqlx::query(AssertSqlSafe(count_query()));
+        all(&self.rows(query).await?, |row| {
+            Ok((parsed(row, "name")?, number(row, "jobs")?))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How SQLite goes about `query` with these texts as its parameters.
+    async fn plan(store: &Store, query: &str, texts: Vec<String>) -> String {
+        let query = format!("EXPLAIN QUERY PLAN {query}");
+        let mut query = sqlx::query(AssertSqlSafe(query));
+        for text in texts {
+            query = query.bind(text);
+        }
+        let rows = store.rows(query).await.expect("a plan");
+        let steps: Vec<String> = rows
+            .iter()
+            .map(|row| text(row, "detail").expect("a step"))
+            .collect();
+        steps.join("; ")
+    }
+
+    #[tokio::test]
+    async fn every_filter_uses_an_index() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let none = Filter::default;
+        let project = Some(ProjectId::generate());
+        let runner = Some(RunnerId::generate());
+        let comparison = Some(ComparisonId::generate());
+        let state = Some(State::Failed);
+        for (filter, index) in [
+            (none(), "sqlite_autoindex_jobs_1 (id<?)"),
+            (
+                Filter { project, ..none() },
+                "jobs_project (project=? AND id<?)",
+            ),
+            (Filter { state, ..none() }, "jobs_state (<expr>=? AND id<?)"),
+            (
+                Filter { runner, ..none() },
+                "jobs_of_runner (runner=? AND id<?)",
+            ),
+            (
+                Filter {
+                    comparison,
+                    ..none()
+                },
+                "jobs_comparison (comparison=?)",
+            ),
+        ] {
+            let conditions = filter.conditions();
+            let mut texts = vec!["f".to_owned()];
+            texts.extend(conditions.iter().map(|(_, value)| value.clone()));
+            texts.push("50".to_owned());
+            let plan = plan(&store, &Filter::query(&conditions), texts).await;
+            assert!(plan.contains(index), "{filter:?}: {plan}");
+        }
+        let plan = plan(&store, &count_query(), Vec::new()).await;
+        assert!(plan.contains("USING COVERING INDEX jobs_state"), "{plan}");
     }
 }

@@ -4,23 +4,28 @@ mod active;
 mod change;
 mod claim;
 mod list;
+mod report;
 mod results;
 mod submit;
+mod take;
 
 use bencher_jobs::{ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId};
 use sqlx::any::AnyRow;
 
 pub use active::Active;
-pub use change::{Attached, Changed};
 pub use claim::{Claims, Handed, Waiting};
-pub use list::Filter;
+pub use list::{Described, Filter};
+pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
 
 use super::StoreError;
-use super::row::{maybe_parsed, maybe_text, maybe_time, number, parsed, text, time, truth};
-use crate::outputs::Kept;
+use super::row::{maybe_parsed, maybe_time, number, parsed, time, truth};
 
-/// A job.
+/// The columns that [`Job::read`] reads: none that may be long.
+const COLUMNS: &str = "id, project, spec, submitter, created, priority, timeout, comparison, side, \
+    position, bound_to, state, reason, runner, is_confirmed, lease, deadline, claimed, started, ended";
+
+/// A job: all that decides what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its identifier.
@@ -37,20 +42,12 @@ pub struct Job {
     pub priority: u8,
     /// Seconds that its command may run, all iterations together.
     pub timeout: u32,
-    /// What is to be run: JSON, as the runner gets it.
-    pub config: String,
     /// What it is compared with.
     pub comparison: Option<Side>,
     /// The machine that its comparison is bound to.
     pub bound_to: Option<RunnerId>,
     /// Its life so far.
     pub life: Life,
-    /// What its runner said when it failed.
-    pub error: Option<String>,
-    /// Where its results are.
-    pub results: Option<Kept>,
-    /// What its results hold: JSON.
-    pub summary: Option<String>,
 }
 
 /// A job's place in a comparison.
@@ -83,7 +80,6 @@ impl Job {
             created: time(row, "created")?,
             priority: number(row, "priority")?,
             timeout: number(row, "timeout")?,
-            config: text(row, "config")?,
             comparison,
             bound_to: maybe_parsed(row, "bound_to")?,
             life: Life {
@@ -97,9 +93,6 @@ impl Job {
                 started: maybe_time(row, "started")?,
                 ended: maybe_time(row, "ended")?,
             },
-            error: maybe_text(row, "error")?,
-            results: maybe_text(row, "results")?.map(Kept::from_column),
-            summary: maybe_text(row, "summary")?,
         })
     }
 }

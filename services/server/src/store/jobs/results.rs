@@ -33,7 +33,7 @@ impl Store {
         for job in jobs {
             query = query.bind(job.to_string());
         }
-        let rows = query.fetch_all(self.readers()).await?;
+        let rows = self.rows(query).await?;
         rows.iter()
             .map(|row| Ok((parsed(row, "id")?, maybe_text(row, "name")?)))
             .collect()

@@ -55,8 +55,8 @@ impl Transaction {
             let is_held = job.comparison.is_some_and(|side| side.position > 0);
             sqlx::query(
                 "INSERT INTO jobs (id, project, spec, submitter, created, priority, timeout, \
-                 config, comparison, side, position, is_held, state) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                 comparison, side, position, is_held, state) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
             .bind(id.to_string())
             .bind(project.to_string())
@@ -65,7 +65,6 @@ impl Transaction {
             .bind(now.milliseconds())
             .bind(i64::from(job.priority))
             .bind(i64::from(job.timeout))
-            .bind(&job.config)
             .bind(job.comparison.map(|side| side.comparison.to_string()))
             .bind(job.comparison.map(|side| i64::from(side.side)))
             .bind(job.comparison.map(|side| i64::from(side.position)))
@@ -73,6 +72,11 @@ impl Transaction {
             .bind(State::Pending.name())
             .execute(self.connection())
             .await?;
+            sqlx::query("INSERT INTO configs (job, config) VALUES ($1, $2)")
+                .bind(id.to_string())
+                .bind(job.config.clone())
+                .execute(self.connection())
+                .await?;
             ids.push(id);
         }
         self.count(

@@ -1,0 +1,51 @@
+//! Brings the tables up to date.
+
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, Connection as _, SqlSafeStr as _};
+use tokio::time::timeout;
+
+use super::{Dialect, Store, StoreError};
+
+/// The tables, in the order in which they came.
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "tables", include_str!("migrations/0001_tables.sql")),
+    (2, "apart", include_str!("migrations/0002_apart.sql")),
+    (3, "releases", include_str!("migrations/0003_releases.sql")),
+];
+/// How long a connection may be waited for.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// All that brings the tables up to version `until`.
+pub(super) fn migrator(until: i64) -> Migrator {
+    let migrations = MIGRATIONS
+        .iter()
+        .filter(|&&(version, ..)| version <= until)
+        .map(|&(version, name, sql)| {
+            let kind = MigrationType::Simple;
+            Migration::new(version, name.into(), kind, sql.into_sql_str(), false)
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+/// Brings the tables of `store`, which is at `url`, up to date. That may take longer than anything
+/// else, so PostgreSQL gets a connection without limits for it.
+pub(super) async fn run(url: &str, store: &Store) -> Result<(), StoreError> {
+    let migrator = migrator(i64::MAX);
+    match store.dialect {
+        Dialect::Sqlite => migrator.run(&store.writers).await,
+        Dialect::Postgres => {
+            let mut connection = timeout(CONNECTING, AnyConnection::connect(url))
+                .await
+                .map_err(|_| StoreError::Late(CONNECTING))?
+                .map_err(StoreError::Open)?;
+            let done = migrator.run(&mut connection).await;
+            // It is not used any more, however it ends.
+            let _ended = connection.close().await;
+            done
+        }
+    }
+    .map_err(StoreError::Migrate)
+}

@@ -1,0 +1,105 @@
+//! What tests of several modules put into a database.
+
+use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
+
+use super::{Greeting, NewJob, NewProject, NewSpec, Store};
+
+/// A project without limits that matter.
+pub(crate) async fn project(store: &Store, slug: &str) -> ProjectId {
+    let new = NewProject {
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        quota: Quota {
+            queued: 100_000,
+            active: 100_000,
+            priority: 0,
+        },
+    };
+    let (project, _) = store
+        .write(|mut transaction| async {
+            let done = transaction.create_project(&new).await;
+            (transaction, done)
+        })
+        .await
+        .expect("a project");
+    project.id
+}
+
+/// A spec.
+pub(crate) async fn spec(store: &Store, slug: &str) -> SpecId {
+    let asks = NewSpec {
+        slug: slug.to_owned(),
+        name: slug.to_owned(),
+        os: "linux".to_owned(),
+        architecture: "x86_64".to_owned(),
+        sandbox: None,
+        cpu: 1,
+        memory: 1,
+        disk: 1,
+        network: false,
+    };
+    let (spec, _) = store
+        .write(|mut transaction| async {
+            let done = transaction.create_spec(&asks).await;
+            (transaction, done)
+        })
+        .await
+        .expect("a spec");
+    spec.id
+}
+
+/// A runner that is linked to `spec`, and its connection.
+pub(crate) async fn runner(store: &Store, slug: &str, spec: SpecId) -> (RunnerId, ConnectionId) {
+    let connection = ConnectionId::generate();
+    let mut transaction = store.begin().await.expect("a transaction");
+    let runner = transaction
+        .create_runner(slug, slug, slug)
+        .await
+        .expect("a runner")
+        .id;
+    transaction.link(runner, spec, true).await.expect("linked");
+    let greeting = Greeting {
+        runner,
+        connection: Some(connection),
+        metadata: None,
+    };
+    transaction.greet(&[greeting]).await.expect("connected");
+    transaction.commit().await.expect("committed");
+    (runner, connection)
+}
+
+/// What is submitted for `spec`.
+pub(crate) fn new_job(spec: SpecId) -> NewJob {
+    NewJob {
+        spec,
+        submitter: None,
+        priority: 0,
+        timeout: 60,
+        config: "{}".to_owned(),
+        comparison: None,
+    }
+}
+
+/// So many jobs, for a spec of their own.
+pub(crate) async fn submit(store: &Store, project: ProjectId, count: usize) -> Vec<JobId> {
+    let spec = spec(store, &format!("s{}", uuid::Uuid::now_v7())).await;
+    submit_for(store, project, spec, count).await
+}
+
+/// So many jobs for `spec`.
+pub(crate) async fn submit_for(
+    store: &Store,
+    project: ProjectId,
+    spec: SpecId,
+    count: usize,
+) -> Vec<JobId> {
+    let jobs = vec![new_job(spec); count];
+    let (ids, _) = store
+        .write(|mut transaction| async {
+            let done = transaction.submit(project, &jobs, 1_000_000).await;
+            (transaction, done)
+        })
+        .await
+        .expect("submitted");
+    ids
+}

@@ -1,0 +1,97 @@
+//! What stands still for a while: runners are not to suffer for it.
+
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+use test_support::Postgres;
+
+use crate::support::*;
+
+/// How long a runner may be silent, in seconds.
+const HEARTBEAT: &str = "2";
+/// Long enough for all jobs to seem to be silent.
+const OUTAGE: Duration = Duration::from_secs(6);
+
+/// Says that it is alive until the server hears it, on a new connection if need be.
+fn come_back(site: &Site, mut runner: Runner, key: &str) -> Runner {
+    runner.send(&json!({"event": "heartbeat"}));
+    match runner.try_receive() {
+        Some(answer) => {
+            assert_eq!(answer["event"], "ack");
+            runner
+        }
+        // It was taken for silent, or its heartbeat could not be written.
+        None => {
+            let mut runner = Runner::connect(&site.server().url, "r", key).unwrap();
+            assert_eq!(runner.say("heartbeat"), "ack");
+            runner
+        }
+    }
+}
+
+#[test]
+fn a_server_that_stood_still_takes_no_runner_for_silent() {
+    let site = Site::with(Setup::with(&["--heartbeat-timeout", HEARTBEAT]));
+    let key = site.new_runner("r");
+    let id = site.submit();
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
+    let job = runner.claim();
+    assert_eq!(runner.say("running"), "ack");
+    // Until silence would count.
+    for _ in 0..6 {
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(runner.say("heartbeat"), "ack");
+    }
+    site.server().signal(Signal::SIGSTOP);
+    thread::sleep(OUTAGE);
+    site.server().signal(Signal::SIGCONT);
+    // Some looks at the time, which are not to end the job.
+    thread::sleep(Duration::from_secs(1));
+    let mut runner = come_back(&site, runner, &key);
+    assert_eq!(site.api.job(&id)["state"], "running");
+    assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+    // Real silence counts again.
+    let silent = site.submit();
+    runner.claim();
+    let end = site.api.wait_for(&silent, &["failed"]);
+    assert_eq!(end["reason"], "heartbeat_timeout");
+}
+
+#[test]
+fn a_database_that_hangs_is_told_and_takes_no_runner_for_silent() {
+    let Some(postgres) = Postgres::start().unwrap() else {
+        return;
+    };
+    let site = Site::with(Setup {
+        database: Some(postgres.url()),
+        ..Setup::with(&["--heartbeat-timeout", HEARTBEAT])
+    });
+    let key = site.new_runner("r");
+    let id = site.submit();
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
+    let job = runner.claim();
+    assert_eq!(runner.say("running"), "ack");
+    for _ in 0..6 {
+        thread::sleep(Duration::from_millis(500));
+        assert_eq!(runner.say("heartbeat"), "ack");
+    }
+    postgres.pause().unwrap();
+    let (status, body) = site.api.send("GET", "/readyz", None);
+    assert_eq!(status, 503, "{body}");
+    assert!(body.contains("the database does not answer"), "{body}");
+    assert_eq!(site.api.send("GET", "/healthz", None).0, 200);
+    // Whoever asks for something is told so as well, and does not wait for ever.
+    let (status, body) = site.api.send("GET", "/v0/jobs", None);
+    assert!(status == 503 || status == 500, "{status} {body}");
+    postgres.resume().unwrap();
+    let mut runner = come_back(&site, runner, &key);
+    assert_eq!(site.api.job(&id)["state"], "running");
+    assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+    while site.api.send("GET", "/readyz", None).0 != 200 {
+        thread::sleep(Duration::from_millis(100));
+    }
+}
