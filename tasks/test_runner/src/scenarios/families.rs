@@ -29,7 +29,7 @@ mod updates;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 24] = [
+const FAMILIES: [&[Scenario]; 25] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
