@@ -189,6 +189,11 @@ async fn measure(arguments: &Arguments) -> Result<(), Error> {
         );
     }
     println!("{text}");
+    judge(most, lost, &states)
+}
+
+/// Whether all jobs were run, and none of them twice.
+fn judge(most: usize, lost: usize, states: &HashMap<String, usize>) -> Result<(), Error> {
     if lost > 0 {
         return Err(format!("{lost} jobs were lost: {states:?}").into());
     }

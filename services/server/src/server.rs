@@ -337,10 +337,10 @@ async fn check_key(store: &Store, sealer: &Sealer, path: &Path) -> Result<(), Se
     };
     // Before anything is sealed: credentials may be from before.
     check().await?;
-    let sealed = sealer.seal(SEAL, SEAL)?;
+    let proof = sealer.seal(SEAL, SEAL)?;
     store
         .write(|mut transaction| async {
-            let done = transaction.keep_seal(&sealed).await;
+            let done = transaction.keep_seal(&proof).await;
             (transaction, done)
         })
         .await?;

@@ -99,7 +99,19 @@ impl Server {
         if let Some(database) = &setup.database {
             command.arg("--database").arg(database);
         }
-        let output = command.output().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            if line.unwrap().starts_with("listening on ") {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                panic!("it starts");
+            }
+        }
+        let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
         String::from_utf8_lossy(&output.stderr).into_owned()
     }

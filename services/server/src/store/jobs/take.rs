@@ -73,13 +73,12 @@ impl Transaction {
         let mut configs = self.configs(&taken).await?;
         let mut specs: HashMap<SpecId, Spec> = HashMap::new();
         for (mut one, next) in taken {
-            let spec = match specs.get(&one.job.spec) {
-                Some(spec) => spec.clone(),
-                None => {
-                    let spec = self.spec_by_id(one.job.spec).await?;
-                    specs.insert(one.job.spec, spec.clone());
-                    spec
-                }
+            let spec = if let Some(spec) = specs.get(&one.job.spec) {
+                spec.clone()
+            } else {
+                let spec = self.spec_by_id(one.job.spec).await?;
+                specs.insert(one.job.spec, spec.clone());
+                spec
             };
             one.job.life = next;
             claims.handed.push(Handed {

@@ -12,7 +12,7 @@ const MEETINGS: usize = 6;
 /// Two servers, a spec and two projects.
 struct Two {
     one: Store,
-    two: Store,
+    other: Store,
     spec: SpecId,
     projects: [ProjectId; 2],
     _postgres: Postgres,
@@ -21,12 +21,12 @@ struct Two {
 async fn two() -> Option<Two> {
     let postgres = Postgres::start().expect("it starts")?;
     let one = Store::open(&postgres.url()).await.expect("a database");
-    let two = Store::open(&postgres.url()).await.expect("a database");
+    let other = Store::open(&postgres.url()).await.expect("a database");
     Some(Two {
         spec: spec(&one, "s").await,
         projects: [project(&one, "p").await, project(&one, "q").await],
         one,
-        two,
+        other,
         _postgres: postgres,
     })
 }
@@ -45,7 +45,7 @@ async fn rounds_with_two_projects_do_not_wait_for_each_other() {
     let Some(two) = two().await else { return };
     let runners = [
         runner(&two.one, "a", two.spec).await,
-        runner(&two.two, "b", two.spec).await,
+        runner(&two.other, "b", two.spec).await,
     ];
     let all = runners.map(|runner| [waiting(&[two.spec], runner)]);
     for project in two.projects {
@@ -64,7 +64,7 @@ async fn rounds_with_two_projects_do_not_wait_for_each_other() {
         gate.take_projects(&two.projects).await.expect("taken");
         let (first, second, opened) = tokio::join!(
             round(&two.one, &said[0], &all[0]),
-            round(&two.two, &said[1], &all[1]),
+            round(&two.other, &said[1], &all[1]),
             async {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 gate.commit().await
@@ -91,7 +91,7 @@ async fn two_who_cancel_a_comparison_do_not_wait_for_each_other() {
             transaction.commit().await?;
             Ok::<_, StoreError>(is_canceled)
         };
-        let (first, last) = tokio::join!(cancel(&two.one, jobs[0]), cancel(&two.two, jobs[3]),);
+        let (first, last) = tokio::join!(cancel(&two.one, jobs[0]), cancel(&two.other, jobs[3]),);
         let canceled = [first, last]
             .map(|done| done.unwrap_or_else(|error| panic!("round {number}: {error}")));
         assert!(canceled[0] != canceled[1], "one of them stops it");
@@ -118,7 +118,7 @@ async fn a_claim_does_without_what_another_server_has() {
     .await;
     // Another server is at the next job of the comparison that is bound to the machine.
     let free = submit_for(&two.one, q, two.spec, 1).await;
-    let mut other = two.two.begin().await.expect("a transaction");
+    let mut other = two.other.begin().await.expect("a transaction");
     other.take_jobs(&[mine[1]]).await.expect("taken");
     let claims = round(&two.one, &[], &all).await.expect("it does not wait");
     assert_eq!(claims.handed[0].job.id, free[0]);
@@ -138,7 +138,7 @@ async fn a_claim_does_without_what_another_server_has() {
     // And at a job of one that is bound to no machine yet: nothing of it is given out.
     let theirs = compare(&two.one, q, two.spec, 3).await;
     let elsewhere = [waiting(&[two.spec], runner(&two.one, "n", two.spec).await)];
-    let mut other = two.two.begin().await.expect("a transaction");
+    let mut other = two.other.begin().await.expect("a transaction");
     other.take_jobs(&[theirs[2]]).await.expect("taken");
     let claims = round(&two.one, &[], &elsewhere)
         .await
@@ -172,7 +172,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     let claims = first.claim(&all, limits).await.expect("claims");
     assert_eq!(claims.handed[0].job.id, jobs[0]);
     let connect = async {
-        let mut second = two.two.begin().await.expect("a transaction");
+        let mut second = two.other.begin().await.expect("a transaction");
         let known = second.greet(&greeting()).await.expect("connected");
         second.commit().await.expect("committed");
         known
@@ -185,7 +185,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     committed.expect("committed");
     assert_eq!(known.get(&machine.0), Some(&jobs[0]));
     // The connection comes first: the claim leaves the runner alone, then refuses its old one.
-    let mut second = two.two.begin().await.expect("a transaction");
+    let mut second = two.other.begin().await.expect("a transaction");
     second.greet(&greeting()).await.expect("connected");
     let claims = round(&two.one, &[], &all).await.expect("it does not wait");
     assert_eq!((claims.handed.len(), claims.refused.len()), (0, 0));
@@ -221,7 +221,7 @@ async fn whoever_is_ended_for_anothers_sake_tries_again() {
             })
             .await
     };
-    let (one, other) = tokio::join!(cross(&two.one, a, b), cross(&two.two, b, a));
+    let (one, other) = tokio::join!(cross(&two.one, a, b), cross(&two.other, b, a));
     one.expect("the one is done");
     other.expect("the other one is done");
     assert_eq!(attempts.load(Ordering::Relaxed), 3, "one of them was ended");
