@@ -1,5 +1,6 @@
 //! Every scenario there is, one file for each family.
 
+mod adapters;
 mod clock;
 mod command;
 mod content;
@@ -27,7 +28,7 @@ mod up;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 23] = [
+const FAMILIES: [&[Scenario]; 24] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -45,6 +46,7 @@ const FAMILIES: [&[Scenario]; 23] = [
     life::SCENARIOS,
     hostile::SCENARIOS,
     metrics::SCENARIOS,
+    adapters::SCENARIOS,
     iterations::SCENARIOS,
     clock::SCENARIOS,
     cpus::SCENARIOS,
