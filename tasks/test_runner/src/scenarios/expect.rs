@@ -197,6 +197,12 @@ impl Expect {
         self
     }
 
+    /// The runner's own error, in which "…" stands for anything.
+    pub(crate) fn error(mut self, error: &str) -> Self {
+        self.error = Some(error.to_owned());
+        self
+    }
+
     /// A file of the output folder; without this there must be none but the two outputs.
     pub(crate) fn file(mut self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.to_owned(), Bytes::of(bytes));

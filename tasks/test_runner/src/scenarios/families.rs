@@ -1,5 +1,6 @@
 //! Every scenario there is, one file for each family.
 
+mod adapters;
 mod clock;
 mod command;
 mod comparing;
@@ -29,7 +30,7 @@ mod updates;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 25] = [
+const FAMILIES: [&[Scenario]; 26] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -47,6 +48,7 @@ const FAMILIES: [&[Scenario]; 25] = [
     life::SCENARIOS,
     hostile::SCENARIOS,
     metrics::SCENARIOS,
+    adapters::SCENARIOS,
     iterations::SCENARIOS,
     clock::SCENARIOS,
     comparing::SCENARIOS,
