@@ -102,7 +102,7 @@ fn line(
     let changes = Changes {
         image: arguments.image.clone().or(path),
         iterations: arguments.iter,
-        any_kernel: missing.is_some(),
+        any_kernel: missing.is_some() && arguments.force,
     };
     let line = words(&before.result, setup, &changes, &arguments.more);
     terminal.info(&format!("runner {}", shell_line(&line)));
