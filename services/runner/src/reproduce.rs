@@ -103,7 +103,7 @@ fn line(
     let changes = Changes {
         image: arguments.image.clone().or(path),
         iterations: arguments.iter,
-        any_kernel: missing.is_some(),
+        any_kernel: missing.is_some() && arguments.force,
         adapter: arguments.adapter.as_ref().map(ToString::to_string),
     };
     let line = words(&before.result, setup, &changes, &arguments.more);

@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::error::Category;
 use thiserror::Error;
 
 use super::{Iteration, ResultDocument, VERSION};
@@ -35,6 +36,24 @@ pub enum ReadError {
         /// The reason.
         source: serde_json::Error,
     },
+    /// It ends in the middle.
+    #[error(
+        "{} ends before the result does: it was cut off while it was written or copied; copy it again, or \
+         run the benchmark again", path.display()
+    )]
+    Cut {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is another document of the runner's.
+    #[error(
+        "{} is a comparison and no result: `runner compare --output-dir DIR` keeps the results of what it \
+         runs", path.display()
+    )]
+    Comparison {
+        /// The file.
+        path: PathBuf,
+    },
     /// A newer runner made it.
     #[error(
         "{} has the layout {version}, this runner knows those up to {VERSION}: use the runner that made \
@@ -57,11 +76,16 @@ pub enum ReadError {
 /// The most bytes of a document: 4 GiB.
 const MOST: u64 = 4 << 30;
 
-/// Whether `path` is meant as a result and not as an image: a file that begins as JSON does, or an
-/// output folder. An image's file is an archive, its folder an OCI layout.
+/// Whether `path` is meant as a result and not as an image: a file that begins as JSON does or is called
+/// so, there or not, or an output folder. An image's file is an archive, its folder an OCI layout, and the
+/// name of one in a registry does not end so.
 pub fn is_result(path: &Path) -> bool {
     if path.is_dir() {
         return path.join("result.json").is_file() && !path.join("oci-layout").exists();
+    }
+    let extension = path.extension();
+    if extension.is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        return true;
     }
     let mut first = [0; 64];
     let read = File::open(path).and_then(|mut file| file.read(&mut first));
@@ -114,23 +138,32 @@ pub(crate) fn load(path: &Path) -> Result<Vec<u8>, ReadError> {
 /// When it is none that this runner can read.
 pub fn parse(path: &Path, text: &[u8]) -> Result<ResultDocument<Iterations>, ReadError> {
     #[derive(Deserialize)]
+    #[serde(expecting = "an object")]
     struct Head {
         version: u32,
-        iterations: serde::de::IgnoredAny,
+        iterations: Option<IgnoredAny>,
+        baseline: Option<IgnoredAny>,
     }
-    let failed = |source| ReadError::Parse {
-        path: path.to_owned(),
-        source,
+    let failed = |source: serde_json::Error| {
+        let path = path.to_owned();
+        match source.classify() {
+            Category::Eof => ReadError::Cut { path },
+            _ => ReadError::Parse { path, source },
+        }
     };
-    let Head {
-        version,
-        iterations: serde::de::IgnoredAny,
-    } = serde_json::from_slice(text).map_err(failed)?;
-    if version > VERSION {
+    let head: Head = serde_json::from_slice(text).map_err(failed)?;
+    if head.version > VERSION {
         return Err(ReadError::Newer {
             path: path.to_owned(),
-            version,
+            version: head.version,
         });
+    }
+    if head.baseline.is_some() {
+        let path = path.to_owned();
+        return Err(ReadError::Comparison { path });
+    }
+    if head.iterations.is_none() {
+        return Err(failed(serde_json::Error::missing_field("iterations")));
     }
     serde_json::from_slice(text).map_err(failed)
 }
@@ -196,6 +229,8 @@ mod tests {
             (path("result.json"), true),
             (path("image.tar"), false),
             (path("none"), false),
+            // It is not asked of a registry.
+            (path("none.json"), true),
             (path(""), true),
         ] {
             assert_eq!(is_result(&path), expected, "{}", path.display());
@@ -207,8 +242,20 @@ mod tests {
     #[test]
     fn what_is_no_result_is_said_to_be_none() {
         for (text, expected) in [
-            ("", "f is no result document of this runner"),
-            ("[]", "f is no result document of this runner"),
+            ("", "f ends before the result does"),
+            (r#"{"version": 1, "iter"#, "f ends before the result does"),
+            (
+                r#"{"version": 1, "iterations": [{"index": 1}"#,
+                "f ends before the result does",
+            ),
+            (
+                r#"{"version": 1, "baseline": {}, "candidate": {}}"#,
+                "f is a comparison and no result",
+            ),
+            (
+                "[]",
+                "f is no result document of this runner: invalid type: sequence, expected an object",
+            ),
             ("{}", "missing field `version`"),
             (r#"{"version": 1}"#, "missing field `iterations`"),
             (

@@ -15,6 +15,8 @@ use crate::support::{Image, Ran, Runner, SmallDisk, no_image};
 
 /// A comparison that runs, with a place for everything that comes of it.
 struct Running {
+    /// Its folders are there for as long.
+    _runner: Runner,
     folder: TempDir,
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
@@ -23,7 +25,8 @@ struct Running {
 
 impl Running {
     /// Begins to compare commands of an image.
-    fn begin(runner: &Runner, commands: &[&str]) -> Self {
+    fn begin(commands: &[&str]) -> Self {
+        let runner = Runner::new();
         let image = Image::new(&json!({}));
         let folder = tempfile::tempdir().unwrap();
         let mut command = runner.command();
@@ -39,17 +42,18 @@ impl Running {
         command.arg("--image").arg(image.path());
         command.arg("--").args(commands);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = Self::of(command, folder);
+        let mut running = Self::of(runner, command, folder);
         // The image is there until then.
         running.wait_for("A iteration 2");
         running.wait_for("B iteration 2");
         running
     }
 
-    fn of(mut command: Command, folder: TempDir) -> Self {
+    fn of(runner: Runner, mut command: Command, folder: TempDir) -> Self {
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self {
+            _runner: runner,
             folder,
             child,
             stderr,
@@ -108,23 +112,19 @@ fn read(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// The process of this command line, which is nobody else's.
-fn process(line: &[&str]) -> Pid {
+/// Kills the process of this command line, which is nobody else's. `false` says that there is none now.
+fn kill_process(line: &[&str]) -> bool {
     let wanted: Vec<u8> = line
         .iter()
         .flat_map(|word| [word.as_bytes(), b"\0"].concat())
         .collect();
-    loop {
-        for entry in fs::read_dir("/proc").unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if let Ok(id) = name.parse()
-                && fs::read(path.join("cmdline")).is_ok_and(|found| found == wanted)
-            {
-                return Pid::from_raw(id);
-            }
-        }
-    }
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let mut ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    ids.any(|id| {
+        let line = fs::read(format!("/proc/{id}/cmdline"));
+        let is_it = line.is_ok_and(|line| line == wanted);
+        is_it && kill(Pid::from_raw(id), Signal::SIGKILL).is_ok()
+    })
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_was_measured_until_an_interrupt_is_compared() {
     }
     for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let commands = ["true", "--vs", "sh", "-c", "true"];
-        let mut running = Running::begin(&Runner::new(), &commands);
+        let mut running = Running::begin(&commands);
         let id = i32::try_from(running.child.id()).unwrap();
         kill(Pid::from_raw(id), signal).unwrap();
         let ran = running.end().exits(code);
@@ -151,8 +151,11 @@ fn what_was_measured_until_a_command_failed_is_compared() {
     }
     // A number that is in no other command line of this host.
     let seconds = format!("0.3{}", std::process::id());
-    let mut running = Running::begin(&Runner::new(), &["sleep", &seconds, "--vs", "sleep", "0.1"]);
-    kill(process(&["sleep", &seconds]), Signal::SIGKILL).unwrap();
+    let mut running = Running::begin(&["sleep", &seconds, "--vs", "sleep", "0.1"]);
+    while !kill_process(&["sleep", &seconds]) {
+        let ended = running.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{}", running.end().stderr);
+    }
     let ran = running.end().exits(125);
     running.has_everything(&ran);
     let expected = "a command failed with exit code 137";
@@ -212,14 +215,15 @@ fn a_place_that_can_not_be_written_does_not_keep_the_comparison_from_the_others(
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     // The command's own folder for outputs takes the place of the file that the runner is to write.
-    let mut command = Runner::new().command();
+    let runner = Runner::new();
+    let mut command = runner.command();
     command.args(["compare", "--sandbox", "none", "--iter", "2"]);
     command.args(["--format", "json", "--metric", "wall"]);
     command.arg("--output-dir").arg(&out).arg("--image");
     command.arg(image.path());
     command.args(["--", "sleep", "0.5", "--vs", "sleep", "0.4"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = Running::of(command, folder);
+    let mut running = Running::of(runner, command, folder);
     running.wait_for("A iteration 1");
     fs::create_dir_all(out.join("a/result.json/taken")).unwrap();
     let ran = running.end().exits(125);

@@ -87,13 +87,20 @@ fn what_can_not_be_compared_is_refused_with_what_to_do() {
             iteration["exit_code"] = json!(3);
         }
     });
+    let comparison = results.0.path().join("comparison");
+    let keep = ["--result", comparison.to_str().unwrap()];
+    compare(&fast, &fast, &keep).exits(0);
+    // It is not taken for the name of an image, for which a registry would be asked.
+    let missing = results.0.path().join("missing.json");
     let broken = results.0.path().join("broken");
     fs::write(&broken, "{\"version\": 1, ").unwrap();
     for (candidate, expected) in [
         (&other, "processor (AMD EPYC and Another); --force"),
         (&newer, "has the layout 99"),
         (&failed, "failed in each of 6 iterations"),
-        (&broken, "is no result document of this runner"),
+        (&broken, "ends before the result does"),
+        (&comparison, "is a comparison and no result"),
+        (&missing, "failed to read "),
     ] {
         let ran = compare(&fast, candidate, &[]).exits(125);
         assert!(ran.stderr.contains(expected), "{}", ran.stderr);
