@@ -1,6 +1,7 @@
 //! JMH's JSON (`-rf json`), <https://github.com/openjdk/jmh>.
 //!
-//! `rawData` has the iterations of each fork. The mode and the parameters are a part of the name, since one
+//! `rawData` has the iterations of each fork; of `SampleTime` `rawDataHistogram` has how often each time was
+//! sampled in each of them, and their mean stands for the iteration. The mode and the parameters are a part of the name, since one
 //! method is measured in several of them: `org.sample.Sorting.sort:mode=avgt,size=1000`. Scores are times
 //! per operation or operations per time.
 
@@ -33,6 +34,21 @@ struct Metric {
     score_unit: String,
     #[serde(default)]
     raw_data: Vec<Vec<Number>>,
+    #[serde(default)]
+    raw_data_histogram: Vec<Vec<Histogram>>,
+}
+
+/// Values, and how often each was measured.
+#[derive(Debug, Deserialize)]
+struct Histogram(Vec<(f64, f64)>);
+
+impl Histogram {
+    /// `None` of nothing.
+    fn mean(&self) -> Option<f64> {
+        let count: f64 = self.0.iter().map(|(_, count)| count).sum();
+        let sum: f64 = self.0.iter().map(|(value, count)| value * count).sum();
+        (count > 0.0).then(|| sum / count)
+    }
 }
 
 /// JMH writes what is no number as a string.
@@ -88,11 +104,18 @@ impl Metric {
                 text: short(text),
             }),
         };
-        let mut raw = self.raw_data.iter().flatten().peekable();
-        if raw.peek().is_none() {
-            return add(&self.score);
+        let histograms = self.raw_data_histogram.iter().flatten();
+        let means = histograms.filter_map(Histogram::mean).map(Number::Finite);
+        let mut has_raw = false;
+        for mean in means {
+            add(&mean)?;
+            has_raw = true;
         }
-        raw.try_for_each(add)
+        for value in self.raw_data.iter().flatten() {
+            add(value)?;
+            has_raw = true;
+        }
+        if has_raw { Ok(()) } else { add(&self.score) }
     }
 }
 

@@ -92,7 +92,7 @@ const OUTPUTS: [(&str, &str, &str, &str, &str, usize); 13] = [
         5,
     ),
     (
-        "jmh-1.37-documented.json",
+        "jmh-1.37.json",
         "jmh",
         "org.sample.Sorting.sum/throughput",
         "operations/s",
