@@ -124,13 +124,13 @@ mod tests {
         change(input.result.setup.as_mut().expect("it ran"));
     }
 
-    fn kernel(sha256: &str) -> Option<KernelIdentity> {
-        Some(KernelIdentity {
+    fn kernel(sha256: &str) -> KernelIdentity {
+        KernelIdentity {
             release: None,
             sha256: sha256.to_owned(),
             origin: "file:/vmlinux".to_owned(),
             initramfs_id: "1".to_owned(),
-        })
+        }
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         assert!(error.to_string().contains(": image (sha256:"), "{error}");
 
         for (side, sha256) in [(&mut before, "1"), (&mut now, "2")] {
-            change(side, |setup| setup.machine.kernel = kernel(sha256));
+            change(side, |setup| setup.machine.kernel = Some(kernel(sha256)));
         }
         let error = check_same(run(&before), run(&now)).expect_err("it is another kernel");
         let text = "guest kernel (1 and 2), image (sha256:";
