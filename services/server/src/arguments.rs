@@ -100,28 +100,27 @@ fn default_folder() -> PathBuf {
 
 #[derive(Debug, Args)]
 struct OutputArguments {
-    /// Where results of more than 16 KiB are kept: a folder, or S3-compatible storage as
-    /// `s3://BUCKET/PREFIX` with its credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` or given
-    /// to the machine; servers that share a database share this [default: `outputs` in the data folder]
     #[arg(
         long = "outputs",
+        help = "Where results of more than 16 KiB are kept: a folder, or S3-compatible storage with its \
+                credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or given to the machine; \
+                servers that share a database share this [default: `outputs` in the data folder]",
         value_name = "DIR|s3://BUCKET/PREFIX",
         env = "BENCHER_SERVER_OUTPUTS"
     )]
     place: Option<OutputPlace>,
-    /// The address of the S3-compatible storage, as `https://HOST:PORT` [default: AWS, or what the
-    /// variables `AWS_ENDPOINT_URL_S3` and `AWS_ENDPOINT_URL` say]
     #[arg(
         long = "outputs-endpoint",
+        help = "The address of the S3-compatible storage, as https://HOST:PORT [default: AWS, or what \
+                AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL says]",
         value_name = "URL",
         env = "BENCHER_SERVER_OUTPUTS_ENDPOINT",
         requires = "place"
     )]
     endpoint: Option<String>,
-    /// The region of the S3-compatible storage [default: what the variable `AWS_REGION` says, or
-    /// us-east-1]
     #[arg(
         long = "outputs-region",
+        help = "The region of the S3-compatible storage [default: what AWS_REGION says, or us-east-1]",
         value_name = "REGION",
         env = "BENCHER_SERVER_OUTPUTS_REGION",
         requires = "place"
