@@ -220,6 +220,34 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_some_resets()
     course.is("ack", "forget 1, -acknowledge, ready 30, idle 40");
 }
 
+/// A server, or a proxy in front of it, that only ends the connection may mean the length, too.
+#[test]
+fn a_long_result_is_shorter_after_some_connections_that_ended() {
+    let mut course = Course::running();
+    let long = IterationOutput {
+        stdout: Some("x".repeat(1 << 19)),
+        ..IterationOutput::default()
+    };
+    let effects = course.machine.handle(Input::Ended {
+        results: vec![long],
+        error: None,
+    });
+    course.show(effects);
+    let mut lengths = vec![course.delivered.len()];
+    for _ in 0..5 {
+        course.input("eof");
+        let effects = course.input("connected");
+        course.show(effects);
+        lengths.push(course.delivered.len());
+    }
+    assert!(
+        lengths[..4].iter().all(|length| *length == lengths[0]),
+        "{lengths:?}"
+    );
+    assert!(lengths[4] <= lengths[0] / 2, "{lengths:?}");
+    assert!(lengths[5] <= lengths[4] / 2 + 1, "{lengths:?}");
+}
+
 #[test]
 fn letters_are_the_same_after_a_restart() {
     for needs_running in [true, false] {
