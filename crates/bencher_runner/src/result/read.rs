@@ -254,7 +254,7 @@ mod tests {
             ),
             (
                 "[]",
-                "f is no result document of this runner: invalid type: sequence, expected an object",
+                "f is no result document of this runner: invalid length 0, expected an object",
             ),
             ("{}", "missing field `version`"),
             (r#"{"version": 1}"#, "missing field `iterations`"),

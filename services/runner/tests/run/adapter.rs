@@ -38,7 +38,7 @@ const OUTPUTS: [(&str, &str, &str, &str, &str, usize); 13] = [
     (
         "divan-0.1.21.stdout",
         "divan",
-        "sort::std::1000/latency",
+        "dv::sort::std::1000/latency",
         "ns",
         "lower",
         1,
@@ -54,7 +54,7 @@ const OUTPUTS: [(&str, &str, &str, &str, &str, usize); 13] = [
     (
         "go-1.19.8.stdout",
         "go",
-        "BenchmarkSort/n=100-2/latency",
+        "example.com/sorting.BenchmarkSort/n=100-2/latency",
         "ns",
         "lower",
         3,
@@ -94,10 +94,10 @@ const OUTPUTS: [(&str, &str, &str, &str, &str, usize); 13] = [
     (
         "jmh-1.37.json",
         "jmh",
-        "org.sample.Sorting.sum/throughput",
+        "org.sample.Sorting.sort:mode=thrpt,order=random,size=100/throughput",
         "operations/s",
         "higher",
-        2,
+        6,
     ),
     (
         "catch2-2.13.10.xml",
@@ -605,7 +605,7 @@ fn results_of_runs_without_an_adapter_are_read_again() {
     let document = runner(&history, &all).exits(0).json();
     assert_eq!(document["metric"], name);
     assert_eq!(document["unit"], "nanoseconds");
-    assert_eq!(document["changes"][0]["label"], "commit-4");
+    assert_eq!(document["series"][0]["changes"][0]["label"], "commit-4");
 
     let export = [
         "export",
