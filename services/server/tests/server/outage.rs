@@ -17,18 +17,14 @@ const OUTAGE: Duration = Duration::from_secs(6);
 /// Says that it is alive until the server hears it, on a new connection if need be.
 fn come_back(site: &Site, mut runner: Runner, key: &str) -> Runner {
     runner.send(&json!({"event": "heartbeat"}));
-    match runner.try_receive() {
-        Some(answer) => {
-            assert_eq!(answer["event"], "ack");
-            runner
-        }
-        // It was taken for silent, or its heartbeat could not be written.
-        None => {
-            let mut runner = Runner::connect(&site.server().url, "r", key).unwrap();
-            assert_eq!(runner.say("heartbeat"), "ack");
-            runner
-        }
+    if let Some(answer) = runner.try_receive() {
+        assert_eq!(answer["event"], "ack");
+        return runner;
     }
+    // It was taken for silent, or its heartbeat could not be written.
+    let mut runner = Runner::connect(&site.server().url, "r", key).unwrap();
+    assert_eq!(runner.say("heartbeat"), "ack");
+    runner
 }
 
 #[test]
