@@ -22,7 +22,7 @@ const READERS: u32 = 4;
 const POSTGRES_READERS: u32 = 6;
 const POSTGRES_WRITERS: u32 = 4;
 /// How long a connection may be waited for.
-const ACQUIRING: Duration = Duration::from_secs(5);
+const ACQUIRING: Duration = Duration::from_secs(10);
 /// How long an answer may be waited for.
 const READING: Duration = Duration::from_secs(10);
 /// How long a transaction may take with all that is in it.
@@ -103,8 +103,12 @@ pub(super) struct Lent {
 
 impl Lent {
     pub(super) async fn from(pool: &AnyPool) -> Result<Self, StoreError> {
+        let connection = pool.acquire().await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => StoreError::Late(ACQUIRING),
+            other => other.into(),
+        })?;
         Ok(Self {
-            connection: pool.acquire().await?,
+            connection,
             is_over: false,
         })
     }
