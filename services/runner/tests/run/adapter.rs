@@ -1,5 +1,6 @@
 //! `--adapter`: metrics of benchmark harnesses, out of what real commands print and write.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -440,7 +441,7 @@ fn wrong_choices_are_refused_before_anything_runs() {
 }
 
 /// A command that prints what Go prints, with a time of so many nanoseconds and some noise.
-fn go(nanoseconds: u32) -> String {
+fn go(nanoseconds: impl Display) -> String {
     format!(
         "t={nanoseconds}; for s in 1 2 3; do n=$((t + (RANDOM + s * 13) % 40)); \
          printf 'BenchmarkSort-2 \\t 1000\\t %d ns/op\\t %d.0 MB/s\\n' $n $((4000000 / n)); done"
@@ -552,13 +553,18 @@ fn a_run_goes_on_until_a_metric_of_the_harness_is_known() {
 }
 
 /// Results of runs without an adapter, of this command, in files.
-fn old_results(folder: &Path, image: &Image, scripts: &[String]) -> Vec<PathBuf> {
-    let files = scripts.iter().enumerate().map(|(index, script)| {
+fn old_results(folder: &Path, image: &Image, nanoseconds: &[u32]) -> Vec<PathBuf> {
+    // The same command each time, so that they are one series.
+    let script = go("$NANOSECONDS");
+    let files = nanoseconds.iter().enumerate().map(|(index, time)| {
         let file = folder.join(format!("{index}.json"));
         let name = file.to_str().unwrap();
         let label = format!("commit-{index}");
-        let arguments = ["--iter", "5", "--result", name, "--label", &label];
-        run(image, &arguments, &["sh", "-c", script]).exits(0);
+        let time = format!("NANOSECONDS={time}");
+        let arguments = [
+            "--iter", "5", "--result", name, "--label", &label, "--env", &time,
+        ];
+        run(image, &arguments, &["sh", "-c", &script]).exits(0);
         file
     });
     files.collect()
@@ -570,10 +576,8 @@ fn results_of_runs_without_an_adapter_are_read_again() {
         return;
     }
     let (image, folder) = (Image::new(&json!({})), tempfile::tempdir().unwrap());
-    let scripts: Vec<String> = (0..8)
-        .map(|index| go(if index < 4 { 5000 } else { 6000 }))
-        .collect();
-    let files = old_results(folder.path(), &image, &scripts);
+    let times = [[5000; 4], [6000; 4]].concat();
+    let files = old_results(folder.path(), &image, &times);
     let all: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let name = "BenchmarkSort-2/latency";
 
