@@ -9,7 +9,7 @@ use bencher_runner::result::{
 };
 use bencher_runner::units::ByteSize;
 
-use crate::comparison::{Comparison, Side};
+use crate::comparison::{Comparison, Levels, Side};
 use crate::samples;
 
 /// What is to be different.
@@ -82,8 +82,6 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
         words.machine(&side.setup);
         words.kernel(&side.setup);
         words.flag("--perf-counters", side.perf_counters);
-        let adapters = fresh.iter().rev().map(|side| side.adapter.as_ref());
-        words.option("--adapter", adapters.flatten().next());
         if let Some(limits) = &side.limits {
             words.limits(limits);
         }
@@ -101,6 +99,18 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
         words.option("--iter", Some(side.iterations + side.left_out));
         words.option("--seed", comparison.design.seed);
     }
+    // Of results it is read again as well.
+    let adapters = sides.into_iter().rev().map(|side| side.adapter.as_ref());
+    words.option("--adapter", adapters.flatten().next());
+    if comparison.settings.levels == Levels::Both {
+        words.option("--levels", Some("both"));
+    }
+    let gate = comparison.gate.as_ref();
+    words.option(
+        "--fail-if-slower",
+        gate.map(|gate| share(gate.fail_if_slower)),
+    );
+    words.flag("--force", comparison.forced);
     for metric in &comparison.metrics {
         words.option("--metric", Some(&metric.name));
     }
@@ -124,6 +134,11 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
     words.0
 }
 
+/// A share in percent, without the digits that binary fractions leave.
+fn share(share: f64) -> String {
+    format!("{}%", (share * 1e8).round() / 1e6)
+}
+
 /// Whether options of `runner run` name a kernel.
 pub fn names_kernel(more: &[String]) -> bool {
     let is_name = |word: &String| word == "--kernel" || word.starts_with("--kernel=");
@@ -131,9 +146,10 @@ pub fn names_kernel(more: &[String]) -> bool {
 }
 
 /// The options among these words that have no value.
-pub(crate) const WITHOUT_VALUE: [&str; 5] = [
+pub(crate) const WITHOUT_VALUE: [&str; 6] = [
     "--allow-failure",
     "--aslr",
+    "--force",
     "--hugepages",
     "--network",
     "--perf-counters",

@@ -126,9 +126,9 @@ struct OutputArguments {
         requires = "place"
     )]
     region: Option<String>,
-    /// How old results that no job has are when they are removed, in seconds: far older than a result
-    /// may take from its runner into the database
-    #[arg(long = "remove-orphans-after", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..))]
+    /// How old results that no job has are when they are removed, in seconds, 3600 at least: far older
+    /// than a result may take from its runner into the database
+    #[arg(long = "remove-orphans-after", value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(3600..))]
     orphans: u32,
 }
 

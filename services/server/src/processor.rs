@@ -43,7 +43,12 @@ pub(crate) async fn run(app: App) {
     let bus = Arc::clone(&app.bus);
     let mut shutdown = app.shutdown.clone();
     loop {
-        let pause = match batch(&app).await {
+        // What a batch has not written down is read by the next server.
+        let batch = tokio::select! {
+            () = ended(&mut shutdown) => return,
+            batch = batch(&app) => batch,
+        };
+        let pause = match batch {
             Ok(Batch::Read) => Some(GATHER),
             Ok(Batch::Empty) => None,
             Ok(Batch::Partly) => Some(PAUSE),

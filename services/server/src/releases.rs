@@ -49,12 +49,15 @@ pub(crate) async fn offer(
     let Some(update) = best(&releases).and_then(|best| wanted(best, info)) else {
         return Ok(None);
     };
-    let mut transaction = store.begin().await?;
     let checksum = update.checksum.to_string();
-    let is_due = transaction
-        .offer(runner, &checksum, Timestamp::now(), PACE)
+    let checksum = &checksum;
+    let (is_due, _nobody_waits) = store
+        .write(|mut transaction| async move {
+            let is_due = transaction.offer(runner, checksum, Timestamp::now(), PACE);
+            let is_due = is_due.await;
+            (transaction, is_due)
+        })
         .await?;
-    transaction.commit().await?;
     Ok(is_due.then_some(update))
 }
 

@@ -35,7 +35,8 @@ impl Asked {
             Some(problem) => Err(problem),
             None => find(&baseline, &candidate, orders.as_deref(), &settings),
         };
-        let pairs = orders.and_then(|_| ratios(&baseline, &candidate));
+        let whole = orders.filter(|orders| !orders.is_empty());
+        let pairs = whole.and_then(|_| ratios(&baseline, &candidate));
         let (found, problem) = match found {
             Ok(found) => (Some(found), None),
             Err(problem) => (None, Some(problem)),
@@ -120,7 +121,7 @@ fn missing(
     }
     match pairs {
         Some(0) => Some(format!("no pair measured {metric} on both sides")),
-        Some(1) => Some(format!(
+        Some(1) if !used.iter().all(|side| has_samples(side)) => Some(format!(
             "one pair only measured {metric} on both sides, which says nothing about its spread"
         )),
         _ => None,

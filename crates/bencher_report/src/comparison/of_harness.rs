@@ -191,15 +191,17 @@ mod tests {
                 &[vec![harness_metric("sort", TIME, &samples(shift))]],
             )
         };
-        let asked = Options {
-            interleaved: None,
-            ..options(1)
-        };
-        let found = compare(&side("old", 0.0), &side("new", 20.0), &asked).expect("it is one");
-        let answer = metric(&found, "sort/latency").answer.expect("there is one");
-        assert_eq!(answer.method, Method::WithinInvocation);
-        assert_eq!(answer.verdict, Verdict::Slower);
-        assert!(metric(&found, "wall").answer.is_none());
+        for interleaved in [None, options(1).interleaved] {
+            let asked = Options {
+                interleaved,
+                ..options(1)
+            };
+            let found = compare(&side("old", 0.0), &side("new", 20.0), &asked).expect("it is one");
+            let answer = metric(&found, "sort/latency").answer.expect("there is one");
+            assert_eq!(answer.method, Method::WithinInvocation);
+            assert_eq!(answer.verdict, Verdict::Slower);
+            assert!(metric(&found, "wall").answer.is_none());
+        }
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::{CompareError, Comparison, Input, Options, compare};
 pub fn check_recorded(recorded: &Input, options: &Options) -> Result<(), CompareError> {
     match compare(recorded, recorded, options) {
         Ok(_) => Ok(()),
+        // Too few or too equal values of one side may be enough beside the other one's.
+        Err(CompareError::Undecided { metric, .. }) if is_measured(recorded, options, &metric)? => {
+            Ok(())
+        }
         Err(CompareError::Undecided { metric, problem }) => Err(CompareError::Undecided {
             metric,
             problem: format!(
@@ -20,6 +24,18 @@ pub fn check_recorded(recorded: &Input, options: &Options) -> Result<(), Compare
         }),
         Err(error) => Err(error),
     }
+}
+
+/// Whether a metric has a spread, whatever that is worth.
+fn is_measured(recorded: &Input, options: &Options, metric: &str) -> Result<bool, CompareError> {
+    let options = Options {
+        threshold: None,
+        ..options.clone()
+    };
+    let found = compare(recorded, recorded, &options)?;
+    let mut metrics = found.metrics.iter();
+    let found = metrics.find(|one| one.name == metric);
+    Ok(found.is_some_and(|one| one.baseline.points.len() > 1))
 }
 
 /// Compares `candidate` with `baseline`, and marks the comparison if it is incomplete: for the reason that

@@ -142,7 +142,7 @@ fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
     assert_eq!(
         line(&comparison),
         format!(
-            "compare {options} --iter 5 --seed 7 {metrics} oci:images/busybox app@sha256:2 --entrypoint \
+            "compare {options} --iter 5 --seed 7 --fail-if-slower 3% {metrics} oci:images/busybox app@sha256:2 --entrypoint \
              '' -- sh -c 'echo hello' --vs bench 'a b'"
         )
     );
@@ -153,16 +153,20 @@ fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
     assert_eq!(
         line(&comparison),
         format!(
-            "compare {options} --iter 5 {metrics} old.json app@sha256:2 --entrypoint '' -- bench 'a b'"
+            "compare {options} --iter 5 --fail-if-slower 3% {metrics} old.json app@sha256:2 --entrypoint '' -- bench 'a b'"
         )
     );
     std::mem::swap(&mut comparison.baseline, &mut comparison.candidate);
     let swapped = line(&comparison);
     assert!(!swapped.contains("--vcpus"), "{swapped}");
     comparison.baseline.file = Some("new.json".to_owned());
+    comparison.baseline.adapter = Some("go".to_owned());
+    comparison.settings.levels = Levels::Both;
+    comparison.forced = true;
+    comparison.gate = None;
     assert_eq!(
         line(&comparison),
-        format!("compare {metrics} new.json old.json")
+        format!("compare --adapter go --levels both --force {metrics} new.json old.json")
     );
 }
 

@@ -36,7 +36,11 @@ pub(crate) async fn run(app: App) {
     let age = app.settings.orphans;
     let mut shutdown = app.shutdown.clone();
     loop {
-        match sweep(&app.outputs, &app.store, age).await {
+        let swept = tokio::select! {
+            () = ended(&mut shutdown) => return,
+            swept = sweep(&app.outputs, &app.store, age) => swept,
+        };
+        match swept {
             Ok(Swept { removed, unknown }) => {
                 if removed > 0 {
                     tracing::info!(objects = removed, "results that no job has were removed");

@@ -8,6 +8,7 @@ use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::{ComparisonId, JobId};
 use bencher_statistics::{Comparison, Verdict};
 use maud::{Markup, html};
+use tokio::sync::Semaphore;
 
 use super::error::PageError;
 use super::jobs::title;
@@ -39,37 +40,65 @@ pub(super) async fn show(
         return Err(unknown().into());
     }
     let Results { taken, of, missing } = results(&app, &jobs).await?;
-    let (measures, left_out) = taken.compared();
-    let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
-    let sides = sides(&jobs, &of);
-    let body = html! {
-        h1 { "Comparison" }
-        p {
-            a href={ "/jobs?comparison=" (comparison) } { (jobs.len()) " jobs" }
-            @if !is_over { ", not all of them over: load the page anew to see more" }
-            "."
-        }
-        (legend(&sides))
-        @if missing > 0 {
-            p.problem { (missing) " jobs have so many results that they are not in these numbers." }
-        }
-        @if measures.is_empty() {
-            p.empty {
-                "Nothing was measured on more than one side" @if !is_over { " yet" } "."
+    let shown = Shown {
+        comparison,
+        jobs: jobs.len(),
+        is_over: jobs.iter().all(|one| one.job.life.state.is_over()),
+        sides: sides(&jobs, &of),
+        missing,
+    };
+    // Intervals take time, which is not to be that of those who wait for other things.
+    let Ok(_one_at_a_time) = AT_A_TIME.acquire().await else {
+        unreachable!("it is never closed");
+    };
+    let body = tokio::task::spawn_blocking(move || shown.body(taken)).await;
+    let body = body.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    Ok(layout::page("Comparison", &visitor, Section::Jobs, &body))
+}
+
+/// Pages that are made at a time.
+static AT_A_TIME: Semaphore = Semaphore::const_new(1);
+
+/// What a page is made of, beside what was measured.
+struct Shown {
+    comparison: ComparisonId,
+    jobs: usize,
+    is_over: bool,
+    sides: BTreeMap<u32, Side>,
+    missing: usize,
+}
+
+impl Shown {
+    fn body(&self, taken: Taken) -> Markup {
+        let (measures, left_out) = taken.compared();
+        let unread = "have too many results for this page, or none that can be read: they are not in these \
+                      numbers.";
+        html! {
+            h1 { "Comparison" }
+            p {
+                a href={ "/jobs?comparison=" (self.comparison) } { (self.jobs) " jobs" }
+                @if !self.is_over { ", not all of them over: load the page anew to see more" }
+                "."
             }
-        } @else {
-            section aria-labelledby="measures" {
-                h2 #measures { "Measures" }
-                @for compared in &measures { (measure(compared)) }
-                @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
-                p.hint {
-                    "Intervals are of 95 %, from what each iteration measured; iterations that failed \
-                     are left out. Whether more is better is for you to say."
+            (legend(&self.sides))
+            @if self.missing > 0 { p.problem { (self.missing) " jobs " (unread) } }
+            @if measures.is_empty() {
+                p.empty {
+                    "Nothing was measured on more than one side" @if !self.is_over { " yet" } "."
+                }
+            } @else {
+                section aria-labelledby="measures" {
+                    h2 #measures { "Measures" }
+                    @for compared in &measures { (measure(compared)) }
+                    @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+                    p.hint {
+                        "Intervals are of 95 %, from what each iteration measured; iterations that failed \
+                         are left out. Whether more is better is for you to say."
+                    }
                 }
             }
         }
-    };
-    Ok(layout::page("Comparison", &visitor, Section::Jobs, &body))
+    }
 }
 
 /// All jobs of a comparison, as far as whoever asks may see them, in their turns.
@@ -110,7 +139,7 @@ struct Results {
     taken: Taken,
     /// Those that have results.
     of: BTreeSet<JobId>,
-    /// How many of them have too much for this page.
+    /// How many of them have too much for this page, or nothing that can be read.
     missing: usize,
 }
 
@@ -130,10 +159,18 @@ async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
             found.missing += 1;
             continue;
         }
-        let bytes = app.outputs.get(&kept).await?;
+        let bytes = match app.outputs.get(&kept).await {
+            Err(error) if error.is_lost() => {
+                found.missing += 1;
+                continue;
+            }
+            bytes => bytes?,
+        };
         room = room.saturating_sub(bytes.len());
-        let results: Vec<IterationOutput> =
-            serde_json::from_slice(&bytes).map_err(ApiError::from)?;
+        let Ok(results) = serde_json::from_slice::<Vec<IterationOutput>>(&bytes) else {
+            found.missing += 1;
+            continue;
+        };
         found.taken.take(side.side as usize, &results);
     }
     Ok(found)

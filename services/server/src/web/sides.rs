@@ -16,6 +16,8 @@ pub(super) struct Taken {
     /// By benchmark and measure.
     measured: BTreeMap<(String, String), Vec<Measured>>,
     turns: usize,
+    /// Series of one job that were too many to be taken, at the most.
+    dropped: usize,
 }
 
 /// One value.
@@ -41,7 +43,9 @@ pub(super) struct Compared {
 impl Taken {
     /// Takes in what a job of a side has measured. Iterations that failed are not compared.
     pub(super) fn take(&mut self, side: usize, results: &[IterationOutput]) {
-        for series in measures(results).0 {
+        let (taken, dropped) = measures(results);
+        self.dropped = self.dropped.max(dropped);
+        for series in taken {
             let values = self
                 .measured
                 .entry((series.benchmark, series.measure))
@@ -58,6 +62,7 @@ impl Taken {
 
     /// What more than one side has measured, by its name, and how many more there are.
     pub(super) fn compared(self) -> (Vec<Compared>, usize) {
+        let dropped = self.dropped;
         let mut found: Vec<_> = self
             .measured
             .into_iter()
@@ -68,7 +73,7 @@ impl Taken {
             })
             .filter(|compared| compared.sides().len() > 1)
             .collect();
-        let left_out = found.len().saturating_sub(MAX_SHOWN);
+        let left_out = found.len().saturating_sub(MAX_SHOWN) + dropped;
         found.truncate(MAX_SHOWN);
         (found, left_out)
     }

@@ -1,7 +1,7 @@
 //! What stands still for a while: runners are not to suffer for it.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -10,9 +10,11 @@ use test_support::Postgres;
 use crate::support::*;
 
 /// How long a runner may be silent, in seconds.
-const HEARTBEAT: &str = "2";
+const HEARTBEAT: &str = "6";
 /// Long enough for all jobs to seem to be silent.
-const OUTAGE: Duration = Duration::from_secs(6);
+const OUTAGE: Duration = Duration::from_secs(15);
+/// Half a second each, until silence would count.
+const HEARTBEATS: usize = 14;
 
 /// Says that it is alive until the server hears it, on a new connection if need be.
 fn come_back(site: &Site, mut runner: Runner, key: &str) -> Runner {
@@ -36,7 +38,7 @@ fn a_server_that_stood_still_takes_no_runner_for_silent() {
     let job = runner.claim();
     assert_eq!(runner.say("running"), "ack");
     // Until silence would count.
-    for _ in 0..6 {
+    for _ in 0..HEARTBEATS {
         thread::sleep(Duration::from_millis(500));
         assert_eq!(runner.say("heartbeat"), "ack");
     }
@@ -70,7 +72,7 @@ fn a_database_that_hangs_is_told_and_takes_no_runner_for_silent() {
     let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
     let job = runner.claim();
     assert_eq!(runner.say("running"), "ack");
-    for _ in 0..6 {
+    for _ in 0..HEARTBEATS {
         thread::sleep(Duration::from_millis(500));
         assert_eq!(runner.say("heartbeat"), "ack");
     }
@@ -87,7 +89,9 @@ fn a_database_that_hangs_is_told_and_takes_no_runner_for_silent() {
     assert_eq!(site.api.job(&id)["state"], "running");
     assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
     site.api.wait_for(&id, &["processed"]);
+    let begun = Instant::now();
     while site.api.send("GET", "/readyz", None).0 != 200 {
+        assert!(begun.elapsed() < PATIENCE, "it is not ready again");
         thread::sleep(Duration::from_millis(100));
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use sqlx::Connection as _;
@@ -46,7 +47,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         if is_so() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(100));
     }
     panic!("{what}: not after a minute");
 }
@@ -238,10 +239,17 @@ fn lock(database: &Path) -> impl Drop + use<> {
     Lock(runtime, Some(connection))
 }
 
+/// Makes an object so old that it is looked at by who sweeps.
+fn make_old(object: &Path) {
+    let long_ago = SystemTime::now() - Duration::from_hours(48);
+    let file = std::fs::File::open(object).unwrap();
+    file.set_modified(long_ago).unwrap();
+}
+
 #[test]
 fn what_was_written_just_before_a_kill_is_swept_and_nothing_else() {
     let s3 = S3::start(BUCKET).unwrap();
-    let mut site = Site::with(setup(&s3, &["--remove-orphans-after", "1"]));
+    let mut site = Site::with(setup(&s3, &[]));
     let key = site.new_runner("r");
     let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
     let id = site.submit();
@@ -261,6 +269,9 @@ fn what_was_written_just_before_a_kill_is_swept_and_nothing_else() {
     ));
     std::fs::create_dir_all(foreign.parent().unwrap()).unwrap();
     std::fs::write(&foreign, "[]").unwrap();
+    for old in [&orphan, &foreign] {
+        make_old(old);
+    }
     site.start_again();
     assert_eq!(site.api.job(&id)["state"], "running");
     let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
@@ -278,9 +289,9 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
         return;
     };
     let s3 = S3::start(BUCKET).unwrap();
-    let site = Site::with(Setup {
+    let mut site = Site::with(Setup {
         database: Some(postgres.url()),
-        ..setup(&s3, &["--remove-orphans-after", "1"])
+        ..setup(&s3, &[])
     });
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(site.path("secrets.key"), folder.path().join("secrets.key")).unwrap();
@@ -298,6 +309,12 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
     let [object] = objects(&s3, &id).try_into().unwrap();
     let orphan = object.with_file_name("nobodys.json");
     std::fs::write(&orphan, "[]").unwrap();
+    for old in [&orphan, &object] {
+        make_old(old);
+    }
+    // It sweeps at its start.
+    site.kill();
+    site.start_again();
     wait_until("the orphan is swept", || !orphan.exists());
     assert!(object.exists());
 }

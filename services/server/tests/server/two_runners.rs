@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::client::{RUNNER, site};
-use crate::support::Site;
+use crate::support::{PATIENCE, Site};
 
 fn up(site: &Site, key: &str, state: &str) -> Child {
     Command::new(&*RUNNER)
@@ -25,11 +25,13 @@ fn up(site: &Site, key: &str, state: &str) -> Child {
 
 /// Waits until so many runners have come.
 fn have_come(site: &Site, count: usize) {
+    let begun = Instant::now();
     loop {
         let log = fs::read_to_string(site.path("log")).unwrap();
         if log.matches("a runner is here").count() >= count {
             return;
         }
+        assert!(begun.elapsed() < PATIENCE, "{count} did not come: {log}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
