@@ -29,7 +29,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         |record| {
             let fib = json!({
-                "benchmark": "BenchmarkFib15-2", "measure": "latency", "unit": "ns", "better": "lower",
+                "benchmark": "example.com/sorting.BenchmarkFib15-2", "measure": "latency", "unit": "ns", "better": "lower",
                 "values": [8800.0, 5128.0, 7113.0], "samples": 3, "low": null, "high": null,
             });
             record.is(Expect::exit(0)
