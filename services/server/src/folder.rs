@@ -32,8 +32,8 @@ pub enum FolderError {
     },
     /// Others can look into it, and it is not to be changed.
     #[error(
-        "everybody can look into {}, where secrets would be: run `chmod o= {}`, or choose a new \
-         folder in it with --data-dir",
+        "everybody can look into {}, where secrets would be, and it holds other things than a server's: \
+         choose a folder of the server's own with --data-dir, or, if this is one, run `chmod o= {}`",
         .0.display(), .0.display()
     )]
     Exposed(PathBuf),
