@@ -20,6 +20,7 @@ mod spread;
 pub(crate) mod statistics;
 mod stdout;
 mod tuning;
+mod up;
 mod wakeups;
 mod warm;
 
@@ -55,6 +56,8 @@ pub(crate) enum Benchmark {
     Idle,
     /// A server with a thousand simulated runners; not by default
     Server,
+    /// Jobs of `runner up` on loopback, beside `runner run`; not by default
+    Up,
     /// What answers keep of what they promise, on made-up noise and on real runs; not by default
     Statistics,
 }
@@ -67,7 +70,7 @@ impl Benchmark {
     fn image(self) -> Option<Image> {
         match self {
             Self::Cold | Self::Pull => Some(Image::Large),
-            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle => {
+            Self::Warm | Self::Stdout | Self::Clock | Self::Tuning | Self::Idle | Self::Up => {
                 Some(Image::Busybox)
             }
             Self::Server | Self::Statistics => None,
@@ -94,6 +97,7 @@ impl Benchmark {
             (Self::Clock, Some(arena)) => clock::run(arena),
             (Self::Tuning, Some(arena)) => tuning::run(arena),
             (Self::Idle, Some(arena)) => idle::run(arena),
+            (Self::Up, Some(arena)) => up::run(arena),
         }
     }
 }
@@ -161,7 +165,7 @@ fn prepare<'a>(
     if benchmarks.contains(&Benchmark::Cold) {
         needed.extend(prerequisites::for_comparison());
     }
-    if benchmarks.contains(&Benchmark::Pull) {
+    if benchmarks.contains(&Benchmark::Pull) || benchmarks.contains(&Benchmark::Up) {
         needed.extend(prerequisites::for_registries());
     }
     prerequisites::ensure(&needed)?;

@@ -30,12 +30,25 @@ pub(crate) fn runner(workspace: &Workspace) -> anyhow::Result<PathBuf> {
 ///
 /// When it does not compile.
 pub(crate) fn server(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    build_server(workspace, &[])
+}
+
+/// Builds `bencher-server` as it is released.
+///
+/// # Errors
+///
+/// When it does not compile.
+pub(crate) fn released_server(workspace: &Workspace) -> anyhow::Result<PathBuf> {
+    build_server(workspace, &["--release"])
+}
+
+fn build_server(workspace: &Workspace, profile: &[&str]) -> anyhow::Result<PathBuf> {
     build(
         workspace,
         "the server",
         "bencher_server",
         "bencher-server",
-        &[],
+        profile,
     )
 }
 

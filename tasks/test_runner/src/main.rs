@@ -28,6 +28,7 @@ mod arguments;
 mod bench;
 mod binaries;
 mod check;
+mod companion;
 mod console;
 mod cpio;
 mod fuzz;
@@ -40,8 +41,10 @@ mod process;
 mod report;
 mod runner;
 mod scenarios;
+mod server;
 mod table;
 mod tools;
+mod watchdog;
 mod workspace;
 
 use std::process::ExitCode;

@@ -4,12 +4,14 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
 use anyhow::{Context as _, bail};
+use nix::sys::signal::Signal;
 
 /// How many of a failed program's last lines an error shows.
 const TAIL: usize = 20;
@@ -65,6 +67,27 @@ pub(crate) fn own_copy(folder: &Path) -> anyhow::Result<PathBuf> {
         .and_then(|_| fs::rename(&new, &copy))
         .with_context(|| format!("cannot write {}", copy.display()))?;
     Ok(copy)
+}
+
+/// Has `command` killed when the thread that starts it ends, however that happens.
+#[expect(
+    unsafe_code,
+    reason = "only code between fork and exec can ask for a parent's death signal"
+)]
+pub(crate) fn die_with_this_thread(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    let ask = move || {
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // The parent may have died before the line above: then no signal comes.
+        if nix::unistd::getppid() == parent {
+            Ok(())
+        } else {
+            Err(nix::errno::Errno::ESRCH.into())
+        }
+    };
+    // SAFETY: prctl and getppid are async-signal-safe, and the closure allocates nothing: an error
+    // is a plain error number.
+    unsafe { command.pre_exec(ask) };
 }
 
 /// The cargo that started this process.

@@ -11,7 +11,6 @@
 mod agreement;
 mod backend;
 mod bytes;
-mod companion;
 mod cpus;
 mod expect;
 mod families;
@@ -35,7 +34,6 @@ mod schema;
 mod stage;
 mod suite;
 mod surroundings;
-mod watchdog;
 
 #[cfg(test)]
 mod broken;

@@ -57,8 +57,24 @@ impl<'a> Contestant<'a> {
 /// When one of them fails.
 pub(crate) fn take_turns(
     rounds: u32,
-    mut contestants: Vec<Contestant<'_>>,
+    contestants: Vec<Contestant<'_>>,
 ) -> anyhow::Result<Vec<(String, Samples)>> {
+    let measured = by_rounds(rounds, contestants)?;
+    Ok(measured
+        .into_iter()
+        .filter_map(|(name, measures)| Some((name, Samples::new(measures)?)))
+        .collect())
+}
+
+/// The same with the measures of each in the order of the rounds.
+///
+/// # Errors
+///
+/// When one of them fails.
+pub(crate) fn by_rounds(
+    rounds: u32,
+    mut contestants: Vec<Contestant<'_>>,
+) -> anyhow::Result<Vec<(String, Vec<f64>)>> {
     let mut measures = vec![Vec::new(); contestants.len()];
     for round in 0..rounds {
         console::note(&format!("round {} of {rounds}", round + 1));
@@ -74,7 +90,7 @@ pub(crate) fn take_turns(
     Ok(contestants
         .into_iter()
         .zip(measures)
-        .filter_map(|(contestant, measures)| Some((contestant.name, Samples::new(measures)?)))
+        .map(|(contestant, measures)| (contestant.name, measures))
         .collect())
 }
 

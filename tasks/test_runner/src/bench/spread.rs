@@ -1,4 +1,4 @@
-//! How far measurements scatter, and how sure a comparison of two spreads is.
+//! How far measurements scatter, and how sure a comparison of two sides is.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub(crate) enum Spread {
     Quartiles,
 }
 
-/// A ratio, and the bounds between which it is in 95 of 100 repetitions of the whole measurement.
+/// A number, and the bounds between which it is in 95 of 100 repetitions of the whole measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
     pub(crate) value: f64,
@@ -40,25 +40,35 @@ impl Spread {
 
     /// How many times as large the spread of the first is as that of the second, measured in
     /// rounds; `None` without any.
+    pub(crate) fn ratio(self, rounds: &[(f64, f64)]) -> Option<Estimate> {
+        Estimate::of(rounds, |first, second| self.of(first) / self.of(second))
+    }
+}
+
+impl Estimate {
+    /// What `measure` says of both sides that were measured in rounds; `None` without any.
     ///
     /// The interval is the bootstrap's percentile interval (Efron and Tibshirani, "An Introduction
     /// to the Bootstrap", 1993, chapter 13). Whole rounds are drawn: what disturbed both of a
     /// round does so again.
-    pub(crate) fn ratio(self, rounds: &[(f64, f64)]) -> Option<Estimate> {
-        let ratio = |rounds: Vec<(f64, f64)>| {
+    pub(crate) fn of(
+        rounds: &[(f64, f64)],
+        measure: impl Fn(&Samples, &Samples) -> f64,
+    ) -> Option<Self> {
+        let measure = |rounds: Vec<(f64, f64)>| {
             let (first, second) = rounds.into_iter().unzip();
-            Some(self.of(&Samples::new(first)?) / self.of(&Samples::new(second)?))
+            Some(measure(&Samples::new(first)?, &Samples::new(second)?))
         };
-        let value = ratio(rounds.to_vec())?;
+        let value = measure(rounds.to_vec())?;
         let mut random = Random::new(SEED);
         let mut draw = || rounds.get(random.below(rounds.len())).copied();
         let drawn = (0..RESAMPLES)
-            .filter_map(|_| ratio(rounds.iter().filter_map(|_| draw()).collect()))
-            // Of one round drawn again and again nothing scatters, so there is nothing to compare with.
-            .filter(|ratio| ratio.is_finite())
+            .filter_map(|_| measure(rounds.iter().filter_map(|_| draw()).collect()))
+            // Of one round drawn again and again nothing scatters: a ratio to that is none.
+            .filter(|drawn| drawn.is_finite())
             .collect();
         let drawn = Samples::new(drawn)?;
-        Some(Estimate {
+        Some(Self {
             value,
             low: drawn.quantile(0.025),
             high: drawn.quantile(0.975),

@@ -8,12 +8,11 @@
 //!
 //! All are real processes, in the scenario's folder.
 
-mod api;
 mod line;
 mod shelf;
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
@@ -22,15 +21,14 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use test_support::{Registry, Setup};
 
-pub(crate) use api::Api;
 pub(crate) use line::Line;
 pub(crate) use shelf::{Shelf, checksum};
 
 use super::backend::Backend;
-use super::companion::Companion;
 use super::stage::Stage;
-use crate::process::command;
+use crate::companion::Companion;
 use crate::runner::Runner;
+use crate::server::{self, Api, Greeting};
 
 /// The runner's name at the server.
 const RUNNER: &str = "here";
@@ -140,26 +138,12 @@ impl Fleet {
         name: &str,
         address: Option<SocketAddr>,
     ) -> anyhow::Result<(Companion, SocketAddr, Option<String>)> {
-        let mut server = command(&self.program);
-        let address = address.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        server
-            .args(["serve", "--data-dir"])
-            .arg(stage.folder().join(name))
-            .arg("--listen")
-            .arg(address.to_string())
-            .args(&self.arguments);
-        let (mut url, mut token) = (None, None);
-        let mut lines = |line: &str| {
-            if let Some(shown) = line.strip_prefix("admin token, shown only now: ") {
-                token = Some(shown.to_owned());
-            }
-            let found = line.strip_prefix("listening on http://");
-            url = found.map(str::to_owned);
-            url.is_some()
-        };
-        let server = stage.companion(name, server, Some(&mut lines))?;
-        let address = url.context("the server has no address")?.parse()?;
-        Ok((server, address, token))
+        let mut server = server::serve(&self.program, &stage.folder().join(name), address);
+        server.args(&self.arguments);
+        let mut greeting = Greeting::default();
+        let server = stage.companion(name, server, Some(&mut |line| greeting.hear(line)))?;
+        let address = greeting.address.context("the server has no address")?;
+        Ok((server, address, greeting.token))
     }
 
     /// The server's address.

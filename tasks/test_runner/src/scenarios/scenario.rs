@@ -9,7 +9,7 @@ use super::invocation::Invocation;
 use super::record::Record;
 use super::stage::Stage;
 use super::surroundings::Need;
-use super::watchdog::PATIENCE;
+use crate::watchdog::PATIENCE;
 
 /// One thing that the runner promises, tried as a user would.
 #[derive(Debug)]

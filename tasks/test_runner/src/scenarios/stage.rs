@@ -19,15 +19,15 @@ use serde_json::{Map, Value};
 
 use super::backend::Backend;
 use super::bytes::Bytes;
-use super::companion::Companion;
 use super::invocation::{Invocation, OUTPUT, RESULT, choose_machine};
 use super::processes;
 use super::record::{Exit, HostFacts, Record, Run};
 use super::running::{Ended, Running};
 use super::surroundings::Surroundings;
-use super::watchdog::Watchdog;
+use crate::companion::Companion;
 use crate::process::describe;
 use crate::runner::Runner;
+use crate::watchdog::Watchdog;
 
 /// What a scenario is given.
 #[derive(Debug)]

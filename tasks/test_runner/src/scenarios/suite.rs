@@ -22,10 +22,10 @@ use super::record::Record;
 use super::scenario::{Act, Scenario};
 use super::stage::Stage;
 use super::surroundings::{Knobs, Need, Surroundings};
-use super::watchdog::Watchdog;
 use crate::console;
 use crate::images::remove_if_there;
 use crate::runner::Runner;
+use crate::watchdog::Watchdog;
 
 /// Everything that scenarios need.
 #[derive(Debug)]

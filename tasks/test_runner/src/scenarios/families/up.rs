@@ -16,7 +16,7 @@ use crate::scenarios::record::Record;
 use crate::scenarios::scenario::Scenario;
 use crate::scenarios::stage::{LEFT_OVER, Stage};
 use crate::scenarios::surroundings::Need;
-use crate::scenarios::watchdog::PATIENCE;
+use crate::watchdog::PATIENCE;
 
 pub(super) const NEEDS: &[Need] = &[
     Need::Server,

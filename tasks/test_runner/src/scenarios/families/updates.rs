@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::up::{NEEDS, NEXT, OUTCOME, STOPPED, completed, said, stopped};
-use crate::scenarios::companion::Companion;
+use crate::companion::Companion;
 use crate::scenarios::fleet::{Fleet, Shelf, checksum, exit};
 use crate::scenarios::scenario::Scenario;
 use crate::scenarios::stage::Stage;

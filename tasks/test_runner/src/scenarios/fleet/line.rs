@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::scenarios::watchdog::PATIENCE;
+use crate::watchdog::PATIENCE;
 
 /// A port of loopback whose connections lead to another one.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! A process that a scenario needs beside what it tries, such as a server. What it says goes to a file.
+//! A process that is needed beside what is tried, such as a server. What it says goes to a file.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -11,10 +11,10 @@ use anyhow::{Context as _, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::watchdog::Care;
-use crate::process::describe;
+use crate::process::{describe, die_with_this_thread};
+use crate::watchdog::Care;
 
-/// A started process. It is killed with this value.
+/// A started process. It is killed with this value, and with the thread that started it.
 #[derive(Debug)]
 pub(crate) struct Companion {
     child: Child,
@@ -37,6 +37,7 @@ impl Companion {
     ) -> anyhow::Result<Self> {
         let program = describe(&command);
         let file = File::options().create(true).append(true).open(log)?;
+        die_with_this_thread(&mut command);
         let child = command
             .stdin(Stdio::null())
             .stdout(match lines {
@@ -131,6 +132,8 @@ impl Drop for Companion {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
     use super::*;
 
     fn shell(script: &str) -> Command {
@@ -177,5 +180,16 @@ mod tests {
         assert!(process.exists());
         drop(companion);
         assert!(!process.exists());
+    }
+
+    #[test]
+    fn it_does_not_outlive_the_thread_that_started_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        let started = thread::spawn(move || start("exec sleep 20", &log, None));
+        let companion = started.join().expect("it does not panic");
+        let status = companion.expect("it can be started").wait();
+        let signal = status.expect("it is a child").signal();
+        assert_eq!(signal, Some(Signal::SIGKILL as i32));
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// Far more than any scenario takes, on a machine that is busy with something else as well.
+/// Far more than any scenario takes, and any job of one, on a machine that is busy with something else
+/// as well.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Watches over the process groups of one scenario.

@@ -1,10 +1,12 @@
-//! The server's API, as far as scenarios need it.
+//! The server's API, as far as it is needed here.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
+
+use crate::watchdog::PATIENCE;
 
 /// An administrator of a server.
 #[derive(Debug, Clone)]
@@ -18,6 +20,8 @@ impl Api {
     pub(crate) fn new(url: &str, token: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // A server that says no more is an error, and not the end of all progress.
+            .timeout_global(Some(PATIENCE))
             .build()
             .new_agent();
         Self {
