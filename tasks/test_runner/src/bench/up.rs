@@ -5,7 +5,6 @@
 //! POST /v0/jobs ─► claim ─ the run ─► results ─► `processed`, as the server's events tell it
 //! ```
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
@@ -234,7 +233,7 @@ fn render(place: Place, measured: Vec<(String, Vec<f64>)>) -> anyhow::Result<Str
     };
     let conclusion = format!(
         "- Beyond `runner run`, a job takes {} (goal: at most 100 ms), and each of those in the queue {}; \
-         in parentheses the interval of 95 %.\n",
+         in parentheses the interval of 95 %.",
         beyond(job)?,
         beyond(queued)?
     );
@@ -242,14 +241,8 @@ fn render(place: Place, measured: Vec<(String, Vec<f64>)>) -> anyhow::Result<Str
         .into_iter()
         .filter_map(|(name, seconds)| Some((name, Samples::new(seconds)?)))
         .collect();
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "\nJobs {}:\n\n{}\n{conclusion}",
-        place.name,
-        table("s", 3, &measured)
-    );
-    Ok(text.trim_end().to_owned() + "\n")
+    let table = table("s", 3, &measured);
+    Ok(format!("\nJobs {}:\n\n{table}\n{conclusion}\n", place.name))
 }
 
 #[cfg(test)]
