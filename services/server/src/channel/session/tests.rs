@@ -25,7 +25,7 @@ async fn opened(app: App, runner: Runner) -> (Option<Message>, usize) {
         let counted = Arc::clone(&counted);
         async move {
             upgrade.on_upgrade(move |socket| async move {
-                let session = Session::open(app, runner, socket).await;
+                let session = Session::open(app, runner, None, socket).await;
                 if let Some(session) = session.expect("the database answers") {
                     counted.fetch_add(1, Ordering::AcqRel);
                     session.socket.close(close_code::NORMAL, "opened").await;
