@@ -166,12 +166,9 @@ impl Store {
             .unwrap_or(Err(StoreError::Late(connection::WRITING)))
     }
 
-    /// Begins to write. Nothing is changed before [`Transaction::commit`].
-    ///
-    /// # Errors
-    ///
-    /// When the database can not be reached.
-    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+    /// Begins to write. Nothing is changed before [`Transaction::commit`]. Whoever writes goes through
+    /// [`Store::write`], which begins anew where PostgreSQL ends it.
+    async fn begin(&self) -> Result<Transaction, StoreError> {
         Transaction::begin(Lent::from(&self.writers).await?, self.dialect).await
     }
 

@@ -5,6 +5,7 @@
 mod access;
 mod channel;
 mod client;
+mod conflicts;
 mod crash;
 mod jobs;
 mod live;

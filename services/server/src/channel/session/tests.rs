@@ -55,17 +55,19 @@ async fn a_key_that_was_rotated_since_it_was_looked_at_opens_nothing() {
     let server = Server::start(&place, "127.0.0.1:0", None, Settings::default()).await;
     let app = server.expect("a server").app().clone();
     let key = || Key::runner().expect("random").hash();
-    let mut transaction = app.store.begin().await.expect("it begins");
-    let runner = transaction.create_runner("r", "r", &key()).await;
-    let id = runner.expect("a runner").id;
-    transaction.commit().await.expect("it is written");
+    let made = app.write(|mut transaction| async {
+        let done = transaction.create_runner("r", "r", &key()).await;
+        (transaction, done)
+    });
+    let id = made.await.expect("a runner").id;
     let looked_at = app.store.runner("r").await.expect("it is there");
     let (said, sessions) = opened(app.clone(), looked_at.clone()).await;
     assert_eq!(sessions, 1, "{said:?}");
-    let mut transaction = app.store.begin().await.expect("it begins");
-    let rotated = transaction.rotate_key(id, &key()).await;
-    rotated.expect("it is written");
-    transaction.commit().await.expect("it is written");
+    let rotated = app.write(|mut transaction| async {
+        let done = transaction.rotate_key(id, &key()).await;
+        (transaction, done)
+    });
+    rotated.await.expect("it is written");
     let (said, sessions) = opened(app, looked_at).await;
     assert_eq!(sessions, 0);
     let Some(Message::Close(Some(frame))) = said else {
