@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod bodies;
 mod channel;
 mod client;
 mod conflicts;
