@@ -285,6 +285,27 @@ mod tests {
     use super::*;
     use crate::store::{Opened, testing};
 
+    fn round(store: &Store) -> Round {
+        let (bus, metrics) = (Arc::default(), Arc::default());
+        Round::new(store.clone(), bus, Arc::default(), metrics)
+    }
+
+    /// A runner waits.
+    fn wait(
+        round: &mut Round,
+        runner: RunnerId,
+        connection: ConnectionId,
+    ) -> oneshot::Receiver<Awaited> {
+        let (reply, answer) = oneshot::channel();
+        let idle = Idle {
+            runner,
+            specs: Vec::new(),
+            since: Timestamp::now(),
+        };
+        round.add(Request::Wait(Waiting { idle, connection }, reply));
+        answer
+    }
+
     #[tokio::test]
     async fn who_waits_on_two_connections_gets_a_job_on_the_newer_one() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -293,22 +314,7 @@ mod tests {
             .expect("a database");
         let spec = testing::spec(&store, "s").await;
         let project = testing::project(&store, "p").await;
-        let mut round = Round::new(
-            store.clone(),
-            Arc::default(),
-            Arc::default(),
-            Arc::default(),
-        );
-        let wait = |round: &mut Round, runner, connection| {
-            let (reply, answer) = oneshot::channel();
-            let idle = Idle {
-                runner,
-                specs: Vec::new(),
-                since: Timestamp::now(),
-            };
-            round.add(Request::Wait(Waiting { idle, connection }, reply));
-            answer
-        };
+        let mut round = round(&store);
         for (slug, is_older_first) in [("a", true), ("b", false)] {
             let (runner, older) = testing::runner(&store, slug, spec).await;
             let (reply, connected) = oneshot::channel();
@@ -338,6 +344,26 @@ mod tests {
             };
             assert_eq!(handed.job.id, job);
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_runner_can_run_is_known_on_all_of_its_connections() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let spec = testing::spec(&store, "s").await;
+        let project = testing::project(&store, "p").await;
+        let (runner, newer) = testing::runner(&store, "r", spec).await;
+        let mut round = round(&store);
+        let older = wait(&mut round, runner, ConnectionId::generate());
+        let mut newer = wait(&mut round, runner, newer);
+        round.write().await.expect("it is written");
+        drop(older);
+        testing::submit_for(&store, project, spec, 1).await;
+        round.look();
+        round.write().await.expect("it is written");
+        assert!(matches!(newer.try_recv(), Ok(Awaited::Job(_))));
     }
 
     #[tokio::test]

@@ -143,10 +143,17 @@ async fn a_job_goes_to_the_newest_of_the_connections_that_wait() {
             let (runner, older) = runner(store, slug, spec).await;
             let newer = ConnectionId::generate();
             greet(store, &[greeting(runner, newer, None)]).await;
-            let mut all = [older, newer].map(|connection| waiting(&[spec], (runner, connection)));
+            let mut connections = [older, newer];
             if slug == "newer-first" {
-                all.reverse();
+                connections.reverse();
             }
+            // Others are to get what is left.
+            let other = super::runner(store, &format!("{slug}-2"), spec).await;
+            let all = [
+                waiting(&[spec], (runner, connections[0])),
+                waiting(&[spec], (runner, connections[1])),
+                waiting(&[spec], other),
+            ];
             let jobs = submit_for(store, project, spec, 2).await;
             let mut transaction = store.begin().await.expect("a transaction");
             let claims = transaction.claim(&all, limits).await.expect("claims");
@@ -156,12 +163,9 @@ async fn a_job_goes_to_the_newest_of_the_connections_that_wait() {
                 .iter()
                 .map(|handed| (handed.runner, handed.connection, handed.job.id))
                 .collect();
-            assert_eq!(handed, [(runner, newer, jobs[0])], "{slug}");
+            let expected = [(runner, newer, jobs[0]), (other.0, other.1, jobs[1])];
+            assert_eq!(handed, expected, "{slug}");
             assert_eq!(claims.refused, [older], "{slug}");
-            // The other job is for somebody else, and not for the second round.
-            let (elsewhere, connection) = super::runner(store, &format!("{slug}-2"), spec).await;
-            let handed = claim(store, &[waiting(&[spec], (elsewhere, connection))]).await;
-            assert_eq!(handed[0].job.id, jobs[1], "{slug}");
             // Nobody waits on a newest connection.
             submit_for(store, project, spec, 1).await;
             let mut transaction = store.begin().await.expect("a transaction");
