@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "connections",
         include_str!("migrations/0004_connections.sql"),
     ),
+    (6, "served", include_str!("migrations/0006_served.sql")),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

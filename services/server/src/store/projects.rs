@@ -1,8 +1,9 @@
 //! Projects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bencher_jobs::{ProjectId, Quota, Share, Timestamp};
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use super::row::{all, number, parsed, places, sought, text, time};
@@ -23,6 +24,8 @@ pub struct Project {
     pub queued: u32,
     /// Its jobs at work.
     pub active: u32,
+    /// When it last got a machine; the beginning of time if it never did.
+    pub served: Timestamp,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -51,6 +54,7 @@ impl Project {
             },
             queued: number(row, "queued")?,
             active: number(row, "active")?,
+            served: time(row, "served")?,
             created: time(row, "created")?,
         })
     }
@@ -59,6 +63,7 @@ impl Project {
         Share {
             active: self.active,
             limit: self.quota.active,
+            served: self.served,
         }
     }
 }
@@ -106,6 +111,7 @@ impl Transaction {
             quota: new.quota,
             queued: 0,
             active: 0,
+            served: Timestamp::default(),
             created: Timestamp::now(),
         };
         sqlx::query(
@@ -178,35 +184,31 @@ impl Transaction {
         Ok(())
     }
 
-    /// Takes all projects that have jobs waiting, and with them those whose jobs have changed in this
-    /// transaction, which counts; and says what part of the fleet each has.
-    pub(super) async fn take_waiting_projects(
+    /// Takes these projects, and with them those whose jobs have changed in this transaction, which
+    /// counts; and says what part of the fleet each of these has.
+    pub(super) async fn take_shares(
         &mut self,
+        projects: &BTreeSet<ProjectId>,
     ) -> Result<BTreeMap<ProjectId, Share>, StoreError> {
-        let counted = self.counted();
-        let others = match counted.len() {
-            0 => String::new(),
-            count => format!(" OR id IN ({})", places(1, count)),
-        };
-        let query = self.locking(format!(
-            "SELECT id FROM projects WHERE queued > 0{others} ORDER BY id"
-        ));
-        let mut query = sqlx::query(query).persistent(false);
-        for id in counted {
+        let mut all_of_them = projects.clone();
+        all_of_them.extend(self.counted());
+        self.take_projects(&Vec::from_iter(all_of_them)).await?;
+        self.apply_counts().await?;
+        if projects.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let query = format!(
+            "SELECT * FROM projects WHERE id IN ({})",
+            places(1, projects.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+        for id in projects {
             query = query.bind(id.to_string());
         }
         let rows = query.fetch_all(self.connection()).await?;
-        let taken: Vec<ProjectId> = all(&rows, |row| parsed(row, "id"))?;
-        self.note_taken(&taken);
-        self.apply_counts().await?;
-        let rows = sqlx::query("SELECT * FROM projects WHERE queued > 0")
-            .fetch_all(self.connection())
-            .await?;
         let projects = all(&rows, Project::read)?;
-        // One that got its first job since then is for the next time.
         Ok(projects
             .iter()
-            .filter(|project| taken.contains(&project.id))
             .map(|project| (project.id, project.share()))
             .collect())
     }

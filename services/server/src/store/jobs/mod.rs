@@ -1,8 +1,10 @@
 //! Jobs: what they are, and every change of their state.
 
 mod active;
+mod bound;
 mod change;
 mod claim;
+mod heads;
 mod list;
 mod report;
 mod results;
