@@ -2,8 +2,8 @@
 //!
 //! A runner whose machine a comparison is bound to gets the comparison's next job before all
 //! others. All other jobs go by priority; among those of one priority, the project that has the
-//! fewest jobs at work comes first, and of those with as many the one that has waited longest for
-//! its turn, so that a project with many jobs does not hold up the others, even where there is but
+//! fewest jobs at work comes first, and of those with as many the one whose last turn is longest ago,
+//! so that a project with many jobs does not hold up the others, even where there is but
 //! one machine; then the oldest. No project has more jobs at work than its quota. Of several runners
 //! that could take a job, the one that can take the fewest other jobs gets it, and of those the one
 //! that has waited longest.
@@ -46,7 +46,7 @@ pub struct Share {
     pub active: u32,
     /// The most that may be at work.
     pub limit: u32,
-    /// When it last got a machine; the beginning of time if it never did.
+    /// When it last got a machine, or was made.
     pub served: Timestamp,
 }
 
@@ -75,12 +75,13 @@ pub struct Assignment {
 /// The ways in which jobs differ other than by age.
 type Kind = (Reverse<u8>, ProjectId, SpecId);
 
-/// What comes first is the least: by priority, by its project's turn, by age.
-pub type Order = (Reverse<u8>, u32, Timestamp, JobId);
+/// Where jobs of one priority, project and spec come among others, the oldest of them first: what comes
+/// first is the least. By priority, then by the project's turn.
+pub type Order = (Reverse<u8>, u32, Timestamp, ProjectId);
 
-/// Where a job that is bound to no machine comes among others, when its project has this share.
-pub const fn order(priority: u8, share: Share, job: JobId) -> Order {
-    (Reverse(priority), share.active, share.served, job)
+/// Where jobs that are bound to no machine come, when their project has this share.
+pub const fn order(priority: u8, project: ProjectId, share: Share) -> Order {
+    (Reverse(priority), share.active, share.served, project)
 }
 
 /// Gives `candidates` to the `idle` runners, each at most once. A project without a share gets
@@ -147,7 +148,8 @@ fn next(
             let taker = *takers
                 .entry(spec)
                 .or_insert_with(|| idle.iter().position(|one| one.specs.contains(&spec)));
-            Some((order(priority.0, *share, *oldest), kind, taker?))
+            let order = (order(priority.0, project, *share), *oldest);
+            Some((order, kind, taker?))
         })
         .min_by_key(|&(order, ..)| order)
         .map(|(_, kind, taker)| (kind, taker))

@@ -24,7 +24,7 @@ pub struct Project {
     pub queued: u32,
     /// Its jobs at work.
     pub active: u32,
-    /// When it last got a machine; the beginning of time if it never did.
+    /// When it last got a machine, or was made.
     pub served: Timestamp,
     /// When it was made.
     pub created: Timestamp,
@@ -104,6 +104,7 @@ impl Transaction {
     ///
     /// When its slug is taken.
     pub async fn create_project(&mut self, new: &NewProject) -> Result<Project, StoreError> {
+        let created = Timestamp::now();
         let project = Project {
             id: ProjectId::generate(),
             slug: new.slug.clone(),
@@ -111,12 +112,12 @@ impl Transaction {
             quota: new.quota,
             queued: 0,
             active: 0,
-            served: Timestamp::default(),
-            created: Timestamp::now(),
+            served: created,
+            created,
         };
         sqlx::query(
-            "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created, \
+             served) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
         )
         .bind(project.id.to_string())
         .bind(&project.slug)

@@ -1,20 +1,21 @@
-//! What could be given out: of each kind of job the one that comes next, and what is behind it.
+//! Which kinds of jobs come next, and the jobs of these.
 //!
-//! Jobs of one project for one spec are a kind. There may be many kinds and many jobs of each, so a look
-//! goes from one kind to the next in the index, and only of those that may get a machine more is read.
+//! Jobs of one project for one spec are a kind. There may be many projects that wait and many jobs of each.
+//! So a look goes through projects in the order of their turns, only as far as there are runners, once for
+//! each priority that there is among what waits for a spec; and only of the kinds that are found jobs are
+//! read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bencher_jobs::{Idle, JobId, Order, ProjectId, Share, SpecId, order};
 use sqlx::AssertSqlSafe;
-use sqlx::any::AnyRow;
 
-use super::super::row::{all, number, parsed, places, time};
+use super::super::row::{all, maybe_number, number, parsed, places, time};
 use super::super::{Signal, StoreError, Transaction};
 use super::claim::BATCH;
 use super::{COLUMNS, Job};
 
-/// The next job of a kind, as it was when somebody looked.
+/// A kind of which a job may come next, as it was when somebody looked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) project: ProjectId,
@@ -24,32 +25,91 @@ pub(super) struct Head {
     takers: usize,
 }
 
-/// What waits and is for any machine, as the index `jobs_free` has it.
+/// What waits and is for any machine, as the indices `jobs_free` and `jobs_levels` have it.
 const FREE: &str = "state = 'pending' AND is_held = 0 AND bound_to IS NULL";
 
 impl Transaction {
-    /// The next jobs of kinds that some of the `idle` can run, no more of them than may be needed: nothing
-    /// is taken.
+    /// The kinds that come next of those that some of the `idle` can run, no more than may be needed:
+    /// nothing is taken.
+    ///
+    /// Each job that is given out, for whichever spec, puts one project behind others. So of the kinds of
+    /// one spec the first as many as there are runners hold all that these can get.
     pub(super) async fn heads(&mut self, idle: &[Idle]) -> Result<Vec<Head>, StoreError> {
         let mut takers: BTreeMap<SpecId, usize> = BTreeMap::new();
         for spec in idle.iter().flat_map(|one| &one.specs) {
             *takers.entry(*spec).or_default() += 1;
         }
-        if takers.is_empty() {
-            return Ok(Vec::new());
+        let mut heads = Vec::new();
+        for (spec, takers) in takers {
+            let mut found: BTreeMap<ProjectId, Order> = BTreeMap::new();
+            let mut level = self.level(spec, None).await?;
+            while let Some(priority) = level
+                && found.len() < idle.len()
+            {
+                for (project, order) in self.turns(spec, priority, idle.len()).await? {
+                    found.entry(project).or_insert(order);
+                }
+                level = self.level(spec, Some(priority)).await?;
+            }
+            heads.extend(found.into_iter().map(|(project, order)| Head {
+                project,
+                spec,
+                order,
+                takers,
+            }));
         }
-        let query = heads(takers.len());
-        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-        for spec in takers.keys() {
-            query = query.bind(spec.to_string());
-        }
-        let rows = query.fetch_all(self.connection()).await?;
-        let heads = all(&rows, |row| self.head(row, &takers))?;
-        let (needed, is_all) = needed(heads.into_iter().flatten().collect(), idle.len());
-        if !is_all {
+        heads.sort_by_key(|head| (head.order, head.spec));
+        if heads.len() > BATCH {
+            heads.truncate(BATCH);
             self.signal(Signal::Queued);
         }
-        Ok(needed)
+        Ok(heads)
+    }
+
+    /// The highest priority of what waits for a spec, below another one if there is one.
+    async fn level(&mut self, spec: SpecId, below: Option<u8>) -> Result<Option<u8>, StoreError> {
+        let row = sqlx::query(AssertSqlSafe(level_query()))
+            .bind(spec.to_string())
+            .bind(below.map_or(i64::MAX, i64::from))
+            .fetch_one(self.connection())
+            .await?;
+        maybe_number(&row, "level")
+    }
+
+    /// Of the projects that have room and jobs of this priority waiting for a spec, the first `count` in the
+    /// order of their turns, and those that this transaction has changed.
+    async fn turns(
+        &mut self,
+        spec: SpecId,
+        priority: u8,
+        count: usize,
+    ) -> Result<Vec<(ProjectId, Order)>, StoreError> {
+        // What the database does not know of yet is not where it belongs.
+        let changed: BTreeSet<ProjectId> = self.counted().into_iter().collect();
+        let mut turns = Vec::new();
+        for (query, limit) in turns_queries(count, changed.len()) {
+            let mut query = sqlx::query(AssertSqlSafe(query))
+                .persistent(false)
+                .bind(spec.to_string())
+                .bind(i64::from(priority))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+            for project in &changed {
+                query = query.bind(project.to_string());
+            }
+            let rows = query.fetch_all(self.connection()).await?;
+            turns.extend(all(&rows, |row| {
+                let project = parsed(row, "id")?;
+                let share = Share {
+                    active: number(row, "active")?,
+                    limit: number(row, "max_active")?,
+                    served: time(row, "served")?,
+                };
+                let share = self.current(project, share);
+                let order = order(priority, project, share);
+                Ok((share.room() > 0).then_some((project, order)))
+            })?);
+        }
+        Ok(turns.into_iter().flatten().collect())
     }
 
     /// The jobs of each kind that `heads` stand for, as many as could be given out: they are taken.
@@ -86,66 +146,80 @@ impl Transaction {
         }
         Ok(jobs)
     }
+}
 
-    /// What comes next of a kind, unless its project has no room.
-    fn head(
-        &self,
-        row: &AnyRow,
-        takers: &BTreeMap<SpecId, usize>,
-    ) -> Result<Option<Head>, StoreError> {
-        let (project, spec) = (parsed(row, "project")?, parsed(row, "spec")?);
-        let share = Share {
-            active: number(row, "active")?,
-            limit: number(row, "max_active")?,
-            served: time(row, "served")?,
-        };
-        let share = self.current(project, share);
-        let head = Head {
-            project,
-            spec,
-            order: order(number(row, "priority")?, share, parsed(row, "id")?),
-            takers: takers.get(&spec).copied().unwrap_or_default(),
-        };
-        Ok((share.room() > 0).then_some(head))
+fn level_query() -> String {
+    format!("SELECT MAX(priority) AS level FROM jobs WHERE spec = $1 AND priority < $2 AND {FREE}")
+}
+
+/// The queries of turns with their limits: of `count` projects that are as the database says, along the
+/// index, and of so many that are `changed`, by name.
+fn turns_queries(count: usize, changed: usize) -> Vec<(String, usize)> {
+    let turns = |which: &str| {
+        format!(
+            "SELECT id, active, max_active, served FROM projects WHERE queued > 0 AND {which} \
+             AND EXISTS (SELECT 1 FROM jobs WHERE project = projects.id AND spec = $1 \
+             AND priority = $2 AND {FREE}) ORDER BY active, served, id LIMIT $3"
+        )
+    };
+    let known = "active < max_active";
+    if changed == 0 {
+        return vec![(turns(known), count)];
     }
+    let names = places(4, changed);
+    vec![
+        (turns(&format!("{known} AND id NOT IN ({names})")), count),
+        (turns(&format!("id IN ({names})")), changed),
+    ]
 }
 
-/// The query of the next job of each kind for so many specs: from one kind to the next in the index, so
-/// that it takes as long as there are kinds, however many jobs wait.
-fn heads(specs: usize) -> String {
-    let first = format!(
-        "SELECT id FROM jobs WHERE {FREE} ORDER BY project, spec, priority DESC, id LIMIT 1"
-    );
-    let next = format!(
-        "SELECT id FROM jobs WHERE {FREE} AND (project, spec) > (heads.project, heads.spec) \
-         ORDER BY project, spec, priority DESC, id LIMIT 1"
-    );
-    let columns = "id, jobs.project, jobs.spec, jobs.priority FROM";
-    format!(
-        "WITH RECURSIVE heads (id, project, spec, priority) AS ( \
-         SELECT jobs.{columns} jobs WHERE id = ({first}) \
-         UNION ALL SELECT jobs.{columns} heads JOIN jobs ON jobs.id = ({next})) \
-         SELECT heads.id, heads.project, heads.spec, heads.priority, projects.active, \
-         projects.max_active, projects.served \
-         FROM heads JOIN projects ON projects.id = heads.project \
-         WHERE heads.spec IN ({})",
-        places(1, specs)
-    )
-}
+#[cfg(test)]
+mod tests {
+    use sqlx::any::install_default_drivers;
 
-/// Of `heads` those that so many `idle` runners may need, and whether these are all that they may.
-///
-/// Each job that is given out, for whichever spec, puts one project behind others. So of the kinds of one
-/// spec the first as many as there are runners hold all that these can get.
-fn needed(mut heads: Vec<Head>, idle: usize) -> (Vec<Head>, bool) {
-    heads.sort_by_key(|head| head.order);
-    let mut chosen: HashMap<SpecId, usize> = HashMap::new();
-    heads.retain(|head| {
-        let chosen = chosen.entry(head.spec).or_default();
-        *chosen += 1;
-        *chosen <= idle
-    });
-    let is_all = heads.len() <= BATCH;
-    heads.truncate(BATCH);
-    (heads, is_all)
+    use super::*;
+    use crate::store::Store;
+    use crate::store::row::text;
+
+    /// As many steps as there are projects with a turn: no job is read, and nothing is sorted.
+    #[tokio::test]
+    async fn a_look_goes_along_indices() {
+        install_default_drivers();
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let mut transaction = store.begin().await.expect("a transaction");
+        let mut plan = async |query: &str, names: &[&str]| {
+            let query = format!("EXPLAIN QUERY PLAN {query}");
+            let mut plan = sqlx::query(AssertSqlSafe(query)).bind("s").bind(0);
+            if !names.is_empty() {
+                plan = plan.bind(1);
+            }
+            for name in names {
+                plan = plan.bind(*name);
+            }
+            let rows = plan.fetch_all(transaction.connection()).await;
+            let steps = all(&rows.expect("a plan"), |row| text(row, "detail"));
+            steps.expect("steps").join("; ")
+        };
+        assert_eq!(
+            plan(&level_query(), &[]).await,
+            "SEARCH jobs USING INDEX jobs_levels (spec=? AND priority<?)"
+        );
+        let has_job = "INDEX jobs_free (project=? AND spec=? AND priority=?)";
+        let [(by_turns, _), (by_name, _)] = &turns_queries(1, 2)[..] else {
+            panic!("some have changed");
+        };
+        let steps = plan(by_turns, &["p", "q"]).await;
+        let turns = "SCAN projects USING INDEX projects_waiting; ";
+        assert!(steps.starts_with(turns), "{steps}");
+        assert!(
+            steps.contains(has_job) && !steps.contains("TEMP"),
+            "{steps}"
+        );
+        let steps = plan(by_name, &["p", "q"]).await;
+        assert!(steps.starts_with("SEARCH projects "), "{steps}");
+        assert!(steps.contains(has_job), "{steps}");
+    }
 }
