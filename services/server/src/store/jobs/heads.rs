@@ -39,14 +39,16 @@ impl Transaction {
         for spec in idle.iter().flat_map(|one| &one.specs) {
             *takers.entry(*spec).or_default() += 1;
         }
+        // As many jobs as are given out at once.
+        let count = idle.len().min(BATCH + 1);
         let mut heads = Vec::new();
         for (spec, takers) in takers {
             let mut found: BTreeMap<ProjectId, Order> = BTreeMap::new();
             let mut level = self.level(spec, None).await?;
             while let Some(priority) = level
-                && found.len() < idle.len()
+                && found.len() < count
             {
-                for (project, order) in self.turns(spec, priority, idle.len()).await? {
+                for (project, order) in self.turns(spec, priority, count).await? {
                     found.entry(project).or_insert(order);
                 }
                 level = self.level(spec, Some(priority)).await?;
