@@ -345,8 +345,13 @@ impl Driver {
         }
     }
 
-    /// Lets the connection send what it has, and say that it ends.
+    /// Lets the connection send what it has, and say that it ends. No job will need room any more.
     pub(super) async fn say_goodbye(&mut self) {
+        if let Err(error) = self.outbox.give_back_room() {
+            self.reporter.debug(&format!(
+                "failed to give back the room for a result on disk: {error}"
+            ));
+        }
         self.link.outgoing = None;
         if let Some(connection) = self.link.connection.take() {
             let _late = tokio::time::timeout(GOODBYE, connection.end()).await;

@@ -117,6 +117,11 @@ impl Outbox {
         room::make(&self.folder, Letter::longest_file(self.limit) as u64)
     }
 
+    /// Gives back the room that no job has: it is made again when it is needed.
+    pub(super) fn give_back_room(&self) -> io::Result<()> {
+        room::give_back(&self.folder)
+    }
+
     /// Writes for good that a job was begun, and gives it room for its message.
     pub(super) fn begin(&self, job: Uuid) -> io::Result<()> {
         self.make_room()?;

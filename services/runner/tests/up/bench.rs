@@ -155,7 +155,7 @@ impl Bench {
     pub(crate) fn outbox(&self) -> Vec<String> {
         let entries = fs::read_dir(self.outbox_folder()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        // The others are room for such files.
+        // The others are no messages, or not yet.
         names.filter(|name| !name.starts_with('.')).collect()
     }
 }

@@ -53,6 +53,11 @@ fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
     }
 }
 
+/// Gives the room that was made back.
+pub(super) fn give_back(folder: &Path) -> io::Result<()> {
+    remove_if_there(&folder.join(NEXT))
+}
+
 /// Gives the room that was made to a job.
 pub(super) fn give(folder: &Path, job: Uuid) -> io::Result<()> {
     fs::rename(folder.join(NEXT), path(folder, job))
