@@ -6,6 +6,7 @@ mod access;
 mod channel;
 mod client;
 mod crash;
+mod deletion;
 mod jobs;
 mod live;
 mod lost;
