@@ -16,6 +16,7 @@ mod outputs;
 mod postgres;
 mod registry;
 mod releases;
+mod rm;
 mod scheduling;
 mod support;
 mod tls;
