@@ -217,7 +217,7 @@ fn no_result_is_lost_while_its_bucket_is_away() {
 }
 
 /// Holds the database's lock: nobody else writes.
-fn lock(database: &Path) -> impl Drop + use<> {
+pub(crate) fn lock(database: &Path) -> impl Drop + use<> {
     struct Lock(tokio::runtime::Runtime, Option<sqlx::SqliteConnection>);
     impl Drop for Lock {
         fn drop(&mut self) {

@@ -58,6 +58,20 @@ fn a_folder_that_is_away_is_not_taken_for_empty() {
 }
 
 #[test]
+fn a_job_that_can_not_be_deleted_keeps_its_results() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let id = ended(&site, &mut runner);
+    let lock = outputs::lock(&site.path("server.sqlite"));
+    let (status, message) = site.api.refused("DELETE", &path(&id), &json!(null));
+    assert!(status >= 500, "{status} {message}");
+    assert_eq!(site.api.job(&id)["state"], "processed");
+    assert_eq!(site.api.get(&format!("/v0/jobs/{id}/results")), long());
+    drop(lock);
+    assert_eq!(delete(&site.api, &id), 204);
+}
+
+#[test]
 fn results_on_their_way_when_their_job_is_deleted_are_removed() {
     let site = Site::new();
     let mut runner = site.connected("r");
@@ -86,6 +100,8 @@ fn results_on_their_way_when_their_job_is_deleted_are_removed() {
         transaction.commit().await.unwrap();
         store.close().await;
     });
+    // Nobody else looks for what is left, then.
+    site.execute(&["UPDATE deleted_jobs SET is_clean = 1"]);
     assert_eq!(runner.receive(), json!({"event": "ack", "job": id}));
     outputs::wait_until("it is removed", || {
         objects(site.folder.path(), &id).is_empty()
