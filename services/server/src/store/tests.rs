@@ -2,6 +2,7 @@
 
 mod claims;
 mod connections;
+mod delete;
 mod locks;
 
 use std::collections::HashMap;

@@ -4,6 +4,7 @@ mod active;
 mod bound;
 mod change;
 mod claim;
+mod delete;
 mod heads;
 mod list;
 mod report;
