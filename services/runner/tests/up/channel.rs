@@ -50,7 +50,7 @@ fn each_connection_says_which_it_is() {
     let server = Server::start();
     let (mut command, _cache) = idle(&server, &[]);
     let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
-    let mut number = || -> ConnectionNumber { server.ready().connection.parse().unwrap() };
+    let number = || -> ConnectionNumber { server.ready().connection.parse().unwrap() };
     let first = number();
     assert!(first.to_string().ends_with(".1"), "{first}");
     let second = number();
