@@ -35,10 +35,18 @@ pub(super) struct Link {
     /// How often in a row the time for an answer to `ready` has passed.
     unanswered: u32,
     pace: Pace,
-    /// The job whose terminal message is on its way.
-    pub(super) on_its_way: Option<Uuid>,
+    /// The terminal message whose turn it is.
+    pub(super) on_its_way: Option<OnItsWay>,
     /// The job that was last said to be running.
     pub(super) running: Option<Uuid>,
+}
+
+/// The terminal message whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OnItsWay {
+    pub(super) job: Uuid,
+    /// Whether it was sent, and is not read from disk any more.
+    pub(super) is_sent: bool,
 }
 
 /// What a connection has come to.
@@ -101,11 +109,11 @@ impl Machine {
         if self.stopping.is_ordered() || is_tried {
             self.end_of_stop();
         } else if !is_asking && !self.deliver_held() && !is_resting {
-            self.ask();
+            self.ask_if_there_is_room();
         }
     }
 
-    fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         let Some(link) = &mut self.link else {
             return;
         };
@@ -289,6 +297,10 @@ impl Machine {
         let is_urgent = self.work.is_some() || self.outbox.has_urgent();
         if self.work.is_none() && self.stopping.has_no_time(!is_urgent) {
             self.end_of_stop();
+            return;
+        }
+        if self.work.is_none() && !is_urgent && self.is_of_no_use() {
+            self.activity = Activity::Asleep;
             return;
         }
         let most = if is_urgent { SOON } else { LATE };

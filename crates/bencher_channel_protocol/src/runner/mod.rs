@@ -11,6 +11,8 @@
 //!                       |                           |                           |
 //!                       '------ Disconnected ------ delivering <----------------'
 //!
+//!  asking --no room for a result--> asleep --room, or something to send--> waiting
+//!
 //!  asking --Update--> updating --Updated--> (the driver becomes another program)
 //!                        '------UpdateFailed--> waiting
 //! ```
@@ -23,7 +25,9 @@
 //! What is promised, whatever the order of inputs:
 //!
 //! * There is one job at a time, and one terminal message for it. It is persisted before it is sent, and
-//!   forgotten when it is acknowledged.
+//!   forgotten when it is acknowledged. What is on disk is not in memory, but for the one that is sent.
+//! * No job is asked for while there is no room on disk for its terminal message, or there is one that
+//!   could not be written.
 //! * On each new connection what was not acknowledged is sent before `ready`, but for what the server has
 //!   not taken on several connections: that waits until the server was asked for a job.
 //! * From the claim to the terminal message there is a heartbeat each second while there is a connection.
@@ -38,23 +42,28 @@ mod delivery;
 mod effect;
 mod history;
 mod input;
+mod letter;
 mod link;
 mod outbox;
+mod room;
 mod stopping;
 mod updating;
 mod work;
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 pub use effect::{Effect, Exit, Level, Timer};
-pub use input::{Ending, Input, UpdateFailure};
-pub use outbox::Letter;
+pub use input::{Ending, Input, NotLoaded, UpdateFailure};
+pub use letter::Letter;
 
 use crate::{Checksum, PollTimeout, RunnerInfo};
 use delivery::Retry;
 use history::History;
 use link::Link;
 use outbox::Outbox;
+use room::Room;
 use stopping::Stopping;
 use updating::Offers;
 use work::Work;
@@ -75,7 +84,7 @@ pub const SET_UP_WITHIN: Duration = Duration::from_hours(1);
 /// their own timeouts, which should have come first.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
-/// The most terminal messages that are kept for a server that acknowledges none.
+/// The most terminal messages that are kept for a server that acknowledges none: then no job is asked for.
 pub const MOST_LETTERS: usize = 100;
 
 /// What does not change while a runner runs.
@@ -105,6 +114,9 @@ pub struct Machine {
     work: Option<Work>,
     outbox: Outbox,
     retry: Retry,
+    room: Room,
+    /// Whether the user knows that there was no room.
+    was_room_missing: bool,
     offers: Offers,
     stopping: Stopping,
     activity: Activity,
@@ -117,6 +129,8 @@ pub struct Machine {
 enum Activity {
     /// It does.
     Serving,
+    /// It does, without a connection until there is a use for one.
+    Asleep,
     /// The driver is about to become another program.
     Updating,
     /// It has ended.
@@ -124,15 +138,17 @@ enum Activity {
 }
 
 impl Machine {
-    /// A machine that is about to connect. `outbox` is what was not acknowledged before a restart, the
-    /// oldest first.
-    pub fn new(settings: Settings, outbox: Vec<Letter>) -> (Self, Vec<Effect>) {
+    /// A machine that is about to connect. `outbox` are the jobs whose letters are on disk, since they were
+    /// not acknowledged before a restart, the oldest first.
+    pub fn new(settings: Settings, outbox: Vec<Uuid>) -> (Self, Vec<Effect>) {
         let mut machine = Self {
-            settings,
             link: None,
             work: None,
-            outbox: Outbox::new(outbox),
+            outbox: Outbox::new(outbox, settings.message_limit),
+            settings,
             retry: Retry::default(),
+            room: Room::default(),
+            was_room_missing: false,
             offers: Offers::default(),
             stopping: Stopping::No,
             activity: Activity::Serving,
@@ -169,6 +185,10 @@ impl Machine {
                 text,
             } => self.output(iteration, stream, text),
             Input::Ended { results, error } => self.ended(results, error),
+            Input::NotPersisted { letter, error } => self.not_persisted(letter, &error),
+            Input::Loaded(letter) => self.loaded(&letter),
+            Input::NotLoaded { job, problem } => self.not_loaded(job, &problem),
+            Input::Room(made) => self.room_was_made(made),
             Input::Stop => self.stop(),
             Input::UpdateFailed(failure) => self.update_failed(failure),
             Input::Updated => self.updated(),
@@ -185,6 +205,7 @@ impl Machine {
             Timer::Drain => self.drained(),
             Timer::Pace => self.pace_is_over(),
             Timer::Retry => self.retry_is_due(),
+            Timer::Room => self.room_is_due(),
             Timer::Offers => self.offers_are_welcome(),
         }
     }
@@ -207,6 +228,7 @@ impl Machine {
     }
 
     fn exit(&mut self, exit: Exit) {
+        self.persist_unsaved();
         self.activity = Activity::Over;
         self.effects.push(Effect::Exit(exit));
     }

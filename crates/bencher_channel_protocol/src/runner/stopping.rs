@@ -56,7 +56,7 @@ impl Machine {
                         ),
                     );
                     self.arm_drain();
-                } else if is_delivering {
+                } else if is_delivering || self.outbox.has_urgent_unsaved() {
                     self.arm_drain();
                 } else {
                     self.end_of_stop();

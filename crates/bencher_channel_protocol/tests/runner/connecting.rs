@@ -3,7 +3,7 @@
 use bencher_channel_protocol::RunnerMessage;
 use bencher_channel_protocol::runner::{Effect, Input, Level, UpdateFailure};
 
-use crate::course::{CHECKSUM, Course, OTHER, left, settings};
+use crate::course::{CHECKSUM, Course, OTHER, left, settings, uuid};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
 
@@ -239,9 +239,10 @@ fn a_job_of_a_trial_has_an_end() {
         checksum: OTHER.parse().unwrap(),
         error: "killed".to_owned(),
         is_final: true,
-        outbox: vec![left(1, false)],
+        outbox: Some(vec![uuid(1)]),
     };
-    let effects = course.machine.handle(Input::UpdateFailed(failure));
+    course.disk.insert(uuid(1), left(1, false));
+    let effects = course.take(Input::UpdateFailed(failure));
     assert_eq!(course.show(effects), "connect 0+0");
     course.is("connected", ">completed 1, acknowledge 5");
 }

@@ -1,12 +1,13 @@
 //! What a machine does, as short texts.
 
 use bencher_channel_protocol::runner::{
-    Effect, Ending, Exit, Input, Letter, Level, Machine, Settings, Timer, UpdateFailure,
+    Effect, Ending, Exit, Input, Letter, Level, Machine, NotLoaded, Settings, Timer, UpdateFailure,
 };
 use bencher_channel_protocol::{
     Architecture, DecodeError, IterationOutput, Job, Os, PollTimeout, RunnerInfo, RunnerMessage,
     ServerMessage, Terminal, Uuid,
 };
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub(crate) const CHECKSUM: &str =
@@ -70,6 +71,11 @@ pub(crate) struct Course {
     pub(crate) delivered: String,
     /// Whether nothing comes so soon that the server's pace matters: then nothing of it is shown.
     pub(crate) is_slow: bool,
+    /// Whether the disk does what it is told, at once: then nothing of it is shown but what is written and
+    /// removed.
+    pub(crate) has_disk: bool,
+    /// What is on that disk.
+    pub(crate) disk: BTreeMap<Uuid, Letter>,
 }
 
 fn timer(timer: Timer) -> &'static str {
@@ -82,6 +88,7 @@ fn timer(timer: Timer) -> &'static str {
         Timer::Drain => "drain",
         Timer::Pace => "pace",
         Timer::Retry => "retry",
+        Timer::Room => "room",
         Timer::Offers => "offers",
     }
 }
@@ -97,12 +104,18 @@ impl Course {
 
     /// A course whose machine is about to connect.
     pub(crate) fn with(settings: Settings, outbox: Vec<Letter>) -> Self {
-        let (machine, effects) = Machine::new(settings, outbox);
+        let jobs = outbox.iter().map(Letter::job).collect();
+        let (machine, effects) = Machine::new(settings, jobs);
         let mut course = Self {
             machine,
             said: Vec::new(),
             delivered: String::new(),
             is_slow: true,
+            has_disk: true,
+            disk: outbox
+                .into_iter()
+                .map(|letter| (letter.job(), letter))
+                .collect(),
         };
         assert_eq!(course.show(effects), "connect 0+0");
         course
@@ -191,15 +204,61 @@ impl Course {
                 checksum: rest.parse().unwrap(),
                 error: "bad".to_owned(),
                 is_final: word == "unfit",
-                outbox: Vec::new(),
+                outbox: Some(self.disk.keys().copied().collect()),
             }),
+            "not-persisted" => Input::NotPersisted {
+                letter: self.disk.remove(&uuid(job_number())).unwrap(),
+                error: "full".to_owned(),
+            },
+            "loaded" => Input::Loaded(self.disk[&uuid(job_number())].clone()),
+            "lost" => Input::NotLoaded {
+                job: uuid(job_number()),
+                problem: NotLoaded::Lost("it is gone".to_owned()),
+            },
+            "unreadable" => Input::NotLoaded {
+                job: uuid(job_number()),
+                problem: NotLoaded::Unreadable("it is ill".to_owned()),
+            },
+            "room" => Input::Room(Ok(())),
+            "no-room" => Input::Room(Err("full".to_owned())),
             other => panic!("no such input: {other}"),
         };
-        let mut effects = self.machine.handle(input);
+        let mut effects = self.take(input);
         if self.is_slow {
-            effects.extend(self.machine.handle(Input::Fired(Timer::Pace)));
+            effects.extend(self.take(Input::Fired(Timer::Pace)));
         }
         effects
+    }
+
+    /// What an input leads to, with what the disk does.
+    pub(crate) fn take(&mut self, input: Input) -> Vec<Effect> {
+        let mut all = Vec::new();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for effect in self.machine.handle(input) {
+                match self.answer(&effect) {
+                    Some(answer) => inputs.push_back(answer),
+                    None => all.push(effect),
+                }
+            }
+        }
+        all
+    }
+
+    fn answer(&mut self, effect: &Effect) -> Option<Input> {
+        match effect {
+            Effect::Persist(letter) => {
+                self.disk.insert(letter.job(), letter.clone());
+                None
+            }
+            Effect::Forget(job) => {
+                self.disk.remove(job);
+                None
+            }
+            Effect::Load(job) if self.has_disk => Some(Input::Loaded(self.disk[job].clone())),
+            Effect::MakeRoom if self.has_disk => Some(Input::Room(Ok(()))),
+            _ => None,
+        }
     }
 
     /// Takes an input, and must do exactly this; what it says is collected.
@@ -246,6 +305,8 @@ impl Course {
                 Effect::Arm { timer: it, after } => format!("{} {}", timer(it), after.as_secs()),
                 Effect::Disarm(it) => format!("-{}", timer(it)),
                 Effect::Persist(letter) => format!("persist {}", number(letter.job())),
+                Effect::Load(job) => format!("load {}", number(job)),
+                Effect::MakeRoom => "make room".to_owned(),
                 Effect::Forget(job) => format!("forget {}", number(job)),
                 Effect::Update(_) => "update".to_owned(),
                 Effect::EndUpdate => "end update".to_owned(),

@@ -7,6 +7,7 @@ mod connecting;
 mod course;
 mod delivering;
 mod interleavings;
+mod keeping;
 mod stopping;
 mod working;
 mod world;

@@ -1,6 +1,6 @@
 //! From what the user wants to a driver that runs, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -90,8 +90,8 @@ fn attempt(
     let tls = trust::client_config(spec.ca_file.as_deref())?;
     let proxies = Proxies::from_env();
     let server = Server::new(&spec.host, &spec.runner, &spec.key, tls, &proxies)?;
-    let outbox = Outbox::open(folder.path())?;
-    let letters = outbox.load(LIMIT, reporter.as_ref())?;
+    let outbox = Outbox::open(folder.path(), LIMIT)?;
+    let jobs = outbox.jobs(reporter.as_ref())?;
     put_back_left_over(reporter.as_ref());
     let outputs = folder.path().join("outputs");
     remove_left_over(&outputs, reporter.as_ref());
@@ -114,11 +114,12 @@ fn attempt(
             .unwrap_or_default(),
         is_trial: spec.is_trial,
     };
-    let (machine, effects) = Machine::new(settings, letters);
+    let (machine, effects) = Machine::new(settings, jobs);
     let mut driver = Driver {
         machine,
         server,
         outbox,
+        answers: VecDeque::new(),
         workshop: Arc::new(Workshop {
             policy: spec.jobs,
             directories: spec.directories,
@@ -171,7 +172,7 @@ fn end(exit: Exit) -> Result<End, UpError> {
 }
 
 /// The longest message that is sent. What a WebSocket adds to it is less than the difference.
-pub(super) const LIMIT: usize = MESSAGE_LIMIT - 1024;
+const LIMIT: usize = MESSAGE_LIMIT - 1024;
 
 fn architecture() -> Architecture {
     if cfg!(target_arch = "aarch64") {

@@ -5,6 +5,7 @@
 mod bench;
 mod channel;
 mod jobs;
+mod keeping;
 mod outputs;
 mod proxies;
 mod restarts;

@@ -15,8 +15,11 @@ impl World {
                 self.is_connecting = false;
                 self.is_connected = true;
                 // What was not taken twice may be held back.
-                let is_held = |job: &Uuid| self.failures.get(job).is_some_and(|count| *count > 1);
-                let jobs = self.disk.iter().map(|(job, _)| *job);
+                let is_held = |job: &Uuid| {
+                    let failures = self.failures.get(job);
+                    failures.is_some_and(|count| *count > 1) || self.disk.unread.contains(job)
+                };
+                let jobs = self.ends.keys().copied();
                 self.owed = jobs.filter(|job| !is_held(job)).collect();
                 Some(Input::Connected)
             }
@@ -99,20 +102,37 @@ impl World {
                 Some(Input::Stop)
             }
             Event::Updated if self.is_updating => Some(Input::Updated),
-            Event::NotUpdated { is_final, left } if self.is_updating => {
+            Event::NotUpdated {
+                is_final,
+                left,
+                delivers,
+            } if self.is_updating => {
+                if *delivers {
+                    self.disk.take_oldest();
+                }
                 let left = left.map(uuid).filter(|job| !self.ends.contains_key(job));
                 let outbox = left.map(|job| Letter::abandoned(job, 1 << 20));
                 if let Some(letter) = &outbox {
                     self.ends.insert(letter.job(), "failed");
-                    self.disk.push((letter.job(), letter.to_file()));
+                    self.disk.put(letter);
                 }
+                self.ends.retain(|job, _| self.disk.has(*job));
                 self.is_updating = self.stops > 0;
                 Some(Input::UpdateFailed(UpdateFailure {
                     checksum: OTHER.parse().unwrap(),
                     error: "bad".to_owned(),
                     is_final: *is_final,
-                    outbox: outbox.into_iter().collect(),
+                    outbox: Some(self.disk.jobs()),
                 }))
+            }
+            Event::Disk(health) => {
+                self.disk.health = *health;
+                None
+            }
+            Event::DiskAnswers => self.answer(),
+            Event::Removed(number) => {
+                self.disk.lose(uuid(*number));
+                None
             }
             _ => None,
         }
