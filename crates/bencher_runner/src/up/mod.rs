@@ -16,6 +16,7 @@ mod connection;
 mod driver;
 mod error;
 mod fairness;
+mod fitness;
 mod job;
 mod listener;
 mod lock;
@@ -35,6 +36,7 @@ use bencher_channel_protocol::{PollTimeout, RunnerId, RunnerKey, UpdateChannel};
 use bencher_output_protocol::LogLevel;
 
 pub use error::UpError;
+pub use fitness::Unfit;
 pub use serve::{End, serve};
 pub use update::TRIAL;
 
