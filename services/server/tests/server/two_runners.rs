@@ -46,7 +46,7 @@ fn of_two_runners_of_one_name_the_newer_stays() {
     let newer = up(&site, &key, "newer");
     let output = older.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(125), "{said}");
+    assert_eq!(output.status.code(), Some(78), "{said}");
     assert!(
         said.contains("in favour of a newer one of the same runner"),
         "{said}"
