@@ -31,7 +31,7 @@ pub enum Input {
         /// What was collected.
         results: Vec<IterationOutput>,
         /// Why it failed, if it did.
-        error: Option<String>,
+        failure: Option<Failure>,
     },
     /// A letter could not be written to disk.
     NotPersisted {
@@ -51,12 +51,32 @@ pub enum Input {
     },
     /// There is room on disk for a letter, or why there is none.
     Room(Result<(), String>),
+    /// This host can run jobs, or why it can not. It may be told without having been asked.
+    Host(Result<(), String>),
     /// The runner is to stop.
     Stop,
     /// Another program is fit to take this one's place.
     Updated,
     /// None is.
     UpdateFailed(UpdateFailure),
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Why, for the job's owner.
+    pub error: String,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The job's, or nobody's: it says nothing of other jobs.
+    Job,
+    /// This host's: other jobs would fail in the same way.
+    Host,
 }
 
 /// Why the driver has not become another program.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::delivery::Failing;
-use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, Timer};
+use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, STANDING, Timer};
 use crate::{DecodeError, Ready, RunnerMessage, ServerMessage};
 
 /// Messages in a row on one connection that make no sense, before it is given up.
@@ -88,6 +88,7 @@ impl Machine {
         }
         self.link = Some(Link::default());
         self.arm(Timer::Pace, PACE);
+        self.arm(Timer::Standing, STANDING);
         self.deliver();
         self.resume_work();
         self.go_on();
@@ -170,6 +171,25 @@ impl Machine {
         }
     }
 
+    /// The server has let the connection stand, or has spoken: the key is right.
+    pub(super) fn connection_stands(&mut self) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        // Whoever tries a program says what comes of it.
+        if self.settings.is_trial || std::mem::replace(&mut self.history.is_connection_told, true) {
+            return;
+        }
+        let what_next = if link.is_asking {
+            ", waiting for jobs"
+        } else {
+            ""
+        };
+        let (server, runner) = (&self.settings.server, &self.settings.runner);
+        let text = format!("connected to {server} as {runner}{what_next}");
+        self.say(Level::Info, text);
+    }
+
     pub(super) fn received(&mut self, message: Result<ServerMessage, DecodeError>) {
         let Some(link) = &mut self.link else {
             return;
@@ -190,6 +210,9 @@ impl Machine {
                 self.server_has_spoken();
             }
             Err(_) => link.malformed += 1,
+        }
+        if message.is_ok() {
+            self.connection_stands();
         }
         match message {
             Ok(ServerMessage::Ack { job }) => self.acknowledged(job),
@@ -245,6 +268,7 @@ impl Machine {
     /// Gives the connection up and makes another one.
     pub(super) fn hang_up(&mut self) {
         self.effect(Effect::Disconnect);
+        self.history.is_connection_told = false;
         let attempts = self.undelivered(Failing::Lost);
         self.lost();
         self.history.failures = self.history.failures.saturating_add(1);
@@ -261,6 +285,7 @@ impl Machine {
             Timer::Acknowledge,
             Timer::Heartbeat,
             Timer::Silence,
+            Timer::Standing,
             Timer::Pace,
         ] {
             self.disarm(timer);

@@ -11,7 +11,7 @@
 //!                       |                           |                           |
 //!                       '------ Disconnected ------ delivering <----------------'
 //!
-//!  asking --no room for a result--> asleep --room, or something to send--> waiting
+//!  asking --no room for a result, or a host in doubt--> asleep --neither, or something to send--> waiting
 //!
 //!  asking --Update--> updating --Updated--> (the driver becomes another program)
 //!                        '------UpdateFailed--> waiting
@@ -28,6 +28,7 @@
 //!   forgotten when it is acknowledged. What is on disk is not in memory, but for the one that is sent.
 //! * No job is asked for while there is no room on disk for its terminal message, or there is one that
 //!   could not be written.
+//! * No job is asked for after one that failed for a reason of this host, until the host was looked at.
 //! * On each new connection what was not acknowledged is sent before `ready`, but for what the server has
 //!   not taken on several connections: that waits until the server was asked for a job.
 //! * From the claim to the terminal message there is a heartbeat each second while there is a connection.
@@ -41,6 +42,7 @@
 mod delivery;
 mod effect;
 mod history;
+mod host;
 mod input;
 mod letter;
 mod link;
@@ -55,12 +57,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use effect::{Effect, Exit, Level, Timer};
-pub use input::{Ending, Input, NotLoaded, UpdateFailure};
+pub use input::{Ending, Failure, Fault, Input, NotLoaded, UpdateFailure};
 pub use letter::Letter;
 
 use crate::{Checksum, PollTimeout, RunnerInfo};
 use delivery::Retry;
 use history::History;
+use host::Host;
 use link::Link;
 use outbox::Outbox;
 use room::Room;
@@ -76,6 +79,9 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const POLL_MARGIN: Duration = Duration::from_secs(10);
 /// How long a server may leave heartbeats without an answer before the connection counts as lost.
 pub const SILENCE: Duration = Duration::from_secs(15);
+/// How long a connection is there without a word, before it counts as one that the server wants: it ends that
+/// of a runner with a wrong key at once.
+pub const STANDING: Duration = Duration::from_secs(3);
 /// The least time between two `ready`s while the server has no job.
 pub const PACE: Duration = Duration::from_secs(1);
 /// How long a job may take to be set up: its image is fetched, and its machine made.
@@ -90,6 +96,10 @@ pub const MOST_LETTERS: usize = 100;
 /// What does not change while a runner runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The server, as the user calls it.
+    pub server: String,
+    /// The runner, as the server calls it.
+    pub runner: String,
     /// How long the server may wait for a job.
     pub poll_timeout: PollTimeout,
     /// What the runner is; `None` where it does not want to be updated.
@@ -117,6 +127,7 @@ pub struct Machine {
     room: Room,
     /// Whether the user knows that there was no room.
     was_room_missing: bool,
+    host: Host,
     offers: Offers,
     stopping: Stopping,
     activity: Activity,
@@ -149,6 +160,7 @@ impl Machine {
             retry: Retry::default(),
             room: Room::default(),
             was_room_missing: false,
+            host: Host::default(),
             offers: Offers::default(),
             stopping: Stopping::No,
             activity: Activity::Serving,
@@ -184,11 +196,12 @@ impl Machine {
                 stream,
                 text,
             } => self.output(iteration, stream, text),
-            Input::Ended { results, error } => self.ended(results, error),
+            Input::Ended { results, failure } => self.ended(results, failure),
             Input::NotPersisted { letter, error } => self.not_persisted(letter, &error),
             Input::Loaded(letter) => self.loaded(&letter),
             Input::NotLoaded { job, problem } => self.not_loaded(job, &problem),
             Input::Room(made) => self.room_was_made(made),
+            Input::Host(found) => self.host_was_looked_at(found),
             Input::Stop => self.stop(),
             Input::UpdateFailed(failure) => self.update_failed(failure),
             Input::Updated => self.updated(),
@@ -203,9 +216,11 @@ impl Machine {
             Timer::Silence => self.server_is_silent(),
             Timer::Deadline => self.job_is_over_time(),
             Timer::Drain => self.drained(),
+            Timer::Standing => self.connection_stands(),
             Timer::Pace => self.pace_is_over(),
             Timer::Retry => self.retry_is_due(),
             Timer::Room => self.room_is_due(),
+            Timer::Host => self.host_is_due(),
             Timer::Offers => self.offers_are_welcome(),
         }
     }

@@ -36,9 +36,11 @@ pub(super) enum Room {
 }
 
 impl Machine {
-    /// Why what comes of a job could not be kept, as far as that is known.
+    /// Why a job could not be run, or what comes of it not be kept, as far as that is known.
     pub(super) fn obstacle(&self) -> Option<String> {
-        if self.outbox.len() >= MOST_LETTERS {
+        if let Some(doubt) = self.host.doubt() {
+            Some(format!("the runner's host can not run jobs now ({doubt})"))
+        } else if self.outbox.len() >= MOST_LETTERS {
             Some(format!(
                 "the server has not taken the ends of {MOST_LETTERS} jobs, and more are not kept"
             ))
@@ -49,8 +51,12 @@ impl Machine {
         }
     }
 
-    /// Asks for a job, if what comes of it can be kept.
+    /// Asks for a job, if it can be run and what comes of it be kept.
     pub(super) fn ask_if_there_is_room(&mut self) {
+        if self.host.doubt().is_some() {
+            self.fall_asleep();
+            return;
+        }
         if self.outbox.len() >= MOST_LETTERS {
             self.say(
                 Level::Warning,
@@ -175,6 +181,7 @@ impl Machine {
     /// Ends the connection until there is something to say, or to ask for.
     fn fall_asleep(&mut self) {
         self.effect(Effect::Disconnect);
+        self.history.is_connection_told = false;
         self.lost();
         self.activity = Activity::Asleep;
     }

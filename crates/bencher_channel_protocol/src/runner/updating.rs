@@ -60,6 +60,7 @@ impl Machine {
                 ),
             );
             self.effect(Effect::Disconnect);
+            self.history.is_connection_told = false;
             self.lost();
             self.activity = Activity::Updating;
             self.effect(Effect::Update(update));

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::link::Expected;
 use super::{
-    DEADLINE_MARGIN, Effect, HEARTBEAT_EVERY, Level, MOST_LETTERS, Machine, SET_UP_WITHIN, SILENCE,
-    Timer,
+    DEADLINE_MARGIN, Effect, Failure, Fault, HEARTBEAT_EVERY, Level, MOST_LETTERS, Machine,
+    SET_UP_WITHIN, SILENCE, Timer,
 };
 use crate::{IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
 
@@ -219,7 +219,7 @@ impl Machine {
     }
 
     /// The job has ended.
-    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, error: Option<String>) {
+    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, failure: Option<Failure>) {
         let Some(work) = self.work.take() else {
             return;
         };
@@ -233,6 +233,15 @@ impl Machine {
             self.work_is_over();
             return;
         }
+        // What a job says of the host that is being killed is nothing.
+        let hosts_reason = failure
+            .as_ref()
+            .filter(|failure| work.fate.is_none() && failure.fault == Fault::Host)
+            .map(|failure| failure.error.clone());
+        if work.is_set_up && hosts_reason.is_none() {
+            self.host.has_run_a_job();
+        }
+        let error = failure.map(|failure| failure.error);
         let error = match work.fate {
             Some(Fate::Canceled | Fate::Replaced) => None,
             Some(Fate::OverTime) if !work.is_set_up => Some(format!(
@@ -265,6 +274,9 @@ impl Machine {
                 other => format!("the job {job} is {}", other.event()),
             },
         );
+        if let Some(reason) = hosts_reason {
+            self.host_has_failed(reason);
+        }
         self.post(terminal, !work.is_running_known);
         self.work_is_over();
     }

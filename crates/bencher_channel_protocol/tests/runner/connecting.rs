@@ -1,7 +1,7 @@
 //! Connections: how they begin, end and begin again, and the idle runner.
 
 use bencher_channel_protocol::RunnerMessage;
-use bencher_channel_protocol::runner::{Effect, Input, Level, UpdateFailure};
+use bencher_channel_protocol::runner::{Effect, Input, Level, STANDING, Timer, UpdateFailure};
 
 use crate::course::{CHECKSUM, Course, OTHER, left, settings, uuid};
 
@@ -289,4 +289,76 @@ fn a_program_that_is_tried_ends_once_the_server_has_spoken() {
     course.is("ack", "");
     course.is("ack", "");
     course.is("ack", "forget 1, -acknowledge, exit stopped");
+}
+
+const CONNECTED: &str = "connected to https://bench.example.com as bench-1, waiting for jobs";
+
+/// Whoever reads the log knows that the runner is there; that it is told to be is no noise.
+#[test]
+fn it_is_told_once_that_the_server_is_there() {
+    let mut course = Course::idle();
+    assert_eq!(course.steps(), [""; 0]);
+    for _ in 0..3 {
+        course.goes("no_job");
+    }
+    assert_eq!(course.steps(), [CONNECTED]);
+    // And after each loss that was told.
+    course.goes("closed 1001 server shutting down");
+    course.has_warned("server shutting down");
+    course.goes("unreachable");
+    course.goes("connected");
+    assert_eq!(course.steps(), [""; 0]);
+    course.goes("no_job");
+    assert_eq!(course.steps(), [CONNECTED]);
+}
+
+/// A server that has no job says nothing for long.
+#[test]
+fn a_connection_that_stands_is_told_of_before_the_server_speaks() {
+    let mut course = Course::new();
+    let effects = course.input("connected");
+    let standing = Effect::Arm {
+        timer: Timer::Standing,
+        after: STANDING,
+    };
+    assert!(effects.contains(&standing), "{effects:?}");
+    course.is("fired standing", "");
+    assert_eq!(course.steps(), [CONNECTED]);
+    course.goes("no_job");
+    assert_eq!(course.steps(), [""; 0]);
+    // One that is ended at once, as for a wrong key, is not.
+    let mut course = Course::idle();
+    let effects = course.input("eof");
+    assert!(effects.contains(&Effect::Disarm(Timer::Standing)));
+    assert_eq!(course.steps(), [""; 0]);
+}
+
+/// What makes no sense is no sign of the server.
+#[test]
+fn a_job_goes_on_with_the_connection() {
+    let mut course = Course::running();
+    course.goes("eof");
+    course.said.clear();
+    course.goes("connected");
+    course.goes("text nonsense");
+    assert_eq!(course.steps(), [""; 0]);
+    course.goes("ack");
+    assert_eq!(
+        course.steps(),
+        ["connected to https://bench.example.com as bench-1"]
+    );
+}
+
+/// A connection that is lost without a word about it comes back without one.
+#[test]
+fn what_comes_and_goes_is_not_told_each_time() {
+    let mut course = Course::new();
+    course.is_slow = false;
+    for _ in 0..10 {
+        course.goes("connected");
+        course.goes("no_job");
+        course.goes("eof");
+    }
+    let steps = course.steps();
+    assert_eq!(steps, [CONNECTED, CONNECTED]);
 }

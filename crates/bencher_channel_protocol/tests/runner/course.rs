@@ -1,7 +1,8 @@
 //! What a machine does, as short texts.
 
 use bencher_channel_protocol::runner::{
-    Effect, Ending, Exit, Input, Letter, Level, Machine, NotLoaded, Settings, Timer, UpdateFailure,
+    Effect, Ending, Exit, Failure, Fault, Input, Letter, Level, Machine, NotLoaded, Settings,
+    Timer, UpdateFailure,
 };
 use bencher_channel_protocol::{
     Architecture, DecodeError, IterationOutput, Job, Os, PollTimeout, RunnerInfo, RunnerMessage,
@@ -16,6 +17,8 @@ pub(crate) const OTHER: &str = "a3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c
 
 pub(crate) fn settings() -> Settings {
     Settings {
+        server: "https://bench.example.com".to_owned(),
+        runner: "bench-1".to_owned(),
         poll_timeout: PollTimeout::new(30).unwrap(),
         info: Some(RunnerInfo {
             os: Os::Linux,
@@ -86,9 +89,11 @@ fn timer(timer: Timer) -> &'static str {
         Timer::Silence => "silence",
         Timer::Deadline => "deadline",
         Timer::Drain => "drain",
+        Timer::Standing => "standing",
         Timer::Pace => "pace",
         Timer::Retry => "retry",
         Timer::Room => "room",
+        Timer::Host => "host",
         Timer::Offers => "offers",
     }
 }
@@ -192,11 +197,17 @@ impl Course {
             },
             "ended" => Input::Ended {
                 results: vec![IterationOutput::default()],
-                error: None,
+                failure: None,
             },
-            "failed" => Input::Ended {
+            "failed" | "host-failed" => Input::Ended {
                 results: Vec::new(),
-                error: Some(rest.to_owned()),
+                failure: Some(Failure {
+                    error: rest.to_owned(),
+                    fault: match word {
+                        "failed" => Fault::Job,
+                        _ => Fault::Host,
+                    },
+                }),
             },
             "stop" => Input::Stop,
             "updated" => Input::Updated,
@@ -220,6 +231,8 @@ impl Course {
                 problem: NotLoaded::Unreadable("it is ill".to_owned()),
             },
             "room" => Input::Room(Ok(())),
+            "fit" => Input::Host(Ok(())),
+            "unfit-host" => Input::Host(Err(rest.to_owned())),
             "no-room" => Input::Room(Err("full".to_owned())),
             other => panic!("no such input: {other}"),
         };
@@ -261,6 +274,12 @@ impl Course {
         }
     }
 
+    /// Takes an input; what it says is collected.
+    pub(crate) fn goes(&mut self, input: &str) {
+        let effects = self.input(input);
+        self.show(effects);
+    }
+
     /// Takes an input, and must do exactly this; what it says is collected.
     #[track_caller]
     pub(crate) fn is(&mut self, input: &str, expected: &str) {
@@ -275,6 +294,14 @@ impl Course {
         let said = std::mem::take(&mut self.said);
         let is_it = |(level, it): &(Level, String)| *level == Level::Warning && it.contains(text);
         assert!(said.iter().any(is_it), "no warning {text:?} in {said:?}");
+    }
+
+    /// What was said since the last look to be a step.
+    pub(crate) fn steps(&mut self) -> Vec<String> {
+        let said = std::mem::take(&mut self.said).into_iter();
+        said.filter(|(level, _)| *level == Level::Info)
+            .map(|(_, text)| text)
+            .collect()
     }
 
     pub(crate) fn show(&mut self, effects: Vec<Effect>) -> String {
@@ -302,11 +329,18 @@ impl Course {
                 {
                     continue;
                 }
+                // It is for each connection, and only leads to a text.
+                Effect::Arm {
+                    timer: Timer::Standing,
+                    ..
+                }
+                | Effect::Disarm(Timer::Standing) => continue,
                 Effect::Arm { timer: it, after } => format!("{} {}", timer(it), after.as_secs()),
                 Effect::Disarm(it) => format!("-{}", timer(it)),
                 Effect::Persist(letter) => format!("persist {}", number(letter.job())),
                 Effect::Load(job) => format!("load {}", number(job)),
                 Effect::MakeRoom => "make room".to_owned(),
+                Effect::LookAtHost => "look".to_owned(),
                 Effect::Forget(job) => format!("forget {}", number(job)),
                 Effect::Update(_) => "update".to_owned(),
                 Effect::EndUpdate => "end update".to_owned(),

@@ -190,7 +190,7 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_some_resets()
     };
     let effects = course.take(Input::Ended {
         results: vec![long],
-        error: None,
+        failure: None,
     });
     course.show(effects);
     course.has_warned("was cut");
@@ -230,7 +230,7 @@ fn a_long_result_is_shorter_after_some_connections_that_ended() {
     };
     let effects = course.take(Input::Ended {
         results: vec![long],
-        error: None,
+        failure: None,
     });
     course.show(effects);
     let mut lengths = vec![course.delivered.len()];

@@ -1,6 +1,6 @@
 //! Random orders of everything that can happen.
 
-use bencher_channel_protocol::runner::{Ending, Timer};
+use bencher_channel_protocol::runner::{Ending, Fault, Timer};
 use bencher_channel_protocol::{Checksum, REPLACED};
 use proptest::option;
 use proptest::prelude::*;
@@ -45,7 +45,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         8 => prop::sample::select(Timer::ALL.to_vec()).prop_map(Event::Fire),
         3 => Just(Event::SetUp),
         1 => Just(Event::Output),
-        4 => any::<bool>().prop_map(|fails| Event::End { fails }),
+        4 => option::of(prop::sample::select(vec![Fault::Job, Fault::Host]))
+            .prop_map(|fails| Event::End { fails }),
+        2 => any::<bool>().prop_map(|is_fit| Event::HostAnswers { is_fit }),
         1 => Just(Event::Stop),
         1 => Just(Event::Updated),
         2 => (any::<bool>(), option::of(1_u8..5), any::<bool>()).prop_map(

@@ -65,7 +65,7 @@ fn letters_on_disk_are_not_in_memory() {
         };
         let effects = course.take(Input::Ended {
             results: vec![long],
-            error: None,
+            failure: None,
         });
         let written = effects.iter().find_map(|effect| match effect {
             Effect::Persist(letter) => Some(letter.to_file().len()),
@@ -271,7 +271,7 @@ fn a_letter_on_disk_is_as_short_as_a_message() {
         };
         course.take(Input::Ended {
             results: vec![long],
-            error: None,
+            failure: None,
         });
         let letter = &course.disk[&uuid(1)];
         let file = letter.to_file();

@@ -6,6 +6,7 @@
 mod connecting;
 mod course;
 mod delivering;
+mod host;
 mod interleavings;
 mod keeping;
 mod stopping;

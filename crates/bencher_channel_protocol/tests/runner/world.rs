@@ -5,7 +5,7 @@ mod inputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_channel_protocol::runner::{Effect, Ending, Exit, Input, Machine, Timer};
+use bencher_channel_protocol::runner::{Effect, Ending, Exit, Fault, Input, Machine, Timer};
 use bencher_channel_protocol::{Checksum, RunnerMessage, Uuid};
 
 use crate::course::settings;
@@ -32,7 +32,11 @@ pub(crate) enum Event {
     SetUp,
     Output,
     End {
-        fails: bool,
+        fails: Option<Fault>,
+    },
+    /// The host was looked at.
+    HostAnswers {
+        is_fit: bool,
     },
     Stop,
     Updated,
@@ -68,6 +72,9 @@ pub(crate) struct World {
     /// Whether the server wanted the process to die.
     is_canceled: bool,
     is_updating: bool,
+    /// A job has failed for a reason of the host, which was found fit by nobody since.
+    is_host_doubted: bool,
+    is_host_looked_at: bool,
     /// How often the trial of another program was told to end.
     update_ends: u32,
     /// Another one of this runner is at the server.
@@ -113,10 +120,12 @@ impl World {
             let patience: &[Timer] = if self.is_connected {
                 &[Timer::Idle, Timer::Acknowledge, Timer::Pace]
             } else {
-                &[Timer::Retry, Timer::Room]
+                &[Timer::Retry, Timer::Room, Timer::Host]
             };
             assert!(
-                self.disk.is_busy() || patience.iter().any(|timer| self.armed.contains(timer)),
+                self.disk.is_busy()
+                    || self.is_host_looked_at
+                    || patience.iter().any(|timer| self.armed.contains(timer)),
                 "nothing will ever happen"
             );
         }
@@ -149,6 +158,7 @@ impl World {
                 assert!(self.stops == 0, "a job after a stop order");
                 assert!(!self.ends.contains_key(&job.uuid), "a job that has run");
                 assert!(self.disk.unsaved.is_empty(), "its end could not be kept");
+                assert!(!self.is_host_doubted, "it would fail");
                 self.process = Some((job.uuid, false));
                 self.is_canceled = false;
             }
@@ -165,6 +175,10 @@ impl World {
             }
             Effect::Load(job) => self.disk.read(job),
             Effect::MakeRoom => self.disk.make_room(),
+            Effect::LookAtHost => {
+                assert!(!self.is_host_looked_at, "looked at twice");
+                self.is_host_looked_at = true;
+            }
             Effect::Forget(job) if self.is_replaced && !self.ends.contains_key(&job) => {
                 // What stands for the case that the runner is killed.
             }
@@ -207,6 +221,7 @@ impl World {
                 assert_eq!(self.stops, 0, "ready after a stop order");
                 assert!(self.owed.is_empty(), "ready before {:?}", self.owed);
                 assert!(self.disk.has_room, "ready without room");
+                assert!(!self.is_host_doubted, "ready for what would fail");
                 self.is_asked = true;
             }
             RunnerMessage::Running | RunnerMessage::Heartbeat => {
@@ -289,13 +304,17 @@ impl World {
             } else if self.is_connecting {
                 Event::Connect
             } else if self.process.is_some() {
-                Event::End { fails: false }
+                Event::End { fails: None }
             } else if self.is_updating {
                 Event::NotUpdated {
                     is_final: false,
                     left: None,
                     delivers: false,
                 }
+            } else if self.is_host_looked_at {
+                Event::HostAnswers { is_fit: true }
+            } else if is_asleep && self.armed.contains(&Timer::Host) {
+                Event::Fire(Timer::Host)
             } else if is_asleep && self.armed.contains(&Timer::Room) {
                 Event::Fire(Timer::Room)
             } else if !self.unanswered.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bencher_channel_protocol::runner::{
-    Effect, Exit, Input, Letter, Level, Machine, Timer, UpdateFailure,
+    Effect, Exit, Failure, Fault, Input, Letter, Level, Machine, Timer, UpdateFailure,
 };
 use bencher_channel_protocol::{Checksum, IterationOutput, Job, OutputStream, ServerMessage, Uuid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -40,8 +40,10 @@ pub(super) enum Event {
     /// The job has ended.
     Ended {
         results: Vec<IterationOutput>,
-        error: Option<String>,
+        failure: Option<Failure>,
     },
+    /// The host was looked at: it can run jobs, or why it can not.
+    Host(Result<(), String>),
     /// Another program is fit to take the place of this one.
     Updated,
     /// None is.
@@ -193,10 +195,11 @@ impl Driver {
                     text,
                 }
             }
-            Event::Ended { results, error } => {
+            Event::Ended { results, failure } => {
                 self.job = None;
-                Input::Ended { results, error }
+                Input::Ended { results, failure }
             }
+            Event::Host(found) => Input::Host(found),
             Event::Updated => Input::Updated,
             Event::NotUpdated {
                 checksum,
@@ -263,6 +266,7 @@ impl Driver {
                     let made = made.map_err(|error| error.to_string());
                     self.answers.push_back(Input::Room(made));
                 }
+                Effect::LookAtHost => self.workshop.look_at_host(),
                 Effect::Forget(job) => {
                     if let Err(error) = self.outbox.remove(job) {
                         self.reporter.warning(&format!(
@@ -330,9 +334,12 @@ impl Driver {
             Ok(()) => self.job = Some(job::start(job, &self.workshop)),
             Err(error) => self.answers.push_back(Input::Ended {
                 results: Vec::new(),
-                error: Some(format!(
-                    "the runner could not keep the result of the job on its disk: {error}"
-                )),
+                failure: Some(Failure {
+                    error: format!(
+                        "the runner could not keep the result of the job on its disk: {error}"
+                    ),
+                    fault: Fault::Host,
+                }),
             }),
         }
     }

@@ -75,6 +75,11 @@ impl Listener {
         )
     }
 
+    /// Whether a command has started.
+    pub(super) fn has_started(&self) -> bool {
+        self.collected().has_started
+    }
+
     fn collected(&self) -> MutexGuard<'_, Collected> {
         self.collected
             .lock()

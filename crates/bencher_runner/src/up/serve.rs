@@ -6,19 +6,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bencher_channel_protocol::runner::{Exit, Machine, Settings};
+use bencher_channel_protocol::runner::{Exit, Input, Machine, Settings};
 use bencher_channel_protocol::{Architecture, MESSAGE_LIMIT, Os, RunnerInfo};
 use bencher_oci::registry::Proxies;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::connection::Server;
 use super::driver::{Driver, Link, Over};
+use super::fitness::{self, Fitness};
 use super::job::Workshop;
 use super::lock::RunnerFolder;
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
-use super::{UpError, UpSpec, trust};
+use super::{Unfit, UpError, UpSpec, trust};
+use crate::machine::kvm_state;
 use crate::run::put_back_left_over;
 use crate::{Interrupts, Reporter};
 
@@ -67,7 +69,7 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
             Ok(end)
         }
         // That is not the program's fault.
-        Err(error @ UpError::Refused(_)) => {
+        Err(error @ (UpError::Refused(_) | UpError::Replaced | UpError::Unfit(_))) => {
             updater.give_up();
             Err(error)
         }
@@ -95,8 +97,11 @@ fn attempt(
     put_back_left_over(reporter.as_ref());
     let outputs = folder.path().join("outputs");
     remove_left_over(&outputs, reporter.as_ref());
+    let unfit = unfit(&spec, jobs.is_empty(), reporter.as_ref())?;
     let (events, received) = unbounded_channel();
     let settings = Settings {
+        server: spec.host.clone(),
+        runner: spec.runner.to_string(),
         poll_timeout: spec.poll_timeout,
         info: updater.as_ref().map(|updater| RunnerInfo {
             os: Os::Linux,
@@ -114,7 +119,10 @@ fn attempt(
             .unwrap_or_default(),
         is_trial: spec.is_trial,
     };
-    let (machine, effects) = Machine::new(settings, jobs);
+    let (mut machine, mut effects) = Machine::new(settings, jobs);
+    if let Some(unfit) = unfit {
+        effects.extend(machine.handle(Input::Host(Err(unfit.to_string()))));
+    }
     let mut driver = Driver {
         machine,
         server,
@@ -162,12 +170,41 @@ fn attempt(
     }
 }
 
+/// Why this host can not run jobs, where it goes on all the same: what earlier jobs have come to waits for
+/// the server.
+///
+/// # Errors
+///
+/// The same where there is nothing else to do.
+fn unfit(
+    spec: &UpSpec,
+    is_nothing_left: bool,
+    reporter: &dyn Reporter,
+) -> Result<Option<Unfit>, UpError> {
+    // Whoever tries a program has looked.
+    if spec.is_trial {
+        return Ok(None);
+    }
+    match fitness::look(&spec.jobs, &spec.directories, &kvm_state(), reporter) {
+        Ok(Fitness::All) => Ok(None),
+        Ok(Fitness::OnlyWithoutSandbox(unfit)) => {
+            reporter.warning(&format!(
+                "only jobs without a sandbox can be run here, and others will fail: {unfit}"
+            ));
+            Ok(None)
+        }
+        Err(unfit) if is_nothing_left => Err(unfit.into()),
+        Err(unfit) => Ok(Some(unfit)),
+    }
+}
+
 fn end(exit: Exit) -> Result<End, UpError> {
     match exit {
         Exit::Stopped => Ok(End::Stopped),
         Exit::Undelivered => Ok(End::Undelivered),
         Exit::AtOnce => Ok(End::AtOnce),
         Exit::Refused(reason) => Err(UpError::Refused(reason)),
+        Exit::Replaced => Err(UpError::Replaced),
     }
 }
 

@@ -13,7 +13,7 @@ fn idle(server: &Server, options: &[&str]) -> (std::process::Command, Cache) {
     let cache = Cache::new();
     let mut command = cache.command(&["up", "--host", &server.url(), "--runner", "bench-1"]);
     command
-        .arg("--no-auto-update")
+        .args(["--no-auto-update", "--danger-allow-no-sandbox"])
         .args(options)
         .env("BENCHER_RUNNER_KEY", KEY);
     (command, cache)
@@ -184,6 +184,8 @@ fn a_result_is_delivered_after_the_servers_restart() {
     assert!(bench.outbox().is_empty());
     let log = up.stops();
     assert!(log.contains("server shutting down"), "{log}");
+    let connected = format!("connected to {} as bench-1", bench.server.url());
+    assert_eq!(log.matches(&connected).count(), 2, "{log}");
 }
 
 /// A canceled job's next heartbeat is answered with `cancel` in the place of `ack`, while the runner

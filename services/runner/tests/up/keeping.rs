@@ -49,7 +49,7 @@ fn make_useless(bench: &Bench) -> impl FnOnce() {
 
 /// The runner ends the connection without having asked for a job.
 #[track_caller]
-fn does_not_ask(mut channel: Channel) {
+pub(crate) fn does_not_ask(mut channel: Channel) {
     while let Some(message) = channel.next() {
         assert_eq!(message, RunnerMessage::Heartbeat);
     }
@@ -197,7 +197,7 @@ fn a_damaged_result_is_told_as_a_failure() {
 }
 
 /// A long message that was not acknowledged by an earlier runner.
-fn leave(outbox: &Path, job: Uuid, bytes: usize) {
+pub(crate) fn leave(outbox: &Path, job: Uuid, bytes: usize) {
     let message = json!({
         "event": "completed",
         "job": job,

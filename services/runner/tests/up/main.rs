@@ -4,6 +4,7 @@
 
 mod bench;
 mod channel;
+mod fitness;
 mod jobs;
 mod keeping;
 mod outputs;

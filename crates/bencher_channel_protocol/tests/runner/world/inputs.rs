@@ -1,6 +1,6 @@
 //! What can happen, as far as it can.
 
-use bencher_channel_protocol::runner::{Ending, Input, Letter, UpdateFailure};
+use bencher_channel_protocol::runner::{Ending, Failure, Fault, Input, Letter, UpdateFailure};
 use bencher_channel_protocol::{DecodeError, IterationOutput, OutputStream, ServerMessage, Uuid};
 
 use super::{Event, Unanswered, World};
@@ -91,10 +91,15 @@ impl World {
                 text: "x".to_owned(),
             }),
             Event::End { fails } => {
-                self.process.take()?;
+                let (_, dies) = self.process.take()?;
+                // What a job says of the host that is being killed is nothing.
+                self.is_host_doubted |= *fails == Some(Fault::Host) && !dies;
                 Some(Input::Ended {
                     results: vec![IterationOutput::default()],
-                    error: fails.then(|| "it failed".to_owned()),
+                    failure: fails.map(|fault| Failure {
+                        error: "it failed".to_owned(),
+                        fault,
+                    }),
                 })
             }
             Event::Stop => {
@@ -128,6 +133,12 @@ impl World {
             Event::Disk(health) => {
                 self.disk.health = *health;
                 None
+            }
+            Event::HostAnswers { is_fit } if self.is_host_looked_at => {
+                self.is_host_looked_at = false;
+                self.is_host_doubted = !is_fit;
+                let found = is_fit.then_some(()).ok_or_else(|| "no KVM".to_owned());
+                Some(Input::Host(found))
             }
             Event::DiskAnswers => self.answer(),
             Event::Removed(number) => {
