@@ -306,6 +306,7 @@ impl Machine {
         let Some(expected) = position.and_then(|position| link.expected.remove(position)) else {
             return;
         };
+        link.nonsense = 0;
         match expected {
             Expected::Heartbeat => {}
             Expected::Running(job) => self.running_was_acknowledged(job),

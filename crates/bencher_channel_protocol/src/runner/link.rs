@@ -9,8 +9,9 @@ use super::delivery::Failing;
 use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, STANDING, Timer};
 use crate::{DecodeError, Ready, RunnerMessage, ServerMessage};
 
-/// Messages in a row on one connection that make no sense, before it is given up.
-const MOST_MALFORMED: u32 = 10;
+/// Messages on one connection that make no sense or were not asked for, since the server last answered
+/// something, before it is given up. Each one is told, and may have to be answered.
+const MOST_NONSENSE: u32 = 10;
 
 /// The longest delay before another connection while something waits to be said.
 const SOON: Duration = Duration::from_secs(4);
@@ -27,7 +28,8 @@ pub(super) struct Link {
     /// What the server has not answered, in the order in which it was sent.
     pub(super) expected: VecDeque<Expected>,
     worth: Worth,
-    malformed: u32,
+    /// Messages that make no sense or were not asked for, since the server last answered something.
+    pub(super) nonsense: u32,
     /// Whether `ready` was sent and not answered.
     is_asking: bool,
     /// Whether `ready` was ever answered.
@@ -196,7 +198,6 @@ impl Machine {
         };
         match &message {
             Ok(_) | Err(DecodeError::Job { .. }) => {
-                link.malformed = 0;
                 link.unanswered = 0;
                 if link.pace == Pace::Free {
                     link.worth = Worth::Well;
@@ -209,7 +210,7 @@ impl Machine {
                 }
                 self.server_has_spoken();
             }
-            Err(_) => link.malformed += 1,
+            Err(_) => {}
         }
         if message.is_ok() {
             self.connection_stands();
@@ -217,37 +218,47 @@ impl Machine {
         match message {
             Ok(ServerMessage::Ack { job }) => self.acknowledged(job),
             Ok(ServerMessage::Job(job)) => {
-                self.is_answered();
+                let was_asked_for = self.is_answered();
                 self.claimed(job);
+                if !was_asked_for {
+                    self.bears_nonsense();
+                }
             }
             Ok(ServerMessage::NoJob) => {
-                self.is_answered();
+                let _was_asked_for = self.is_answered();
                 self.rest();
                 self.go_on();
             }
             Ok(ServerMessage::Cancel) => self.canceled(),
             Ok(ServerMessage::Update(update)) => {
-                self.is_answered();
+                let _was_asked_for = self.is_answered();
                 self.offered(update);
             }
             Err(DecodeError::Job { job, source }) => {
-                self.is_answered();
+                let was_asked_for = self.is_answered();
                 self.refuse(
                     job,
                     format!("the runner does not understand the job: {source}"),
                 );
+                if !was_asked_for {
+                    self.bears_nonsense();
+                }
             }
             Err(error) => self.misunderstood(&error),
         }
     }
 
-    fn is_answered(&mut self) {
+    /// The server has said what a `ready` is answered with; whether there was one to answer.
+    fn is_answered(&mut self) -> bool {
         if let Some(link) = &mut self.link
             && std::mem::take(&mut link.is_asking)
         {
             link.was_answered = true;
+            link.nonsense = 0;
             self.disarm(Timer::Idle);
+            return true;
         }
+        false
     }
 
     fn misunderstood(&mut self, error: &DecodeError) {
@@ -255,11 +266,19 @@ impl Machine {
             Level::Warning,
             format!("a message of the server is passed over: {error}"),
         );
-        let is_hopeless = |link: &Link| link.malformed >= MOST_MALFORMED;
-        if self.link.as_ref().is_some_and(is_hopeless) {
+        self.bears_nonsense();
+    }
+
+    /// The server has said something that makes no sense or was not asked for. That is borne some times.
+    fn bears_nonsense(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.nonsense += 1;
+        if link.nonsense >= MOST_NONSENSE {
             self.say(
                 Level::Warning,
-                "too many messages of the server make no sense: connecting again",
+                "too many messages of the server make no sense, or were not asked for: connecting again",
             );
             self.hang_up();
         }

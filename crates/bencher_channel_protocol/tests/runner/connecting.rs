@@ -6,6 +6,7 @@ use bencher_channel_protocol::runner::{Effect, Input, Level, STANDING, Timer, Up
 use crate::course::{CHECKSUM, Course, OTHER, left, settings, uuid};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
+const OVER: &str = "-heartbeat, -silence, -deadline";
 
 #[test]
 fn an_idle_runner_asks_again_after_each_answer() {
@@ -186,6 +187,40 @@ fn what_makes_no_sense_is_passed_over_but_not_for_ever() {
         course.is("text {}", "");
     }
     course.is("text {}", &format!("disconnect, {LOST}, connect 125+125"));
+}
+
+/// Each one is told, refused, or answered with what may be long: that has an end, whatever comes between.
+#[test]
+fn what_was_not_asked_for_is_borne_some_times() {
+    // Jobs while another one runs: it is not touched.
+    let mut course = Course::running();
+    for number in 2..11 {
+        course.input(&format!("job {number}"));
+        // No answer to anything.
+        course.input("no_job");
+    }
+    course.is(
+        "job 11",
+        &format!("silence 15, persist 11, disconnect, {LOST}, connect 125+125"),
+    );
+    course.has_warned("were not asked for");
+    course.input("connected");
+    course.is("ended", &format!("{OVER}, persist 1"));
+    // A job whose end is on its way, again and again.
+    let mut course = Course::running();
+    course.input("ended");
+    for _ in 0..9 {
+        course.is("job 1", ">running, >completed 1, acknowledge 5");
+    }
+    course.is("job 1", &format!("disconnect, {LOST}, connect 125+125"));
+    // An answer shows that the server is well.
+    let mut course = Course::running();
+    for number in 2..50 {
+        course.input(&format!("job {number}"));
+        course.input("fired heartbeat");
+        course.input("ack");
+    }
+    course.is("ended", &format!("{OVER}, persist 1"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::connection::{Connection, News, Outgoing, Server};
+use super::fairness::Fairness;
 use super::job::{self, StartedJob, Workshop};
 use super::listener::MOST_LIVE;
 use super::outbox::Outbox;
@@ -103,12 +104,14 @@ impl Driver {
         let mut over = self.apply(effects);
         service::say_ready();
         let mut signs = self.is_trial.then(signs_of_life);
+        let mut fairness = Fairness::default();
         loop {
             if let Some(over) = over.or_else(|| self.answer()) {
                 self.say_what_is_lost();
                 return over;
             }
             let next = self.next_timer();
+            let turn = fairness.turn(next, Instant::now());
             let input = tokio::select! {
                 biased;
                 _signal = interrupts.next() => {
@@ -120,11 +123,9 @@ impl Driver {
                     update::say_alive();
                     None
                 }
+                timer = std::future::ready(turn), if turn.is_some() => timer.map(|it| self.fired(it)),
                 event = received.recv() => event.and_then(|event| self.input(event)),
-                timer = fire(next) => {
-                    self.timers.remove(&timer);
-                    Some(Input::Fired(timer))
-                }
+                timer = fire(next) => Some(self.fired(timer)),
             };
             over = input.and_then(|input| self.tell(input));
         }
@@ -159,6 +160,11 @@ impl Driver {
         }
     }
 
+    fn fired(&mut self, timer: Timer) -> Input {
+        self.timers.remove(&timer);
+        Input::Fired(timer)
+    }
+
     fn next_timer(&self) -> Option<(Timer, Instant)> {
         let timers = self.timers.iter().map(|(timer, when)| (*timer, *when));
         timers.min_by_key(|(_, when)| *when)
@@ -171,7 +177,9 @@ impl Driver {
                 self.link.outgoing = Some(outgoing);
                 Input::Connected
             }
-            Event::Connection(_, News::Text(text)) => Input::Received(ServerMessage::decode(&text)),
+            Event::Connection(_, News::Text(received)) => {
+                Input::Received(ServerMessage::decode(&received.text))
+            }
             Event::Connection(_, News::Ended(ending)) => {
                 self.hang_up();
                 Input::Disconnected(ending)

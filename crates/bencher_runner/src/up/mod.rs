@@ -15,6 +15,7 @@ mod admission;
 mod connection;
 mod driver;
 mod error;
+mod fairness;
 mod fitness;
 mod job;
 mod listener;

@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 
-use bencher_channel_protocol::Terminal;
+use bencher_channel_protocol::{RunnerMessage, Terminal};
+use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, KEY, completed, job_uuid};
+use crate::bench::{Bench, KEY, completed, failed, job_uuid};
 use crate::server::{Server, drain};
 use crate::support::Cache;
 
@@ -253,4 +254,31 @@ fn a_poll_that_is_not_answered_is_asked_again() {
     server.ready();
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// What a server says without an end keeps the runner neither from its heartbeats nor from a stop order, and is
+/// not collected in its memory.
+#[test]
+fn a_flood_does_not_drown_the_runner() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let mut up = bench.start(&["--drain-timeout", "6"]);
+    let mut channel = bench.server.running(&bench.script(1, "exec sleep 1000"));
+    let flood = channel.flood(r#"{"event":"no_job"}"#);
+    for _ in 0..5 {
+        assert_eq!(channel.next(), Some(RunnerMessage::Heartbeat));
+    }
+    up.signal(Signal::SIGTERM);
+    let terminal = loop {
+        match channel.next().unwrap().into_terminal() {
+            Ok(terminal) => break terminal,
+            Err(other) => assert_eq!(other, RunnerMessage::Heartbeat),
+        }
+    };
+    let (_, error) = failed(terminal);
+    assert!(error.contains("the runner was stopped"), "{error}");
+    drop(flood);
+    channel.acknowledge(Some(job_uuid(1)));
+    assert_eq!(up.wait().code(), Some(0));
 }

@@ -218,8 +218,8 @@ fn peak(process: u32) -> usize {
 /// Results that wait for a server are on disk, and not in the memory of a host that runs benchmarks.
 #[test]
 fn results_that_wait_are_not_in_memory() {
-    const COUNT: u8 = 30;
-    const LENGTH: usize = 2_000_000;
+    const COUNT: u8 = 60;
+    const LENGTH: usize = 1_000_000;
     let Some(bench) = Bench::new() else {
         return;
     };
