@@ -12,7 +12,9 @@ use crate::support::{PATIENCE, Site};
 
 fn up(site: &Site, key: &str, state: &str) -> Child {
     Command::new(&*RUNNER)
-        .args(["up", "--runner", "r", "--no-auto-update", "--state-dir"])
+        .args(["up", "--runner", "r", "--no-auto-update"])
+        // There may be no VMM on this host.
+        .args(["--danger-allow-no-sandbox", "--no-tuning", "--state-dir"])
         .arg(site.path(state))
         .env("BENCHER_HOST", &site.server().url)
         .env("BENCHER_RUNNER_KEY", key)
