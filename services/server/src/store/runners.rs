@@ -77,7 +77,7 @@ impl Store {
         all(&self.rows(query).await?, Runner::read)
     }
 
-    /// What a runner can run; archived specs are not among it.
+    /// What a runner can run, archived specs among it: jobs that wait for these are still run.
     ///
     /// # Errors
     ///
