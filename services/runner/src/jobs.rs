@@ -3,10 +3,11 @@
 use std::sync::{Arc, OnceLock};
 
 use bencher_report::text::table;
+use bencher_runner::Reporter as _;
 use bencher_server_api::{Job, Listed};
 
-use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow};
-use crate::client::{Connection, encoded, printable, watch};
+use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
+use crate::client::{ClientError, Connection, Deleted, encoded, printable, watch};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
 use crate::{output, work};
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
         JobsCommand::Cancel(command) => {
             work::run(terminal, move |terminal, _| cancel(&command, terminal))
         }
+        JobsCommand::Rm(command) => work::run(terminal, move |terminal, _| rm(&command, terminal)),
     }
 }
 
@@ -95,6 +97,43 @@ fn cancel(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {
         .post(&path, &())
         .map_err(|error| error.to_string())?;
     output::line(&printable(&job.state))
+}
+
+/// Deletes as many as can be, and prints which.
+fn rm(arguments: &JobsRm, terminal: &Terminal) -> Result<(), String> {
+    let connection = connect(&arguments.server, terminal)?;
+    let mut failed = 0;
+    for job in &arguments.jobs {
+        match connection.delete(&path(job)) {
+            Ok(deleted) => {
+                if deleted == Deleted::Partly {
+                    terminal.warning(&format!(
+                        "the server's storage of outputs does not answer: what it has of {job} is removed \
+                         once it does"
+                    ));
+                }
+                output::line(&printable(job))?;
+            }
+            // The others would end like this one, or there are none.
+            Err(error)
+                if arguments.jobs.len() == 1
+                    || matches!(error, ClientError::Unreachable { .. }) =>
+            {
+                return Err(error.to_string());
+            }
+            Err(error) => {
+                terminal.error(&format!("{}: {error}", printable(job)));
+                failed += 1;
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(format!(
+            "{failed} of {} jobs were not deleted",
+            arguments.jobs.len()
+        )),
+    }
 }
 
 fn path(job: &str) -> String {

@@ -26,7 +26,7 @@ use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
 use crate::watchers::Watchers;
-use crate::{api, first, folder, listen, processor, serve, telemetry};
+use crate::{api, deletion, first, folder, listen, processor, serve, telemetry};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
@@ -226,6 +226,7 @@ impl Server {
         };
         tokio::spawn(processor::run(app.clone()));
         tokio::spawn(sweep::run(app.clone()));
+        tokio::spawn(deletion::run(app.clone()));
         Ok(Self {
             app,
             listener,

@@ -31,6 +31,8 @@ pub struct Settings {
     /// How old results that no job has are when they are removed: far older than any that is on its
     /// way into the database.
     pub orphans: Duration,
+    /// How long jobs are kept after their end; nothing: for ever.
+    pub keep: Option<Duration>,
     /// How long a client may take to send the headers of a request, or leave unread what it is sent.
     pub client: Duration,
     /// The OpenTelemetry collector that is told of requests: its address.
@@ -80,6 +82,7 @@ impl Default for Settings {
             },
             watchers: 1000,
             orphans: Duration::from_hours(24),
+            keep: None,
             client: Duration::from_secs(30),
             otlp_endpoint: None,
         }

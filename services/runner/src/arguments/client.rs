@@ -116,7 +116,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
-/// Looks at a server's jobs, and stops them.
+/// Looks at a server's jobs, stops and deletes them.
 #[derive(Debug, Args)]
 pub(crate) struct Jobs {
     #[command(subcommand)]
@@ -133,6 +133,8 @@ pub(crate) enum JobsCommand {
     Logs(JobsOne),
     /// Stop a job
     Cancel(JobsOne),
+    /// Delete jobs that have ended, with their results
+    Rm(JobsRm),
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +175,15 @@ pub(crate) struct JobsOne {
     /// The job's identifier
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsRm {
+    /// The jobs' identifiers
+    #[arg(value_name = "JOB", required = true)]
+    pub(crate) jobs: Vec<String>,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
 }

@@ -9,7 +9,7 @@ use bencher_channel_protocol::Excerpt;
 use bencher_oci::registry::{Secret, verified_tls};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{HeaderValue, Request, Response, Uri, header};
+use ureq::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 use super::{ClientError, printable};
@@ -31,6 +31,15 @@ pub(crate) struct Connection {
     host: String,
     authorization: Secret,
     agent: Agent,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// All of it.
+    All,
+    /// What is left is deleted later.
+    Partly,
 }
 
 impl Connection {
@@ -82,6 +91,14 @@ impl Connection {
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| self.misunderstood(&error))?;
         self.answer(self.send("POST", path, Some(body))?)
+    }
+
+    /// Deletes something, and says how far that is done.
+    pub(crate) fn delete(&self, path: &str) -> Result<Deleted, ClientError> {
+        match self.send("DELETE", path, None)?.status() {
+            StatusCode::ACCEPTED => Ok(Deleted::Partly),
+            _ => Ok(Deleted::All),
+        }
     }
 
     /// An answer as it comes.

@@ -101,6 +101,12 @@ impl From<StoreError> for ApiError {
             StoreError::Taken { .. } | StoreError::Published(_) => {
                 Self::new(StatusCode::CONFLICT, "taken", message)
             }
+            StoreError::NotOver { .. } | StoreError::ComparisonNotOver { .. } => {
+                Self::new(StatusCode::CONFLICT, "not_over", message)
+            }
+            StoreError::OfComparison { .. } => {
+                Self::new(StatusCode::CONFLICT, "of_comparison", message)
+            }
             StoreError::Quota(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message),
             StoreError::Full(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", message),
             StoreError::Late(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "late", message),

@@ -3,6 +3,7 @@
 
 pub(crate) mod auth;
 mod credentials;
+pub(crate) mod deletion;
 mod error;
 pub(crate) mod events;
 pub(crate) mod extract;
@@ -70,7 +71,8 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(jobs::list, submit::job))
         .routes(routes!(submit::comparison))
-        .routes(routes!(jobs::show))
+        .routes(routes!(deletion::comparison))
+        .routes(routes!(jobs::show, deletion::job))
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::watch))
         .routes(routes!(results::all))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bencher_jobs::{IdError, QuotaError, UnknownName};
+use bencher_jobs::{ComparisonId, IdError, JobId, QuotaError, State, UnknownName};
 
 /// Why the database did not do what it was asked for: one line, complete in itself.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,35 @@ pub enum StoreError {
         "the program {0} is published for this channel and this kind of machine already: remove that release first"
     )]
     Published(String),
+    /// A job that is to be deleted, and has not ended.
+    #[error("the job {job} is {state}: cancel it first, and delete it then")]
+    NotOver {
+        /// The job.
+        job: JobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// A job that is to be deleted, and is compared with others.
+    #[error(
+        "the job {job} is a part of the comparison {comparison}: delete that as a whole, on its page or with \
+         `DELETE /v0/comparisons/{comparison}`"
+    )]
+    OfComparison {
+        /// The job.
+        job: JobId,
+        /// The comparison.
+        comparison: ComparisonId,
+    },
+    /// A comparison that is to be deleted, and has not ended.
+    #[error(
+        "jobs of the comparison {comparison} that have not ended: {jobs}; cancel them first, and delete it then"
+    )]
+    ComparisonNotOver {
+        /// The comparison.
+        comparison: ComparisonId,
+        /// How many of its jobs have not ended.
+        jobs: usize,
+    },
     /// Jobs beyond a quota.
     #[error(transparent)]
     Quota(#[from] QuotaError),

@@ -6,16 +6,18 @@
 //! both stand still. So every transaction takes rows in this order, and each kind of them once:
 //!
 //! 1. runners, by identifier: those that connect, say something of themselves, or are archived;
-//! 2. jobs, by identifier: those that are reported, canceled, abandoned, or whose results were read;
+//! 2. jobs, by identifier: those that are reported, canceled, abandoned, deleted, or whose results were read;
 //! 3. projects, by identifier: those whose jobs are counted or given out.
 //!
 //! Whatever it takes out of this order, or after the projects, it takes with `SKIP LOCKED` and does
 //! without what another has: jobs that expire or are given out, the rest of a comparison, the runners
-//! that get jobs, and when a runner was last seen. So nobody waits for a row who has one that comes
+//! that get jobs, when a runner was last seen, jobs that are deleted because they are old, and what is
+//! known of those that were deleted. So nobody waits for a row who has one that comes
 //! later. The order of identifiers is the database's, which need not be ours.
 //!
 //! A job that is new is nobody else's yet, so those who submit take only its project. What refers to
-//! a row (`REFERENCES`) shares it with those who change it, as long as nobody takes it `FOR UPDATE`.
+//! a row (`REFERENCES`) shares it with those who change it, as long as nobody takes it `FOR UPDATE`. Who
+//! deletes a job does, and only what the job runs refers to it, which comes and goes with it.
 //!
 //! PostgreSQL ends one of two that wait for each other all the same, if this is wrong or somebody else
 //! is in the database: [`Store::write`](super::Store::write) then begins anew, some times.

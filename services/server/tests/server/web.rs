@@ -2,6 +2,7 @@
 
 mod browser;
 mod comparison;
+mod deletion;
 mod in_browser;
 mod visitor;
 

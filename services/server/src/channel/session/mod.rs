@@ -132,7 +132,15 @@ impl Session {
                 return Err(Unwritten);
             }
         }
-        let current = job.map(|job| Current {
+        let deleted = match app.store.deleted_job_of(runner.id).await {
+            Ok(deleted) => deleted,
+            Err(error) => {
+                tracing::error!(runner = %runner.id, %error, "its last job can not be looked for");
+                return Err(Unwritten);
+            }
+        };
+        // It may still be at the one that was deleted, and is then told to stop.
+        let current = deleted.or(job).map(|job| Current {
             followed: app.bus.follow(job),
             renewed: None,
             is_fresh: false,

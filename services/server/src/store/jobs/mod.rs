@@ -3,6 +3,7 @@
 mod active;
 mod change;
 mod claim;
+mod delete;
 mod list;
 mod report;
 mod results;

@@ -18,7 +18,7 @@ use crate::outputs::Kept;
 pub struct Changed {
     /// What the runner is told.
     pub reply: Reply,
-    /// Where the job stands; nothing: there is no such job.
+    /// Where the job stands; nothing: there is no such job, or none any more.
     pub state: Option<State>,
     /// Why it failed or was canceled.
     pub reason: Option<Reason>,
@@ -139,8 +139,8 @@ impl Transaction {
         for one in said {
             let draft = drafts.get_mut(&one.job);
             heard.push(match (one.what, draft) {
-                (What::Report(..), None) => Heard::Changed(Changed {
-                    reply: Reply::Ack,
+                (What::Report(report, _), None) => Heard::Changed(Changed {
+                    reply: of_deleted(report),
                     state: None,
                     reason: None,
                 }),
@@ -246,6 +246,15 @@ impl Transaction {
             })
             .collect();
         self.save_all(&changes).await
+    }
+}
+
+/// What the runner of a job that was deleted is told: nobody wants what it is still at, and what it has
+/// ended it may forget.
+fn of_deleted(report: Report) -> Reply {
+    match report {
+        Report::Heartbeat | Report::Running => Reply::Cancel,
+        Report::Completed | Report::Failed | Report::Canceled => Reply::Ack,
     }
 }
 

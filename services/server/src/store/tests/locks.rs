@@ -238,3 +238,74 @@ async fn whoever_is_ended_for_anothers_sake_tries_again() {
     assert!(matches!(failed, Err(StoreError::NotFound { .. })));
     assert_eq!(attempts.load(Ordering::Relaxed), 1);
 }
+
+#[tokio::test]
+async fn what_another_server_is_at_is_not_deleted_for_its_age() {
+    let Some(two) = two().await else { return };
+    let single = submit_for(&two.one, two.projects[0], two.spec, 2).await;
+    let compared = compare(&two.one, two.projects[1], two.spec, 3).await;
+    let all = [single.as_slice(), &compared].concat();
+    let mut transaction = two.one.begin().await.expect("a transaction");
+    for job in &all {
+        transaction.cancel(*job).await.expect("canceled");
+    }
+    transaction.commit().await.expect("committed");
+    let future = Timestamp::now().after(Duration::from_hours(1));
+    let delete = async || {
+        let mut transaction = two.one.begin().await.expect("a transaction");
+        let mut jobs = transaction
+            .delete_old(future, 9)
+            .await
+            .expect("it does not wait");
+        transaction.commit().await.expect("committed");
+        jobs.sort_unstable();
+        jobs
+    };
+    let mut other = two.other.begin().await.expect("a transaction");
+    other
+        .take_jobs(&[single[0], compared[2]])
+        .await
+        .expect("taken");
+    assert_eq!(
+        delete().await,
+        single[1..],
+        "of a comparison nothing goes alone"
+    );
+    other.commit().await.expect("committed");
+    assert_eq!(delete().await, [&single[..1], &compared].concat());
+}
+
+#[tokio::test]
+async fn two_who_delete_the_same_do_it_once() {
+    let Some(two) = two().await else { return };
+    let future = Timestamp::now().after(Duration::from_hours(1));
+    for number in 0..ROUNDS {
+        let jobs = compare(&two.one, two.projects[0], two.spec, 4).await;
+        let mut transaction = two.one.begin().await.expect("a transaction");
+        for job in &jobs {
+            transaction.cancel(*job).await.expect("canceled");
+        }
+        transaction.commit().await.expect("committed");
+        let side = two.one.job(jobs[0]).await.expect("it").comparison;
+        let comparison = side.expect("one of a comparison").comparison;
+        let by_request = async {
+            let mut transaction = two.one.begin().await?;
+            let deleted = transaction.delete_comparison(comparison).await;
+            match deleted {
+                Err(StoreError::NotFound { .. }) => Ok(0),
+                Err(error) => Err(error),
+                Ok(jobs) => transaction.commit().await.map(|_signals| jobs.len()),
+            }
+        };
+        let by_age = async {
+            let mut transaction = two.other.begin().await?;
+            let deleted = transaction.delete_old(future, 9).await?;
+            transaction.commit().await?;
+            Ok::<_, StoreError>(deleted.len())
+        };
+        let (one, other) = tokio::join!(by_request, by_age);
+        let counts =
+            [one, other].map(|done| done.unwrap_or_else(|error| panic!("round {number}: {error}")));
+        assert_eq!(counts.iter().sum::<usize>(), jobs.len(), "{counts:?}");
+    }
+}
