@@ -215,6 +215,10 @@ pub(crate) struct Serve {
     /// seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     client_timeout: u32,
+    /// How long the body of a request may take to come, as a whole, in seconds: the longest one, of 1 MiB, comes
+    /// in the default time over a link of 70 kbit/s
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    body_timeout: u32,
 }
 
 impl Serve {
@@ -246,6 +250,7 @@ impl Serve {
             otlp_endpoint: self.otlp_endpoint.clone(),
             watchers: usize::try_from(self.max_watchers).unwrap_or(usize::MAX),
             client: seconds(self.client_timeout),
+            body_time: seconds(self.body_timeout),
             ..Settings::default()
         };
         settings.requests.per_second = self.rate_limit.into();

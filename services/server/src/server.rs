@@ -259,11 +259,14 @@ impl Server {
             return Ok(None);
         }
         let key = Key::user()?;
-        let mut transaction = self.app.store.begin().await?;
-        transaction
-            .create_token("first", &key.hash(), Role::Admin, None)
+        self.app
+            .write(|mut transaction| async {
+                let done = transaction
+                    .create_token("first", &key.hash(), Role::Admin, None)
+                    .await;
+                (transaction, done)
+            })
             .await?;
-        transaction.commit().await?;
         Ok(Some(key))
     }
 

@@ -20,6 +20,9 @@ pub struct Settings {
     pub message: usize,
     /// The longest body of a request, in bytes.
     pub body: usize,
+    /// How long the body of a request may take to come, as a whole: the longest one ([`Settings::body`]) is to
+    /// come over a slow link, too, and nobody is to hold a connection for ever.
+    pub body_time: Duration,
     /// Jobs that may wait in all projects together.
     pub queue: u32,
     /// How often each token may ask.
@@ -71,6 +74,8 @@ impl Default for Settings {
             grace: Duration::from_mins(1),
             message: 16 << 20,
             body: 1 << 20,
+            // At 70 kbit/s.
+            body_time: Duration::from_mins(2),
             queue: 100_000,
             requests: Rate {
                 per_second: 50.0,

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bencher_channel_protocol::runner::Ending;
-use bencher_channel_protocol::{RunnerId, RunnerKey, channel_path};
+use bencher_channel_protocol::{
+    CONNECTION_HEADER, ConnectionNumber, RunnerId, RunnerKey, channel_path,
+};
 use bencher_oci::registry::Proxies;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
@@ -37,6 +39,8 @@ const LONGEST: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) struct Server {
     request: Request,
+    /// Which of this process's connections the next one is.
+    next: ConnectionNumber,
     tls: Arc<ClientConfig>,
     /// The proxy that leads to it, and its own host and port.
     proxy: Option<(Proxy, String)>,
@@ -118,6 +122,7 @@ impl Server {
         let proxy = way(request.uri(), proxies)?;
         Ok(Self {
             request,
+            next: ConnectionNumber::first(fastrand::u128(..)),
             tls,
             proxy,
         })
@@ -125,11 +130,11 @@ impl Server {
 
     /// Connects after `delay`, and tells `news` of whatever comes of it.
     pub(super) fn connect(
-        &self,
+        &mut self,
         delay: Duration,
         news: impl Fn(News) + Send + Sync + 'static,
     ) -> Connection {
-        let request = self.request.clone();
+        let request = self.next_request();
         let connector = Connector::Rustls(Arc::clone(&self.tls));
         let proxy = self.proxy.clone();
         let task = tokio::spawn(async move {
@@ -138,6 +143,17 @@ impl Server {
             news(News::Ended(ending));
         });
         Connection { task }
+    }
+
+    /// The request for the next connection, which says that it is newer than all before.
+    fn next_request(&mut self) -> Request {
+        let mut request = self.request.clone();
+        // Letters, digits and hyphens are always a header's value.
+        if let Ok(number) = HeaderValue::try_from(self.next.to_string()) {
+            request.headers_mut().insert(CONNECTION_HEADER, number);
+        }
+        self.next = self.next.next();
+        request
     }
 }
 
@@ -329,6 +345,29 @@ mod tests {
         assert!(!format!("{server:?}").contains("s3cret"));
         let value = &server.request.headers()["authorization"];
         assert_eq!(value.to_str().unwrap(), "Bearer bencher_runner_s3cret");
+    }
+
+    #[test]
+    fn each_connection_says_which_it_is() {
+        let key = "bencher_runner_s3cret".parse().unwrap();
+        let runner = "r".parse().unwrap();
+        let none = Proxies::default();
+        let server = || {
+            let tls = super::super::trust::client_config(None).unwrap();
+            Server::new("http://localhost", &runner, &key, tls, &none).unwrap()
+        };
+        let number = |server: &mut Server| {
+            let request = server.next_request();
+            let value = request.headers()["bencher-connection"].to_str().unwrap();
+            value.parse::<ConnectionNumber>().unwrap()
+        };
+        let (mut one, mut other) = (server(), server());
+        let first = number(&mut one);
+        assert!(first.to_string().ends_with(".1"), "{first}");
+        assert_eq!(number(&mut one), first.next());
+        assert_eq!(number(&mut one), first.next().next());
+        // As if it were another process.
+        assert!(!number(&mut other).is_overtaken_by(first));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use bencher_channel_protocol::Terminal;
+use bencher_channel_protocol::{ConnectionNumber, Terminal};
 
 use crate::bench::{Bench, KEY, completed, job_uuid};
 use crate::server::{Server, drain};
@@ -42,6 +42,21 @@ fn a_wrong_key_is_said_to_be_probably_wrong() {
         "{log}"
     );
     assert!(!log.contains(KEY), "{log}");
+}
+
+#[test]
+fn each_connection_says_which_it_is() {
+    let server = Server::start();
+    let (mut command, _cache) = idle(&server, &[]);
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut number = || -> ConnectionNumber { server.ready().connection.parse().unwrap() };
+    let first = number();
+    assert!(first.to_string().ends_with(".1"), "{first}");
+    let second = number();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // One that did not come about has a number, too.
+    assert!(first.is_overtaken_by(second), "{first}, then {second}");
 }
 
 #[test]

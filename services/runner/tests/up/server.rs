@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use bencher_channel_protocol::{RunnerMessage, ServerMessage, Terminal, Uuid};
+use bencher_channel_protocol::{CONNECTION_HEADER, RunnerMessage, ServerMessage, Terminal, Uuid};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Message, WebSocket, accept_hdr_with_config};
@@ -20,9 +20,10 @@ pub(crate) struct Server {
 /// A runner's connection.
 pub(crate) struct Channel {
     socket: WebSocket<TcpStream>,
-    /// The path that it asked for, and the key that it showed.
+    /// The path that it asked for, the key that it showed, and which of its connections it says it is.
     pub(crate) path: String,
     pub(crate) authorization: String,
+    pub(crate) connection: String,
     /// Heartbeats and `running` that were acknowledged.
     pub(crate) heartbeats: u32,
     pub(crate) running: u32,
@@ -55,11 +56,15 @@ impl Server {
     #[expect(clippy::result_large_err, reason = "the crate's own signature")]
     fn accept_with(&self, config: WebSocketConfig) -> Channel {
         let stream = self.stream();
-        let (mut path, mut authorization) = (String::new(), String::new());
+        let [mut path, mut authorization, mut connection] = [const { String::new() }; 3];
         let look = |request: &Request, response: Response| {
+            let header = |name| {
+                let header = request.headers().get(name);
+                header.map_or_else(String::new, |it| it.to_str().unwrap().to_owned())
+            };
             request.uri().path().clone_into(&mut path);
-            let header = request.headers().get("authorization");
-            authorization = header.map_or_else(String::new, |it| it.to_str().unwrap().to_owned());
+            authorization = header("authorization");
+            connection = header(CONNECTION_HEADER);
             Ok(response)
         };
         let socket = accept_hdr_with_config(stream, look, Some(config)).unwrap();
@@ -67,6 +72,7 @@ impl Server {
             socket,
             path,
             authorization,
+            connection,
             heartbeats: 0,
             running: 0,
         }

@@ -158,14 +158,11 @@ pub(crate) async fn cancel(
 ) -> Result<Json<JobBody>, ApiError> {
     caller.must_be(Role::Submitter)?;
     let found = find(&app, &caller, &job).await?;
-    let (_, signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.cancel(found.id).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
+    app.write(|mut transaction| async {
+        let done = transaction.cancel(found.id).await;
+        (transaction, done)
+    })
+    .await?;
     let described = app.store.described_job(found.id).await?;
     Ok(Json(body(described, &caller)))
 }

@@ -120,14 +120,21 @@ pub(crate) async fn create(
         specs.push(app.store.spec(spec).await?.id);
     }
     let key = Key::runner()?;
-    let mut transaction = app.store.begin().await?;
-    let runner = transaction
-        .create_runner(&body.slug, &name, &key.hash())
+    let runner = app
+        .write(|mut transaction| async {
+            let done = async {
+                let runner = transaction
+                    .create_runner(&body.slug, &name, &key.hash())
+                    .await?;
+                for spec in &specs {
+                    transaction.link(runner.id, *spec, true).await?;
+                }
+                Ok(runner)
+            }
+            .await;
+            (transaction, done)
+        })
         .await?;
-    for spec in specs {
-        transaction.link(runner.id, spec, true).await?;
-    }
-    app.bus.publish(&transaction.commit().await?);
     let runner = with_specs(&app, &runner.id.to_string()).await?;
     let key = key.expose().to_owned();
     Ok((StatusCode::CREATED, Json(RunnerWithKey { runner, key })))
@@ -158,9 +165,11 @@ pub(crate) async fn rotate_key(
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
     let key = Key::runner()?;
-    let mut transaction = app.store.begin().await?;
-    transaction.rotate_key(found.id, &key.hash()).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.rotate_key(found.id, &key.hash()).await;
+        (transaction, done)
+    })
+    .await?;
     let runner = with_specs(&app, &runner).await?;
     let key = key.expose().to_owned();
     Ok(Json(RunnerWithKey { runner, key }))
@@ -179,14 +188,11 @@ pub(crate) async fn archive(
 ) -> Result<Json<RunnerBody>, ApiError> {
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
-    let ((), signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.archive_runner(found.id).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
+    app.write(|mut transaction| async {
+        let done = transaction.archive_runner(found.id).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(with_specs(&app, &runner).await?))
 }
 
@@ -227,8 +233,10 @@ async fn set_link(
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
     let spec = app.store.spec(&spec).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.link(found.id, spec.id, is_linked).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.link(found.id, spec.id, is_linked).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(with_specs(&app, &runner).await?))
 }

@@ -21,6 +21,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use bencher_channel_protocol::{CONNECTION_HEADER, ConnectionNumber};
 
 use crate::api::{ApiError, bearer, wrong_key};
 use crate::app::App;
@@ -52,6 +53,7 @@ pub(crate) async fn open(
             return ApiError::new(status, "upgrade_required", message).into_response();
         }
     };
+    let number = connection_number(&headers);
     upgrade
         .max_message_size(app.settings.message)
         .max_frame_size(app.settings.message)
@@ -59,14 +61,22 @@ pub(crate) async fn open(
         .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
             let id = runner.id;
-            let session = Session::open(app, runner, socket).await;
+            let session = Session::open(app, runner, number, socket).await;
             drop(opening);
             match session {
                 Ok(Some(session)) => session.run().await,
-                Ok(None) => tracing::info!(runner = %id, "its key was rotated just now"),
+                Ok(None) => {
+                    tracing::info!(runner = %id, "a newer connection was faster, or its key was rotated");
+                }
                 Err(error) => tracing::error!(runner = %id, %error, "a channel was not opened"),
             }
         })
+}
+
+/// Which of its connections the runner says that this is. Many runners say nothing, and what makes no sense
+/// says nothing either.
+fn connection_number(headers: &HeaderMap) -> Option<ConnectionNumber> {
+    headers.get(CONNECTION_HEADER)?.to_str().ok()?.parse().ok()
 }
 
 /// The runner whose key this is.

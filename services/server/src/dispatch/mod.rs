@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Attached, Changed, Handed, Store, Waiting};
+use crate::store::{Attached, Changed, Handed, Opened, Store, Waiting};
 use round::Round;
 
 /// Requests that may lie here before those who make them have to wait.
@@ -40,6 +40,15 @@ pub(crate) enum Awaited {
     Job(Box<Handed>),
     /// This connection gets none: there is a newer one, or the runner is archived.
     Refused,
+}
+
+/// What comes of a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Welcome {
+    /// It is its runner's, who had this job last.
+    Newest(Option<JobId>),
+    /// It was overtaken by a newer one, or the runner's key was rotated: it says nothing and gets nothing.
+    Overtaken,
 }
 
 /// The dispatcher is gone, or could not write: nothing is known of what was asked for.
@@ -60,9 +69,9 @@ type Reply = oneshot::Sender<Result<Done, Unwritten>>;
 #[derive(Debug)]
 enum Work {
     /// A runner has a new connection.
-    Connect(RunnerId, ConnectionId),
-    /// A runner with a new connection asks for a job, though it had this one.
-    Return(RunnerId, JobId),
+    Connect(RunnerId, Opened),
+    /// A runner asks for a job on a new connection, though it had this one.
+    Return(RunnerId, ConnectionId, JobId),
     /// Something was heard of a runner, and what it says of itself.
     See(RunnerId, Option<String>),
     /// A runner says something of a job.
@@ -73,7 +82,7 @@ impl Work {
     /// The job that it changes.
     fn job(&self) -> Option<JobId> {
         match self {
-            Self::Return(_, job) | Self::Report(_, job, ..) => Some(*job),
+            Self::Return(_, _, job) | Self::Report(_, job, ..) => Some(*job),
             Self::Connect(..) | Self::See(..) => None,
         }
     }
@@ -82,7 +91,7 @@ impl Work {
 /// What was written.
 #[derive(Debug)]
 enum Done {
-    Connected(Option<JobId>),
+    Connected(Welcome),
     Returned(Option<Box<Handed>>),
     Seen,
     Reported(Changed),
@@ -143,7 +152,7 @@ impl Dispatcher {
         answer.await.map_err(|_| Unwritten)
     }
 
-    /// Makes `connection` the runner's, and says which job it had last.
+    /// Makes `opened` the runner's connection, unless it was overtaken.
     ///
     /// # Errors
     ///
@@ -151,16 +160,16 @@ impl Dispatcher {
     pub(crate) async fn connect(
         &self,
         runner: RunnerId,
-        connection: ConnectionId,
-    ) -> Result<Option<JobId>, Unwritten> {
-        match self.write(Work::Connect(runner, connection)).await? {
-            Done::Connected(job) => Ok(job),
+        opened: Opened,
+    ) -> Result<Welcome, Unwritten> {
+        match self.write(Work::Connect(runner, opened)).await? {
+            Done::Connected(welcome) => Ok(welcome),
             _ => Err(Unwritten),
         }
     }
 
-    /// A runner with a new connection asks for a job, though it had `job`: it gets it once more if
-    /// it never heard of it.
+    /// A runner asks for a job on its new `connection`, though it had `job`: it gets it once more if it never
+    /// heard of it.
     ///
     /// # Errors
     ///
@@ -168,9 +177,10 @@ impl Dispatcher {
     pub(crate) async fn runner_returns(
         &self,
         runner: RunnerId,
+        connection: ConnectionId,
         job: JobId,
     ) -> Result<Option<Box<Handed>>, Unwritten> {
-        match self.write(Work::Return(runner, job)).await? {
+        match self.write(Work::Return(runner, connection, job)).await? {
             Done::Returned(handed) => Ok(handed),
             _ => Err(Unwritten),
         }

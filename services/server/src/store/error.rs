@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bencher_channel_protocol::ConnectionNumberError;
 use bencher_jobs::{ComparisonId, IdError, JobId, QuotaError, State, UnknownName};
 
 /// Why the database did not do what it was asked for: one line, complete in itself.
@@ -37,6 +38,9 @@ pub enum StoreError {
     /// What it holds makes no sense.
     #[error("the database holds what it should not: {0}")]
     Name(#[from] UnknownName),
+    /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}")]
+    Connection(#[from] ConnectionNumberError),
     /// What it holds makes no sense.
     #[error("column `{column}` of the database holds {value}, which is out of its bounds")]
     Number {

@@ -184,7 +184,7 @@ impl Transaction {
     /// # Errors
     ///
     /// When that fails; it is then unknown whether they are.
-    pub async fn commit(mut self) -> Result<Vec<Signal>, StoreError> {
+    pub(super) async fn commit(mut self) -> Result<Vec<Signal>, StoreError> {
         let mut counted = self.counted();
         counted.retain(|project| !self.taken.contains(project));
         self.take_projects(&counted).await?;

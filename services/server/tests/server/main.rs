@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod bodies;
 mod channel;
 mod client;
+mod conflicts;
 mod crash;
 mod deletion;
 mod jobs;

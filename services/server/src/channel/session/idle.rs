@@ -36,7 +36,11 @@ impl Session {
             && let Some(current) = &self.current
         {
             let job = current.followed.job();
-            let handed = self.app.dispatcher.runner_returns(self.runner, job).await?;
+            let handed = self
+                .app
+                .dispatcher
+                .runner_returns(self.runner, self.connection, job)
+                .await?;
             if let Some(handed) = handed {
                 return self.hand(*handed, Duration::ZERO).await;
             }

@@ -18,7 +18,7 @@ mod work;
 use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, close_code};
-use bencher_channel_protocol::{CloseReason, REPLACED, RunnerMessage};
+use bencher_channel_protocol::{CloseReason, ConnectionNumber, REPLACED, RunnerMessage};
 use bencher_jobs::{ConnectionId, Report, RunnerId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -26,9 +26,9 @@ use tokio::time::{Instant, sleep_until};
 use super::socket::{Frame, Gone, Socket};
 use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
-use crate::dispatch::{Awaited, Unwritten};
+use crate::dispatch::{Awaited, Unwritten, Welcome};
 use crate::live::Writer;
-use crate::store::Runner;
+use crate::store::{Opened, Runner};
 
 /// How often a runner that waits is asked whether it is there.
 const PING: Duration = Duration::from_secs(20);
@@ -84,7 +84,8 @@ enum Event {
     Frame(Result<Frame, Gone>),
     Awaited(Result<Awaited, oneshot::error::RecvError>),
     Time,
-    Replaced,
+    /// The runner has opened another connection.
+    Another,
     Shutdown,
 }
 
@@ -109,29 +110,30 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes this the runner's connection; older ones end. There is none if its key was rotated since
-    /// it was looked at.
+    /// Makes this the runner's connection; older ones end. There is none if a newer one was faster, or if the
+    /// runner's key was rotated since it was looked at.
     pub(super) async fn open(
         app: App,
         runner: Runner,
+        number: Option<ConnectionNumber>,
         socket: WebSocket,
     ) -> Result<Option<Self>, Unwritten> {
         let socket = Socket::new(socket);
         let connection = ConnectionId::generate();
+        // Before it is written down: whatever replaces it from then on is heard of.
         let entered = app.bus.enter(runner.id, connection);
-        let job = app.dispatcher.connect(runner.id, connection).await?;
-        // Whoever rotates the key after this look ends the connection.
-        match app.store.runner(&runner.id.to_string()).await {
-            Ok(now) if now.key_hash == runner.key_hash => {}
-            Ok(_) => {
+        let opened = Opened {
+            id: connection,
+            number,
+            key_hash: Some(runner.key_hash.clone()),
+        };
+        let job = match app.dispatcher.connect(runner.id, opened).await? {
+            Welcome::Newest(job) => job,
+            Welcome::Overtaken => {
                 socket.close(close_code::POLICY, REPLACED).await;
                 return Ok(None);
             }
-            Err(error) => {
-                tracing::error!(runner = %runner.id, %error, "it can not be looked at once more");
-                return Err(Unwritten);
-            }
-        }
+        };
         let deleted = match app.store.deleted_job_of(runner.id).await {
             Ok(deleted) => deleted,
             Err(error) => {
@@ -172,7 +174,7 @@ impl Session {
                 Event::Frame(frame) => self.frame(frame).await,
                 Event::Awaited(awaited) => self.awaited(awaited).await,
                 Event::Time => self.time().await,
-                Event::Replaced => Err(End::Replaced),
+                Event::Another => self.another().await,
                 Event::Shutdown => Err(End::Shutdown),
             };
             if let Err(end) = done {
@@ -217,11 +219,24 @@ impl Session {
         };
         tokio::select! {
             biased;
-            () = self.entered.replaced() => Event::Replaced,
+            () = self.entered.another() => Event::Another,
             () = ended(&mut self.app.shutdown) => Event::Shutdown,
             awaited = answered => Event::Awaited(awaited),
             frame = self.socket.receive() => Event::Frame(frame),
             () = sleep_until(until) => Event::Time,
+        }
+    }
+
+    /// Another connection is most often a newer one, but what is heard of it may have been on its way for
+    /// longer than this one is there: the database knows.
+    async fn another(&mut self) -> Result<(), End> {
+        match self.app.store.runner(&self.runner.to_string()).await {
+            Ok(runner) if runner.connection == Some(self.connection) => Ok(()),
+            Ok(_) => Err(End::Replaced),
+            Err(error) => {
+                tracing::error!(runner = %self.runner, %error, "it can not be looked at once more");
+                Err(End::Unwritten)
+            }
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Waiting {
 pub struct Handed {
     /// Who has it.
     pub runner: RunnerId,
+    /// The connection that it goes to.
+    pub connection: ConnectionId,
     /// What it is.
     pub job: Job,
     /// What it runs: JSON; nothing if it is long, see [`Store::config`].
@@ -42,8 +44,8 @@ pub struct Handed {
 pub struct Claims {
     /// Who got what.
     pub handed: Vec<Handed>,
-    /// Who does not wait on its newest connection, or is archived.
-    pub refused: Vec<RunnerId>,
+    /// Connections that are not their runner's newest, or whose runner is archived.
+    pub refused: Vec<ConnectionId>,
 }
 
 impl Store {
@@ -59,7 +61,7 @@ impl Store {
 }
 
 impl Transaction {
-    /// Gives jobs to `waiting` runners.
+    /// Gives jobs to `waiting` runners. One that waits on several connections gets one, on its newest.
     ///
     /// # Errors
     ///
@@ -80,14 +82,18 @@ impl Transaction {
             return Ok(Claims::default());
         }
         let shares = self.take_waiting_projects().await?;
-        let mut jobs = self.free(waiting, &shares).await?;
-        jobs.extend(self.bound(waiting, &shares).await?);
+        let mut idle: Vec<Idle> = Vec::with_capacity(waiting.len());
+        let mut connections: HashMap<RunnerId, Vec<ConnectionId>> = HashMap::new();
+        for one in waiting {
+            let connections = connections.entry(one.idle.runner).or_default();
+            if connections.is_empty() {
+                idle.push(one.idle.clone());
+            }
+            connections.push(one.connection);
+        }
+        let mut jobs = self.free(&idle, &shares).await?;
+        jobs.extend(self.bound(&idle, &shares).await?);
         let candidates: Vec<Candidate> = jobs.values().map(candidate).collect();
-        let idle: Vec<Idle> = waiting.iter().map(|one| one.idle.clone()).collect();
-        let connections: HashMap<RunnerId, ConnectionId> = waiting
-            .iter()
-            .map(|one| (one.idle.runner, one.connection))
-            .collect();
         let assignments = assign(&idle, &candidates, &shares);
         if assignments.len() > BATCH {
             self.signal(Signal::Queued);
@@ -98,7 +104,7 @@ impl Transaction {
             .filter_map(|assignment| {
                 Some(Chosen {
                     runner: assignment.runner,
-                    connection: *connections.get(&assignment.runner)?,
+                    connections: connections.remove(&assignment.runner)?,
                     job: jobs.remove(&assignment.job)?,
                 })
             })
@@ -109,11 +115,11 @@ impl Transaction {
     /// Jobs that any of the waiting could take, as many of each kind as there are takers.
     async fn free(
         &mut self,
-        waiting: &[Waiting],
+        idle: &[Idle],
         shares: &BTreeMap<ProjectId, Share>,
     ) -> Result<HashMap<JobId, Job>, StoreError> {
         let mut takers: BTreeMap<SpecId, usize> = BTreeMap::new();
-        for spec in waiting.iter().flat_map(|one| &one.idle.specs) {
+        for spec in idle.iter().flat_map(|one| &one.specs) {
             *takers.entry(*spec).or_default() += 1;
         }
         let mut jobs = HashMap::new();
@@ -146,7 +152,7 @@ impl Transaction {
     /// can not run now is not to hold up the others.
     async fn bound(
         &mut self,
-        waiting: &[Waiting],
+        idle: &[Idle],
         shares: &BTreeMap<ProjectId, Share>,
     ) -> Result<HashMap<JobId, Job>, StoreError> {
         let any = sqlx::query(
@@ -160,11 +166,11 @@ impl Transaction {
         let query = format!(
             "SELECT bound_to, project, spec, MIN(id) AS id FROM jobs WHERE state = 'pending' \
              AND bound_to IS NOT NULL AND bound_to IN ({}) GROUP BY bound_to, project, spec",
-            places(1, waiting.len())
+            places(1, idle.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-        for one in waiting {
-            query = query.bind(one.idle.runner.to_string());
+        for one in idle {
+            query = query.bind(one.runner.to_string());
         }
         let rows = query.fetch_all(self.connection()).await?;
         let firsts: Vec<(RunnerId, ProjectId, SpecId, JobId)> = all(&rows, |row| {
@@ -175,9 +181,9 @@ impl Transaction {
                 parsed(row, "id")?,
             ))
         })?;
-        let specs: HashMap<RunnerId, &[SpecId]> = waiting
+        let specs: HashMap<RunnerId, &[SpecId]> = idle
             .iter()
-            .map(|one| (one.idle.runner, one.idle.specs.as_slice()))
+            .map(|one| (one.runner, one.specs.as_slice()))
             .collect();
         let ids: Vec<JobId> = firsts
             .into_iter()

@@ -158,7 +158,7 @@ async fn who_has_a_deleted_job_is_told_to_stop_and_to_forget_it() {
         let returned = Said {
             runner: machine.0,
             job: jobs[0],
-            what: What::Return,
+            what: What::Return(machine.1),
         };
         assert_eq!(hear(store, &[returned]).await, [Heard::Returned(None)]);
         for (what, attached, reply) in said {

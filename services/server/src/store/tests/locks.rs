@@ -160,13 +160,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     let machine = runner(&two.one, "m", two.spec).await;
     let all = [waiting(&[two.spec], machine)];
     let jobs = submit_for(&two.one, two.projects[0], two.spec, 2).await;
-    let greeting = || {
-        [Greeting {
-            runner: machine.0,
-            connection: Some(ConnectionId::generate()),
-            metadata: None,
-        }]
-    };
+    let greeting = || [greeting(machine.0, ConnectionId::generate(), None)];
     // The claim comes first: whoever connects waits for its end, and hears of it.
     let mut first = two.one.begin().await.expect("a transaction");
     let claims = first.claim(&all, limits).await.expect("claims");
@@ -183,7 +177,8 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
         first.commit().await
     });
     committed.expect("committed");
-    assert_eq!(known.get(&machine.0), Some(&jobs[0]));
+    let known = known.get(&machine.0).and_then(|newest| newest.job);
+    assert_eq!(known, Some(jobs[0]));
     // The connection comes first: the claim leaves the runner alone, then refuses its old one.
     let mut second = two.other.begin().await.expect("a transaction");
     second.greet(&greeting()).await.expect("connected");
@@ -191,7 +186,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     assert_eq!((claims.handed.len(), claims.refused.len()), (0, 0));
     second.commit().await.expect("committed");
     let claims = round(&two.one, &[], &all).await.expect("claims");
-    assert_eq!((claims.handed.len(), claims.refused), (0, vec![machine.0]));
+    assert_eq!((claims.handed.len(), claims.refused), (0, vec![machine.1]));
 }
 
 #[tokio::test]

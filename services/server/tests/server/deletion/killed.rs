@@ -1,12 +1,14 @@
 //! Servers that are killed while they delete jobs, and storage that does not answer meanwhile.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use bencher_jobs::JobId;
 use bencher_server::store::Store;
 use test_support::S3;
+use tokio::sync::Notify;
 
 use super::*;
 use crate::outputs;
@@ -86,20 +88,31 @@ fn results_on_their_way_when_their_job_is_deleted_are_removed() {
     let job: JobId = id.parse().unwrap();
     let path = site.path("server.sqlite");
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (store, transaction) = runtime.block_on(async {
-        let store = Store::open_file(&path).await.unwrap();
-        let mut transaction = store.begin().await.unwrap();
-        transaction.delete_job(job).await.unwrap();
-        (store, transaction)
+    let (is_deleted, may_commit) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let deleting = thread::spawn({
+        let (is_deleted, may_commit) = (Arc::clone(&is_deleted), Arc::clone(&may_commit));
+        move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(async {
+                let store = Store::open_file(&path).await.unwrap();
+                let deleted = store.write(|mut transaction| async {
+                    let done = transaction.delete_job(job).await;
+                    is_deleted.notify_one();
+                    may_commit.notified().await;
+                    (transaction, done)
+                });
+                deleted.await.unwrap();
+                store.close().await;
+            });
+        }
     });
+    runtime.block_on(is_deleted.notified());
     runner.send(&json!({"event": "completed", "job": id, "results": long()}));
     outputs::wait_until("the result is written", || {
         objects(site.folder.path(), &id).len() == 1
     });
-    runtime.block_on(async {
-        transaction.commit().await.unwrap();
-        store.close().await;
-    });
+    may_commit.notify_one();
+    deleting.join().unwrap();
     // Nobody else looks for what is left, then.
     site.execute(&["UPDATE deleted_jobs SET is_clean = 1"]);
     assert_eq!(runner.receive(), json!({"event": "ack", "job": id}));
