@@ -40,7 +40,7 @@ pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
 pub use jobs::{
     Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, NewJob, Said, Side,
-    Waiting, What,
+    Slugs, Waiting, What,
 };
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};

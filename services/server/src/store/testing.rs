@@ -78,6 +78,7 @@ pub(crate) fn greeting(
             number,
             key_hash: None,
         }),
+        left: None,
         metadata: None,
     }
 }

@@ -5,6 +5,7 @@ mod change;
 mod claim;
 mod delete;
 mod list;
+mod prospects;
 mod report;
 mod results;
 mod submit;
@@ -15,7 +16,7 @@ use sqlx::any::AnyRow;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
-pub use list::{Described, Filter};
+pub use list::{Described, Filter, Slugs};
 pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
 
