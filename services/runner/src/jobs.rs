@@ -101,8 +101,9 @@ fn rm(arguments: &JobsRm, terminal: &Terminal) -> Result<(), String> {
             Ok(deleted) => {
                 if deleted == Deleted::Partly {
                     terminal.warning(&format!(
-                        "the server's storage of outputs does not answer: what it has of {job} is removed \
-                         once it does"
+                        "the server's storage of outputs does not answer, or takes long: what it has of {} is \
+                         removed later",
+                        printable(job)
                     ));
                 }
                 output::line(&printable(job))?;

@@ -21,6 +21,8 @@ pub(super) struct History {
     pub(super) was_heard: bool,
     /// Whether a failure in a row was told.
     was_told: bool,
+    /// Whether the user knows that there is a connection, and of no loss of it.
+    pub(super) is_connection_told: bool,
 }
 
 impl History {
@@ -54,6 +56,7 @@ impl Machine {
     pub(super) fn tell(&mut self, ending: &Ending, ended_at_once: bool) {
         let failures = self.history.failures;
         let is_time = failures > 0 && failures.is_multiple_of(TELL_AGAIN);
+        let was_connection_told = std::mem::take(&mut self.history.is_connection_told);
         if ended_at_once && !self.history.was_heard && failures.is_multiple_of(SUSPICIOUS) {
             self.say(
                 Level::Warning,
@@ -78,6 +81,8 @@ impl Machine {
         let level = if is_first || is_time {
             Level::Warning
         } else {
+            // Who does not hear of a loss needs not hear that it is over.
+            self.history.is_connection_told = was_connection_told;
             Level::Debug
         };
         self.say(level, format!("{}: connecting again", describe(ending)));

@@ -14,6 +14,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -52,9 +53,17 @@ pub(super) enum News {
     /// It is there; texts for the server go in here.
     Connected(Outgoing),
     /// A text of the server.
-    Text(String),
+    Text(Received),
     /// It has ended, or none came about.
     Ended(Ending),
+}
+
+/// A text of the server. The next one is read once this is gone: a server that says more than can be
+/// followed has to wait.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) text: String,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// Where texts for the server go in.
@@ -252,7 +261,7 @@ async fn talk(
             return Ending::Unreachable(format!("no answer within {} s", CONNECT.as_secs()));
         }
     };
-    let (sink, mut stream) = socket.split();
+    let (sink, stream) = socket.split();
     let (outgoing, texts) = unbounded_channel();
     let waiting = Arc::<AtomicUsize>::default();
     news(News::Connected(Outgoing {
@@ -260,34 +269,46 @@ async fn talk(
         waiting: Arc::clone(&waiting),
     }));
     let sending = send_all(sink, texts, &waiting);
-    let receiving = async {
-        loop {
-            match stream.next().await {
-                Some(Ok(Message::Text(text))) => news(News::Text(text.as_str().to_owned())),
-                Some(Ok(Message::Close(frame))) => {
-                    return frame.map_or(
-                        Ending::Closed {
-                            code: 1005,
-                            reason: String::new(),
-                        },
-                        |frame| Ending::Closed {
-                            code: frame.code.into(),
-                            reason: frame.reason.as_str().to_owned(),
-                        },
-                    );
-                }
-                // Neither is a sign of life.
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return ending(&error),
-                None => return Ending::EndOfFile,
-            }
-        }
-    };
+    let receiving = receive_all(stream, news);
     tokio::select! {
         biased;
         ending = receiving => ending,
         ending = sending => ending,
     }
+}
+
+/// Passes texts on until there are no more, one at a time.
+async fn receive_all<S>(mut stream: S, news: &impl Fn(News)) -> Ending
+where
+    S: futures_util::Stream<Item = Result<Message, Error>> + Unpin,
+{
+    let turns = Arc::new(Semaphore::new(1));
+    // It is never closed.
+    while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
+        match stream.next().await {
+            Some(Ok(Message::Text(text))) => news(News::Text(Received {
+                text: text.as_str().to_owned(),
+                _turn: turn,
+            })),
+            Some(Ok(Message::Close(frame))) => {
+                return frame.map_or(
+                    Ending::Closed {
+                        code: 1005,
+                        reason: String::new(),
+                    },
+                    |frame| Ending::Closed {
+                        code: frame.code.into(),
+                        reason: frame.reason.as_str().to_owned(),
+                    },
+                );
+            }
+            // Neither is a sign of life.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return ending(&error),
+            None => break,
+        }
+    }
+    Ending::EndOfFile
 }
 
 /// Sends texts until there are no more, and then says goodbye.
@@ -323,9 +344,38 @@ fn ending(error: &Error) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use futures_util::stream;
+
     use bencher_oci::registry::Secret;
 
     use super::*;
+
+    /// What a server says waits in its buffers, and not in the runner's memory.
+    #[test]
+    fn a_text_is_read_when_the_one_before_is_dealt_with() {
+        let said = ["a", "b", "c"].map(|text| Ok(Message::text(text)));
+        let news = RefCell::new(Vec::new());
+        let tell = |it| news.borrow_mut().push(it);
+        let mut receiving = pin!(receive_all(stream::iter(said), &tell));
+        let mut context = Context::from_waker(Waker::noop());
+        for expected in ["a", "b", "c"] {
+            for _ in 0..3 {
+                assert!(receiving.as_mut().poll(&mut context).is_pending());
+            }
+            match news.borrow().as_slice() {
+                [News::Text(received)] => assert_eq!(received.text, expected),
+                other => panic!("{other:?}"),
+            }
+            news.borrow_mut().clear();
+        }
+        let ended = receiving.as_mut().poll(&mut context);
+        assert_eq!(ended, Poll::Ready(Ending::EndOfFile));
+    }
 
     #[test]
     fn addresses_become_those_of_the_channel() {

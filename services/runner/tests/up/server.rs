@@ -1,7 +1,10 @@
 //! A server that says what a test wants, as one that was seen does.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bencher_channel_protocol::{CONNECTION_HEADER, RunnerMessage, ServerMessage, Terminal, Uuid};
@@ -27,6 +30,21 @@ pub(crate) struct Channel {
     /// Heartbeats and `running` that were acknowledged.
     pub(crate) heartbeats: u32,
     pub(crate) running: u32,
+}
+
+/// A text that is said until this is dropped.
+pub(crate) struct Flood {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
 }
 
 impl Server {
@@ -173,6 +191,26 @@ impl Channel {
     /// Sends a text, whatever it is.
     pub(crate) fn say(&mut self, text: &str) {
         self.socket.send(Message::text(text)).unwrap();
+    }
+
+    /// Says a short text without an end, as long as what comes back is there. Nothing else may be said
+    /// meanwhile.
+    pub(crate) fn flood(&self, text: &str) -> Flood {
+        let mut frame = vec![0x81, u8::try_from(text.len()).unwrap()];
+        frame.extend_from_slice(text.as_bytes());
+        let frames = frame.repeat(1000);
+        let mut stream = self.socket.get_ref().try_clone().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                stream.write_all(&frames).unwrap();
+            }
+        });
+        Flood {
+            is_over,
+            thread: Some(thread),
+        }
     }
 
     /// Closes the connection, and waits until the runner has, too.

@@ -23,7 +23,8 @@ fn status(left: Left) -> StatusCode {
 
 /// Deletes a job that has ended, with its results. One of a comparison is deleted with all of that.
 ///
-/// 202: the job is gone, but the storage of outputs does not answer; what is there is removed once it does.
+/// 202: the job is gone, but the storage of outputs does not answer, or takes long; what is there is removed
+/// later.
 #[utoipa::path(delete, path = "/v0/jobs/{job}", tag = "jobs", security(("token" = [])),
     params(("job" = String, Path, description = "Its identifier")),
     responses((status = 204, description = "It is gone, and so are its results"),
@@ -78,7 +79,7 @@ async fn find_comparison(app: &App, caller: &Caller, id: &str) -> Result<Compari
 
 /// Deletes a comparison all of whose jobs have ended: these jobs, with their results.
 ///
-/// 202: they are gone, but the storage of outputs does not answer; what is there is removed once it does.
+/// 202: they are gone, but the storage of outputs does not answer, or takes long; what is there is removed later.
 #[utoipa::path(delete, path = "/v0/comparisons/{comparison}", tag = "jobs",
     security(("token" = [])),
     params(("comparison" = String, Path, description = "Its identifier")),

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0004_connections.sql"),
     ),
     (5, "deleted", include_str!("migrations/0005_deleted.sql")),
+    (6, "served", include_str!("migrations/0006_served.sql")),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

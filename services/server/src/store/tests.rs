@@ -1,5 +1,6 @@
 //! What is asked of both databases, and (`locks`) of several servers on one PostgreSQL.
 
+mod claims;
 mod connections;
 mod delete;
 mod locks;

@@ -24,7 +24,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_jobs::{ProjectId, RunnerId, Timestamp};
+use bencher_jobs::{ProjectId, RunnerId, Share, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::connection::Lent;
@@ -37,6 +37,8 @@ use super::{Dialect, StoreError};
 pub(super) struct Counts {
     pub(super) queued: i64,
     pub(super) active: i64,
+    /// When it got a machine, if it got one.
+    pub(super) served: Option<Timestamp>,
 }
 
 /// Changes that are not yet made.
@@ -109,6 +111,17 @@ impl Transaction {
         let counts = self.counts.entry(project).or_default();
         counts.queued += change.queued;
         counts.active += change.active;
+        counts.served = counts.served.max(change.served);
+    }
+
+    /// What a project has, with what is not written down yet.
+    pub(super) fn current(&self, project: ProjectId, mut share: Share) -> Share {
+        if let Some(counts) = self.counts.get(&project) {
+            let active = i64::from(share.active) + counts.active;
+            share.active = u32::try_from(active).unwrap_or_default();
+            share.served = share.served.max(counts.served.unwrap_or_default());
+        }
+        share
     }
 
     /// Notes that projects' rows are taken.
@@ -143,10 +156,12 @@ impl Transaction {
                 continue;
             }
             sqlx::query(
-                "UPDATE projects SET queued = queued + $1, active = active + $2 WHERE id = $3",
+                "UPDATE projects SET queued = queued + $1, active = active + $2, \
+                 served = CASE WHEN served < $3 THEN $3 ELSE served END WHERE id = $4",
             )
             .bind(change.queued)
             .bind(change.active)
+            .bind(change.served.unwrap_or_default().milliseconds())
             .bind(project.to_string())
             .execute(self.connection())
             .await?;

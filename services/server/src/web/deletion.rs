@@ -35,8 +35,8 @@ fn deleted(status: StatusCode, visitor: &Visitor) -> Response {
     let body = html! {
         h1 { "Deleted" }
         p.problem {
-            "The storage of outputs does not answer: what is there of it is removed once it does, and nobody \
-             can see it until then."
+            "The storage of outputs does not answer, or takes long: what is there of it is removed later, and \
+             nobody can see it until then."
         }
         p { a href="/jobs" { "All jobs" } }
     };

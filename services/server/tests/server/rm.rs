@@ -51,7 +51,7 @@ fn jobs_are_deleted_from_the_command_line() {
     std::fs::rename(site.path("outputs"), site.path("away")).unwrap();
     let (code, stdout, stderr) = rm(&[&waits]);
     assert_eq!((code, stdout), (Some(0), format!("{waits}\n")), "{stderr}");
-    assert!(stderr.contains("is removed once it does"), "{stderr}");
+    assert!(stderr.contains("is removed later"), "{stderr}");
     let (code, _, stderr) = rm(&[]);
     assert_eq!(code, Some(125), "{stderr}");
     assert!(stderr.contains("<JOB>..."), "{stderr}");

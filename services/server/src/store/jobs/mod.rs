@@ -1,9 +1,11 @@
 //! Jobs: what they are, and every change of their state.
 
 mod active;
+mod bound;
 mod change;
 mod claim;
 mod delete;
+mod heads;
 mod list;
 mod prospects;
 mod report;

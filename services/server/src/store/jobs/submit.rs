@@ -86,7 +86,7 @@ impl Transaction {
             project,
             Counts {
                 queued: more.into(),
-                active: 0,
+                ..Counts::default()
             },
         );
         self.signal(Signal::Queued);
