@@ -32,10 +32,18 @@
 //! end bothers one that does not know it.
 //!
 //! [`Event::Output`]: RunnerMessage::Output
+//!
+//! # The newest connection
+//!
+//! Another extension: the request for the upgrade says with [`CONNECTION_HEADER`] which of its process's
+//! connections this is, so that a server to which an earlier one comes late does not take it for the newer
+//! one. A server that does not know the header passes it over, and a request without it, or with one that
+//! makes no sense, says nothing.
 
 mod bounds;
 mod close;
 mod config;
+mod connection;
 mod cut;
 mod decode;
 mod digest;
@@ -58,6 +66,7 @@ pub use bounds::{
 };
 pub use close::{CloseReason, REPLACED};
 pub use config::JobConfig;
+pub use connection::{CONNECTION_HEADER, ConnectionNumber, ConnectionNumberError};
 pub use cut::{Encoded, TooSmall};
 pub use digest::{Checksum, ChecksumError, ImageDigest};
 pub use error::DecodeError;

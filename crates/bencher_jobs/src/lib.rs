@@ -30,6 +30,6 @@ pub use id::{
 };
 pub use life::{Answer, Life, Limits, Reply, Report, Return};
 pub use quota::{Quota, QuotaError};
-pub use schedule::{Assignment, Candidate, Idle, Share, assign};
+pub use schedule::{Assignment, Candidate, Idle, Order, Share, assign, order};
 pub use state::{Reason, State, UnknownName};
 pub use time::Timestamp;

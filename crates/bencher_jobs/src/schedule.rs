@@ -2,10 +2,11 @@
 //!
 //! A runner whose machine a comparison is bound to gets the comparison's next job before all
 //! others. All other jobs go by priority; among those of one priority, the project that has the
-//! fewest jobs at work comes first, so that a project with many does not hold up the others; then
-//! the oldest. No project has more jobs at work than its quota. Of several runners that could take
-//! a job, the one that can take the fewest other jobs gets it, and of those the one that has waited
-//! longest.
+//! fewest jobs at work comes first, and of those with as many the one whose last turn is longest ago,
+//! so that a project with many jobs does not hold up the others, even where there is but
+//! one machine; then the oldest. No project has more jobs at work than its quota. Of several runners
+//! that could take a job, the one that can take the fewest other jobs gets it, and of those the one
+//! that has waited longest.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -45,6 +46,8 @@ pub struct Share {
     pub active: u32,
     /// The most that may be at work.
     pub limit: u32,
+    /// When it last got a machine, or was made.
+    pub served: Timestamp,
 }
 
 impl Share {
@@ -72,21 +75,33 @@ pub struct Assignment {
 /// The ways in which jobs differ other than by age.
 type Kind = (Reverse<u8>, ProjectId, SpecId);
 
+/// Where jobs of one priority, project and spec come among others, the oldest of them first: what comes
+/// first is the least. By priority, then by the project's turn.
+pub type Order = (Reverse<u8>, u32, Timestamp, ProjectId);
+
+/// Where jobs that are bound to no machine come, when their project has this share.
+pub const fn order(priority: u8, project: ProjectId, share: Share) -> Order {
+    (Reverse(priority), share.active, share.served, project)
+}
+
 /// Gives `candidates` to the `idle` runners, each at most once. A project without a share gets
 /// nothing. Jobs are as old as their identifiers say.
 ///
 /// Of what is bound to a machine the candidates need to be the oldest of each project and spec, and
 /// not only the oldest of all: that one may have no room, or be on a spec that the machine can not run
 /// any more, and is then passed over.
+///
+/// `now` is when those who get something have been served.
 pub fn assign(
     idle: &[Idle],
     candidates: &[Candidate],
     shares: &BTreeMap<ProjectId, Share>,
+    now: Timestamp,
 ) -> Vec<Assignment> {
     let mut idle: Vec<&Idle> = idle.iter().collect();
     idle.sort_by_key(|idle| (idle.specs.len(), idle.since, idle.runner));
     let mut shares = shares.clone();
-    let mut assignments = bound(&mut idle, candidates, &mut shares);
+    let mut assignments = bound(&mut idle, candidates, &mut shares, now);
 
     // One queue for each way in which jobs differ other than by age.
     let mut queues: BTreeMap<Kind, Vec<JobId>> = BTreeMap::new();
@@ -112,7 +127,7 @@ pub fn assign(
             job,
             project,
         });
-        take(&mut shares, project);
+        take(&mut shares, project, now);
     }
     assignments
 }
@@ -133,7 +148,8 @@ fn next(
             let taker = *takers
                 .entry(spec)
                 .or_insert_with(|| idle.iter().position(|one| one.specs.contains(&spec)));
-            Some(((priority, share.active, *oldest), kind, taker?))
+            let order = (order(priority.0, project, *share), *oldest);
+            Some((order, kind, taker?))
         })
         .min_by_key(|&(order, ..)| order)
         .map(|(_, kind, taker)| (kind, taker))
@@ -144,6 +160,7 @@ fn bound(
     idle: &mut Vec<&Idle>,
     candidates: &[Candidate],
     shares: &mut BTreeMap<ProjectId, Share>,
+    now: Timestamp,
 ) -> Vec<Assignment> {
     let mut bound: Vec<&Candidate> = candidates
         .iter()
@@ -167,14 +184,15 @@ fn bound(
             job: candidate.job,
             project: candidate.project,
         });
-        take(shares, candidate.project);
+        take(shares, candidate.project, now);
     }
     assignments
 }
 
-fn take(shares: &mut BTreeMap<ProjectId, Share>, project: ProjectId) {
+fn take(shares: &mut BTreeMap<ProjectId, Share>, project: ProjectId, now: Timestamp) {
     if let Some(share) = shares.get_mut(&project) {
         share.active += 1;
+        share.served = share.served.max(now);
     }
 }
 

@@ -5,17 +5,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
     /// This moment by the machine's clock.
     pub fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self(milliseconds(since))
+        SystemTime::now().into()
     }
 
     /// The moment so many milliseconds after the epoch.
@@ -34,9 +33,23 @@ impl Timestamp {
         Self(self.0.saturating_add(milliseconds(duration)))
     }
 
+    /// The moment `duration` earlier; the first one there is instead of one that can not be written.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(milliseconds(duration)))
+    }
+
     /// How long ago `earlier` was; nothing if it was not.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).try_into().unwrap_or(0))
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// The epoch, for what was before it.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(milliseconds(since))
     }
 }
 
@@ -55,6 +68,12 @@ mod tests {
         let start = Timestamp::from_milliseconds(0);
         assert_eq!(start.after(Duration::from_millis(7)).milliseconds(), 7);
         assert_eq!(start.since(end), Duration::ZERO);
+        let first = Timestamp::from_milliseconds(i64::MIN);
+        assert_eq!(first.before(Duration::MAX), first);
+        let second = Duration::from_secs(1);
+        assert_eq!(start.after(second).before(second), start);
+        assert_eq!(Timestamp::from(UNIX_EPOCH + second), start.after(second));
+        assert_eq!(Timestamp::from(UNIX_EPOCH - second), start);
         assert_eq!(
             start.after(Duration::from_secs(2)).since(start),
             Duration::from_secs(2)

@@ -81,3 +81,77 @@ impl Interrupts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future as _, poll_fn};
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::pin::pin;
+    use std::process::{Command, ExitStatus};
+    use std::task::Poll;
+
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    /// What a process does that catches signals; signals are a whole process's.
+    const CHILD: &str = "BENCHER_TEST_INTERRUPTS";
+
+    /// What it ends with where `release` says that a signal has come, and that none has.
+    const CAME: i32 = 10;
+    const NONE_CAME: i32 = 11;
+
+    /// This test as a process of its own, that does `what` with `signal`.
+    fn process(what: &str, signal: Signal) -> ExitStatus {
+        let own = "interrupts::tests::what_was_caught_is_given_back";
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", own])
+            .env(CHILD, format!("{what} {signal}"))
+            .output()
+            .unwrap()
+            .status
+    }
+
+    async fn be_the_process(what: &str, signal: Signal) -> i32 {
+        let mut interrupts = Interrupts::catch().unwrap();
+        if what == "before" {
+            raise(signal).unwrap();
+        }
+        if what == "meanwhile" {
+            let mut releasing = pin!(interrupts.release());
+            let begun = poll_fn(|context| Poll::Ready(releasing.as_mut().poll(context))).await;
+            assert!(begun.is_pending());
+            raise(signal).unwrap();
+            return 0;
+        }
+        let has_come = interrupts.release().await.unwrap();
+        if what == "after" {
+            raise(signal).unwrap();
+            return 0;
+        }
+        if has_come { CAME } else { NONE_CAME }
+    }
+
+    /// A signal is either told of or ends the process, whenever it comes.
+    #[test]
+    fn what_was_caught_is_given_back() {
+        if let Ok(child) = std::env::var(CHILD) {
+            let (what, signal) = child.split_once(' ').unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            let code = runtime.block_on(be_the_process(what, signal.parse().unwrap()));
+            std::process::exit(code);
+        }
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+            let code = |what| process(what, signal).code();
+            assert_eq!(code("before"), Some(CAME), "{signal}");
+            assert_eq!(code("never"), Some(NONE_CAME), "{signal}");
+            for what in ["meanwhile", "after"] {
+                let ended_by = process(what, signal).signal();
+                assert_eq!(ended_by, Some(signal as i32), "{signal} {what}");
+            }
+        }
+    }
+}

@@ -26,7 +26,9 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use benchmark::{Benchmark, SandboxLogLevel};
 pub(crate) use cache::{Cache, CacheCommand};
-pub(crate) use client::{Jobs, JobsCommand, JobsLs, JobsOne, JobsShow, ServerOptions, Submit};
+pub(crate) use client::{
+    Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow, ServerOptions, Submit,
+};
 pub(crate) use compare::{Compare, ComparisonFormat, ComparisonOutput, Levels};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
@@ -118,7 +120,7 @@ pub(crate) enum Command {
     Tune(Box<Tune>),
     /// Ask a server to run an image
     Submit(Box<Submit>),
-    /// Look at the jobs of a server, and stop them
+    /// Look at the jobs of a server, stop and delete them
     Jobs(Jobs),
 }
 
@@ -236,7 +238,7 @@ mod tests {
         let submit = command.find_subcommand_mut("submit").unwrap();
         let mut texts = vec![submit.render_help().to_string()];
         let jobs = command.find_subcommand_mut("jobs").unwrap();
-        for name in ["ls", "show", "logs", "cancel"] {
+        for name in ["ls", "show", "logs", "cancel", "rm"] {
             let found = jobs.find_subcommand_mut(name).unwrap();
             texts.push(found.render_help().to_string());
         }

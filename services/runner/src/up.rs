@@ -21,6 +21,11 @@ use crate::terminal::Terminal;
 /// More than any key has, in bytes.
 const MAX_KEY_FILE: u64 = 4096;
 
+/// The exit code of a runner in whose place at the server there is another one: that of a wrong
+/// configuration in sysexits.h(3head), which service managers show as such. It is not 125, since to start
+/// again would do harm.
+pub(crate) const REPLACED: u8 = 78;
+
 /// What a process that was ended by SIGTERM has.
 const TERMINATED: u8 = 128 + 15;
 
@@ -53,7 +58,10 @@ pub(crate) fn run(arguments: Up, global: &Global, terminal: Terminal) -> u8 {
         }
         Err(Failure::Up(error)) => {
             terminal.error(&error.to_string());
-            FAILED
+            match error {
+                UpError::Replaced => REPLACED,
+                _ => FAILED,
+            }
         }
         Err(Failure::Arguments(message)) => {
             terminal.error(&message);

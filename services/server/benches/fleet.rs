@@ -23,12 +23,13 @@ mod server;
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use load::Api;
+use load::{Api, Kinds};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use runner::{Log, Plan, Simulated};
 use server::{Server, Usage};
@@ -44,10 +45,16 @@ struct Arguments {
     /// How many jobs wait for them
     #[arg(long, default_value_t = 10_000)]
     jobs: usize,
+    /// How many projects they are of
+    #[arg(long, default_value = "1")]
+    projects: NonZeroUsize,
+    /// How many specs they are for; every runner can run all of these
+    #[arg(long, default_value = "1")]
+    specs: NonZeroUsize,
     /// How long a runner holds a job, in seconds, in the mean: from half of it to one and a half
     #[arg(long, default_value_t = 5.0)]
     hold: f64,
-    /// How long idle runners are measured, in seconds
+    /// How long idle runners are measured, in seconds; 0: they are not
     #[arg(long, default_value_t = 30)]
     idle: u64,
     /// Two servers on PostgreSQL, of which one is killed every so many seconds
@@ -111,15 +118,19 @@ async fn measure(arguments: &Arguments) -> Result<(), Error> {
         hold: Duration::from_secs_f64(arguments.hold),
         log: Mutex::new(Log::default()),
     });
-    let keys = api.fleet(arguments.runners)?;
+    let kinds = Kinds {
+        projects: arguments.projects,
+        specs: arguments.specs,
+    };
+    let keys = api.fleet(kinds, arguments.runners)?;
     eprintln!("{} runners are made", keys.len());
 
-    if database.is_none() {
+    if database.is_none() && arguments.idle > 0 {
         let idle = idle(arguments, &plan, &keys, &first).await?;
         println!("{idle}");
     }
     let begun = Instant::now();
-    api.submit(arguments.jobs)?;
+    api.submit(kinds, arguments.jobs)?;
     let took = begun.elapsed().as_secs_f64();
     eprintln!("{} jobs are submitted in {took:.1} s", arguments.jobs);
 

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::outputs::Outputs;
 use crate::registry::PullTokens;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Store, StoreError, Transaction};
 use crate::telemetry::Exporter;
 use crate::watchers::Watchers;
 
@@ -48,6 +48,25 @@ pub(crate) struct App {
     pub exporter: Option<Exporter>,
     /// Becomes true when the server is to end.
     pub shutdown: watch::Receiver<bool>,
+}
+
+impl App {
+    /// Makes a change as [`Store::write`] does, and tells everybody on this server whom it concerns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::write`].
+    pub(crate) async fn write<T, F>(
+        &self,
+        change: impl Fn(Transaction) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = (Transaction, Result<T, StoreError>)>,
+    {
+        let (value, signals) = self.store.write(change).await?;
+        self.bus.publish(&signals);
+        Ok(value)
+    }
 }
 
 /// Until the server is to end.

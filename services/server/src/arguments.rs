@@ -8,6 +8,9 @@ use bencher_server::{Fronted, OutputPlace, Place, Settings};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nix::unistd::geteuid;
 
+/// Seconds of a day.
+const DAY: u32 = 24 * 3600;
+
 /// Runs benchmark jobs on a fleet of runners
 #[derive(Debug, Parser)]
 #[command(name = "bencher-server", version, about)]
@@ -198,6 +201,10 @@ pub(crate) struct Serve {
     /// Jobs that may wait in all projects together
     #[arg(long, value_name = "JOBS", default_value_t = 100_000)]
     max_queued: u32,
+    /// Delete jobs with their results so many days after their end, comparisons once all their jobs are that
+    /// old [default: keep them for ever]
+    #[arg(long, value_name = "DAYS", env = "BENCHER_SERVER_KEEP_JOBS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_jobs: Option<u32>,
     /// Requests of one token in a second, in the long run
     #[arg(long, value_name = "REQUESTS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: u32,
@@ -208,6 +215,10 @@ pub(crate) struct Serve {
     /// seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     client_timeout: u32,
+    /// How long the body of a request may take to come, as a whole, in seconds: the longest one, of 1 MiB, comes
+    /// in the default time over a link of 70 kbit/s
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    body_timeout: u32,
 }
 
 impl Serve {
@@ -235,9 +246,11 @@ impl Serve {
             message: usize::from(self.max_message_size) << 20,
             queue: self.max_queued,
             orphans: seconds(self.outputs.orphans),
+            keep: self.keep_jobs.map(|days| seconds(days) * DAY),
             otlp_endpoint: self.otlp_endpoint.clone(),
             watchers: usize::try_from(self.max_watchers).unwrap_or(usize::MAX),
             client: seconds(self.client_timeout),
+            body_time: seconds(self.body_timeout),
             ..Settings::default()
         };
         settings.requests.per_second = self.rate_limit.into();

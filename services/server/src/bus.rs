@@ -34,7 +34,15 @@ pub(crate) struct Bus {
     is_queued: AtomicBool,
     is_fleet_changed: AtomicBool,
     jobs: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
-    connections: Mutex<HashMap<RunnerId, (ConnectionId, Arc<Notify>)>>,
+    /// Most runners have one here. One that comes again has two, until the older one has ended.
+    connections: Mutex<HashMap<RunnerId, Vec<Known>>>,
+}
+
+/// A connection that is told when another one of its runner was opened.
+#[derive(Debug)]
+struct Known {
+    connection: ConnectionId,
+    another: Arc<Notify>,
 }
 
 impl Default for Bus {
@@ -78,10 +86,9 @@ impl Bus {
                 }
                 Signal::Connected(runner, connection) => {
                     let connections = lock(&self.connections);
-                    if let Some((known, replaced)) = connections.get(&runner)
-                        && *known < connection
-                    {
-                        replaced.notify_one();
+                    let known = connections.get(&runner).into_iter().flatten();
+                    for other in known.filter(|known| known.connection != connection) {
+                        other.another.notify_one();
                     }
                     continue;
                 }
@@ -125,30 +132,22 @@ impl Bus {
         }
     }
 
-    /// Enters a connection, and ends an older one of the same runner on this server.
+    /// Enters a connection, for as long as the value lives.
     pub(crate) fn enter(self: &Arc<Self>, runner: RunnerId, connection: ConnectionId) -> Entered {
-        let replaced = Arc::new(Notify::new());
-        let mut connections = lock(&self.connections);
-        if let Some((known, older)) = connections.get(&runner) {
-            if *known > connection {
-                // It was overtaken before it came here.
-                replaced.notify_one();
-                return Entered {
-                    bus: Arc::clone(self),
-                    runner,
-                    connection,
-                    replaced,
-                };
-            }
-            older.notify_one();
-        }
-        connections.insert(runner, (connection, Arc::clone(&replaced)));
-        drop(connections);
+        let another = Arc::new(Notify::new());
+        let known = Known {
+            connection,
+            another: Arc::clone(&another),
+        };
+        lock(&self.connections)
+            .entry(runner)
+            .or_default()
+            .push(known);
         Entered {
             bus: Arc::clone(self),
             runner,
             connection,
-            replaced,
+            another,
         }
     }
 
@@ -194,30 +193,33 @@ pub(crate) struct Entered {
     bus: Arc<Bus>,
     runner: RunnerId,
     connection: ConnectionId,
-    replaced: Arc<Notify>,
+    another: Arc<Notify>,
 }
 
 impl Entered {
-    /// Until a newer connection of this runner is opened, here or at another server.
-    pub(crate) async fn replaced(&self) {
-        self.replaced.notified().await;
+    /// Until another connection of this runner was made its newest one, here or at another server. This one may
+    /// have been made it since then.
+    pub(crate) async fn another(&self) {
+        self.another.notified().await;
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         let mut connections = lock(&self.bus.connections);
-        if connections
-            .get(&self.runner)
-            .is_some_and(|(known, _)| *known == self.connection)
-        {
-            connections.remove(&self.runner);
+        if let Some(known) = connections.get_mut(&self.runner) {
+            known.retain(|known| known.connection != self.connection);
+            if known.is_empty() {
+                connections.remove(&self.runner);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -239,26 +241,26 @@ mod tests {
         assert!(lock(&bus.jobs).is_empty());
     }
 
-    #[tokio::test]
-    async fn the_newer_connection_wins() {
+    #[test]
+    fn connections_hear_of_all_others_of_their_runner() {
         let bus = Arc::new(Bus::default());
         let runner = RunnerId::generate();
-        let ids: Vec<_> = (0..4).map(|_| ConnectionId::generate()).collect();
+        let ids: Vec<_> = (0..3).map(|_| ConnectionId::generate()).collect();
+        let hears = |entered: &Entered| entered.another().now_or_never().is_some();
+        // Whatever the order of their identifiers, which several servers make.
         let first = bus.enter(runner, ids[1]);
-        assert_eq!(bus.connected(), 1);
-        let late = bus.enter(runner, ids[0]);
-        late.replaced().await;
-        drop(late);
-        assert_eq!(bus.connected(), 1);
-        let second = bus.enter(runner, ids[2]);
-        first.replaced().await;
+        let second = bus.enter(runner, ids[0]);
+        let stranger = bus.enter(RunnerId::generate(), ids[2]);
+        assert!(!hears(&first) && !hears(&second), "nothing is written yet");
+        assert_eq!(bus.connected(), 2);
+        bus.publish(&[Signal::Connected(runner, ids[0])]);
+        assert!(hears(&first) && !hears(&second) && !hears(&stranger));
         drop(first);
-        assert_eq!(bus.connected(), 1);
+        assert_eq!(bus.connected(), 2);
         // At another server.
-        bus.publish(&[Signal::Connected(runner, ids[2])]);
-        bus.publish(&[Signal::Connected(runner, ids[3])]);
-        second.replaced().await;
-        drop(second);
+        bus.publish(&[Signal::Connected(runner, ConnectionId::generate())]);
+        assert!(hears(&second) && !hears(&stranger));
+        drop((second, stranger));
         assert_eq!(bus.connected(), 0);
     }
 

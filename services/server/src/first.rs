@@ -12,7 +12,7 @@ use crate::api::projects::QuotaBody;
 use crate::api::text;
 use crate::key::{Key, NoRandomness};
 use crate::server::SECRETS;
-use crate::store::{NewProject, NewSpec, Role, Store, StoreError};
+use crate::store::{NewProject, NewSpec, Role, Store, StoreError, Transaction};
 
 /// What the first project and the first spec are called.
 const NAME: &str = "first";
@@ -83,7 +83,31 @@ pub(crate) async fn make(
         return Ok(None);
     }
     let (token, key) = (Key::user()?, Key::runner()?);
-    let mut transaction = store.begin().await?;
+    let (token_file, key_file) = (folder.join("admin.token"), folder.join(key_file));
+    // Before they are worth anything: a secret that is kept nowhere would be lost.
+    keep(&token_file, &token)?;
+    keep(&key_file, &key)?;
+    let (project, _nobody_waits) = store
+        .write(|mut transaction| async {
+            let done = fill(&mut transaction, runner, &token.hash(), &key.hash()).await;
+            (transaction, done)
+        })
+        .await?;
+    Ok(Some(First {
+        token: token_file,
+        key: key_file,
+        project,
+        name: NAME,
+    }))
+}
+
+/// Makes everything in the database, and gives the project.
+async fn fill(
+    transaction: &mut Transaction,
+    runner: &str,
+    token_hash: &str,
+    key_hash: &str,
+) -> Result<ProjectId, StoreError> {
     let project = transaction
         .create_project(&NewProject {
             slug: NAME.to_owned(),
@@ -104,27 +128,15 @@ pub(crate) async fn make(
             network: false,
         })
         .await?;
-    let made = transaction
-        .create_runner(runner, runner, &key.hash())
-        .await?;
+    let made = transaction.create_runner(runner, runner, key_hash).await?;
     transaction.link(made.id, spec.id, true).await?;
     transaction
-        .create_token("first", &token.hash(), Role::Admin, None)
+        .create_token("first", token_hash, Role::Admin, None)
         .await?;
-    let first = First {
-        token: folder.join("admin.token"),
-        key: folder.join(key_file),
-        project: project.id,
-        name: NAME,
-    };
-    // Before the commit: a secret that is kept nowhere would be lost.
-    keep(&first.token, &token)?;
-    keep(&first.key, &key)?;
-    transaction.commit().await?;
-    Ok(Some(first))
+    Ok(project.id)
 }
 
-/// What an attempt left that was not committed is worth nothing, and is written over.
+/// What an attempt left that came to nothing is worth nothing, and is written over.
 fn keep(path: &Path, key: &Key) -> Result<(), FirstError> {
     let write = || {
         let mut file = OpenOptions::new()

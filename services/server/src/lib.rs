@@ -17,6 +17,7 @@ mod app;
 mod bus;
 mod channel;
 mod counted;
+mod deletion;
 mod dispatch;
 mod first;
 mod folder;

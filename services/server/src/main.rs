@@ -130,11 +130,14 @@ async fn create_token(command: TokenCreate) -> Done {
         None => None,
     };
     let key = Key::user()?;
-    let mut transaction = store.begin().await?;
-    transaction
-        .create_token(&command.name, &key.hash(), command.role.into(), project)
+    store
+        .write(|mut transaction| async {
+            let done = transaction
+                .create_token(&command.name, &key.hash(), command.role.into(), project)
+                .await;
+            (transaction, done)
+        })
         .await?;
-    transaction.commit().await?;
     store.close().await;
     print(key.expose())
 }

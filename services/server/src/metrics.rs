@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bencher_jobs::{Report, State};
 
+use crate::deletion::Cause;
+
 /// Upper bounds of how long claims take, in milliseconds.
 const BOUNDS: [u64; 10] = [1, 5, 10, 25, 50, 100, 250, 1000, 10_000, 60_000];
 
@@ -17,6 +19,7 @@ pub(crate) struct Metrics {
     claims_total: AtomicU64,
     claims_milliseconds: AtomicU64,
     reports: [AtomicU64; 5],
+    deleted: [AtomicU64; Cause::ALL.len()],
     refused: AtomicU64,
     limited: AtomicU64,
 }
@@ -61,6 +64,12 @@ impl Metrics {
 
     pub(crate) fn count_report(&self, report: Report) {
         self.reports[event(report).0].fetch_add(1, Relaxed);
+    }
+
+    /// So many jobs were deleted.
+    pub(crate) fn count_deleted(&self, cause: Cause, jobs: usize) {
+        let jobs = u64::try_from(jobs).unwrap_or(u64::MAX);
+        self.deleted[cause as usize].fetch_add(jobs, Relaxed);
     }
 
     /// A key or a token was not good.
@@ -142,6 +151,14 @@ impl Metrics {
             let count = self.reports[place].load(Relaxed);
             let _ = writeln!(text, "{name}{{event=\"{event}\"}} {count}");
         }
+        let name = "bencher_jobs_deleted_total";
+        let help =
+            "Jobs that were deleted here, because somebody asked for it or because they were old.";
+        head(&mut text, name, "counter", help);
+        for (cause, count) in Cause::ALL.iter().zip(&self.deleted) {
+            let (cause, count) = (cause.name(), count.load(Relaxed));
+            let _ = writeln!(text, "{name}{{cause=\"{cause}\"}} {count}");
+        }
         for (name, count, help) in [
             (
                 "bencher_refused_total",
@@ -173,6 +190,7 @@ mod tests {
             metrics.count_claim(Duration::from_millis(milliseconds));
         }
         metrics.count_report(Report::Completed);
+        metrics.count_deleted(Cause::Age, 5);
         metrics.count_refused();
         metrics.count_limited();
         let text = metrics.text(&Seen {
@@ -193,6 +211,8 @@ mod tests {
             "bencher_claim_seconds_sum 70.007",
             "bencher_reports_total{event=\"completed\"} 1",
             "bencher_reports_total{event=\"failed\"} 0",
+            "bencher_jobs_deleted_total{cause=\"request\"} 0",
+            "bencher_jobs_deleted_total{cause=\"age\"} 5",
             "bencher_refused_total 1",
             "bencher_rate_limited_total 1",
         ] {

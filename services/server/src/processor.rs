@@ -100,14 +100,11 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
         }
     }
     let is_partly = summaries.len() < jobs.len();
-    let ((), signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.process(&summaries).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
+    app.write(|mut transaction| async {
+        let done = transaction.process(&summaries).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(if is_partly {
         Batch::Partly
     } else {

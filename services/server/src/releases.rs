@@ -96,7 +96,7 @@ mod tests {
     use bencher_jobs::ReleaseId;
 
     use super::*;
-    use crate::store::NewRelease;
+    use crate::store::{NewRelease, testing};
 
     fn release(version: &str, byte: u8) -> Release {
         Release {
@@ -193,9 +193,8 @@ mod tests {
         let store = Store::open_file(&folder.path().join("db"))
             .await
             .expect("a store");
-        let mut transaction = store.begin().await.expect("it begins");
-        let runner = transaction.create_runner("r", "r", "hash").await;
-        let runner = runner.expect("a runner").id;
+        let spec = testing::spec(&store, "s").await;
+        let (runner, _) = testing::runner(&store, "r", spec).await;
         let now = Timestamp::now();
         let later = Timestamp::from_milliseconds(now.milliseconds() + 3_600_000);
         for (checksum, when, is_due) in [
@@ -205,12 +204,12 @@ mod tests {
             ("b", now, false),
             ("b", later, true),
         ] {
-            let offered = transaction.offer(runner, checksum, when, PACE).await;
-            assert_eq!(
-                offered.expect("it is written"),
-                is_due,
-                "{checksum} {when:?}"
-            );
+            let offered = store.write(|mut transaction| async {
+                let done = transaction.offer(runner, checksum, when, PACE).await;
+                (transaction, done)
+            });
+            let (offered, _) = offered.await.expect("it is written");
+            assert_eq!(offered, is_due, "{checksum} {when:?}");
         }
     }
 }

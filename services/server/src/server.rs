@@ -26,7 +26,7 @@ use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
 use crate::watchers::Watchers;
-use crate::{api, first, folder, listen, processor, serve, telemetry};
+use crate::{api, deletion, first, folder, listen, processor, serve, telemetry};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
@@ -226,6 +226,7 @@ impl Server {
         };
         tokio::spawn(processor::run(app.clone()));
         tokio::spawn(sweep::run(app.clone()));
+        tokio::spawn(deletion::run(app.clone()));
         Ok(Self {
             app,
             listener,
@@ -258,11 +259,14 @@ impl Server {
             return Ok(None);
         }
         let key = Key::user()?;
-        let mut transaction = self.app.store.begin().await?;
-        transaction
-            .create_token("first", &key.hash(), Role::Admin, None)
+        self.app
+            .write(|mut transaction| async {
+                let done = transaction
+                    .create_token("first", &key.hash(), Role::Admin, None)
+                    .await;
+                (transaction, done)
+            })
             .await?;
-        transaction.commit().await?;
         Ok(Some(key))
     }
 

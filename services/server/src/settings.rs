@@ -7,6 +7,9 @@ use bencher_jobs::{Limits, Rate};
 /// How often those who watch a job look at it at least.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// How often a runner that waits for a job is asked whether it is there.
+pub(crate) const PING: Duration = Duration::from_secs(20);
+
 /// Limits of time and of number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -20,6 +23,9 @@ pub struct Settings {
     pub message: usize,
     /// The longest body of a request, in bytes.
     pub body: usize,
+    /// How long the body of a request may take to come, as a whole: the longest one ([`Settings::body`]) is to
+    /// come over a slow link, too, and nobody is to hold a connection for ever.
+    pub body_time: Duration,
     /// Jobs that may wait in all projects together.
     pub queue: u32,
     /// How often each token may ask.
@@ -31,6 +37,8 @@ pub struct Settings {
     /// How old results that no job has are when they are removed: far older than any that is on its
     /// way into the database.
     pub orphans: Duration,
+    /// How long jobs are kept after their end; nothing: for ever.
+    pub keep: Option<Duration>,
     /// How long a client may take to send the headers of a request, or leave unread what it is sent.
     pub client: Duration,
     /// The OpenTelemetry collector that is told of requests: its address.
@@ -54,6 +62,13 @@ impl Settings {
         self.heartbeat / 6
     }
 
+    /// How long ago something may have been heard of a runner that counts as connected: of one that is, it is
+    /// written down after each ping ([`PING`]) or renewal of its lease, when the dispatcher looks at time the
+    /// next time. One of both may be missed.
+    pub fn connected(&self) -> Duration {
+        2 * (PING + self.lease_renewal())
+    }
+
     /// How often those who watch a job look at it although they heard of no change: they may have
     /// missed it.
     pub fn look(&self) -> Duration {
@@ -69,6 +84,8 @@ impl Default for Settings {
             grace: Duration::from_mins(1),
             message: 16 << 20,
             body: 1 << 20,
+            // At 70 kbit/s.
+            body_time: Duration::from_mins(2),
             queue: 100_000,
             requests: Rate {
                 per_second: 50.0,
@@ -80,6 +97,7 @@ impl Default for Settings {
             },
             watchers: 1000,
             orphans: Duration::from_hours(24),
+            keep: None,
             client: Duration::from_secs(30),
             otlp_endpoint: None,
         }

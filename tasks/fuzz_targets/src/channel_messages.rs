@@ -1,9 +1,9 @@
 //! What runner and server say to each other: errors of one harmless line, and what decodes encodes
-//! and decodes to the same, cut or not.
+//! and decodes to the same, cut or not. Of the header beside them: what is read is what is written.
 
 use std::fmt::Display;
 
-use bencher_channel_protocol::{RunnerMessage, ServerMessage};
+use bencher_channel_protocol::{ConnectionNumber, RunnerMessage, ServerMessage};
 
 use crate::{Outcome, is_one_harmless_line};
 
@@ -35,6 +35,10 @@ pub fn check(input: &[u8]) -> Outcome {
             let arrived = RunnerMessage::decode(&encoded.text).expect("it is a message");
             assert_eq!(arrived.into_terminal().map(|it| it.job()), Ok(job));
         }
+        outcome = Outcome::Accepted;
+    }
+    if let Some(number) = judge(text.parse::<ConnectionNumber>()) {
+        assert_eq!(number.to_string(), text);
         outcome = Outcome::Accepted;
     }
     outcome

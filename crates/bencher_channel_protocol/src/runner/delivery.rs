@@ -10,14 +10,19 @@
 //! ```
 //!
 //! One is on its way at a time: so a server that ends connections over one of them is known to mean
-//! that one, and hears of the others first.
+//! that one, and hears of the others first. It is read from disk when its turn has come, unless it came
+//! about just now: the others are not in memory.
+//!
+//! One that can not be read is held as well. One that is lost, since its file is gone or damaged, has become
+//! a failure that says so.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::link::Expected;
-use super::{ACKNOWLEDGE_WITHIN, Effect, Ending, Letter, Level, MOST_LETTERS, Machine, Timer};
+use super::link::{Expected, OnItsWay};
+use super::outbox::{Addressed, Envelope};
+use super::{ACKNOWLEDGE_WITHIN, Effect, Ending, Letter, Level, Machine, NotLoaded, Timer};
 use crate::{RunnerMessage, Terminal};
 
 /// How often a letter is sent as it is, though connections are reset over it.
@@ -57,7 +62,10 @@ impl Failing {
             Ending::Closed { code: 1009, .. } => Self::TooLong,
             Ending::Reset(_) => Self::Reset,
             Ending::EndOfFile => Self::Ended,
-            Ending::Closed { .. } | Ending::Unreachable(_) | Ending::Refused { .. } => Self::Lost,
+            Ending::Closed { .. }
+            | Ending::Unreachable(_)
+            | Ending::Foreign(_)
+            | Ending::Refused { .. } => Self::Lost,
         }
     }
 
@@ -99,31 +107,26 @@ enum RetryState {
     Now,
 }
 
+impl Retry {
+    /// Whether something that is held back is to be sent as soon as it can.
+    pub(super) fn is_due(&self) -> bool {
+        self.state == RetryState::Now
+    }
+}
+
 impl Machine {
     /// Puts the last message about a job into the outbox, on disk first, and sends it if it can.
     pub(super) fn post(&mut self, terminal: Terminal, needs_running: bool) {
-        let letter = Letter::new(terminal, needs_running, self.settings.message_limit);
-        self.effect(Effect::Persist(letter.clone()));
-        self.put(letter);
-    }
-
-    /// Puts a letter that is on disk into the outbox.
-    pub(super) fn put(&mut self, letter: Letter) {
-        if self.outbox.len() >= MOST_LETTERS
-            && let Some(oldest) = self.outbox.take_oldest()
-        {
-            let job = oldest.job();
-            self.effect(Effect::Forget(job));
-            self.say(
-                Level::Warning,
-                format!(
-                    "the end of the job {job} is given up: the server has acknowledged none of \
-                     {MOST_LETTERS} jobs"
-                ),
-            );
+        let limit = self.settings.message_limit;
+        let letter = Letter::new(terminal, needs_running, limit);
+        let job = letter.job();
+        self.outbox.put(Envelope::of(&letter, limit));
+        // It does not have to be read again.
+        let addressed = self.takes_its_turn(job).then(|| self.address(&letter));
+        self.effect(Effect::Persist(letter));
+        if let Some(addressed) = addressed.flatten() {
+            self.dispatch(job, addressed);
         }
-        self.outbox.put(letter);
-        self.deliver();
     }
 
     /// Sends what is next, if nothing is on its way.
@@ -137,7 +140,9 @@ impl Machine {
     /// this connection before; whether it does.
     pub(super) fn deliver_held(&mut self) -> bool {
         let was_answered = self.link.as_ref().is_some_and(|link| link.was_answered);
-        if self.retry.state != RetryState::Now || !was_answered {
+        // Where no job may be asked for, the connection is for this alone.
+        let is_time = was_answered || self.obstacle().is_some();
+        if !self.retry.is_due() || !is_time {
             return false;
         }
         let Some(job) = self.outbox.next(true) else {
@@ -148,27 +153,127 @@ impl Machine {
         true
     }
 
-    /// Sends the letter of a job, if nothing is on its way. On the connection on which it was last said to
-    /// be running that is not said again.
+    /// Sends the letter of a job, if nothing is on its way.
     pub(super) fn send(&mut self, job: Uuid) {
-        let Some(link) = self.link.as_mut().filter(|link| link.on_its_way.is_none()) else {
+        if self.takes_its_turn(job) && !self.send_unsaved(job) {
+            self.effect(Effect::Load(job));
+        }
+    }
+
+    /// Whether a letter is there, and now is its turn.
+    fn takes_its_turn(&mut self, job: Uuid) -> bool {
+        let link = self.link.as_mut();
+        let Some(link) = link.filter(|link| link.on_its_way.is_none()) else {
+            return false;
+        };
+        let is_there = self.outbox.of(job).is_some();
+        if is_there {
+            link.on_its_way = Some(OnItsWay {
+                job,
+                is_sent: false,
+            });
+        }
+        is_there
+    }
+
+    /// Sends the letter of a job whose turn it is, if it is in memory; whether it is.
+    fn send_unsaved(&mut self, job: Uuid) -> bool {
+        let Some(envelope) = self.outbox.of(job) else {
+            return false;
+        };
+        // It is put back, since it is there alone.
+        let Some(letter) = envelope.unsaved.take() else {
+            return false;
+        };
+        let addressed = envelope.address(&letter);
+        envelope.unsaved = Some(letter);
+        self.dispatch(job, addressed);
+        true
+    }
+
+    /// A letter was read from disk. It is of no use any more if it has lost its turn with a connection.
+    pub(super) fn loaded(&mut self, letter: &Letter) {
+        let job = letter.job();
+        if self.is_awaited(job)
+            && let Some(addressed) = self.address(letter)
+        {
+            self.dispatch(job, addressed);
+        }
+    }
+
+    /// A letter could not be read from disk.
+    pub(super) fn not_loaded(&mut self, job: Uuid, problem: &NotLoaded) {
+        if !self.is_awaited(job) || self.send_unsaved(job) {
+            return;
+        }
+        match problem {
+            NotLoaded::Lost(reason) => self.replace_lost(job, reason),
+            NotLoaded::Unreadable(error) => {
+                if let Some(link) = &mut self.link {
+                    link.on_its_way = None;
+                }
+                self.say(
+                    Level::Warning,
+                    format!(
+                        "the end of the job {job} can not be read from disk, and is sent later: {error}"
+                    ),
+                );
+                if let Some(envelope) = self.outbox.of(job) {
+                    let was_held = std::mem::replace(&mut envelope.is_held, true);
+                    envelope.is_back();
+                    self.has_to_wait(was_held);
+                }
+                self.deliver();
+                self.go_on();
+            }
+        }
+    }
+
+    /// A letter will never be read again: the server hears that it is lost, instead of nothing.
+    fn replace_lost(&mut self, job: Uuid, reason: &str) {
+        self.say(
+            Level::Warning,
+            format!(
+                "the end of the job {job} is lost, and the server is told that the job has failed: {reason}"
+            ),
+        );
+        let letter = Letter::lost(job, reason, self.settings.message_limit);
+        if let Some(envelope) = self.outbox.of(job) {
+            envelope.is_refilled(&letter);
+            let addressed = envelope.address(&letter);
+            self.effect(Effect::Persist(letter));
+            self.dispatch(job, addressed);
+        }
+    }
+
+    /// Whether it is the turn of a letter that is being read.
+    fn is_awaited(&self, job: Uuid) -> bool {
+        let on_its_way = self.link.as_ref().and_then(|link| link.on_its_way);
+        on_its_way.is_some_and(|on_its_way| on_its_way.job == job && !on_its_way.is_sent)
+    }
+
+    fn address(&mut self, letter: &Letter) -> Option<Addressed> {
+        let envelope = self.outbox.of(letter.job())?;
+        Some(envelope.address(letter))
+    }
+
+    /// Sends a letter whose turn it is. On the connection on which its job was last said to be running that
+    /// is not said again.
+    fn dispatch(&mut self, job: Uuid, addressed: Addressed) {
+        let Some(link) = &mut self.link else {
             return;
         };
-        let Some(letter) = self.outbox.of(job) else {
-            return;
-        };
-        link.on_its_way = Some(job);
-        let is_after_running = letter.is_after_running() && link.running != Some(job);
-        let (text, is_cut) = letter.text();
-        if is_after_running {
+        link.on_its_way = Some(OnItsWay { job, is_sent: true });
+        if addressed.is_after_running && link.running != Some(job) {
             self.say_running(job);
         }
-        if is_cut {
+        if addressed.is_cut {
             self.say(
                 Level::Warning,
                 format!("the result of the job {job} was cut: it is longer than the server takes"),
             );
         }
+        let text = addressed.text;
         self.effect(Effect::Deliver { job, text });
         if let Some(link) = &mut self.link {
             link.expected.push_back(Expected::Terminal(job));
@@ -204,6 +309,7 @@ impl Machine {
         let Some(expected) = position.and_then(|position| link.expected.remove(position)) else {
             return;
         };
+        link.nonsense = 0;
         match expected {
             Expected::Heartbeat => {}
             Expected::Running(job) => self.running_was_acknowledged(job),
@@ -215,8 +321,8 @@ impl Machine {
         if let Some(work) = self.work.as_mut().filter(|work| work.job == job) {
             work.is_running_known = true;
         }
-        if let Some(letter) = self.outbox.of(job) {
-            letter.running_was_acknowledged();
+        if let Some(envelope) = self.outbox.of(job) {
+            envelope.running_was_acknowledged();
         }
     }
 
@@ -228,9 +334,12 @@ impl Machine {
                 format!("the server has the end of the job {job}"),
             );
             self.retry.failures = 0;
+            self.room_may_be_there();
         }
         if let Some(link) = &mut self.link
-            && link.on_its_way == Some(job)
+            && link
+                .on_its_way
+                .is_some_and(|on_its_way| on_its_way.job == job)
         {
             link.on_its_way = None;
             self.disarm(Timer::Acknowledge);
@@ -242,7 +351,8 @@ impl Machine {
     /// An acknowledgement has not come in time. What was sent is not waited for any longer on this
     /// connection: a later acknowledgement could be one of something else.
     pub(super) fn not_acknowledged(&mut self) {
-        let Some(job) = self.link.as_ref().and_then(|link| link.on_its_way) else {
+        let on_its_way = self.link.as_ref().and_then(|link| link.on_its_way);
+        let Some(OnItsWay { job, is_sent: true }) = on_its_way else {
             return;
         };
         if self.stopping.is_ordered() && self.work.is_none() {
@@ -261,21 +371,24 @@ impl Machine {
     /// sent on the next connection.
     pub(super) fn undelivered(&mut self, failing: Failing) -> u32 {
         let on_its_way = self.link.as_mut().and_then(|link| link.on_its_way.take());
-        let Some(letter) = on_its_way.and_then(|job| self.outbox.of(job)) else {
+        // What is still being read has not failed.
+        let Some(OnItsWay { job, is_sent: true }) = on_its_way else {
             return 0;
         };
-        letter.attempts = letter.attempts.saturating_add(1);
-        if failing.is_for_length(letter.attempts) {
-            letter.shorten();
+        let Some(envelope) = self.outbox.of(job) else {
+            return 0;
+        };
+        envelope.is_back();
+        let attempts = envelope.attempts;
+        if failing.is_for_length(attempts) {
+            envelope.shorten();
         }
-        let (job, attempts) = (letter.job(), letter.attempts);
-        let was_held = letter.is_held;
-        letter.is_held |= attempts >= failing.most();
-        if was_held {
-            self.retry.failures = self.retry.failures.saturating_add(1);
-            self.retry_later();
-            0
-        } else if letter.is_held {
+        let was_held = envelope.is_held;
+        envelope.is_held |= attempts >= failing.most();
+        if !envelope.is_held {
+            return attempts;
+        }
+        if !was_held {
             self.say(
                 Level::Warning,
                 format!(
@@ -283,12 +396,18 @@ impl Machine {
                      then while there is no job"
                 ),
             );
-            if self.retry.state == RetryState::None {
-                self.retry_later();
-            }
-            0
-        } else {
-            attempts
+        }
+        self.has_to_wait(was_held);
+        0
+    }
+
+    /// A letter is held back, and was before, or not.
+    fn has_to_wait(&mut self, was_held: bool) {
+        if was_held {
+            self.retry.failures = self.retry.failures.saturating_add(1);
+            self.retry_later();
+        } else if self.retry.state == RetryState::None {
+            self.retry_later();
         }
     }
 
@@ -301,5 +420,6 @@ impl Machine {
     /// It is time to try what is held back once more.
     pub(super) fn retry_is_due(&mut self) {
         self.retry.state = RetryState::Now;
+        self.wake();
     }
 }

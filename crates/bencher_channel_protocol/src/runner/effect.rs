@@ -27,7 +27,7 @@ pub enum Effect {
         /// The text.
         text: String,
     },
-    /// Start a job.
+    /// Start a job, after [`Letter::abandoned`] was written to disk for it.
     Start(Box<Job>),
     /// Kill the job that was started, at once. It ends with [`Input::Ended`](super::Input).
     Kill,
@@ -40,8 +40,17 @@ pub enum Effect {
     },
     /// Do not call back.
     Disarm(Timer),
-    /// Write a letter to disk, for good, before anything else is done.
+    /// Write a letter to disk, for good, before anything else is done. Where that fails,
+    /// [`Input::NotPersisted`](super::Input) says so before there is any other input.
     Persist(Letter),
+    /// Read the letter of a job from disk. What comes of it is [`Input::Loaded`](super::Input) or
+    /// [`Input::NotLoaded`](super::Input).
+    Load(Uuid),
+    /// Make room on disk for the longest letter, or see that it is still there. What comes of it is
+    /// [`Input::Room`](super::Input). The next job that is started has it.
+    MakeRoom,
+    /// See whether this host can run jobs. What comes of it is [`Input::Host`](super::Input).
+    LookAtHost,
     /// Remove what was written to disk for a job.
     Forget(Uuid),
     /// See whether another program is fit to take this one's place. What comes of it is
@@ -79,25 +88,34 @@ pub enum Timer {
     Deadline,
     /// The end of the time that a stop order leaves.
     Drain,
+    /// The end of the time in which a server ends a connection that it does not want.
+    Standing,
     /// The end of the time in which a server that has nothing is not asked again.
     Pace,
     /// Another attempt at what is held back.
     Retry,
+    /// Another look whether there is room on disk.
+    Room,
+    /// Another look at this host.
+    Host,
     /// The end of the time in which no updates are wanted.
     Offers,
 }
 
 impl Timer {
     /// All timers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Heartbeat,
         Self::Idle,
         Self::Acknowledge,
         Self::Silence,
         Self::Deadline,
         Self::Drain,
+        Self::Standing,
         Self::Pace,
         Self::Retry,
+        Self::Room,
+        Self::Host,
         Self::Offers,
     ];
 }
@@ -124,4 +142,6 @@ pub enum Exit {
     AtOnce,
     /// The server does not want it.
     Refused(String),
+    /// Another one has its place at the server, or its key was rotated there.
+    Replaced,
 }

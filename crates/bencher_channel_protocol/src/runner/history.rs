@@ -21,6 +21,8 @@ pub(super) struct History {
     pub(super) was_heard: bool,
     /// Whether a failure in a row was told.
     was_told: bool,
+    /// Whether the user knows that there is a connection, and of no loss of it.
+    pub(super) is_connection_told: bool,
 }
 
 impl History {
@@ -39,16 +41,22 @@ impl Ending {
 }
 
 impl Machine {
-    /// Why there is no use in trying again: the server says so, and never said anything else.
+    /// Why there is no use in trying again: the server says so, or is none, and never said anything else.
     pub(super) fn refusal(&self, ending: &Ending) -> Option<String> {
+        if self.history.was_heard || self.work.is_some() {
+            return None;
+        }
+        if let Ending::Foreign(what) = ending {
+            return Some(what.clone());
+        }
         let what = unwanted(ending)?;
-        let is_first = !self.history.was_heard && self.work.is_none();
-        is_first.then(|| format!("the server refuses this runner: {what}: {ADVICE}"))
+        Some(format!("the server refuses this runner: {what}: {ADVICE}"))
     }
 
     pub(super) fn tell(&mut self, ending: &Ending, ended_at_once: bool) {
         let failures = self.history.failures;
         let is_time = failures > 0 && failures.is_multiple_of(TELL_AGAIN);
+        let was_connection_told = std::mem::take(&mut self.history.is_connection_told);
         if ended_at_once && !self.history.was_heard && failures.is_multiple_of(SUSPICIOUS) {
             self.say(
                 Level::Warning,
@@ -73,6 +81,8 @@ impl Machine {
         let level = if is_first || is_time {
             Level::Warning
         } else {
+            // Who does not hear of a loss needs not hear that it is over.
+            self.history.is_connection_told = was_connection_told;
             Level::Debug
         };
         self.say(level, format!("{}: connecting again", describe(ending)));
@@ -95,6 +105,7 @@ fn describe(ending: &Ending) -> String {
         return format!("the server refuses this runner by now: {what} ({ADVICE})");
     }
     match ending {
+        Ending::Foreign(what) => what.clone(),
         Ending::Unreachable(error) => format!("the server can not be reached ({error})"),
         Ending::Refused { status } => format!("the server answers with the HTTP status {status}"),
         Ending::EndOfFile => "the server ended the connection without a word".to_owned(),

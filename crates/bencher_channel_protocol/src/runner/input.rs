@@ -1,3 +1,5 @@
+use uuid::Uuid;
+
 use crate::{Checksum, DecodeError, IterationOutput, OutputStream, ServerMessage};
 
 use super::{Letter, Timer};
@@ -29,14 +31,52 @@ pub enum Input {
         /// What was collected.
         results: Vec<IterationOutput>,
         /// Why it failed, if it did.
-        error: Option<String>,
+        failure: Option<Failure>,
     },
+    /// A letter could not be written to disk.
+    NotPersisted {
+        /// The letter.
+        letter: Letter,
+        /// Why.
+        error: String,
+    },
+    /// A letter was read from disk.
+    Loaded(Letter),
+    /// A letter could not be read from disk.
+    NotLoaded {
+        /// The job.
+        job: Uuid,
+        /// Why.
+        problem: NotLoaded,
+    },
+    /// There is room on disk for a letter, or why there is none.
+    Room(Result<(), String>),
+    /// This host can run jobs, or why it can not. It may be told without having been asked.
+    Host(Result<(), String>),
     /// The runner is to stop.
     Stop,
     /// Another program is fit to take this one's place.
     Updated,
     /// None is.
     UpdateFailed(UpdateFailure),
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Why, for the job's owner.
+    pub error: String,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The job's, or nobody's: it says nothing of other jobs.
+    Job,
+    /// This host's: other jobs would fail in the same way.
+    Host,
 }
 
 /// Why the driver has not become another program.
@@ -48,8 +88,18 @@ pub struct UpdateFailure {
     pub error: String,
     /// Whether it is the program's own fault, and will be the same another time.
     pub is_final: bool,
-    /// What is on disk by now: the program that was tried may have had a job.
-    pub outbox: Vec<Letter>,
+    /// The jobs whose letters are on disk by now, the oldest first, if that is known: the program that was
+    /// tried has had the outbox, and may have had a job.
+    pub outbox: Option<Vec<Uuid>>,
+}
+
+/// Why a letter could not be read from disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotLoaded {
+    /// There is none any more: it is gone, or what is there is none.
+    Lost(String),
+    /// Another time it may be.
+    Unreadable(String),
 }
 
 /// How a connection ended.
@@ -57,6 +107,8 @@ pub struct UpdateFailure {
 pub enum Ending {
     /// None came about.
     Unreachable(String),
+    /// What answers there speaks another protocol: what it does not speak, and what to try.
+    Foreign(String),
     /// The server answered with an HTTP status instead of a connection.
     Refused {
         /// The status.

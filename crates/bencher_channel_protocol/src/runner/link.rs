@@ -6,11 +6,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::delivery::Failing;
-use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, Timer};
+use super::{Activity, Effect, Ending, Exit, Level, Machine, PACE, POLL_MARGIN, STANDING, Timer};
 use crate::{DecodeError, Ready, RunnerMessage, ServerMessage};
 
-/// Messages in a row on one connection that make no sense, before it is given up.
-const MOST_MALFORMED: u32 = 10;
+/// Messages on one connection that make no sense or were not asked for, since the server last answered
+/// something, before it is given up. Each one is told, and may have to be answered.
+const MOST_NONSENSE: u32 = 10;
 
 /// The longest delay before another connection while something waits to be said.
 const SOON: Duration = Duration::from_secs(4);
@@ -27,7 +28,8 @@ pub(super) struct Link {
     /// What the server has not answered, in the order in which it was sent.
     pub(super) expected: VecDeque<Expected>,
     worth: Worth,
-    malformed: u32,
+    /// Messages that make no sense or were not asked for, since the server last answered something.
+    pub(super) nonsense: u32,
     /// Whether `ready` was sent and not answered.
     is_asking: bool,
     /// Whether `ready` was ever answered.
@@ -35,10 +37,18 @@ pub(super) struct Link {
     /// How often in a row the time for an answer to `ready` has passed.
     unanswered: u32,
     pace: Pace,
-    /// The job whose terminal message is on its way.
-    pub(super) on_its_way: Option<Uuid>,
+    /// The terminal message whose turn it is.
+    pub(super) on_its_way: Option<OnItsWay>,
     /// The job that was last said to be running.
     pub(super) running: Option<Uuid>,
+}
+
+/// The terminal message whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OnItsWay {
+    pub(super) job: Uuid,
+    /// Whether it was sent, and is not read from disk any more.
+    pub(super) is_sent: bool,
 }
 
 /// What a connection has come to.
@@ -80,6 +90,7 @@ impl Machine {
         }
         self.link = Some(Link::default());
         self.arm(Timer::Pace, PACE);
+        self.arm(Timer::Standing, STANDING);
         self.deliver();
         self.resume_work();
         self.go_on();
@@ -101,11 +112,11 @@ impl Machine {
         if self.stopping.is_ordered() || is_tried {
             self.end_of_stop();
         } else if !is_asking && !self.deliver_held() && !is_resting {
-            self.ask();
+            self.ask_if_there_is_room();
         }
     }
 
-    fn ask(&mut self) {
+    pub(super) fn ask(&mut self) {
         let Some(link) = &mut self.link else {
             return;
         };
@@ -162,13 +173,31 @@ impl Machine {
         }
     }
 
+    /// The server has let the connection stand, or has spoken: the key is right.
+    pub(super) fn connection_stands(&mut self) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        // Whoever tries a program says what comes of it.
+        if self.settings.is_trial || std::mem::replace(&mut self.history.is_connection_told, true) {
+            return;
+        }
+        let what_next = if link.is_asking {
+            ", waiting for jobs"
+        } else {
+            ""
+        };
+        let (server, runner) = (&self.settings.server, &self.settings.runner);
+        let text = format!("connected to {server} as {runner}{what_next}");
+        self.say(Level::Info, text);
+    }
+
     pub(super) fn received(&mut self, message: Result<ServerMessage, DecodeError>) {
         let Some(link) = &mut self.link else {
             return;
         };
         match &message {
             Ok(_) | Err(DecodeError::Job { .. }) => {
-                link.malformed = 0;
                 link.unanswered = 0;
                 if link.pace == Pace::Free {
                     link.worth = Worth::Well;
@@ -181,42 +210,55 @@ impl Machine {
                 }
                 self.server_has_spoken();
             }
-            Err(_) => link.malformed += 1,
+            Err(_) => {}
+        }
+        if message.is_ok() {
+            self.connection_stands();
         }
         match message {
             Ok(ServerMessage::Ack { job }) => self.acknowledged(job),
             Ok(ServerMessage::Job(job)) => {
-                self.is_answered();
+                let was_asked_for = self.is_answered();
                 self.claimed(job);
+                if !was_asked_for {
+                    self.bears_nonsense();
+                }
             }
             Ok(ServerMessage::NoJob) => {
-                self.is_answered();
+                let _was_asked_for = self.is_answered();
                 self.rest();
                 self.go_on();
             }
             Ok(ServerMessage::Cancel) => self.canceled(),
             Ok(ServerMessage::Update(update)) => {
-                self.is_answered();
+                let _was_asked_for = self.is_answered();
                 self.offered(update);
             }
             Err(DecodeError::Job { job, source }) => {
-                self.is_answered();
+                let was_asked_for = self.is_answered();
                 self.refuse(
                     job,
                     format!("the runner does not understand the job: {source}"),
                 );
+                if !was_asked_for {
+                    self.bears_nonsense();
+                }
             }
             Err(error) => self.misunderstood(&error),
         }
     }
 
-    fn is_answered(&mut self) {
+    /// The server has said what a `ready` is answered with; whether there was one to answer.
+    fn is_answered(&mut self) -> bool {
         if let Some(link) = &mut self.link
             && std::mem::take(&mut link.is_asking)
         {
             link.was_answered = true;
+            link.nonsense = 0;
             self.disarm(Timer::Idle);
+            return true;
         }
+        false
     }
 
     fn misunderstood(&mut self, error: &DecodeError) {
@@ -224,11 +266,19 @@ impl Machine {
             Level::Warning,
             format!("a message of the server is passed over: {error}"),
         );
-        let is_hopeless = |link: &Link| link.malformed >= MOST_MALFORMED;
-        if self.link.as_ref().is_some_and(is_hopeless) {
+        self.bears_nonsense();
+    }
+
+    /// The server has said something that makes no sense or was not asked for. That is borne some times.
+    fn bears_nonsense(&mut self) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.nonsense += 1;
+        if link.nonsense >= MOST_NONSENSE {
             self.say(
                 Level::Warning,
-                "too many messages of the server make no sense: connecting again",
+                "too many messages of the server make no sense, or were not asked for: connecting again",
             );
             self.hang_up();
         }
@@ -237,6 +287,7 @@ impl Machine {
     /// Gives the connection up and makes another one.
     pub(super) fn hang_up(&mut self) {
         self.effect(Effect::Disconnect);
+        self.history.is_connection_told = false;
         let attempts = self.undelivered(Failing::Lost);
         self.lost();
         self.history.failures = self.history.failures.saturating_add(1);
@@ -253,6 +304,7 @@ impl Machine {
             Timer::Acknowledge,
             Timer::Heartbeat,
             Timer::Silence,
+            Timer::Standing,
             Timer::Pace,
         ] {
             self.disarm(timer);
@@ -289,6 +341,10 @@ impl Machine {
         let is_urgent = self.work.is_some() || self.outbox.has_urgent();
         if self.work.is_none() && self.stopping.has_no_time(!is_urgent) {
             self.end_of_stop();
+            return;
+        }
+        if self.work.is_none() && !is_urgent && self.is_of_no_use() {
+            self.activity = Activity::Asleep;
             return;
         }
         let most = if is_urgent { SOON } else { LATE };

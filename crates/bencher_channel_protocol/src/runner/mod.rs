@@ -11,6 +11,8 @@
 //!                       |                           |                           |
 //!                       '------ Disconnected ------ delivering <----------------'
 //!
+//!  asking --no room for a result, or a host in doubt--> asleep --neither, or something to send--> waiting
+//!
 //!  asking --Update--> updating --Updated--> (the driver becomes another program)
 //!                        '------UpdateFailed--> waiting
 //! ```
@@ -23,7 +25,10 @@
 //! What is promised, whatever the order of inputs:
 //!
 //! * There is one job at a time, and one terminal message for it. It is persisted before it is sent, and
-//!   forgotten when it is acknowledged.
+//!   forgotten when it is acknowledged. What is on disk is not in memory, but for the one that is sent.
+//! * No job is asked for while there is no room on disk for its terminal message, or there is one that
+//!   could not be written.
+//! * No job is asked for after one that failed for a reason of this host, until the host was looked at.
 //! * On each new connection what was not acknowledged is sent before `ready`, but for what the server has
 //!   not taken on several connections: that waits until the server was asked for a job.
 //! * From the claim to the terminal message there is a heartbeat each second while there is a connection.
@@ -37,24 +42,31 @@
 mod delivery;
 mod effect;
 mod history;
+mod host;
 mod input;
+mod letter;
 mod link;
 mod outbox;
+mod room;
 mod stopping;
 mod updating;
 mod work;
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 pub use effect::{Effect, Exit, Level, Timer};
-pub use input::{Ending, Input, UpdateFailure};
-pub use outbox::Letter;
+pub use input::{Ending, Failure, Fault, Input, NotLoaded, UpdateFailure};
+pub use letter::Letter;
 
 use crate::{Checksum, PollTimeout, RunnerInfo};
 use delivery::Retry;
 use history::History;
+use host::Host;
 use link::Link;
 use outbox::Outbox;
+use room::Room;
 use stopping::Stopping;
 use updating::Offers;
 use work::Work;
@@ -67,6 +79,9 @@ pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 pub const POLL_MARGIN: Duration = Duration::from_secs(10);
 /// How long a server may leave heartbeats without an answer before the connection counts as lost.
 pub const SILENCE: Duration = Duration::from_secs(15);
+/// How long a connection is there without a word, before it counts as one that the server wants: it ends that
+/// of a runner with a wrong key at once.
+pub const STANDING: Duration = Duration::from_secs(3);
 /// The least time between two `ready`s while the server has no job.
 pub const PACE: Duration = Duration::from_secs(1);
 /// How long a job may take to be set up: its image is fetched, and its machine made.
@@ -75,12 +90,16 @@ pub const SET_UP_WITHIN: Duration = Duration::from_hours(1);
 /// their own timeouts, which should have come first.
 pub const DEADLINE_MARGIN: Duration = Duration::from_secs(30);
 
-/// The most terminal messages that are kept for a server that acknowledges none.
+/// The most terminal messages that are kept for a server that acknowledges none: then no job is asked for.
 pub const MOST_LETTERS: usize = 100;
 
 /// What does not change while a runner runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The server, as the user calls it.
+    pub server: String,
+    /// The runner, as the server calls it.
+    pub runner: String,
     /// How long the server may wait for a job.
     pub poll_timeout: PollTimeout,
     /// What the runner is; `None` where it does not want to be updated.
@@ -105,6 +124,10 @@ pub struct Machine {
     work: Option<Work>,
     outbox: Outbox,
     retry: Retry,
+    room: Room,
+    /// Whether the user knows that there was no room.
+    was_room_missing: bool,
+    host: Host,
     offers: Offers,
     stopping: Stopping,
     activity: Activity,
@@ -117,6 +140,8 @@ pub struct Machine {
 enum Activity {
     /// It does.
     Serving,
+    /// It does, without a connection until there is a use for one.
+    Asleep,
     /// The driver is about to become another program.
     Updating,
     /// It has ended.
@@ -124,15 +149,18 @@ enum Activity {
 }
 
 impl Machine {
-    /// A machine that is about to connect. `outbox` is what was not acknowledged before a restart, the
-    /// oldest first.
-    pub fn new(settings: Settings, outbox: Vec<Letter>) -> (Self, Vec<Effect>) {
+    /// A machine that is about to connect. `outbox` are the jobs whose letters are on disk, since they were
+    /// not acknowledged before a restart, the oldest first.
+    pub fn new(settings: Settings, outbox: Vec<Uuid>) -> (Self, Vec<Effect>) {
         let mut machine = Self {
-            settings,
             link: None,
             work: None,
-            outbox: Outbox::new(outbox),
+            outbox: Outbox::new(outbox, settings.message_limit),
+            settings,
             retry: Retry::default(),
+            room: Room::default(),
+            was_room_missing: false,
+            host: Host::default(),
             offers: Offers::default(),
             stopping: Stopping::No,
             activity: Activity::Serving,
@@ -168,7 +196,12 @@ impl Machine {
                 stream,
                 text,
             } => self.output(iteration, stream, text),
-            Input::Ended { results, error } => self.ended(results, error),
+            Input::Ended { results, failure } => self.ended(results, failure),
+            Input::NotPersisted { letter, error } => self.not_persisted(letter, &error),
+            Input::Loaded(letter) => self.loaded(&letter),
+            Input::NotLoaded { job, problem } => self.not_loaded(job, &problem),
+            Input::Room(made) => self.room_was_made(made),
+            Input::Host(found) => self.host_was_looked_at(found),
             Input::Stop => self.stop(),
             Input::UpdateFailed(failure) => self.update_failed(failure),
             Input::Updated => self.updated(),
@@ -183,8 +216,11 @@ impl Machine {
             Timer::Silence => self.server_is_silent(),
             Timer::Deadline => self.job_is_over_time(),
             Timer::Drain => self.drained(),
+            Timer::Standing => self.connection_stands(),
             Timer::Pace => self.pace_is_over(),
             Timer::Retry => self.retry_is_due(),
+            Timer::Room => self.room_is_due(),
+            Timer::Host => self.host_is_due(),
             Timer::Offers => self.offers_are_welcome(),
         }
     }
@@ -207,6 +243,7 @@ impl Machine {
     }
 
     fn exit(&mut self, exit: Exit) {
+        self.persist_unsaved();
         self.activity = Activity::Over;
         self.effects.push(Effect::Exit(exit));
     }

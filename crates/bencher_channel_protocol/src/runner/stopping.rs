@@ -56,7 +56,7 @@ impl Machine {
                         ),
                     );
                     self.arm_drain();
-                } else if is_delivering {
+                } else if is_delivering || self.outbox.has_urgent_unsaved() {
                     self.arm_drain();
                 } else {
                     self.end_of_stop();
@@ -125,11 +125,6 @@ impl Machine {
     }
 
     pub(super) fn end_replaced(&mut self) {
-        self.exit(Exit::Refused(
-            "the server has closed the connection in favour of a newer one of the same runner, or \
-             because the runner's key was rotated there: this one stops. Where two use one --runner, \
-             give one of them a name of its own; a rotated key is given with --key"
-                .to_owned(),
-        ));
+        self.exit(Exit::Replaced);
     }
 }

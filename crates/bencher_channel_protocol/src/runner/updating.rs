@@ -49,6 +49,8 @@ impl Machine {
         if self.work.is_some() || self.stopping.is_ordered() {
             return;
         }
+        // What is in memory would be lost with this program.
+        let is_wanted = is_wanted && !self.outbox.has_unsaved();
         if is_wanted {
             self.say(
                 Level::Info,
@@ -58,6 +60,7 @@ impl Machine {
                 ),
             );
             self.effect(Effect::Disconnect);
+            self.history.is_connection_told = false;
             self.lost();
             self.activity = Activity::Updating;
             self.effect(Effect::Update(update));
@@ -88,10 +91,8 @@ impl Machine {
         if self.activity != Activity::Updating {
             return;
         }
-        for letter in failure.outbox {
-            if self.outbox.of(letter.job()).is_none() {
-                self.outbox.put(letter);
-            }
+        if let Some(jobs) = &failure.outbox {
+            self.outbox.is_found(jobs, self.settings.message_limit);
         }
         if self.stopping.is_ordered() {
             self.end_updating();

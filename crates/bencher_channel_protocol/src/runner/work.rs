@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::link::Expected;
 use super::{
-    DEADLINE_MARGIN, Effect, HEARTBEAT_EVERY, Level, Machine, SET_UP_WITHIN, SILENCE, Timer,
+    DEADLINE_MARGIN, Effect, Failure, Fault, HEARTBEAT_EVERY, Level, MOST_LETTERS, Machine,
+    SET_UP_WITHIN, SILENCE, Timer,
 };
 use crate::{IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
 
@@ -60,6 +61,10 @@ impl Machine {
             self.refuse(uuid, "the runner is stopping".to_owned());
             return;
         }
+        if let Some(obstacle) = self.obstacle() {
+            self.refuse(uuid, obstacle);
+            return;
+        }
         self.say(Level::Info, format!("the job {uuid} is claimed"));
         self.work = Some(Work {
             job: uuid,
@@ -77,13 +82,13 @@ impl Machine {
     /// Whether the job that the server gives out has run, without the server having heard of its end:
     /// it hears of it once more.
     fn has_ended(&mut self, job: Uuid) -> bool {
-        let Some(letter) = self.outbox.of(job) else {
+        let Some(envelope) = self.outbox.of(job) else {
             return false;
         };
-        letter.is_claimed_again();
+        envelope.is_claimed_again();
         if let Some(link) = &mut self.link {
             link.running = link.running.filter(|running| *running != job);
-            link.on_its_way = link.on_its_way.filter(|on_its_way| *on_its_way != job);
+            link.on_its_way = link.on_its_way.filter(|on_its_way| on_its_way.job != job);
         }
         self.send(job);
         true
@@ -93,6 +98,18 @@ impl Machine {
     pub(super) fn refuse(&mut self, job: Uuid, error: String) {
         let is_running = self.work.as_ref().is_some_and(|work| work.job == job);
         if is_running || self.has_ended(job) {
+            return;
+        }
+        // The place of the running job's end is not given away.
+        if self.outbox.len() + usize::from(self.work.is_some()) >= MOST_LETTERS {
+            self.say(
+                Level::Warning,
+                format!(
+                    "the job {job}, which was not asked for, is passed over: the server has not taken the \
+                     ends of {MOST_LETTERS} other ones"
+                ),
+            );
+            self.go_on();
             return;
         }
         self.say(Level::Warning, format!("the job {job} is refused: {error}"));
@@ -202,7 +219,7 @@ impl Machine {
     }
 
     /// The job has ended.
-    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, error: Option<String>) {
+    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, failure: Option<Failure>) {
         let Some(work) = self.work.take() else {
             return;
         };
@@ -216,6 +233,15 @@ impl Machine {
             self.work_is_over();
             return;
         }
+        // What a job says of the host that is being killed is nothing.
+        let hosts_reason = failure
+            .as_ref()
+            .filter(|failure| work.fate.is_none() && failure.fault == Fault::Host)
+            .map(|failure| failure.error.clone());
+        if work.is_set_up && hosts_reason.is_none() {
+            self.host.has_run_a_job();
+        }
+        let error = failure.map(|failure| failure.error);
         let error = match work.fate {
             Some(Fate::Canceled | Fate::Replaced) => None,
             Some(Fate::OverTime) if !work.is_set_up => Some(format!(
@@ -248,6 +274,9 @@ impl Machine {
                 other => format!("the job {job} is {}", other.event()),
             },
         );
+        if let Some(reason) = hosts_reason {
+            self.host_has_failed(reason);
+        }
         self.post(terminal, !work.is_running_known);
         self.work_is_over();
     }

@@ -1,6 +1,6 @@
 //! Any message, and any text.
 
-use bencher_channel_protocol::{DecodeError, RunnerMessage, ServerMessage};
+use bencher_channel_protocol::{ConnectionNumber, DecodeError, RunnerMessage, ServerMessage};
 use proptest::prelude::*;
 
 use crate::samples::{JOB, any_runner_message, any_server_message};
@@ -36,6 +36,24 @@ proptest! {
         let end = (start + length).min(JOB.len());
         let text = format!("{}{piece}{}", &JOB[..start], &JOB[end..]);
         prop_assert!(ServerMessage::decode(&text).err().as_ref().is_none_or(is_harmless));
+    }
+
+    #[test]
+    fn a_connections_number_is_understood(random in any::<u128>(), later in 0..20) {
+        let first = ConnectionNumber::first(random);
+        let number = (0..later).fold(first, |number, _| number.next());
+        prop_assert_eq!(number.to_string().parse(), Ok(number));
+        prop_assert!(first.is_overtaken_by(number));
+    }
+
+    /// What is understood is the one form that is written.
+    #[test]
+    fn any_connections_number_is_understood_or_refused(
+        text in "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-f]{12}[.:]?[-+]?[0-9]{0,11}",
+    ) {
+        if let Ok(number) = text.parse::<ConnectionNumber>() {
+            prop_assert_eq!(number.to_string(), text);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Names, keys, digests, timeouts and reasons, from text and to it.
 
 use bencher_channel_protocol::{
-    Checksum, CloseReason, ImageDigest, KeyError, PollTimeout, PullToken, RunnerId, RunnerKey,
-    Uuid, channel_path,
+    Checksum, CloseReason, ConnectionNumber, ImageDigest, KeyError, PollTimeout, PullToken,
+    RunnerId, RunnerKey, Uuid, channel_path,
 };
 
 #[test]
@@ -47,6 +47,73 @@ fn runners_have_a_uuid_or_a_slug() {
         channel_path(&"bench-1".parse().unwrap()),
         "/v0/runners/bench-1/channel"
     );
+}
+
+#[test]
+fn connections_are_counted_from_one() {
+    let first = ConnectionNumber::first(0x3c5a_d7a1_6b6a_4a56_a1ee_1c4d_3b3f_2a10);
+    assert_eq!(first.to_string(), "3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10.1");
+    let mut number = first;
+    for expected in 2..=12 {
+        number = number.next();
+        let text = number.to_string();
+        assert!(text.ends_with(&format!(".{expected}")), "{text}");
+        assert_eq!(text.parse(), Ok(number));
+    }
+    let last = "3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10.4294967295";
+    assert_eq!(last.parse().map(ConnectionNumber::next), last.parse());
+}
+
+#[test]
+fn a_connection_is_numbered_in_one_form_alone() {
+    let uuid = "3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10";
+    for bad in [
+        "",
+        ".",
+        "1",
+        uuid,
+        &format!("{uuid}."),
+        &format!("{uuid}.0"),
+        &format!("{uuid}.01"),
+        &format!("{uuid}.+1"),
+        &format!("{uuid}.-1"),
+        &format!("{uuid}.1 "),
+        &format!(" {uuid}.1"),
+        &format!("{uuid}.1.1"),
+        &format!("{uuid}.4294967296"),
+        &format!("{uuid}.one"),
+        &format!("{uuid}:1"),
+        "3C5AD7A1-6B6A-4A56-A1EE-1C4D3B3F2A10.1",
+        "3c5ad7a16b6a4a56a1ee1c4d3b3f2a10.1",
+        "{3c5ad7a1-6b6a-4a56-a1ee-1c4d3b3f2a10}.1",
+        "bench-1.1",
+    ] {
+        let error = bad.parse::<ConnectionNumber>().unwrap_err().to_string();
+        assert!(
+            error.contains("and the number of its connection"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn only_a_process_can_overtake_itself() {
+    let (one, other) = (ConnectionNumber::first(1), ConnectionNumber::first(2));
+    for (arrives, known, is_overtaken) in [
+        (one, one.next(), true),
+        (one, one.next().next(), true),
+        (one.next(), one.next(), true),
+        (one.next(), one, false),
+        (other, one.next(), false),
+        (one, other.next(), false),
+        (one, other, false),
+    ] {
+        assert_eq!(
+            arrives.is_overtaken_by(known),
+            is_overtaken,
+            "{arrives} after {known}"
+        );
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Connections: how they begin, end and begin again, and the idle runner.
 
 use bencher_channel_protocol::RunnerMessage;
-use bencher_channel_protocol::runner::{Effect, Input, Level, UpdateFailure};
+use bencher_channel_protocol::runner::{Effect, Input, Level, STANDING, Timer, UpdateFailure};
 
-use crate::course::{CHECKSUM, Course, OTHER, left, settings};
+use crate::course::{CHECKSUM, Course, OTHER, left, settings, uuid};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
+const OVER: &str = "-heartbeat, -silence, -deadline";
 
 #[test]
 fn an_idle_runner_asks_again_after_each_answer() {
@@ -170,6 +171,13 @@ fn a_refusal_is_final_unless_the_server_was_there_before() {
         course.is(&format!("status {status}"), "connect 125+125");
     }
     let mut course = Course::new();
+    course.is("foreign try http://", "exit refused");
+    course.has_warned("try http://");
+    let mut course = Course::idle();
+    course.is("no_job", "reached, -idle, ready 30, idle 40");
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    course.is("foreign try http://", "connect 125+125");
+    let mut course = Course::new();
     course.is("status 503", "connect 125+125");
     course.has_warned("HTTP status 503");
 }
@@ -186,6 +194,40 @@ fn what_makes_no_sense_is_passed_over_but_not_for_ever() {
         course.is("text {}", "");
     }
     course.is("text {}", &format!("disconnect, {LOST}, connect 125+125"));
+}
+
+/// Each one is told, refused, or answered with what may be long: that has an end, whatever comes between.
+#[test]
+fn what_was_not_asked_for_is_borne_some_times() {
+    // Jobs while another one runs: it is not touched.
+    let mut course = Course::running();
+    for number in 2..11 {
+        course.input(&format!("job {number}"));
+        // No answer to anything.
+        course.input("no_job");
+    }
+    course.is(
+        "job 11",
+        &format!("silence 15, persist 11, disconnect, {LOST}, connect 125+125"),
+    );
+    course.has_warned("were not asked for");
+    course.input("connected");
+    course.is("ended", &format!("{OVER}, persist 1"));
+    // A job whose end is on its way, again and again.
+    let mut course = Course::running();
+    course.input("ended");
+    for _ in 0..9 {
+        course.is("job 1", ">running, >completed 1, acknowledge 5");
+    }
+    course.is("job 1", &format!("disconnect, {LOST}, connect 125+125"));
+    // An answer shows that the server is well.
+    let mut course = Course::running();
+    for number in 2..50 {
+        course.input(&format!("job {number}"));
+        course.input("fired heartbeat");
+        course.input("ack");
+    }
+    course.is("ended", &format!("{OVER}, persist 1"));
 }
 
 #[test]
@@ -239,9 +281,10 @@ fn a_job_of_a_trial_has_an_end() {
         checksum: OTHER.parse().unwrap(),
         error: "killed".to_owned(),
         is_final: true,
-        outbox: vec![left(1, false)],
+        outbox: Some(vec![uuid(1)]),
     };
-    let effects = course.machine.handle(Input::UpdateFailed(failure));
+    course.disk.insert(uuid(1), left(1, false));
+    let effects = course.take(Input::UpdateFailed(failure));
     assert_eq!(course.show(effects), "connect 0+0");
     course.is("connected", ">completed 1, acknowledge 5");
 }
@@ -288,4 +331,76 @@ fn a_program_that_is_tried_ends_once_the_server_has_spoken() {
     course.is("ack", "");
     course.is("ack", "");
     course.is("ack", "forget 1, -acknowledge, exit stopped");
+}
+
+const CONNECTED: &str = "connected to https://bench.example.com as bench-1, waiting for jobs";
+
+/// Whoever reads the log knows that the runner is there; that it is told to be is no noise.
+#[test]
+fn it_is_told_once_that_the_server_is_there() {
+    let mut course = Course::idle();
+    assert_eq!(course.steps(), [""; 0]);
+    for _ in 0..3 {
+        course.goes("no_job");
+    }
+    assert_eq!(course.steps(), [CONNECTED]);
+    // And after each loss that was told.
+    course.goes("closed 1001 server shutting down");
+    course.has_warned("server shutting down");
+    course.goes("unreachable");
+    course.goes("connected");
+    assert_eq!(course.steps(), [""; 0]);
+    course.goes("no_job");
+    assert_eq!(course.steps(), [CONNECTED]);
+}
+
+/// A server that has no job says nothing for long.
+#[test]
+fn a_connection_that_stands_is_told_of_before_the_server_speaks() {
+    let mut course = Course::new();
+    let effects = course.input("connected");
+    let standing = Effect::Arm {
+        timer: Timer::Standing,
+        after: STANDING,
+    };
+    assert!(effects.contains(&standing), "{effects:?}");
+    course.is("fired standing", "");
+    assert_eq!(course.steps(), [CONNECTED]);
+    course.goes("no_job");
+    assert_eq!(course.steps(), [""; 0]);
+    // One that is ended at once, as for a wrong key, is not.
+    let mut course = Course::idle();
+    let effects = course.input("eof");
+    assert!(effects.contains(&Effect::Disarm(Timer::Standing)));
+    assert_eq!(course.steps(), [""; 0]);
+}
+
+/// What makes no sense is no sign of the server.
+#[test]
+fn a_job_goes_on_with_the_connection() {
+    let mut course = Course::running();
+    course.goes("eof");
+    course.said.clear();
+    course.goes("connected");
+    course.goes("text nonsense");
+    assert_eq!(course.steps(), [""; 0]);
+    course.goes("ack");
+    assert_eq!(
+        course.steps(),
+        ["connected to https://bench.example.com as bench-1"]
+    );
+}
+
+/// A connection that is lost without a word about it comes back without one.
+#[test]
+fn what_comes_and_goes_is_not_told_each_time() {
+    let mut course = Course::new();
+    course.is_slow = false;
+    for _ in 0..10 {
+        course.goes("connected");
+        course.goes("no_job");
+        course.goes("eof");
+    }
+    let steps = course.steps();
+    assert_eq!(steps, [CONNECTED, CONNECTED]);
 }

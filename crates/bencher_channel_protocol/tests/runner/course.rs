@@ -1,12 +1,14 @@
 //! What a machine does, as short texts.
 
 use bencher_channel_protocol::runner::{
-    Effect, Ending, Exit, Input, Letter, Level, Machine, Settings, Timer, UpdateFailure,
+    Effect, Ending, Exit, Failure, Fault, Input, Letter, Level, Machine, NotLoaded, Settings,
+    Timer, UpdateFailure,
 };
 use bencher_channel_protocol::{
     Architecture, DecodeError, IterationOutput, Job, Os, PollTimeout, RunnerInfo, RunnerMessage,
     ServerMessage, Terminal, Uuid,
 };
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 pub(crate) const CHECKSUM: &str =
@@ -15,6 +17,8 @@ pub(crate) const OTHER: &str = "a3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934c
 
 pub(crate) fn settings() -> Settings {
     Settings {
+        server: "https://bench.example.com".to_owned(),
+        runner: "bench-1".to_owned(),
         poll_timeout: PollTimeout::new(30).unwrap(),
         info: Some(RunnerInfo {
             os: Os::Linux,
@@ -70,6 +74,11 @@ pub(crate) struct Course {
     pub(crate) delivered: String,
     /// Whether nothing comes so soon that the server's pace matters: then nothing of it is shown.
     pub(crate) is_slow: bool,
+    /// Whether the disk does what it is told, at once: then nothing of it is shown but what is written and
+    /// removed.
+    pub(crate) has_disk: bool,
+    /// What is on that disk.
+    pub(crate) disk: BTreeMap<Uuid, Letter>,
 }
 
 fn timer(timer: Timer) -> &'static str {
@@ -80,8 +89,11 @@ fn timer(timer: Timer) -> &'static str {
         Timer::Silence => "silence",
         Timer::Deadline => "deadline",
         Timer::Drain => "drain",
+        Timer::Standing => "standing",
         Timer::Pace => "pace",
         Timer::Retry => "retry",
+        Timer::Room => "room",
+        Timer::Host => "host",
         Timer::Offers => "offers",
     }
 }
@@ -97,12 +109,18 @@ impl Course {
 
     /// A course whose machine is about to connect.
     pub(crate) fn with(settings: Settings, outbox: Vec<Letter>) -> Self {
-        let (machine, effects) = Machine::new(settings, outbox);
+        let jobs = outbox.iter().map(Letter::job).collect();
+        let (machine, effects) = Machine::new(settings, jobs);
         let mut course = Self {
             machine,
             said: Vec::new(),
             delivered: String::new(),
             is_slow: true,
+            has_disk: true,
+            disk: outbox
+                .into_iter()
+                .map(|letter| (letter.job(), letter))
+                .collect(),
         };
         assert_eq!(course.show(effects), "connect 0+0");
         course
@@ -143,6 +161,7 @@ impl Course {
             "eof" => Input::Disconnected(Ending::EndOfFile),
             "reset" => Input::Disconnected(Ending::Reset("reset by peer".to_owned())),
             "unreachable" => Input::Disconnected(Ending::Unreachable("no route".to_owned())),
+            "foreign" => Input::Disconnected(Ending::Foreign(rest.to_owned())),
             "status" => Input::Disconnected(Ending::Refused {
                 status: rest.parse().unwrap(),
             }),
@@ -179,11 +198,17 @@ impl Course {
             },
             "ended" => Input::Ended {
                 results: vec![IterationOutput::default()],
-                error: None,
+                failure: None,
             },
-            "failed" => Input::Ended {
+            "failed" | "host-failed" => Input::Ended {
                 results: Vec::new(),
-                error: Some(rest.to_owned()),
+                failure: Some(Failure {
+                    error: rest.to_owned(),
+                    fault: match word {
+                        "failed" => Fault::Job,
+                        _ => Fault::Host,
+                    },
+                }),
             },
             "stop" => Input::Stop,
             "updated" => Input::Updated,
@@ -191,15 +216,69 @@ impl Course {
                 checksum: rest.parse().unwrap(),
                 error: "bad".to_owned(),
                 is_final: word == "unfit",
-                outbox: Vec::new(),
+                outbox: Some(self.disk.keys().copied().collect()),
             }),
+            "not-persisted" => Input::NotPersisted {
+                letter: self.disk.remove(&uuid(job_number())).unwrap(),
+                error: "full".to_owned(),
+            },
+            "loaded" => Input::Loaded(self.disk[&uuid(job_number())].clone()),
+            "lost" => Input::NotLoaded {
+                job: uuid(job_number()),
+                problem: NotLoaded::Lost("it is gone".to_owned()),
+            },
+            "unreadable" => Input::NotLoaded {
+                job: uuid(job_number()),
+                problem: NotLoaded::Unreadable("it is ill".to_owned()),
+            },
+            "room" => Input::Room(Ok(())),
+            "fit" => Input::Host(Ok(())),
+            "unfit-host" => Input::Host(Err(rest.to_owned())),
+            "no-room" => Input::Room(Err("full".to_owned())),
             other => panic!("no such input: {other}"),
         };
-        let mut effects = self.machine.handle(input);
+        let mut effects = self.take(input);
         if self.is_slow {
-            effects.extend(self.machine.handle(Input::Fired(Timer::Pace)));
+            effects.extend(self.take(Input::Fired(Timer::Pace)));
         }
         effects
+    }
+
+    /// What an input leads to, with what the disk does.
+    pub(crate) fn take(&mut self, input: Input) -> Vec<Effect> {
+        let mut all = Vec::new();
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            for effect in self.machine.handle(input) {
+                match self.answer(&effect) {
+                    Some(answer) => inputs.push_back(answer),
+                    None => all.push(effect),
+                }
+            }
+        }
+        all
+    }
+
+    fn answer(&mut self, effect: &Effect) -> Option<Input> {
+        match effect {
+            Effect::Persist(letter) => {
+                self.disk.insert(letter.job(), letter.clone());
+                None
+            }
+            Effect::Forget(job) => {
+                self.disk.remove(job);
+                None
+            }
+            Effect::Load(job) if self.has_disk => Some(Input::Loaded(self.disk[job].clone())),
+            Effect::MakeRoom if self.has_disk => Some(Input::Room(Ok(()))),
+            _ => None,
+        }
+    }
+
+    /// Takes an input; what it says is collected.
+    pub(crate) fn goes(&mut self, input: &str) {
+        let effects = self.input(input);
+        self.show(effects);
     }
 
     /// Takes an input, and must do exactly this; what it says is collected.
@@ -216,6 +295,14 @@ impl Course {
         let said = std::mem::take(&mut self.said);
         let is_it = |(level, it): &(Level, String)| *level == Level::Warning && it.contains(text);
         assert!(said.iter().any(is_it), "no warning {text:?} in {said:?}");
+    }
+
+    /// What was said since the last look to be a step.
+    pub(crate) fn steps(&mut self) -> Vec<String> {
+        let said = std::mem::take(&mut self.said).into_iter();
+        said.filter(|(level, _)| *level == Level::Info)
+            .map(|(_, text)| text)
+            .collect()
     }
 
     pub(crate) fn show(&mut self, effects: Vec<Effect>) -> String {
@@ -243,9 +330,18 @@ impl Course {
                 {
                     continue;
                 }
+                // It is for each connection, and only leads to a text.
+                Effect::Arm {
+                    timer: Timer::Standing,
+                    ..
+                }
+                | Effect::Disarm(Timer::Standing) => continue,
                 Effect::Arm { timer: it, after } => format!("{} {}", timer(it), after.as_secs()),
                 Effect::Disarm(it) => format!("-{}", timer(it)),
                 Effect::Persist(letter) => format!("persist {}", number(letter.job())),
+                Effect::Load(job) => format!("load {}", number(job)),
+                Effect::MakeRoom => "make room".to_owned(),
+                Effect::LookAtHost => "look".to_owned(),
                 Effect::Forget(job) => format!("forget {}", number(job)),
                 Effect::Update(_) => "update".to_owned(),
                 Effect::EndUpdate => "end update".to_owned(),

@@ -1,6 +1,6 @@
 //! Terminal messages that were not acknowledged.
 
-use bencher_channel_protocol::runner::{Effect, Input, Letter};
+use bencher_channel_protocol::runner::{Input, Letter};
 use bencher_channel_protocol::{IterationOutput, RunnerMessage, Terminal};
 
 use crate::course::{Course, completed, job, left, settings, uuid};
@@ -188,9 +188,9 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_some_resets()
         stdout: Some("x".repeat(3 << 20)),
         ..IterationOutput::default()
     };
-    let effects = course.machine.handle(Input::Ended {
+    let effects = course.take(Input::Ended {
         results: vec![long],
-        error: None,
+        failure: None,
     });
     course.show(effects);
     course.has_warned("was cut");
@@ -228,9 +228,9 @@ fn a_long_result_is_shorter_after_some_connections_that_ended() {
         stdout: Some("x".repeat(1 << 19)),
         ..IterationOutput::default()
     };
-    let effects = course.machine.handle(Input::Ended {
+    let effects = course.take(Input::Ended {
         results: vec![long],
-        error: None,
+        failure: None,
     });
     course.show(effects);
     let mut lengths = vec![course.delivered.len()];
@@ -273,30 +273,6 @@ fn a_file_that_is_no_letter_is_none() {
     }
 }
 
-/// A file is read with a limit, so it must have one.
-#[test]
-fn a_letter_on_disk_is_as_short_as_a_message() {
-    let mut course = Course::running();
-    let long = IterationOutput {
-        stdout: Some("\u{1b}\"".repeat(1 << 19)),
-        ..IterationOutput::default()
-    };
-    let effects = course.machine.handle(Input::Ended {
-        results: vec![long],
-        error: None,
-    });
-    let files: Vec<String> = effects
-        .iter()
-        .filter_map(|effect| match effect {
-            Effect::Persist(letter) => Some(letter.to_file()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(files.len(), 1);
-    assert!(files[0].len() < 3 << 20, "{}", files[0].len());
-    assert!(Letter::from_file(&files[0], 1 << 20).is_some());
-}
-
 /// No more of it is kept in memory than is sent.
 #[test]
 fn a_letter_is_no_longer_than_a_message() {
@@ -318,18 +294,56 @@ fn a_letter_is_no_longer_than_a_message() {
     course.has_warned("was cut");
 }
 
+/// A job whose end could not be kept is not asked for.
 #[test]
-fn the_oldest_is_given_up_where_nothing_is_ever_acknowledged() {
+fn no_more_jobs_are_asked_for_where_nothing_is_ever_acknowledged() {
     let letters = (0..100).map(|number| left(100 + number, false)).collect();
     let mut course = Course::with(settings(), letters);
-    for _ in 0..200 {
+    for _ in 0..199 {
+        course.input("connected");
+        course.input("fired acknowledge");
+    }
+    course.is("connected", ">completed 199, acknowledge 5");
+    // There is nothing to say, and nothing to ask for.
+    course.is("fired acknowledge", &format!("disconnect, {LOST}"));
+    // What is held back is sent all the same, and alone.
+    course.is("fired retry", "connect 0+0");
+    course.is("connected", ">completed 100, acknowledge 5");
+    course.is("cancel", "reached");
+    // A job that comes unasked is not told of at the cost of another one's end.
+    course.is("bad-job 1", "");
+    course.has_warned("which was not asked for, is passed over");
+    course.is(
+        "fired acknowledge",
+        &format!("retry 60, disconnect, {LOST}"),
+    );
+    course.is("fired retry", "connect 0+0");
+    course.is("connected", ">completed 101, acknowledge 5");
+    course.is("eof", &format!("retry 120, {LOST}"));
+    course.is("fired retry", "connect 0+0");
+    course.is("connected", ">completed 102, acknowledge 5");
+    // Now there is a place.
+    course.is("ack", "forget 102, -acknowledge, ready 30, idle 40");
+    course.is("no_job", "-idle, >completed 103, acknowledge 5");
+    course.is(
+        "ack",
+        "forget 103, -acknowledge, >completed 104, acknowledge 5",
+    );
+}
+
+/// A refusal does not take the last place, which is the running job's.
+#[test]
+fn the_place_of_the_running_jobs_end_is_not_given_away() {
+    let letters = (0..98).map(|number| left(100 + number, false)).collect();
+    let mut course = Course::with(settings(), letters);
+    for _ in 0..196 {
         course.input("connected");
         course.input("fired acknowledge");
     }
     course.is("connected", "ready 30, idle 40");
-    course.is(
-        "bad-job 1",
-        "reached, -idle, persist 1, forget 100, >failed 1, acknowledge 5",
-    );
-    course.has_warned("is given up");
+    course.input("job 1");
+    course.is("job 2", "silence 15, persist 2, >failed 2, acknowledge 5");
+    course.is("job 3", "silence 15");
+    course.has_warned("which was not asked for, is passed over");
+    course.is("ended", &format!("{OVER}, persist 1"));
 }

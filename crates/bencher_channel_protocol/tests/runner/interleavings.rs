@@ -1,12 +1,12 @@
 //! Random orders of everything that can happen.
 
-use bencher_channel_protocol::runner::{Ending, Timer};
+use bencher_channel_protocol::runner::{Ending, Fault, Timer};
 use bencher_channel_protocol::{Checksum, REPLACED};
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::course::{CHECKSUM, OTHER};
-use crate::world::{Event, World};
+use crate::world::{Event, Health, World};
 
 fn any_event() -> impl Strategy<Value = Event> {
     let ending = prop_oneof![
@@ -45,12 +45,18 @@ fn any_event() -> impl Strategy<Value = Event> {
         8 => prop::sample::select(Timer::ALL.to_vec()).prop_map(Event::Fire),
         3 => Just(Event::SetUp),
         1 => Just(Event::Output),
-        4 => any::<bool>().prop_map(|fails| Event::End { fails }),
+        4 => option::of(prop::sample::select(vec![Fault::Job, Fault::Host]))
+            .prop_map(|fails| Event::End { fails }),
+        2 => any::<bool>().prop_map(|is_fit| Event::HostAnswers { is_fit }),
         1 => Just(Event::Stop),
         1 => Just(Event::Updated),
-        2 => (any::<bool>(), option::of(1_u8..5)).prop_map(|(is_final, left)| {
-            Event::NotUpdated { is_final, left }
-        }),
+        2 => (any::<bool>(), option::of(1_u8..5), any::<bool>()).prop_map(
+            |(is_final, left, delivers)| Event::NotUpdated { is_final, left, delivers }
+        ),
+        1 => prop::sample::select(vec![Health::Good, Health::Full, Health::Ill])
+            .prop_map(Event::Disk),
+        16 => Just(Event::DiskAnswers),
+        1 => (1_u8..5).prop_map(Event::Removed),
         1 => Just(Event::Crash),
     ]
 }
@@ -69,8 +75,7 @@ proptest! {
                 machine = new;
                 world.apply(effects);
             } else if let Some(input) = world.input(&event) {
-                let effects = machine.handle(input);
-                world.apply(effects);
+                world.tell(&mut machine, input);
             }
         }
         world.settle(&mut machine);

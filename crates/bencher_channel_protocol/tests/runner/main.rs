@@ -6,7 +6,9 @@
 mod connecting;
 mod course;
 mod delivering;
+mod host;
 mod interleavings;
+mod keeping;
 mod stopping;
 mod working;
 mod world;

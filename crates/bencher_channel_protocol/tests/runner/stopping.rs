@@ -161,12 +161,11 @@ fn a_stop_order_reaches_the_program_that_is_tried() {
 fn who_is_replaced_at_the_server_ends() {
     let replaced = format!("closed 1008 {REPLACED}");
     let mut course = Course::idle();
-    course.is(&replaced, &format!("{LOST}, exit refused"));
-    course.has_warned("in favour of a newer one of the same runner");
+    course.is(&replaced, &format!("{LOST}, exit replaced"));
     // Its job is the other one's.
     let mut course = Course::running();
     course.is(&replaced, &format!("{LOST}, kill"));
-    course.is("ended", &format!("{OVER}, forget 1, exit refused"));
+    course.is("ended", &format!("{OVER}, forget 1, exit replaced"));
     // Another reason is none to end.
     let mut course = Course::idle();
     course.is("closed 1008 policy", &format!("{LOST}, connect 125+125"));

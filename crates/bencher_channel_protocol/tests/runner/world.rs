@@ -1,13 +1,16 @@
 //! What surrounds a machine in a random order of events, and what must hold in it.
 
+mod disk;
 mod inputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_channel_protocol::runner::{Effect, Ending, Exit, Letter, Machine, Timer};
-use bencher_channel_protocol::{Checksum, RunnerMessage, Terminal, Uuid};
+use bencher_channel_protocol::runner::{Effect, Ending, Exit, Fault, Input, Machine, Timer};
+use bencher_channel_protocol::{Checksum, RunnerMessage, Uuid};
 
 use crate::course::settings;
+use disk::Disk;
+pub(crate) use disk::Health;
 
 /// Something that may happen, if it can.
 #[derive(Debug, Clone)]
@@ -29,7 +32,11 @@ pub(crate) enum Event {
     SetUp,
     Output,
     End {
-        fails: bool,
+        fails: Option<Fault>,
+    },
+    /// The host was looked at.
+    HostAnswers {
+        is_fit: bool,
     },
     Stop,
     Updated,
@@ -37,7 +44,15 @@ pub(crate) enum Event {
         is_final: bool,
         /// A job that the program had that was tried.
         left: Option<u8>,
+        /// Whether it has delivered what was the oldest on disk.
+        delivers: bool,
     },
+    /// The disk is in this state from now on.
+    Disk(Health),
+    /// The disk does something that it was told to.
+    DiskAnswers,
+    /// Somebody removes the file of a letter.
+    Removed(u8),
     /// The runner is killed, and started again.
     Crash,
 }
@@ -57,6 +72,9 @@ pub(crate) struct World {
     /// Whether the server wanted the process to die.
     is_canceled: bool,
     is_updating: bool,
+    /// A job has failed for a reason of the host, which was found fit by nobody since.
+    is_host_doubted: bool,
+    is_host_looked_at: bool,
     /// How often the trial of another program was told to end.
     update_ends: u32,
     /// Another one of this runner is at the server.
@@ -65,8 +83,7 @@ pub(crate) struct World {
     failures: BTreeMap<Uuid, u32>,
     /// The job whose terminal message is on its way.
     on_its_way: Option<Uuid>,
-    /// What is on disk, by job, the oldest first.
-    disk: Vec<(Uuid, String)>,
+    disk: Disk,
     /// What the server has not answered on this connection.
     unanswered: Vec<Unanswered>,
     /// Terminal messages that have to be sent on this connection before `ready`.
@@ -100,11 +117,16 @@ impl World {
         }
         let is_waiting = self.is_connecting || self.is_updating || self.has_exited.is_some();
         if !is_waiting && self.process.is_none() {
-            assert!(self.is_connected, "nothing will ever happen");
-            let patience = [Timer::Idle, Timer::Acknowledge, Timer::Pace];
+            let patience: &[Timer] = if self.is_connected {
+                &[Timer::Idle, Timer::Acknowledge, Timer::Pace]
+            } else {
+                &[Timer::Retry, Timer::Room, Timer::Host]
+            };
             assert!(
-                patience.iter().any(|timer| self.armed.contains(timer)),
-                "it waits for ever"
+                self.disk.is_busy()
+                    || self.is_host_looked_at
+                    || patience.iter().any(|timer| self.armed.contains(timer)),
+                "nothing will ever happen"
             );
         }
         if self.stops > 0 && self.has_exited.is_none() {
@@ -112,7 +134,8 @@ impl World {
                 self.armed.contains(&Timer::Drain)
                     || (self.is_updating && self.update_ends > 0)
                     || self.process.is_some_and(|(_, dies)| dies)
-                    || self.armed.contains(&Timer::Acknowledge),
+                    || self.armed.contains(&Timer::Acknowledge)
+                    || self.disk.is_busy(),
                 "it never stops"
             );
         }
@@ -134,6 +157,8 @@ impl World {
                 assert_eq!(self.process, None, "two jobs");
                 assert!(self.stops == 0, "a job after a stop order");
                 assert!(!self.ends.contains_key(&job.uuid), "a job that has run");
+                assert!(self.disk.unsaved.is_empty(), "its end could not be kept");
+                assert!(!self.is_host_doubted, "it would fail");
                 self.process = Some((job.uuid, false));
                 self.is_canceled = false;
             }
@@ -144,19 +169,23 @@ impl World {
             }
             Effect::Arm { timer, .. } => drop(self.armed.insert(timer)),
             Effect::Disarm(timer) => drop(self.armed.remove(&timer)),
-            Effect::Persist(letter) => self.persisted(&letter),
+            Effect::Persist(letter) => {
+                self.ended(letter.job(), letter.terminal().event());
+                self.disk.write(letter);
+            }
+            Effect::Load(job) => self.disk.read(job),
+            Effect::MakeRoom => self.disk.make_room(),
+            Effect::LookAtHost => {
+                assert!(!self.is_host_looked_at, "looked at twice");
+                self.is_host_looked_at = true;
+            }
             Effect::Forget(job) if self.is_replaced && !self.ends.contains_key(&job) => {
                 // What stands for the case that the runner is killed.
             }
             Effect::Forget(job) => {
-                let before = self.disk.len();
-                self.disk.retain(|(it, _)| *it != job);
-                assert_eq!(
-                    self.disk.len() + 1,
-                    before,
-                    "{job} is forgotten, and was not there"
-                );
-                self.ends.remove(&job);
+                let was_there = self.ends.remove(&job).is_some();
+                assert!(was_there, "{job} is forgotten, and was not there");
+                self.disk.remove(job);
                 self.owed.remove(&job);
                 self.failures.remove(&job);
                 self.on_its_way = self.on_its_way.filter(|it| *it != job);
@@ -172,11 +201,12 @@ impl World {
             }
             Effect::Become => {
                 assert!(self.is_updating && self.stops == 0 && self.process.is_none());
+                assert!(self.disk.unsaved.is_empty(), "it would be lost");
                 self.has_exited = Some(Exit::Stopped);
             }
             Effect::Exit(exit) => {
                 assert!(self.process.is_none(), "the end with a job");
-                assert!(exit != Exit::Stopped || self.disk.is_empty());
+                assert!(exit != Exit::Stopped || self.ends.is_empty());
                 self.has_exited = Some(exit);
             }
             Effect::Reached | Effect::Say { .. } => {}
@@ -190,6 +220,8 @@ impl World {
                 assert_eq!(self.process, None, "ready with a job");
                 assert_eq!(self.stops, 0, "ready after a stop order");
                 assert!(self.owed.is_empty(), "ready before {:?}", self.owed);
+                assert!(self.disk.has_room, "ready without room");
+                assert!(!self.is_host_doubted, "ready for what would fail");
                 self.is_asked = true;
             }
             RunnerMessage::Running | RunnerMessage::Heartbeat => {
@@ -202,26 +234,21 @@ impl World {
         }
     }
 
-    fn persisted(&mut self, letter: &Letter) {
-        let job = letter.job();
-        let event = letter.terminal().event();
-        assert!(!self.ends.contains_key(&job), "a second end of {job}");
-        if self.is_canceled && !self.disk.iter().any(|(it, _)| *it == job) {
-            let is_running =
-                matches!(letter.terminal(), Terminal::Canceled { .. }) || event == "failed";
-            assert!(is_running, "{event} after cancel");
+    /// A job has this end.
+    fn ended(&mut self, job: Uuid, event: &'static str) {
+        if let Some(end) = self.ends.insert(job, event) {
+            let is_again = self.disk.unsaved.contains(&job) && event == end;
+            let is_lost = self.disk.lost.contains(&job) && event == "failed";
+            assert!(is_again || is_lost, "a second end of {job}");
+        } else if self.is_canceled {
+            assert_ne!(event, "completed", "after cancel");
         }
-        self.ends.insert(job, event);
-        self.disk.push((job, letter.to_file()));
     }
 
     fn delivered(&mut self, job: Uuid, text: &str) {
         assert!(self.is_connected);
         let message = RunnerMessage::decode(text).unwrap();
-        assert!(
-            self.disk.iter().any(|(it, _)| *it == job),
-            "{job} is not on disk"
-        );
+        assert!(self.disk.was_told_of(job), "{job} is not on disk");
         assert_eq!(self.ends.get(&job).copied(), Some(message.event()));
         let is_alone = self.on_its_way.is_none_or(|it| it == job);
         assert!(is_alone, "one at a time");
@@ -242,39 +269,60 @@ impl World {
 
     /// Everything but the disk is gone.
     pub(crate) fn crash(&mut self) -> (Machine, Vec<Effect>) {
+        let disk = self.disk.after_a_crash();
+        let mut ends = std::mem::take(&mut self.ends);
+        ends.retain(|job, _| disk.has(*job));
         *self = Self {
-            disk: std::mem::take(&mut self.disk),
-            ends: std::mem::take(&mut self.ends),
+            disk,
+            ends,
             ..Self::default()
         };
-        let letters = self.disk.iter();
-        let outbox = letters
-            .map(|(_, text)| Letter::from_file(text, 1 << 20).unwrap())
-            .collect();
-        Machine::new(settings(), outbox)
+        Machine::new(settings(), self.disk.jobs())
     }
 
-    /// A server that answers everything, and a job that ends: what was ever an end arrives.
+    /// Tells the machine of something, and does what it says. That something can not be written it hears
+    /// before anything else.
+    pub(crate) fn tell(&mut self, machine: &mut Machine, input: Input) {
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.apply(machine.handle(input));
+            next = self.urgent_answer();
+        }
+    }
+
+    /// A server that answers everything, a disk that does what it is told, and a job that ends: what was
+    /// ever an end arrives.
     pub(crate) fn settle(&mut self, machine: &mut Machine) {
-        for _ in 0..200 {
+        self.disk.health = Health::Good;
+        for _ in 0..300 {
             if self.has_exited.is_some() {
                 return;
             }
-            let next = if self.is_connecting {
+            let is_asleep = !self.is_connected && self.process.is_none();
+            let next = if self.disk.is_busy() {
+                Event::DiskAnswers
+            } else if self.is_connecting {
                 Event::Connect
             } else if self.process.is_some() {
-                Event::End { fails: false }
+                Event::End { fails: None }
             } else if self.is_updating {
                 Event::NotUpdated {
                     is_final: false,
                     left: None,
+                    delivers: false,
                 }
+            } else if self.is_host_looked_at {
+                Event::HostAnswers { is_fit: true }
+            } else if is_asleep && self.armed.contains(&Timer::Host) {
+                Event::Fire(Timer::Host)
+            } else if is_asleep && self.armed.contains(&Timer::Room) {
+                Event::Fire(Timer::Room)
             } else if !self.unanswered.is_empty() {
                 Event::Answer {
                     cancels: false,
                     names: false,
                 }
-            } else if self.is_asked && self.disk.is_empty() {
+            } else if self.is_asked && self.ends.is_empty() {
                 break;
             } else if self.armed.contains(&Timer::Pace) {
                 Event::Fire(Timer::Pace)
@@ -284,9 +332,9 @@ impl World {
                 Event::NoJob
             };
             if let Some(input) = self.input(&next) {
-                self.apply(machine.handle(input));
+                self.tell(machine, input);
             }
         }
-        assert!(self.disk.is_empty(), "not delivered: {:?}", self.disk);
+        assert!(self.ends.is_empty(), "not delivered: {:?}", self.ends);
     }
 }

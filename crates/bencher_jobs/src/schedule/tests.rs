@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use super::*;
 
+const NOW: Timestamp = Timestamp::from_milliseconds(1000);
+
 fn runner(number: u128) -> RunnerId {
     RunnerId::from_uuid(Uuid::from_u128(number))
 }
@@ -38,8 +40,16 @@ fn job(number: u128, whose: u128, priority: u8) -> Candidate {
 
 fn shares(of: &[(u128, u32, u32)]) -> BTreeMap<ProjectId, Share> {
     of.iter()
-        .map(|&(number, active, limit)| (project(number), Share { active, limit }))
+        .map(|&(number, active, limit)| (project(number), share(active, limit, 0)))
         .collect()
+}
+
+fn share(active: u32, limit: u32, served: i64) -> Share {
+    Share {
+        active,
+        limit,
+        served: Timestamp::from_milliseconds(served),
+    }
 }
 
 /// Who got what, by number.
@@ -48,7 +58,7 @@ fn assigned(
     candidates: &[Candidate],
     shares: &BTreeMap<ProjectId, Share>,
 ) -> Vec<(u128, u128)> {
-    assign(idle, candidates, shares)
+    assign(idle, candidates, shares, NOW)
         .into_iter()
         .map(|one| (one.runner.uuid().as_u128(), one.job.uuid().as_u128()))
         .collect()
@@ -104,6 +114,40 @@ fn projects_that_have_less_come_first() {
     let candidates = [job(10, 1, 0), job(20, 2, 0)];
     let at_work = shares(&[(1, 3, 9), (2, 2, 9)]);
     assert_eq!(assigned(&one, &candidates, &at_work), [(1, 20)]);
+}
+
+#[test]
+fn projects_take_turns_on_one_machine() {
+    let one = [idle(1, &[1], 0)];
+    let mut waiting: Vec<_> = (10..14).map(|number| job(number, 1, 0)).collect();
+    waiting.extend([job(20, 2, 0), job(21, 2, 0), job(30, 3, 0)]);
+    let mut shares = shares(&[(1, 0, 9), (2, 0, 9), (3, 0, 9)]);
+    let mut order = Vec::new();
+    for now in 1..=7 {
+        let now = Timestamp::from_milliseconds(now);
+        let [next] = assign(&one, &waiting, &shares, now)[..] else {
+            panic!("one machine, one job");
+        };
+        order.push(next.job.uuid().as_u128());
+        waiting.retain(|candidate| candidate.job != next.job);
+        // It is done before the next one is asked for.
+        take(&mut shares, next.project, now);
+        shares.get_mut(&next.project).expect("known").active -= 1;
+    }
+    assert_eq!(order, [10, 20, 30, 11, 21, 12, 13]);
+}
+
+#[test]
+fn a_turn_is_nothing_before_priority_and_before_what_is_at_work() {
+    let one = [idle(1, &[1], 0)];
+    let mut both = shares(&[(1, 0, 9), (2, 0, 9)]);
+    both.get_mut(&project(1)).expect("known").served = Timestamp::from_milliseconds(5);
+    let important = [job(10, 1, 1), job(20, 2, 0)];
+    assert_eq!(assigned(&one, &important, &both), [(1, 10)]);
+    let alike = [job(10, 1, 0), job(20, 2, 0)];
+    assert_eq!(assigned(&one, &alike, &both), [(1, 20)]);
+    both.get_mut(&project(2)).expect("known").active = 1;
+    assert_eq!(assigned(&one, &alike, &both), [(1, 10)]);
 }
 
 #[test]
@@ -208,9 +252,9 @@ proptest! {
             .collect();
         let shares: BTreeMap<_, _> = (1..)
             .zip(limits)
-            .map(|(number, (active, limit))| (project(number), Share { active, limit }))
+            .map(|(number, (active, limit))| (project(number), share(active, limit, 0)))
             .collect();
-        let assignments = assign(&runners, &candidates, &shares);
+        let assignments = assign(&runners, &candidates, &shares, NOW);
         let jobs: HashSet<_> = assignments.iter().map(|one| one.job).collect();
         let takers: HashSet<_> = assignments.iter().map(|one| one.runner).collect();
         prop_assert_eq!(jobs.len(), assignments.len());
@@ -222,7 +266,7 @@ proptest! {
             prop_assert!(taker.specs.contains(&candidate.spec));
             prop_assert!(candidate.bound_to.is_none_or(|bound| bound == one.runner));
             prop_assert_eq!(one.project, candidate.project);
-            take(&mut after, one.project);
+            take(&mut after, one.project, NOW);
         }
         for (project, share) in &after {
             let before = shares[project];

@@ -26,6 +26,7 @@ use bencher_rootfs::ImageCache;
 pub use error::CacheError;
 pub use item::{CacheItem, CacheListing, ItemKind};
 pub use prune::PruneReport;
+pub(crate) use usage::available;
 pub use usage::{DiskUsage, KindUsage};
 pub use verify::{DamageReport, VerifyReport};
 

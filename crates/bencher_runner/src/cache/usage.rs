@@ -78,7 +78,7 @@ impl Cache {
 }
 
 /// What this user can still write below `folder`, or where it would be made.
-fn available(folder: &std::path::Path) -> Option<u64> {
+pub(crate) fn available(folder: &std::path::Path) -> Option<u64> {
     let there = folder.ancestors().find(|path| path.is_dir())?;
     let found = rustix::fs::statvfs(there).ok()?;
     Some(found.f_bavail * found.f_frsize)

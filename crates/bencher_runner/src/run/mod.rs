@@ -14,6 +14,7 @@ mod choice;
 mod clock;
 mod control;
 mod error;
+mod fault;
 mod iteration;
 mod iteration_folder;
 mod layers;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use bencher_statistics::Order;
 
 pub use error::{ConsoleExcerpt, RunError};
+pub use fault::Fault;
 pub use live::LiveOutput;
 pub use on_suspect::OnSuspect;
 pub(crate) use orders::absolute;

@@ -209,7 +209,8 @@ pub(super) mod tests {
         job
     }
 
-    fn policy() -> JobPolicy {
+    /// What a runner allows whose user has chosen nothing.
+    pub(in super::super) fn policy() -> JobPolicy {
         JobPolicy {
             allow_no_sandbox: false,
             sandbox: JobSandbox::Firecracker,

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bencher_channel_protocol::runner::Ending;
-use bencher_channel_protocol::{RunnerId, RunnerKey, channel_path};
-use bencher_oci::registry::Proxies;
+use bencher_channel_protocol::{
+    CONNECTION_HEADER, ConnectionNumber, RunnerId, RunnerKey, channel_path,
+};
+use bencher_oci::registry::{Proxies, is_not_tls};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -37,6 +40,8 @@ const LONGEST: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) struct Server {
     request: Request,
+    /// Which of this process's connections the next one is.
+    next: ConnectionNumber,
     tls: Arc<ClientConfig>,
     /// The proxy that leads to it, and its own host and port.
     proxy: Option<(Proxy, String)>,
@@ -48,9 +53,17 @@ pub(super) enum News {
     /// It is there; texts for the server go in here.
     Connected(Outgoing),
     /// A text of the server.
-    Text(String),
+    Text(Received),
     /// It has ended, or none came about.
     Ended(Ending),
+}
+
+/// A text of the server. The next one is read once this is gone: a server that says more than can be
+/// followed has to wait.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) text: String,
+    _turn: OwnedSemaphorePermit,
 }
 
 /// Where texts for the server go in.
@@ -118,6 +131,7 @@ impl Server {
         let proxy = way(request.uri(), proxies)?;
         Ok(Self {
             request,
+            next: ConnectionNumber::first(fastrand::u128(..)),
             tls,
             proxy,
         })
@@ -125,11 +139,11 @@ impl Server {
 
     /// Connects after `delay`, and tells `news` of whatever comes of it.
     pub(super) fn connect(
-        &self,
+        &mut self,
         delay: Duration,
         news: impl Fn(News) + Send + Sync + 'static,
     ) -> Connection {
-        let request = self.request.clone();
+        let request = self.next_request();
         let connector = Connector::Rustls(Arc::clone(&self.tls));
         let proxy = self.proxy.clone();
         let task = tokio::spawn(async move {
@@ -138,6 +152,17 @@ impl Server {
             news(News::Ended(ending));
         });
         Connection { task }
+    }
+
+    /// The request for the next connection, which says that it is newer than all before.
+    fn next_request(&mut self) -> Request {
+        let mut request = self.request.clone();
+        // Letters, digits and hyphens are always a header's value.
+        if let Ok(number) = HeaderValue::try_from(self.next.to_string()) {
+            request.headers_mut().insert(CONNECTION_HEADER, number);
+        }
+        self.next = self.next.next();
+        request
     }
 }
 
@@ -183,6 +208,7 @@ async fn connect(
     connector: Connector,
     proxy: Option<(Proxy, String)>,
 ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Ending> {
+    let server = request.uri().clone();
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
@@ -198,8 +224,27 @@ async fn connect(
         Err(Error::Http(response)) => Err(Ending::Refused {
             status: response.status().as_u16(),
         }),
-        Err(error) => Err(Ending::Unreachable(error.to_string())),
+        Err(error) => {
+            Err(foreign(&server, &error).unwrap_or_else(|| Ending::Unreachable(error.to_string())))
+        }
     }
+}
+
+/// Whether what answers at `server` speaks another protocol.
+fn foreign(server: &Uri, error: &Error) -> Option<Ending> {
+    let place = server.authority()?;
+    let is_encrypted = server.scheme_str() == Some("wss");
+    if is_encrypted && is_not_tls(error) {
+        return Some(Ending::Foreign(format!(
+            "the server at https://{place} does not speak TLS: try http://{place}"
+        )));
+    }
+    let is_not_http = matches!(error, Error::Protocol(ProtocolError::HttparseError(_)));
+    (!is_encrypted && is_not_http).then(|| {
+        Ending::Foreign(format!(
+            "what answers at http://{place} does not speak HTTP: try https://{place}"
+        ))
+    })
 }
 
 async fn talk(
@@ -216,7 +261,7 @@ async fn talk(
             return Ending::Unreachable(format!("no answer within {} s", CONNECT.as_secs()));
         }
     };
-    let (sink, mut stream) = socket.split();
+    let (sink, stream) = socket.split();
     let (outgoing, texts) = unbounded_channel();
     let waiting = Arc::<AtomicUsize>::default();
     news(News::Connected(Outgoing {
@@ -224,34 +269,46 @@ async fn talk(
         waiting: Arc::clone(&waiting),
     }));
     let sending = send_all(sink, texts, &waiting);
-    let receiving = async {
-        loop {
-            match stream.next().await {
-                Some(Ok(Message::Text(text))) => news(News::Text(text.as_str().to_owned())),
-                Some(Ok(Message::Close(frame))) => {
-                    return frame.map_or(
-                        Ending::Closed {
-                            code: 1005,
-                            reason: String::new(),
-                        },
-                        |frame| Ending::Closed {
-                            code: frame.code.into(),
-                            reason: frame.reason.as_str().to_owned(),
-                        },
-                    );
-                }
-                // Neither is a sign of life.
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return ending(&error),
-                None => return Ending::EndOfFile,
-            }
-        }
-    };
+    let receiving = receive_all(stream, news);
     tokio::select! {
         biased;
         ending = receiving => ending,
         ending = sending => ending,
     }
+}
+
+/// Passes texts on until there are no more, one at a time.
+async fn receive_all<S>(mut stream: S, news: &impl Fn(News)) -> Ending
+where
+    S: futures_util::Stream<Item = Result<Message, Error>> + Unpin,
+{
+    let turns = Arc::new(Semaphore::new(1));
+    // It is never closed.
+    while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
+        match stream.next().await {
+            Some(Ok(Message::Text(text))) => news(News::Text(Received {
+                text: text.as_str().to_owned(),
+                _turn: turn,
+            })),
+            Some(Ok(Message::Close(frame))) => {
+                return frame.map_or(
+                    Ending::Closed {
+                        code: 1005,
+                        reason: String::new(),
+                    },
+                    |frame| Ending::Closed {
+                        code: frame.code.into(),
+                        reason: frame.reason.as_str().to_owned(),
+                    },
+                );
+            }
+            // Neither is a sign of life.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return ending(&error),
+            None => break,
+        }
+    }
+    Ending::EndOfFile
 }
 
 /// Sends texts until there are no more, and then says goodbye.
@@ -287,9 +344,38 @@ fn ending(error: &Error) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use futures_util::stream;
+
     use bencher_oci::registry::Secret;
 
     use super::*;
+
+    /// What a server says waits in its buffers, and not in the runner's memory.
+    #[test]
+    fn a_text_is_read_when_the_one_before_is_dealt_with() {
+        let said = ["a", "b", "c"].map(|text| Ok(Message::text(text)));
+        let news = RefCell::new(Vec::new());
+        let tell = |it| news.borrow_mut().push(it);
+        let mut receiving = pin!(receive_all(stream::iter(said), &tell));
+        let mut context = Context::from_waker(Waker::noop());
+        for expected in ["a", "b", "c"] {
+            for _ in 0..3 {
+                assert!(receiving.as_mut().poll(&mut context).is_pending());
+            }
+            match news.borrow().as_slice() {
+                [News::Text(received)] => assert_eq!(received.text, expected),
+                other => panic!("{other:?}"),
+            }
+            news.borrow_mut().clear();
+        }
+        let ended = receiving.as_mut().poll(&mut context);
+        assert_eq!(ended, Poll::Ready(Ending::EndOfFile));
+    }
 
     #[test]
     fn addresses_become_those_of_the_channel() {
@@ -329,6 +415,29 @@ mod tests {
         assert!(!format!("{server:?}").contains("s3cret"));
         let value = &server.request.headers()["authorization"];
         assert_eq!(value.to_str().unwrap(), "Bearer bencher_runner_s3cret");
+    }
+
+    #[test]
+    fn each_connection_says_which_it_is() {
+        let key = "bencher_runner_s3cret".parse().unwrap();
+        let runner = "r".parse().unwrap();
+        let none = Proxies::default();
+        let server = || {
+            let tls = super::super::trust::client_config(None).unwrap();
+            Server::new("http://localhost", &runner, &key, tls, &none).unwrap()
+        };
+        let number = |server: &mut Server| {
+            let request = server.next_request();
+            let value = request.headers()["bencher-connection"].to_str().unwrap();
+            value.parse::<ConnectionNumber>().unwrap()
+        };
+        let (mut one, mut other) = (server(), server());
+        let first = number(&mut one);
+        assert!(first.to_string().ends_with(".1"), "{first}");
+        assert_eq!(number(&mut one), first.next());
+        assert_eq!(number(&mut one), first.next().next());
+        // As if it were another process.
+        assert!(!number(&mut other).is_overtaken_by(first));
     }
 
     #[test]

@@ -1,23 +1,23 @@
 //! Does what the machine says, and tells it what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bencher_channel_protocol::runner::{
-    Effect, Exit, Input, Letter, Level, Machine, Timer, UpdateFailure,
+    Effect, Exit, Failure, Fault, Input, Letter, Level, Machine, Timer, UpdateFailure,
 };
-use bencher_channel_protocol::{Checksum, IterationOutput, OutputStream, ServerMessage};
+use bencher_channel_protocol::{Checksum, IterationOutput, Job, OutputStream, ServerMessage, Uuid};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::connection::{Connection, News, Outgoing, Server};
+use super::fairness::Fairness;
 use super::job::{self, StartedJob, Workshop};
 use super::listener::MOST_LIVE;
 use super::outbox::Outbox;
-use super::serve::LIMIT;
 use super::service::{self, Service};
 use super::update::{self, Updater};
 use crate::{Interrupts, Reporter};
@@ -41,8 +41,10 @@ pub(super) enum Event {
     /// The job has ended.
     Ended {
         results: Vec<IterationOutput>,
-        error: Option<String>,
+        failure: Option<Failure>,
     },
+    /// The host was looked at: it can run jobs, or why it can not.
+    Host(Result<(), String>),
     /// Another program is fit to take the place of this one.
     Updated,
     /// None is.
@@ -68,6 +70,8 @@ pub(super) struct Driver {
     pub(super) machine: Machine,
     pub(super) server: Server,
     pub(super) outbox: Outbox,
+    /// What has come of effects, which the machine hears before anything else.
+    pub(super) answers: VecDeque<Input>,
     pub(super) workshop: Arc<Workshop>,
     pub(super) reporter: Arc<dyn Reporter>,
     pub(super) events: UnboundedSender<Event>,
@@ -97,13 +101,17 @@ impl Driver {
         effects: Vec<Effect>,
         interrupts: &mut Interrupts,
     ) -> Over {
-        if let Some(over) = self.apply(effects) {
-            return over;
-        }
+        let mut over = self.apply(effects);
         service::say_ready();
         let mut signs = self.is_trial.then(signs_of_life);
+        let mut fairness = Fairness::default();
         loop {
+            if let Some(over) = over.or_else(|| self.answer()) {
+                self.say_what_is_lost();
+                return over;
+            }
             let next = self.next_timer();
+            let turn = fairness.turn(next, Instant::now());
             let input = tokio::select! {
                 biased;
                 _signal = interrupts.next() => {
@@ -115,20 +123,46 @@ impl Driver {
                     update::say_alive();
                     None
                 }
+                timer = std::future::ready(turn), if turn.is_some() => timer.map(|it| self.fired(it)),
                 event = received.recv() => event.and_then(|event| self.input(event)),
-                timer = fire(next) => {
-                    self.timers.remove(&timer);
-                    Some(Input::Fired(timer))
-                }
+                timer = fire(next) => Some(self.fired(timer)),
             };
-            let Some(input) = input else {
-                continue;
-            };
-            let effects = self.machine.handle(input);
-            if let Some(over) = self.apply(effects) {
+            over = input.and_then(|input| self.tell(input));
+        }
+    }
+
+    fn tell(&mut self, input: Input) -> Option<Over> {
+        let effects = self.machine.handle(input);
+        self.apply(effects)
+    }
+
+    /// Tells the machine what has come of its effects, one letter at a time.
+    fn answer(&mut self) -> Option<Over> {
+        while let Some(answer) = self.answers.pop_front() {
+            let over = self.tell(answer);
+            if over.is_some() {
                 return over;
             }
         }
+        None
+    }
+
+    /// What the machine has not heard any more: it is in memory alone.
+    fn say_what_is_lost(&mut self) {
+        for answer in self.answers.drain(..) {
+            if let Input::NotPersisted { letter, error } = answer {
+                self.reporter.warning(&format!(
+                    "the end of the job {} is lost unless the server has it: it can not be written to \
+                     disk: {error}",
+                    letter.job()
+                ));
+            }
+        }
+    }
+
+    fn fired(&mut self, timer: Timer) -> Input {
+        self.timers.remove(&timer);
+        Input::Fired(timer)
     }
 
     fn next_timer(&self) -> Option<(Timer, Instant)> {
@@ -143,7 +177,9 @@ impl Driver {
                 self.link.outgoing = Some(outgoing);
                 Input::Connected
             }
-            Event::Connection(_, News::Text(text)) => Input::Received(ServerMessage::decode(&text)),
+            Event::Connection(_, News::Text(received)) => {
+                Input::Received(ServerMessage::decode(&received.text))
+            }
             Event::Connection(_, News::Ended(ending)) => {
                 self.hang_up();
                 Input::Disconnected(ending)
@@ -167,10 +203,11 @@ impl Driver {
                     text,
                 }
             }
-            Event::Ended { results, error } => {
+            Event::Ended { results, failure } => {
                 self.job = None;
-                Input::Ended { results, error }
+                Input::Ended { results, failure }
             }
+            Event::Host(found) => Input::Host(found),
             Event::Updated => Input::Updated,
             Event::NotUpdated {
                 checksum,
@@ -186,13 +223,10 @@ impl Driver {
     }
 
     /// What is on disk: a program that was tried may have had a job.
-    fn outbox_by_now(&self) -> Vec<Letter> {
-        self.outbox
-            .load(LIMIT, self.reporter.as_ref())
-            .unwrap_or_else(|error| {
-                self.reporter.warning(&error.to_string());
-                Vec::new()
-            })
+    fn outbox_by_now(&self) -> Option<Vec<Uuid>> {
+        let jobs = self.outbox.jobs(self.reporter.as_ref());
+        jobs.inspect_err(|error| self.reporter.warning(&error.to_string()))
+            .ok()
     }
 
     fn hang_up(&mut self) {
@@ -212,10 +246,7 @@ impl Driver {
                 Effect::Disconnect => self.hang_up(),
                 Effect::Send(message) => self.send(message.encode()),
                 Effect::Deliver { text, .. } => self.send(text),
-                Effect::Start(job) => {
-                    self.persist(&Letter::abandoned(job.uuid, LIMIT));
-                    self.job = Some(job::start(job, &self.workshop));
-                }
+                Effect::Start(job) => self.start(job),
                 Effect::Kill => {
                     if let Some(job) = &self.job {
                         job.kill();
@@ -230,7 +261,20 @@ impl Driver {
                     };
                 }
                 Effect::Disarm(timer) => drop(self.timers.remove(&timer)),
-                Effect::Persist(letter) => self.persist(&letter),
+                Effect::Persist(letter) => self.persist(letter),
+                Effect::Load(job) => {
+                    let answer = match self.outbox.read(job, self.reporter.as_ref()) {
+                        Ok(letter) => Input::Loaded(letter),
+                        Err(problem) => Input::NotLoaded { job, problem },
+                    };
+                    self.answers.push_back(answer);
+                }
+                Effect::MakeRoom => {
+                    let made = self.outbox.make_room();
+                    let made = made.map_err(|error| error.to_string());
+                    self.answers.push_back(Input::Room(made));
+                }
+                Effect::LookAtHost => self.workshop.look_at_host(),
                 Effect::Forget(job) => {
                     if let Err(error) = self.outbox.remove(job) {
                         self.reporter.warning(&format!(
@@ -292,18 +336,37 @@ impl Driver {
         }
     }
 
-    /// A message that can not be written is sent all the same.
-    fn persist(&self, letter: &Letter) {
-        if let Err(error) = self.outbox.write(letter) {
-            self.reporter.warning(&format!(
-                "the end of the job {} is not on disk, and would not survive a restart: {error}",
-                letter.job()
-            ));
+    /// A job whose end could not be kept is not begun.
+    fn start(&mut self, job: Box<Job>) {
+        match self.outbox.begin(job.uuid) {
+            Ok(()) => self.job = Some(job::start(job, &self.workshop)),
+            Err(error) => self.answers.push_back(Input::Ended {
+                results: Vec::new(),
+                failure: Some(Failure {
+                    error: format!(
+                        "the runner could not keep the result of the job on its disk: {error}"
+                    ),
+                    fault: Fault::Host,
+                }),
+            }),
         }
     }
 
-    /// Lets the connection send what it has, and say that it ends.
+    fn persist(&mut self, letter: Letter) {
+        if let Err(error) = self.outbox.write(&letter) {
+            let error = error.to_string();
+            self.answers
+                .push_back(Input::NotPersisted { letter, error });
+        }
+    }
+
+    /// Lets the connection send what it has, and say that it ends. No job will need room any more.
     pub(super) async fn say_goodbye(&mut self) {
+        if let Err(error) = self.outbox.give_back_room() {
+            self.reporter.debug(&format!(
+                "failed to give back the room for a result on disk: {error}"
+            ));
+        }
         self.link.outgoing = None;
         if let Some(connection) = self.link.connection.take() {
             let _late = tokio::time::timeout(GOODBYE, connection.end()).await;

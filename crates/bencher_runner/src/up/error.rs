@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::Unfit;
+
 /// Why `runner up` does not run, or not any more.
 #[derive(Debug, Error)]
 pub enum UpError {
@@ -61,7 +63,18 @@ pub enum UpError {
         /// Why.
         source: Box<UpError>,
     },
+    /// This host can run no job.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The server does not want this runner.
     #[error("{0}")]
     Refused(String),
+    /// Another one has its place at the server, or its key was rotated there.
+    #[error(
+        "the server has closed the connection in favour of a newer one of the same runner, or because the \
+         runner's key was rotated there: this one stops, and does not take the place back. Where two hosts \
+         use one --runner, as clones of one image do, give this one a runner of its own: make it at the \
+         server, and start with its --runner and --key. A rotated key is given with --key"
+    )]
+    Replaced,
 }

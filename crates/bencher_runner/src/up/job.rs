@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use bencher_channel_protocol::Job;
+use bencher_channel_protocol::runner::{Failure, Fault};
 use bencher_oci::registry::RegistryOptions;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -16,10 +17,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::JobPolicy;
 use super::admission::{Surroundings, admit};
 use super::driver::Event;
+use super::fitness;
 use super::listener::Listener;
 use super::lock::Turn;
 use super::output::Wanted;
-use crate::run::run;
+use crate::machine::kvm_state;
+use crate::run::{self, run};
 use crate::{Directories, Interrupts, Reporter};
 
 /// How often it is looked whether another job is over.
@@ -39,6 +42,26 @@ pub(super) struct Workshop {
     pub(super) events: UnboundedSender<Event>,
     /// Bytes of live output on their way to the server.
     pub(super) waiting: Arc<AtomicUsize>,
+}
+
+impl Workshop {
+    /// Sees on a thread of its own whether this host can run jobs. What comes of it is told as
+    /// [`Event::Host`].
+    pub(super) fn look_at_host(self: &Arc<Self>) {
+        let for_thread = Arc::clone(self);
+        let spawned = thread::Builder::new()
+            .name("look".to_owned())
+            .spawn(move || {
+                let (policy, directories) = (&for_thread.policy, &for_thread.directories);
+                let reporter = for_thread.reporter.as_ref();
+                let found = fitness::look_again(policy, directories, &kvm_state(), reporter);
+                let found = found.map(drop).map_err(|unfit| unfit.to_string());
+                let _ended = for_thread.events.send(Event::Host(found));
+            });
+        if let Err(error) = spawned {
+            let _ended = self.events.send(Event::Host(Err(error.to_string())));
+        }
+    }
 }
 
 /// A job that was started.
@@ -69,27 +92,35 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
             let work = std::panic::AssertUnwindSafe(|| carry_out(&job, &for_thread, received));
             let ended = std::panic::catch_unwind(work).unwrap_or_else(|_| Event::Ended {
                 results: Vec::new(),
-                error: Some("a thread of the runner failed".to_owned()),
+                failure: Some(Failure {
+                    error: "a thread of the runner failed".to_owned(),
+                    fault: Fault::Host,
+                }),
             });
             let _gone = events.send(ended);
         });
     if let Err(error) = spawned {
         let _gone = events.send(Event::Ended {
             results: Vec::new(),
-            error: Some(format!("the runner failed to start a thread: {error}")),
+            failure: Some(Failure {
+                error: format!("the runner failed to start a thread: {error}"),
+                fault: Fault::Host,
+            }),
         });
     }
     StartedJob { orders }
 }
 
 fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) -> Event {
-    let refused = |error: String| Event::Ended {
+    let ended = |error: String, fault| Event::Ended {
         results: Vec::new(),
-        error: Some(error),
+        failure: Some(Failure { error, fault }),
     };
+    let refused = |error| ended(error, Fault::Job);
+    let failed = |error| ended(error, Fault::Host);
     let folder = match make_folder(workshop) {
         Ok(folder) => folder,
-        Err(error) => return refused(format!("the runner can not keep outputs: {error}")),
+        Err(error) => return failed(format!("the runner can not keep outputs: {error}")),
     };
     let around = Surroundings {
         policy: &workshop.policy,
@@ -118,7 +149,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return refused(format!("the runner failed to start the job: {error}")),
+        Err(error) => return failed(format!("the runner failed to start the job: {error}")),
     };
     let allow_failure = spec.allow_failure;
     let reporter: Arc<dyn Reporter> = Arc::<Listener>::clone(&listener);
@@ -135,13 +166,23 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
         Ok(outcome) => outcome,
         Err(refusal) => return refused(refusal),
     };
+    let has_started = listener.has_started();
     let (results, failure) = listener.take();
-    let error = match outcome.error {
-        Some(error) => Some(error.to_string()),
+    let failure = match outcome.error {
+        Some(error) => Some(Failure {
+            error: error.to_string(),
+            fault: match error.fault(has_started) {
+                run::Fault::Run => Fault::Job,
+                run::Fault::Host => Fault::Host,
+            },
+        }),
         None if allow_failure => None,
-        None => failure,
+        None => failure.map(|error| Failure {
+            error,
+            fault: Fault::Job,
+        }),
     };
-    Event::Ended { results, error }
+    Event::Ended { results, failure }
 }
 
 /// Waits until no other runner of this machine has a job.

@@ -75,10 +75,41 @@ impl Listener {
         )
     }
 
+    /// Whether a command has started.
+    pub(super) fn has_started(&self) -> bool {
+        self.collected().has_started
+    }
+
     fn collected(&self) -> MutexGuard<'_, Collected> {
         self.collected
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes text of the current iteration on.
+    fn pass_on(&self, waiting: &AtomicUsize, collected: &Collected, stream: Stream, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        waiting.fetch_add(text.len(), Ordering::Relaxed);
+        let iteration = u32::try_from(collected.results.len()).unwrap_or(u32::MAX);
+        self.tell(Event::Output {
+            iteration,
+            stream,
+            text,
+        });
+    }
+
+    /// A character that was not complete until now stays so: the result has it in the same way.
+    fn end_of_output(&self, collected: &mut Collected) {
+        let halves = std::mem::take(&mut collected.halves);
+        let Some(waiting) = &self.live else {
+            return;
+        };
+        for (half, stream) in halves.iter().zip([Stream::Stdout, Stream::Stderr]) {
+            let text = String::from_utf8_lossy(half).into_owned();
+            self.pass_on(waiting, collected, stream, text);
+        }
     }
 
     fn tell(&self, event: Event) {
@@ -134,29 +165,20 @@ impl Reporter for Listener {
             OutputStream::Stderr => (1, Stream::Stderr),
         };
         let text = decode(&mut collected.halves[half], bytes);
-        if text.is_empty() {
-            return;
-        }
-        waiting.fetch_add(text.len(), Ordering::Relaxed);
-        let iteration = u32::try_from(collected.results.len()).unwrap_or(u32::MAX);
-        self.tell(Event::Output {
-            iteration,
-            stream,
-            text,
-        });
+        self.pass_on(waiting, &collected, stream, text);
     }
 
     fn iteration(&self, iteration: &Iteration, metrics_line: &str) {
         self.user.iteration(iteration, metrics_line);
+        let mut collected = self.collected();
+        self.end_of_output(&mut collected);
         if iteration.retried {
             return;
         }
-        let mut collected = self.collected();
         let output = self
             .wanted
             .output(iteration, &collected.command, &self.folder);
         collected.failure = failure(iteration);
-        collected.halves = <[Vec<u8>; 2]>::default();
         collected.bytes += size(&output);
         collected.results.push(output);
         // More than that will not be sent, and there may be thousands of iterations.

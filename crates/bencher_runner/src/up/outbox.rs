@@ -2,112 +2,171 @@
 //!
 //! A file is written beside its place, synced, and renamed, and the folder is synced: after that the
 //! message survives a kill and a loss of power.
+//!
+//! Before a job is asked for, room is made for the longest message: a file whose blocks are there already.
+//! When the job starts the room is its own, and its message is written into it, so that no other program,
+//! and no output of the job, can take the place of its result on the disk:
+//!
+//! ```text
+//!            make_room             begin               write             remove
+//!  (nothing) ─────────► .room ──────────────► .room-JOB ─────► JOB.json ───────► (nothing)
+//! ```
+
+mod room;
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bencher_channel_protocol::Uuid;
-use bencher_channel_protocol::runner::{Letter, MOST_LETTERS};
+use bencher_channel_protocol::runner::{Letter, NotLoaded};
 
 use super::UpError;
 use crate::Reporter;
 
-/// The longest file that is read, in bytes: a message of 4 MiB that is a string in JSON.
-const LONGEST: u64 = 64 << 20;
-
 /// How the names of files begin that are not whole yet.
 const UNFINISHED: &str = ".new-";
+
+/// How the names of files begin that hold no message, and are kept for whoever wants to know why.
+const DAMAGED: &str = ".damaged-";
+
+/// What the names of messages end with.
+const EXTENSION: &str = ".json";
 
 /// The folder of messages.
 #[derive(Debug)]
 pub(super) struct Outbox {
     folder: PathBuf,
+    /// How long a message may be, in bytes.
+    limit: usize,
 }
 
 impl Outbox {
-    /// The outbox in a runner's folder.
-    pub(super) fn open(runner: &Path) -> Result<Self, UpError> {
+    /// The outbox in a runner's folder, of messages of at most `limit` bytes.
+    pub(super) fn open(runner: &Path, limit: usize) -> Result<Self, UpError> {
         let folder = runner.join("outbox");
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| UpError::State {
-            path: folder.clone(),
+        let outbox = Self { folder, limit };
+        outbox.make_folder().map_err(|source| UpError::State {
+            path: outbox.folder.clone(),
             source,
         })?;
-        Ok(Self { folder })
+        Ok(outbox)
     }
 
-    /// What was not acknowledged, the oldest first. What is no message is removed, what a kill has left
-    /// half written as well, and so are the oldest beyond the most that are kept.
-    pub(super) fn load(
-        &self,
-        limit: usize,
-        reporter: &dyn Reporter,
-    ) -> Result<Vec<Letter>, UpError> {
+    /// Jobs whose messages were not acknowledged, the oldest first. What a kill has left half written is
+    /// removed.
+    pub(super) fn jobs(&self, reporter: &dyn Reporter) -> Result<Vec<Uuid>, UpError> {
         let failed = |source| UpError::State {
             path: self.folder.clone(),
             source,
         };
-        let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+        let mut found: Vec<(SystemTime, Uuid)> = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let metadata = entry.metadata().map_err(failed)?;
-            if metadata.is_file() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(UNFINISHED) || room::is_a_jobs(&name) {
+                remove_left_over(&entry.path(), reporter);
+            } else if let Some(job) = job_of(&name) {
+                let metadata = entry.metadata().map_err(failed)?;
                 let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                found.push((written, entry.path()));
+                found.push((written, job));
             }
         }
         found.sort();
-        let mut letters = Vec::new();
-        for (_, path) in found {
-            if is_unfinished(&path) {
-                discard(&path, "it was not written to its end", reporter);
-                continue;
-            }
-            let letter = read(&path)
-                .ok()
-                .and_then(|text| Letter::from_file(&text, limit));
-            match letter {
-                Some(letter) if path == self.path(letter.job()) => letters.push((letter, path)),
-                Some(_) => discard(&path, "it is not in its place", reporter),
-                None => discard(&path, "it holds no message", reporter),
-            }
-        }
-        let surplus = letters.len().saturating_sub(MOST_LETTERS);
-        for (_, path) in letters.drain(..surplus) {
-            discard(&path, "there are too many", reporter);
-        }
-        Ok(letters.into_iter().map(|(letter, _)| letter).collect())
+        Ok(found.into_iter().map(|(_, job)| job).collect())
     }
 
-    /// Writes a message for good.
+    /// The message about a job. What is there and is none is put aside: it is never read again.
+    pub(super) fn read(&self, job: Uuid, reporter: &dyn Reporter) -> Result<Letter, NotLoaded> {
+        let path = self.path(job);
+        let longest = Letter::longest_file(self.limit) as u64;
+        let text = match read(&path, longest) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(NotLoaded::Lost(format!("{} is gone", path.display())));
+            }
+            Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
+            Err(error) => {
+                let problem = format!("failed to read {}: {error}", path.display());
+                return Err(NotLoaded::Unreadable(problem));
+            }
+        };
+        let letter = Letter::from_file(&text, self.limit);
+        letter.filter(|letter| letter.job() == job).ok_or_else(|| {
+            let aside = self.folder.join(format!("{DAMAGED}{job}"));
+            if let Err(error) = fs::rename(&path, &aside) {
+                reporter.warning(&format!("failed to keep {}: {error}", path.display()));
+            }
+            NotLoaded::Lost(format!(
+                "what is in its file is no message about it (see {})",
+                aside.display()
+            ))
+        })
+    }
+
+    /// Makes room for the longest message; does nothing where it is there.
+    ///
+    /// # Errors
+    ///
+    /// When the disk is full, or can not be written.
+    pub(super) fn make_room(&self) -> io::Result<()> {
+        self.make_folder()?;
+        room::make(&self.folder, Letter::longest_file(self.limit) as u64)
+    }
+
+    /// Gives back the room that no job has: it is made again when it is needed.
+    pub(super) fn give_back_room(&self) -> io::Result<()> {
+        room::give_back(&self.folder)
+    }
+
+    /// Writes for good that a job was begun, and gives it room for its message.
+    pub(super) fn begin(&self, job: Uuid) -> io::Result<()> {
+        self.make_room()?;
+        self.write(&Letter::abandoned(job, self.limit))?;
+        room::give(&self.folder, job)
+    }
+
+    /// Writes a message for good, into its job's room if it has one.
     pub(super) fn write(&self, letter: &Letter) -> io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.folder)?;
-        file.write_all(letter.to_file().as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(self.path(letter.job()))
-            .map_err(|error| error.error)?;
+        let (job, text) = (letter.job(), letter.to_file());
+        let place = self.path(job);
+        if let Some((mut file, path)) = room::of(&self.folder, job)? {
+            file.write_all(text.as_bytes())?;
+            file.set_len(text.len() as u64)?;
+            file.sync_all()?;
+            fs::rename(path, place)?;
+        } else {
+            self.make_folder()?;
+            let mut file = tempfile::Builder::new()
+                .prefix(UNFINISHED)
+                .permissions(fs::Permissions::from_mode(0o600))
+                .tempfile_in(&self.folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(place).map_err(|error| error.error)?;
+        }
         self.sync()
     }
 
-    /// Removes the message about a job. A program that was tried may have done so.
+    /// Removes the message about a job, and its room. A program that was tried may have done so.
     pub(super) fn remove(&self, job: Uuid) -> io::Result<()> {
-        match fs::remove_file(self.path(job)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => self.sync(),
-        }
+        remove_if_there(&self.path(job))?;
+        room::take(&self.folder, job)?;
+        self.sync()
     }
 
     fn path(&self, job: Uuid) -> PathBuf {
-        self.folder.join(format!("{job}.json"))
+        self.folder.join(format!("{job}{EXTENSION}"))
+    }
+
+    fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -115,102 +174,39 @@ impl Outbox {
     }
 }
 
-fn is_unfinished(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(|name| name.starts_with(UNFINISHED))
+/// The job whose message has this name.
+fn job_of(name: &str) -> Option<Uuid> {
+    let job: Uuid = name.strip_suffix(EXTENSION)?.parse().ok()?;
+    // One job has one name.
+    (job.to_string() == name.strip_suffix(EXTENSION)?).then_some(job)
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    if fs::metadata(path)?.len() > LONGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
+fn read(path: &Path, longest: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let count = File::open(path)?
+        .take(longest.saturating_add(1))
+        .read_to_string(&mut text)?;
+    if count as u64 > longest {
+        return Err(ErrorKind::InvalidData.into());
     }
-    fs::read_to_string(path)
+    Ok(text)
 }
 
-fn discard(path: &Path, reason: &str, reporter: &dyn Reporter) {
-    reporter.warning(&format!("{} is removed: {reason}", path.display()));
-    if let Err(error) = fs::remove_file(path) {
-        reporter.warning(&format!("failed to remove {}: {error}", path.display()));
+fn remove_left_over(path: &Path, reporter: &dyn Reporter) {
+    match fs::remove_file(path) {
+        Ok(()) => reporter.debug(&format!("removed {}, which was left over", path.display())),
+        Err(error) => {
+            reporter.warning(&format!("failed to remove {}: {error}", path.display()));
+        }
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reporter::Silent;
-
-    fn letter(number: u128) -> Letter {
-        Letter::abandoned(Uuid::from_u128(number), 1 << 20)
-    }
-
-    fn jobs(outbox: &Outbox) -> Vec<u128> {
-        let letters = outbox.load(1 << 20, &Silent).unwrap();
-        letters
-            .iter()
-            .map(|letter| letter.job().as_u128())
-            .collect()
-    }
-
-    #[test]
-    fn what_is_written_is_there_until_it_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(folder.path()).unwrap();
-        outbox.write(&letter(2)).unwrap();
-        outbox.write(&letter(1)).unwrap();
-        let age = |job: u128, seconds| {
-            let file = File::options()
-                .write(true)
-                .open(outbox.path(Uuid::from_u128(job)));
-            let when = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
-            file.unwrap().set_modified(when).unwrap();
-        };
-        age(2, 100);
-        age(1, 200);
-        let again = Outbox::open(folder.path()).unwrap();
-        assert_eq!(jobs(&again), [2, 1], "the oldest first");
-        assert_eq!(again.load(1 << 20, &Silent).unwrap()[0], letter(2));
-        let mode = fs::metadata(outbox.path(Uuid::from_u128(1)))
-            .unwrap()
-            .permissions()
-            .mode();
-        assert_eq!(mode & 0o777, 0o600);
-        again.remove(Uuid::from_u128(2)).unwrap();
-        assert_eq!(jobs(&outbox), [1]);
-        again.remove(Uuid::from_u128(2)).unwrap();
-    }
-
-    /// A kill between the last byte and the rename leaves a whole message under another name.
-    #[test]
-    fn what_a_kill_has_left_is_no_second_message() {
-        let folder = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(folder.path()).unwrap();
-        outbox.write(&letter(1)).unwrap();
-        for name in [".new-abc", "copy.json"] {
-            let whole = fs::read(outbox.path(Uuid::from_u128(1))).unwrap();
-            fs::write(outbox.folder.join(name), whole).unwrap();
-        }
-        assert_eq!(jobs(&outbox), [1]);
-        assert_eq!(fs::read_dir(&outbox.folder).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_is_no_message_is_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(folder.path()).unwrap();
-        let path = outbox.folder.join("half.json");
-        fs::write(&path, "{\"needs").unwrap();
-        assert!(jobs(&outbox).is_empty());
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn there_is_a_limit_to_what_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let outbox = Outbox::open(folder.path()).unwrap();
-        for number in 0..=MOST_LETTERS {
-            outbox.write(&letter(number as u128)).unwrap();
-        }
-        assert_eq!(jobs(&outbox).len(), MOST_LETTERS);
-        assert_eq!(jobs(&outbox).len(), MOST_LETTERS, "what is beyond is gone");
-    }
-}
+mod tests;

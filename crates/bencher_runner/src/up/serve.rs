@@ -1,24 +1,26 @@
 //! From what the user wants to a driver that runs, and what comes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bencher_channel_protocol::runner::{Exit, Machine, Settings};
+use bencher_channel_protocol::runner::{Exit, Input, Machine, Settings};
 use bencher_channel_protocol::{Architecture, MESSAGE_LIMIT, Os, RunnerInfo};
 use bencher_oci::registry::Proxies;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::connection::Server;
 use super::driver::{Driver, Link, Over};
+use super::fitness::{self, Fitness};
 use super::job::Workshop;
 use super::lock::RunnerFolder;
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
-use super::{UpError, UpSpec, trust};
+use super::{Unfit, UpError, UpSpec, trust};
+use crate::machine::kvm_state;
 use crate::run::put_back_left_over;
 use crate::{Interrupts, Reporter};
 
@@ -67,7 +69,7 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
             Ok(end)
         }
         // That is not the program's fault.
-        Err(error @ UpError::Refused(_)) => {
+        Err(error @ (UpError::Refused(_) | UpError::Replaced | UpError::Unfit(_))) => {
             updater.give_up();
             Err(error)
         }
@@ -90,13 +92,16 @@ fn attempt(
     let tls = trust::client_config(spec.ca_file.as_deref())?;
     let proxies = Proxies::from_env();
     let server = Server::new(&spec.host, &spec.runner, &spec.key, tls, &proxies)?;
-    let outbox = Outbox::open(folder.path())?;
-    let letters = outbox.load(LIMIT, reporter.as_ref())?;
+    let outbox = Outbox::open(folder.path(), LIMIT)?;
+    let jobs = outbox.jobs(reporter.as_ref())?;
     put_back_left_over(reporter.as_ref());
     let outputs = folder.path().join("outputs");
     remove_left_over(&outputs, reporter.as_ref());
+    let unfit = unfit(&spec, jobs.is_empty(), reporter.as_ref())?;
     let (events, received) = unbounded_channel();
     let settings = Settings {
+        server: spec.host.clone(),
+        runner: spec.runner.to_string(),
         poll_timeout: spec.poll_timeout,
         info: updater.as_ref().map(|updater| RunnerInfo {
             os: Os::Linux,
@@ -114,11 +119,15 @@ fn attempt(
             .unwrap_or_default(),
         is_trial: spec.is_trial,
     };
-    let (machine, effects) = Machine::new(settings, letters);
+    let (mut machine, mut effects) = Machine::new(settings, jobs);
+    if let Some(unfit) = unfit {
+        effects.extend(machine.handle(Input::Host(Err(unfit.to_string()))));
+    }
     let mut driver = Driver {
         machine,
         server,
         outbox,
+        answers: VecDeque::new(),
         workshop: Arc::new(Workshop {
             policy: spec.jobs,
             directories: spec.directories,
@@ -161,17 +170,46 @@ fn attempt(
     }
 }
 
+/// Why this host can not run jobs, where it goes on all the same: what earlier jobs have come to waits for
+/// the server.
+///
+/// # Errors
+///
+/// The same where there is nothing else to do.
+fn unfit(
+    spec: &UpSpec,
+    is_nothing_left: bool,
+    reporter: &dyn Reporter,
+) -> Result<Option<Unfit>, UpError> {
+    // Whoever tries a program has looked.
+    if spec.is_trial {
+        return Ok(None);
+    }
+    match fitness::look(&spec.jobs, &spec.directories, &kvm_state(), reporter) {
+        Ok(Fitness::All) => Ok(None),
+        Ok(Fitness::OnlyWithoutSandbox(unfit)) => {
+            reporter.warning(&format!(
+                "only jobs without a sandbox can be run here, and others will fail: {unfit}"
+            ));
+            Ok(None)
+        }
+        Err(unfit) if is_nothing_left => Err(unfit.into()),
+        Err(unfit) => Ok(Some(unfit)),
+    }
+}
+
 fn end(exit: Exit) -> Result<End, UpError> {
     match exit {
         Exit::Stopped => Ok(End::Stopped),
         Exit::Undelivered => Ok(End::Undelivered),
         Exit::AtOnce => Ok(End::AtOnce),
         Exit::Refused(reason) => Err(UpError::Refused(reason)),
+        Exit::Replaced => Err(UpError::Replaced),
     }
 }
 
 /// The longest message that is sent. What a WebSocket adds to it is less than the difference.
-pub(super) const LIMIT: usize = MESSAGE_LIMIT - 1024;
+const LIMIT: usize = MESSAGE_LIMIT - 1024;
 
 fn architecture() -> Architecture {
     if cfg!(target_arch = "aarch64") {

@@ -60,8 +60,8 @@ Durations are in seconds unless they have a unit (90, 5m)."
 pub(crate) struct Submit {
     #[arg(
         value_name = "IMAGE",
-        help = "The image in its registry: HOST[:PORT]/PROJECT-UUID[:TAG][@DIGEST]; its repository is \
-                the project's identifier"
+        help = "The image in its registry: HOST[:PORT]/[FOLDER/]PROJECT-UUID[:TAG][@DIGEST]; its \
+                repository's name ends in the project's identifier"
     )]
     pub(crate) image: String,
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
@@ -70,7 +70,7 @@ pub(crate) struct Submit {
     /// What the job must run on: the slug or identifier of a spec
     #[arg(long, value_name = "NAME")]
     pub(crate) spec: String,
-    /// The job's project: its slug or identifier [default: the image's repository]
+    /// The job's project: its slug or identifier [default: the one in the image's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) project: Option<String>,
     /// Wait for the job's end, and show its state and its output
@@ -116,7 +116,7 @@ fn variable(text: &str) -> Result<(String, String), String> {
         .ok_or_else(|| "expected NAME=VALUE".to_owned())
 }
 
-/// Looks at a server's jobs, and stops them.
+/// Looks at a server's jobs, stops and deletes them.
 #[derive(Debug, Args)]
 pub(crate) struct Jobs {
     #[command(subcommand)]
@@ -133,6 +133,8 @@ pub(crate) enum JobsCommand {
     Logs(JobsOne),
     /// Stop a job
     Cancel(JobsOne),
+    /// Delete jobs that have ended, with their results
+    Rm(JobsRm),
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +175,15 @@ pub(crate) struct JobsOne {
     /// The job's identifier
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsRm {
+    /// The jobs' identifiers
+    #[arg(value_name = "JOB", required = true)]
+    pub(crate) jobs: Vec<String>,
     #[command(flatten)]
     pub(crate) server: ServerOptions,
 }

@@ -15,7 +15,9 @@ use super::{Cpus, HostTuning, Isolation, SandboxLogLevel};
 #[command(
     after_help = "The first SIGTERM or SIGINT lets the running job end within --drain-timeout, and takes no \
 other; the second ends it at once. What the server has not acknowledged is kept on disk, and delivered \
-after a restart. Exit codes: 0 stopped; 143 stopped at once; 125 the runner failed.\n\n\
+after a restart. Exit codes: 0 stopped; 143 stopped at once; 125 the runner failed, or can run no \
+jobs on this host; 78 another runner has this one's place at the server, or the key was rotated there, so it \
+is of no use to start this one again.\n\n\
 Sizes are in MiB unless they have a unit (64k, 2GiB), durations in seconds (90, 1.5, 500ms, 5m)."
 )]
 pub(crate) struct Up {

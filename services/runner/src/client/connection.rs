@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use bencher_channel_protocol::Excerpt;
-use bencher_oci::registry::{Secret, verified_tls};
+use bencher_oci::registry::{Secret, is_not_tls, verified_tls};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{HeaderValue, Request, Response, Uri, header};
+use ureq::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 use super::{ClientError, printable};
@@ -31,6 +31,15 @@ pub(crate) struct Connection {
     host: String,
     authorization: Secret,
     agent: Agent,
+}
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deleted {
+    /// All of it.
+    All,
+    /// What is left is deleted later.
+    Partly,
 }
 
 impl Connection {
@@ -84,6 +93,14 @@ impl Connection {
         self.answer(self.send("POST", path, Some(body))?)
     }
 
+    /// Deletes something, and says how far that is done.
+    pub(crate) fn delete(&self, path: &str) -> Result<Deleted, ClientError> {
+        match self.send("DELETE", path, None)?.status() {
+            StatusCode::ACCEPTED => Ok(Deleted::Partly),
+            _ => Ok(Deleted::All),
+        }
+    }
+
     /// An answer as it comes.
     pub(crate) fn stream(&self, path: &str) -> Result<impl Read + use<>, ClientError> {
         Ok(self.send("GET", path, None)?.into_body().into_reader())
@@ -121,7 +138,7 @@ impl Connection {
                     .map_err(|error| self.misunderstood(&error))?,
             ),
         };
-        let response = sent.map_err(|error| self.unreachable(&error))?;
+        let response = sent.map_err(|error| self.failed(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -141,6 +158,23 @@ impl Connection {
                 status,
             },
         })
+    }
+
+    /// Why there was no answer. What speaks another protocol will the next time, too.
+    fn failed(&self, error: &ureq::Error) -> ClientError {
+        let host = self.host.clone();
+        let (scheme, place) = host.split_once("://").unwrap_or(("", &host));
+        let place = place.to_owned();
+        let is_not_tls = match error {
+            ureq::Error::Io(error) => is_not_tls(error),
+            ureq::Error::Rustls(error) => is_not_tls(error),
+            _ => false,
+        };
+        match error {
+            _ if is_not_tls => ClientError::NotTls { host, place },
+            ureq::Error::Protocol(_) if scheme == "http" => ClientError::NotHttp { host, place },
+            error => self.unreachable(error),
+        }
     }
 
     pub(super) fn unreachable(&self, cause: &dyn std::fmt::Display) -> ClientError {

@@ -8,7 +8,7 @@ mod shown;
 mod text;
 mod watch;
 
-pub(crate) use connection::{Connection, encoded, token};
+pub(crate) use connection::{Connection, Deleted, encoded, token};
 pub(crate) use error::ClientError;
 pub(crate) use text::printable;
 pub(crate) use watch::watch;

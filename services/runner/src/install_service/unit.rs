@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bencher_channel_protocol::RunnerId;
 
+use crate::up::REPLACED;
+
 /// How long beyond the drain timeout the service may take to end before it is killed.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
 
@@ -66,7 +68,32 @@ pub(super) struct Environment<'a> {
     pub(super) runner: &'a RunnerId,
 }
 
+/// What only machines' own kernels need, where every job has one. What comes of it is inherited: the command
+/// of a job without a sandbox would feel it.
+const OF_MACHINES: &str = "\
+# Jobs run in machines, whose kernels are their own: on the host's nothing changes its user by a\n\
+# program's mode, writes to the audit log, wants another machine's system calls, another personality, a\n\
+# realtime priority, or another network than these (ip and nft speak netlink, QEMU and Firecracker have\n\
+# sockets in the filesystem).\n\
+NoNewPrivileges=yes\n\
+CapabilityBoundingSet=~CAP_AUDIT_WRITE\n\
+SystemCallArchitectures=native\n\
+LockPersonality=yes\n\
+RestrictRealtime=yes\n\
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK\n";
+
+/// The same where jobs may be without a sandbox.
+const OF_HOST_JOBS: &str = "\
+# Jobs may be without a sandbox, and what would be taken from the service would be taken from their\n\
+# commands: programs that change their user, personalities, other system calls and sockets.\n";
+
 impl Unit<'_> {
+    /// Whether commands of jobs may run on this host's kernel.
+    fn allows_no_sandbox(&self) -> bool {
+        let mut options = self.options.iter();
+        options.any(|option| option == "--danger-allow-no-sandbox")
+    }
+
     /// The unit.
     ///
     /// # Errors
@@ -95,6 +122,11 @@ impl Unit<'_> {
         let home = protects(&self.hidden.home);
         let temporary = protects(&self.hidden.temporary);
         let stop = (self.drain_timeout + STOP_MARGIN).as_secs();
+        let hardening = if self.allows_no_sandbox() {
+            OF_HOST_JOBS
+        } else {
+            OF_MACHINES
+        };
         Ok(format!(
             "[Unit]\n\
              Description=Runner of benchmarks\n\
@@ -116,18 +148,27 @@ impl Unit<'_> {
              # The first SIGTERM is for the runner alone, which lets its job end.\n\
              KillMode=mixed\n\
              TimeoutStopSec={stop}\n\
+             # The guest's kernel may have to be fetched before it is ready.\n\
+             TimeoutStartSec=15min\n\
              SuccessExitStatus=143\n\
              Restart=always\n\
              RestartSec=5\n\
+             # Another one has its place: two that start again for ever take it from each other.\n\
+             RestartPreventExitStatus={REPLACED}\n\
              # The cgroups of machines and of the host's quiet are its own.\n\
              Delegate=yes\n\
              UMask=0077\n\
              LimitCORE=0\n\
              # What is left out here would take away what a run needs: namespaces, mounts, devices, the\n\
-             # kernel's knobs, personalities, host names of its own, and code that QEMU makes.\n\
+             # kernel's knobs and its log, host names of its own, and code that QEMU makes.\n\
              ProtectHome={home}\n\
              PrivateTmp={temporary}\n\
-             CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYSLOG CAP_WAKE_ALARM\n\
+             # Neither the runner, nor what it starts, loads modules, sets clocks, or does anything else of\n\
+             # these.\n\
+             CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYS_PACCT\n\
+             CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_MAC_ADMIN CAP_MAC_OVERRIDE\n\
+             CapabilityBoundingSet=~CAP_BLOCK_SUSPEND CAP_LEASE CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM\n\
+             {hardening}\
              \n\
              [Install]\n\
              WantedBy=multi-user.target\n"
@@ -215,6 +256,27 @@ mod tests {
             assert!(text.contains(&lines), "{place}: {text}");
             let is_told = hidden.warnings().iter().any(|text| text.contains(place));
             assert_eq!(is_told, (home, temporary) != ("yes", "yes"), "{place}");
+        }
+    }
+
+    /// What a job without a sandbox runs inherits what the service has.
+    #[test]
+    fn jobs_without_a_sandbox_are_not_restricted() {
+        for (options, is_restricted) in [
+            (&["--sandbox", "qemu"][..], true),
+            (&["--danger-allow-no-sandbox"], false),
+        ] {
+            let text = unit(options).unwrap();
+            for setting in [
+                "NoNewPrivileges=yes",
+                "CAP_AUDIT_WRITE",
+                "SystemCallArchitectures=",
+                "LockPersonality=yes",
+                "RestrictRealtime=yes",
+                "RestrictAddressFamilies=",
+            ] {
+                assert_eq!(text.contains(setting), is_restricted, "{setting}: {text}");
+            }
         }
     }
 

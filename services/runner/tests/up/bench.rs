@@ -146,12 +146,17 @@ impl Bench {
         }
     }
 
+    /// Where messages are kept that were not acknowledged.
+    pub(crate) fn outbox_folder(&self) -> PathBuf {
+        self.state.path().join("up/bench-1/outbox")
+    }
+
     /// Files that hold messages which were not acknowledged.
     pub(crate) fn outbox(&self) -> Vec<String> {
-        let folder = self.state.path().join("up/bench-1/outbox");
-        let entries = fs::read_dir(folder).unwrap();
+        let entries = fs::read_dir(self.outbox_folder()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.collect()
+        // The others are no messages, or not yet.
+        names.filter(|name| !name.starts_with('.')).collect()
     }
 }
 

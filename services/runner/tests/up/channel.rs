@@ -2,9 +2,10 @@
 
 use std::io::Write as _;
 
-use bencher_channel_protocol::Terminal;
+use bencher_channel_protocol::{ConnectionNumber, RunnerMessage, Terminal};
+use nix::sys::signal::Signal;
 
-use crate::bench::{Bench, KEY, completed, job_uuid};
+use crate::bench::{Bench, KEY, completed, failed, job_uuid};
 use crate::server::{Server, drain};
 use crate::support::Cache;
 
@@ -13,7 +14,7 @@ fn idle(server: &Server, options: &[&str]) -> (std::process::Command, Cache) {
     let cache = Cache::new();
     let mut command = cache.command(&["up", "--host", &server.url(), "--runner", "bench-1"]);
     command
-        .arg("--no-auto-update")
+        .args(["--no-auto-update", "--danger-allow-no-sandbox"])
         .args(options)
         .env("BENCHER_RUNNER_KEY", KEY);
     (command, cache)
@@ -42,6 +43,21 @@ fn a_wrong_key_is_said_to_be_probably_wrong() {
         "{log}"
     );
     assert!(!log.contains(KEY), "{log}");
+}
+
+#[test]
+fn each_connection_says_which_it_is() {
+    let server = Server::start();
+    let (mut command, _cache) = idle(&server, &[]);
+    let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let number = || -> ConnectionNumber { server.ready().connection.parse().unwrap() };
+    let first = number();
+    assert!(first.to_string().ends_with(".1"), "{first}");
+    let second = number();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // One that did not come about has a number, too.
+    assert!(first.is_overtaken_by(second), "{first}, then {second}");
 }
 
 #[test]
@@ -184,6 +200,8 @@ fn a_result_is_delivered_after_the_servers_restart() {
     assert!(bench.outbox().is_empty());
     let log = up.stops();
     assert!(log.contains("server shutting down"), "{log}");
+    let connected = format!("connected to {} as bench-1", bench.server.url());
+    assert_eq!(log.matches(&connected).count(), 2, "{log}");
 }
 
 /// A canceled job's next heartbeat is answered with `cancel` in the place of `ack`, while the runner
@@ -251,4 +269,31 @@ fn a_poll_that_is_not_answered_is_asked_again() {
     server.ready();
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// What a server says without an end keeps the runner neither from its heartbeats nor from a stop order, and is
+/// not collected in its memory.
+#[test]
+fn a_flood_does_not_drown_the_runner() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let mut up = bench.start(&["--drain-timeout", "6"]);
+    let mut channel = bench.server.running(&bench.script(1, "exec sleep 1000"));
+    let flood = channel.flood(r#"{"event":"no_job"}"#);
+    for _ in 0..5 {
+        assert_eq!(channel.next(), Some(RunnerMessage::Heartbeat));
+    }
+    up.signal(Signal::SIGTERM);
+    let terminal = loop {
+        match channel.next().unwrap().into_terminal() {
+            Ok(terminal) => break terminal,
+            Err(other) => assert_eq!(other, RunnerMessage::Heartbeat),
+        }
+    };
+    let (_, error) = failed(terminal);
+    assert!(error.contains("the runner was stopped"), "{error}");
+    drop(flood);
+    channel.acknowledge(Some(job_uuid(1)));
+    assert_eq!(up.wait().code(), Some(0));
 }

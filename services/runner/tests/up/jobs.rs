@@ -1,5 +1,7 @@
 //! Jobs that are carried out, canceled, over their time, or refused.
 
+use std::fs;
+
 use bencher_channel_protocol::{RunnerMessage, Terminal};
 use serde_json::json;
 
@@ -185,8 +187,13 @@ fn without_a_sandbox_nothing_runs_unless_that_is_allowed() {
     let Some(bench) = Bench::new() else {
         return;
     };
+    // A host that could run machines, as far as it is looked at before the first job.
+    let kernel = bench.cache.path().join("vmlinux");
+    fs::write(&kernel, b"\x7fELF a small kernel").unwrap();
     let mut command = bench.cache.command(&["up", "--host", &bench.server.url()]);
     command
+        .args(["--sandbox", "qemu", "--qemu", "/bin/sh", "--kernel"])
+        .arg(&kernel)
         .env("BENCHER_RUNNER", "bench-1")
         .env("BENCHER_RUNNER_KEY", KEY);
     let up = bench.spawn(&mut command);

@@ -4,7 +4,9 @@
 
 mod bench;
 mod channel;
+mod fitness;
 mod jobs;
+mod keeping;
 mod outputs;
 mod proxies;
 mod restarts;

@@ -1,9 +1,10 @@
 //! What the server is told of a job's outputs.
 
-use bencher_channel_protocol::{OutputStream, RESERVED_OUTPUT, RunnerMessage};
+use bencher_channel_protocol::{IterationOutput, OutputStream, RESERVED_OUTPUT, RunnerMessage};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, completed, script_of};
+use crate::server::Channel;
 
 #[test]
 fn every_iteration_has_its_outputs_and_files() {
@@ -127,6 +128,74 @@ fn output_is_passed_on_while_the_job_runs_if_the_server_wants_it() {
     }
     channel.say(r#"{"event":"cancel"}"#);
     channel.end();
+    channel.is_ready();
+    up.stops();
+}
+
+/// The live output of a job until its end, by stream, and its results.
+fn live_and_results(channel: &mut Channel) -> ([String; 2], Vec<IterationOutput>) {
+    let mut live = <[String; 2]>::default();
+    loop {
+        match channel.news() {
+            RunnerMessage::Output(output) => {
+                live[output.stream as usize].push_str(&output.text);
+            }
+            RunnerMessage::Completed { job, results } => {
+                channel.acknowledge(Some(job));
+                return (live, results);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// What is written right before the end comes before the end, whatever it is.
+#[test]
+fn all_output_is_passed_on_before_the_end_of_the_job() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let up = bench.start(&[]);
+    let mut channel = bench.server.ready();
+    let script = "seq 1 20000; printf 'h\\303' >&2; printf 'last\\342\\202'";
+    let mut config = script_of(script);
+    config["iter"] = json!(2);
+    let mut job = bench.job(1, &config);
+    job["live_output"] = json!(true);
+    channel.say(&job.to_string());
+    let (live, results) = live_and_results(&mut channel);
+    let whole = |stream: fn(&IterationOutput) -> &Option<String>| -> String {
+        results.iter().flat_map(stream).cloned().collect()
+    };
+    assert!(live[0].ends_with("last\u{fffd}"));
+    assert_eq!(live[1], "h\u{fffd}h\u{fffd}");
+    assert_eq!(live[0], whole(|result| &result.stdout));
+    assert_eq!(live[1], whole(|result| &result.stderr));
+    channel.is_ready();
+    up.stops();
+}
+
+/// Pieces may be lost with a connection, but only then: on the next one the last ones come before the end,
+/// and the result has all of them.
+#[test]
+fn the_last_output_comes_on_a_new_connection() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let up = bench.start(&[]);
+    let mut channel = bench.server.ready();
+    let mut job = bench.job(1, &script_of("echo first; sleep 4; echo last"));
+    job["live_output"] = json!(true);
+    channel.say(&job.to_string());
+    match channel.news() {
+        RunnerMessage::Output(output) => assert_eq!(output.text, "first\n"),
+        other => panic!("{other:?}"),
+    }
+    drop(channel);
+    let mut channel = bench.server.accept();
+    let (live, results) = live_and_results(&mut channel);
+    assert_eq!(live[0], "last\n");
+    assert_eq!(results[0].stdout.as_deref(), Some("first\nlast\n"));
     channel.is_ready();
     up.stops();
 }

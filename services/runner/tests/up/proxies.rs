@@ -52,7 +52,7 @@ fn the_environments_proxy_is_used_unless_the_server_is_exempt() {
     let up = |host: &str, exceptions: &str| {
         let mut command = cache.command(&["up", "--host", host, "--runner", "bench-1"]);
         command
-            .arg("--no-auto-update")
+            .args(["--no-auto-update", "--danger-allow-no-sandbox"])
             .env("BENCHER_RUNNER_KEY", KEY)
             .env("all_proxy", format!("http://me:s3cret@{address}"))
             .env("NO_PROXY", exceptions)

@@ -27,6 +27,8 @@ fn a_result_survives_a_kill_of_the_runner() {
     channel.is_ready();
     assert!(bench.outbox().is_empty());
     up.stops();
+    let left = std::fs::read_dir(bench.outbox_folder()).unwrap();
+    assert_eq!(left.count(), 0, "not even room");
 }
 
 /// The job is gone with the runner, and the server hears so at once instead of waiting.

@@ -1,10 +1,13 @@
 //! A server that says what a test wants, as one that was seen does.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bencher_channel_protocol::{RunnerMessage, ServerMessage, Terminal, Uuid};
+use bencher_channel_protocol::{CONNECTION_HEADER, RunnerMessage, ServerMessage, Terminal, Uuid};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Message, WebSocket, accept_hdr_with_config};
@@ -20,12 +23,28 @@ pub(crate) struct Server {
 /// A runner's connection.
 pub(crate) struct Channel {
     socket: WebSocket<TcpStream>,
-    /// The path that it asked for, and the key that it showed.
+    /// The path that it asked for, the key that it showed, and which of its connections it says it is.
     pub(crate) path: String,
     pub(crate) authorization: String,
+    pub(crate) connection: String,
     /// Heartbeats and `running` that were acknowledged.
     pub(crate) heartbeats: u32,
     pub(crate) running: u32,
+}
+
+/// A text that is said until this is dropped.
+pub(crate) struct Flood {
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
 }
 
 impl Server {
@@ -55,11 +74,15 @@ impl Server {
     #[expect(clippy::result_large_err, reason = "the crate's own signature")]
     fn accept_with(&self, config: WebSocketConfig) -> Channel {
         let stream = self.stream();
-        let (mut path, mut authorization) = (String::new(), String::new());
+        let [mut path, mut authorization, mut connection] = [const { String::new() }; 3];
         let look = |request: &Request, response: Response| {
+            let header = |name| {
+                let header = request.headers().get(name);
+                header.map_or_else(String::new, |it| it.to_str().unwrap().to_owned())
+            };
             request.uri().path().clone_into(&mut path);
-            let header = request.headers().get("authorization");
-            authorization = header.map_or_else(String::new, |it| it.to_str().unwrap().to_owned());
+            authorization = header("authorization");
+            connection = header(CONNECTION_HEADER);
             Ok(response)
         };
         let socket = accept_hdr_with_config(stream, look, Some(config)).unwrap();
@@ -67,6 +90,7 @@ impl Server {
             socket,
             path,
             authorization,
+            connection,
             heartbeats: 0,
             running: 0,
         }
@@ -167,6 +191,26 @@ impl Channel {
     /// Sends a text, whatever it is.
     pub(crate) fn say(&mut self, text: &str) {
         self.socket.send(Message::text(text)).unwrap();
+    }
+
+    /// Says a short text without an end, as long as what comes back is there. Nothing else may be said
+    /// meanwhile.
+    pub(crate) fn flood(&self, text: &str) -> Flood {
+        let mut frame = vec![0x81, u8::try_from(text.len()).unwrap()];
+        frame.extend_from_slice(text.as_bytes());
+        let frames = frame.repeat(1000);
+        let mut stream = self.socket.get_ref().try_clone().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
+        let thread = thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                stream.write_all(&frames).unwrap();
+            }
+        });
+        Flood {
+            is_over,
+            thread: Some(thread),
+        }
     }
 
     /// Closes the connection, and waits until the runner has, too.

@@ -92,7 +92,7 @@ fn a_manager_hears_of_the_runners_state() {
     let (server, cache) = (Server::start(), Cache::new());
     let mut command = cache.command(&["up", "--no-auto-update", "--host", &server.url()]);
     command
-        .args(["--runner", "bench-1"])
+        .args(["--runner", "bench-1", "--danger-allow-no-sandbox"])
         .env("BENCHER_RUNNER_KEY", KEY)
         .env("NOTIFY_SOCKET", &path)
         .env("WATCHDOG_USEC", "200000");

@@ -60,7 +60,10 @@ impl Installed {
         let up = ["up", "--host", &self.server.url(), "--runner", "bench-1"];
         let like = self.cache.command(&up);
         let mut command = Command::new(self.program());
-        command.args(like.get_args()).args(options);
+        command
+            .args(like.get_args())
+            .arg("--danger-allow-no-sandbox")
+            .args(options);
         for (name, value) in like.get_envs() {
             command.env(name, value.unwrap());
         }

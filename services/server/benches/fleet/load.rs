@@ -1,6 +1,7 @@
 //! Fills the server by its API.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +14,13 @@ const THREADS: usize = 8;
 const LOOK: Duration = Duration::from_millis(200);
 /// How often at most.
 const LOOKS: usize = 300;
+
+/// Whose jobs there are, and what they ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kinds {
+    pub(crate) projects: NonZeroUsize,
+    pub(crate) specs: NonZeroUsize,
+}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
@@ -42,29 +50,51 @@ impl Api {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// Makes a project, a spec, and runners for it: their keys by their slugs.
-    pub(crate) fn fleet(&self, runners: usize) -> Result<HashMap<String, String>, Error> {
+    /// Makes projects, specs, and runners for all of them: their keys by their slugs.
+    pub(crate) fn fleet(
+        &self,
+        kinds: Kinds,
+        runners: usize,
+    ) -> Result<HashMap<String, String>, Error> {
         let quota = json!({"queued": 1_000_000, "active": 1_000_000});
-        self.post("/v0/projects", &json!({"slug": "p", "quota": quota}))?;
-        let spec = json!({
-            "slug": "s", "os": "linux", "architecture": "x86_64", "sandbox": "firecracker",
-            "cpu": 1, "memory": 1 << 30, "disk": 1 << 30,
-        });
-        self.post("/v0/specs", &spec)?;
+        many(kinds.projects.get(), |number| {
+            let project = json!({"slug": format!("p{number}"), "quota": quota});
+            self.post("/v0/projects", &project)
+        })?;
+        let specs: Vec<String> = (0..kinds.specs.get())
+            .map(|number| format!("s{number}"))
+            .collect();
+        for slug in &specs {
+            let spec = json!({
+                "slug": slug, "os": "linux", "architecture": "x86_64", "sandbox": "firecracker",
+                "cpu": 1, "memory": 1 << 30, "disk": 1 << 30,
+            });
+            self.post("/v0/specs", &spec)?;
+        }
         let created = many(runners, |number| {
             let slug = format!("r{number}");
-            let created = self.post("/v0/runners", &json!({"slug": slug, "specs": ["s"]}))?;
+            let created = self.post("/v0/runners", &json!({"slug": slug, "specs": specs}))?;
             let key = created["key"].as_str().ok_or("no key")?;
             Ok((slug, key.to_owned()))
         })?;
         Ok(created.into_iter().collect())
     }
 
-    pub(crate) fn submit(&self, jobs: usize) -> Result<(), Error> {
+    /// Submits jobs, as many of each kind.
+    pub(crate) fn submit(&self, kinds: Kinds, jobs: usize) -> Result<(), Error> {
         let digest = format!("sha256:{}", "ab".repeat(32));
         let config = json!({"registry": "https://registry.example", "digest": digest});
-        let body = json!({"project": "p", "spec": "s", "timeout": 600, "config": config});
-        many(jobs, |_| self.post("/v0/jobs", &body))?;
+        many(jobs, |number| {
+            let (project, spec) = (
+                number % kinds.projects,
+                number / kinds.projects % kinds.specs,
+            );
+            let body = json!({
+                "project": format!("p{project}"), "spec": format!("s{spec}"),
+                "timeout": 600, "config": config,
+            });
+            self.post("/v0/jobs", &body)
+        })?;
         Ok(())
     }
 

@@ -106,11 +106,12 @@ pub(crate) async fn set(
     super::submit::registry(&body.registry)?;
     let registry = body.registry.clone();
     let sealed = app.tokens.seal(&registry, &body.credential()?)?;
-    let mut transaction = app.store.begin().await?;
-    transaction
-        .set_credential(&normalized(&registry), &sealed)
-        .await?;
-    app.bus.publish(&transaction.commit().await?);
+    let registry = normalized(&registry);
+    app.write(|mut transaction| async {
+        let done = transaction.set_credential(&registry, &sealed).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -124,10 +125,11 @@ pub(crate) async fn remove(
     Query(query): Query<RegistryQuery>,
 ) -> Result<StatusCode, ApiError> {
     caller.must_be_admin()?;
-    let mut transaction = app.store.begin().await?;
-    transaction
-        .remove_credential(&normalized(&query.registry))
-        .await?;
-    app.bus.publish(&transaction.commit().await?);
+    let registry = normalized(&query.registry);
+    app.write(|mut transaction| async {
+        let done = transaction.remove_credential(&registry).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -33,7 +33,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events: `state` with `{state, reason?}`, now and at each change; `output` with `{iteration,
 /// stream, text}` where the runner sends it while the command runs; the last one is the `state`
 /// `processed`, `failed` or `canceled`. Output is shown from some kilobytes before now on, and may have gaps; all of
-/// it comes with the results. The stream ends without one where the token is revoked, or nothing of it is read.
+/// it comes with the results. The stream ends without one where the token is revoked, the job is deleted, or nothing
+/// of it is read.
 #[utoipa::path(get, path = "/v0/jobs/{job}/events", tag = "jobs", security(("token" = [])),
     params(("job" = String, Path, description = "Its identifier")),
     responses((status = 200, content_type = "text/event-stream", body = String),

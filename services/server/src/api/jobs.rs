@@ -3,8 +3,8 @@
 #![expect(unused_qualifications, reason = "what the macro for parameters writes")]
 
 use axum::extract::State;
-use bencher_jobs::{ComparisonId, JobId, State as JobState};
-use bencher_server_api::{Job as JobBody, Listed, Side};
+use bencher_jobs::{ComparisonId, JobId, State as JobState, Timestamp};
+use bencher_server_api::{Job as JobBody, Listed, Side, Waiting};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -26,6 +26,7 @@ const HIDDEN: &str = "(hidden)";
 pub(super) fn body(described: Described, caller: &Caller) -> JobBody {
     let Described {
         job,
+        slugs,
         config,
         error,
         summary,
@@ -42,7 +43,9 @@ pub(super) fn body(described: Described, caller: &Caller) -> JobBody {
     JobBody {
         id: job.id.to_string(),
         project: job.project.to_string(),
+        project_slug: slugs.project,
         spec: job.spec.to_string(),
+        spec_slug: slugs.spec,
         state: job.life.state.name().to_owned(),
         reason: job.life.reason.map(|reason| reason.name().to_owned()),
         error,
@@ -55,12 +58,23 @@ pub(super) fn body(described: Described, caller: &Caller) -> JobBody {
             position: side.position,
         }),
         runner: job.life.runner.map(|runner| runner.to_string()),
+        runner_slug: slugs.runner,
         created: rfc3339(job.created),
         claimed: job.life.claimed.map(rfc3339),
         started: job.life.started.map(rfc3339),
         ended: job.life.ended.map(rfc3339),
+        waiting: None,
         summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
     }
+}
+
+/// Why the job waits, if it does.
+pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<Waiting>, ApiError> {
+    if job.life.state != JobState::Pending {
+        return Ok(None);
+    }
+    let since = Timestamp::now().before(app.settings.connected());
+    Ok(Some(app.store.prospects(job, since).await?))
 }
 
 /// Which jobs are asked for.
@@ -143,7 +157,11 @@ pub(crate) async fn show(
 ) -> Result<Json<JobBody>, ApiError> {
     let found = find(&app, &caller, &job).await?;
     let described = app.store.described_job(found.id).await?;
-    Ok(Json(body(described, &caller)))
+    let waiting = waiting(&app, &described.job).await?;
+    Ok(Json(JobBody {
+        waiting,
+        ..body(described, &caller)
+    }))
 }
 
 /// Stops a job that is not over, with all that waits of its comparison. One that is over stays as
@@ -158,14 +176,11 @@ pub(crate) async fn cancel(
 ) -> Result<Json<JobBody>, ApiError> {
     caller.must_be(Role::Submitter)?;
     let found = find(&app, &caller, &job).await?;
-    let (_, signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.cancel(found.id).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
+    app.write(|mut transaction| async {
+        let done = transaction.cancel(found.id).await;
+        (transaction, done)
+    })
+    .await?;
     let described = app.store.described_job(found.id).await?;
     Ok(Json(body(described, &caller)))
 }

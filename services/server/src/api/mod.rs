@@ -3,9 +3,11 @@
 
 pub(crate) mod auth;
 mod credentials;
+pub(crate) mod deletion;
 mod error;
 pub(crate) mod events;
 pub(crate) mod extract;
+mod in_time;
 pub(crate) mod jobs;
 pub(crate) mod page;
 pub(crate) mod projects;
@@ -18,13 +20,9 @@ mod system;
 pub(crate) mod text;
 mod tokens;
 
-use std::time::Duration;
-
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -70,7 +68,8 @@ fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(jobs::list, submit::job))
         .routes(routes!(submit::comparison))
-        .routes(routes!(jobs::show))
+        .routes(routes!(deletion::comparison))
+        .routes(routes!(jobs::show, deletion::job))
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::watch))
         .routes(routes!(results::all))
@@ -107,20 +106,6 @@ pub fn document() -> utoipa::openapi::OpenApi {
     routes().into_openapi()
 }
 
-/// How long an answer may take to begin.
-const ANSWERING: Duration = Duration::from_secs(30);
-
-/// Ends requests that wait for what hangs. What is answered with a stream begins at once.
-async fn in_time(request: Request, next: Next) -> Response {
-    let late = || {
-        let message = "the server is too busy, or what it needs does not answer: try again later";
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        ApiError::new(status, "late", message.to_owned()).into_response()
-    };
-    let answer = tokio::time::timeout(ANSWERING, next.run(request)).await;
-    answer.unwrap_or_else(|_| late())
-}
-
 /// Everything that the server answers.
 pub(crate) fn router(app: App) -> Router {
     let body = app.settings.body;
@@ -131,7 +116,7 @@ pub(crate) fn router(app: App) -> Router {
         .fallback(system::nothing)
         .method_not_allowed_fallback(system::other_method)
         .layer(DefaultBodyLimit::max(body))
-        .layer(from_fn(in_time))
+        .layer(from_fn_with_state(app.clone(), in_time::in_time))
         .layer(from_fn_with_state(app.clone(), telemetry::trace))
         .with_state(app)
 }

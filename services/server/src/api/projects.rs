@@ -133,15 +133,17 @@ pub(crate) async fn create(
     text::slug(&body.slug)?;
     let name = body.name.unwrap_or_else(|| body.slug.clone());
     text::name(&name)?;
-    let mut transaction = app.store.begin().await?;
-    let project = transaction
-        .create_project(&NewProject {
-            slug: body.slug,
-            name,
-            quota: body.quota.into(),
+    let new = NewProject {
+        slug: body.slug,
+        name,
+        quota: body.quota.into(),
+    };
+    let project = app
+        .write(|mut transaction| async {
+            let done = transaction.create_project(&new).await;
+            (transaction, done)
         })
         .await?;
-    app.bus.publish(&transaction.commit().await?);
     Ok((StatusCode::CREATED, Json(project.into())))
 }
 
@@ -170,8 +172,11 @@ pub(crate) async fn set_quota(
 ) -> Result<Json<ProjectBody>, ApiError> {
     caller.must_be_admin()?;
     let found = caller.project(&app, &project).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.set_quota(found.id, &body.into()).await?;
-    app.bus.publish(&transaction.commit().await?);
+    let quota = body.into();
+    app.write(|mut transaction| async {
+        let done = transaction.set_quota(found.id, &quota).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(caller.project(&app, &project).await?.into()))
 }

@@ -145,9 +145,12 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<ReleaseBody>), ApiError> {
     caller.must_be_admin()?;
     let program = body.program()?;
-    let mut transaction = app.store.begin().await?;
-    let release = transaction.create_release(&program).await?;
-    app.bus.publish(&transaction.commit().await?);
+    let release = app
+        .write(|mut transaction| async {
+            let done = transaction.create_release(&program).await;
+            (transaction, done)
+        })
+        .await?;
     Ok((StatusCode::CREATED, Json(release.into())))
 }
 
@@ -165,8 +168,10 @@ pub(crate) async fn remove(
     let id: ReleaseId = release
         .parse()
         .map_err(|_| ApiError::not_found("release", &release))?;
-    let mut transaction = app.store.begin().await?;
-    transaction.remove_release(id).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.remove_release(id).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

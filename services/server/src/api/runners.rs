@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use bencher_jobs::Timestamp;
 use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +30,11 @@ pub(crate) struct RunnerBody {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived: Option<String>,
-    /// When something was last heard of it, to some minutes. RFC 3339.
+    /// Whether it is connected, as far as servers know: its newest connection has not ended, and something was
+    /// heard of it lately (`--heartbeat-timeout` / 3 and 40 s, which are 50 s by default). Of one whose host or
+    /// server was lost it is known that late.
+    connected: bool,
+    /// When something was last heard of it, to half a minute. RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     seen: Option<String>,
     /// What it says of itself: `os`, `arch`, `version`.
@@ -41,10 +46,12 @@ pub(crate) struct RunnerBody {
     specs: Option<Vec<String>>,
 }
 
-impl From<Runner> for RunnerBody {
-    fn from(runner: Runner) -> Self {
+impl RunnerBody {
+    fn new(app: &App, runner: Runner) -> Self {
+        let since = Timestamp::now().before(app.settings.connected());
         Self {
             id: runner.id.to_string(),
+            connected: runner.is_connected(since),
             slug: runner.slug,
             name: runner.name,
             created: rfc3339(runner.created),
@@ -83,7 +90,7 @@ async fn with_specs(app: &App, name: &str) -> Result<RunnerBody, ApiError> {
     let specs = app.store.specs_of(runner.id).await?;
     Ok(RunnerBody {
         specs: Some(specs.iter().map(ToString::to_string).collect()),
-        ..runner.into()
+        ..RunnerBody::new(app, runner)
     })
 }
 
@@ -99,7 +106,8 @@ pub(crate) async fn list(
     let page = query.page()?;
     let runners = app.store.runners(&page).await?;
     let id = |runner: &Runner| runner.id.to_string();
-    Ok(Json(listed(&page, runners, id, RunnerBody::from)))
+    let body = |runner| RunnerBody::new(&app, runner);
+    Ok(Json(listed(&page, runners, id, body)))
 }
 
 /// Makes a runner. Its key is shown this once.
@@ -120,14 +128,21 @@ pub(crate) async fn create(
         specs.push(app.store.spec(spec).await?.id);
     }
     let key = Key::runner()?;
-    let mut transaction = app.store.begin().await?;
-    let runner = transaction
-        .create_runner(&body.slug, &name, &key.hash())
+    let runner = app
+        .write(|mut transaction| async {
+            let done = async {
+                let runner = transaction
+                    .create_runner(&body.slug, &name, &key.hash())
+                    .await?;
+                for spec in &specs {
+                    transaction.link(runner.id, *spec, true).await?;
+                }
+                Ok(runner)
+            }
+            .await;
+            (transaction, done)
+        })
         .await?;
-    for spec in specs {
-        transaction.link(runner.id, spec, true).await?;
-    }
-    app.bus.publish(&transaction.commit().await?);
     let runner = with_specs(&app, &runner.id.to_string()).await?;
     let key = key.expose().to_owned();
     Ok((StatusCode::CREATED, Json(RunnerWithKey { runner, key })))
@@ -158,9 +173,11 @@ pub(crate) async fn rotate_key(
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
     let key = Key::runner()?;
-    let mut transaction = app.store.begin().await?;
-    transaction.rotate_key(found.id, &key.hash()).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.rotate_key(found.id, &key.hash()).await;
+        (transaction, done)
+    })
+    .await?;
     let runner = with_specs(&app, &runner).await?;
     let key = key.expose().to_owned();
     Ok(Json(RunnerWithKey { runner, key }))
@@ -179,14 +196,11 @@ pub(crate) async fn archive(
 ) -> Result<Json<RunnerBody>, ApiError> {
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
-    let ((), signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.archive_runner(found.id).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
+    app.write(|mut transaction| async {
+        let done = transaction.archive_runner(found.id).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(with_specs(&app, &runner).await?))
 }
 
@@ -227,8 +241,10 @@ async fn set_link(
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
     let spec = app.store.spec(&spec).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.link(found.id, spec.id, is_linked).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.link(found.id, spec.id, is_linked).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(with_specs(&app, &runner).await?))
 }

@@ -135,9 +135,12 @@ pub(crate) async fn create(
         disk: body.disk,
         network: body.network,
     };
-    let mut transaction = app.store.begin().await?;
-    let spec = transaction.create_spec(&asks).await?;
-    app.bus.publish(&transaction.commit().await?);
+    let spec = app
+        .write(|mut transaction| async {
+            let done = transaction.create_spec(&asks).await;
+            (transaction, done)
+        })
+        .await?;
     Ok((StatusCode::CREATED, Json(spec.into())))
 }
 
@@ -164,8 +167,10 @@ pub(crate) async fn archive(
 ) -> Result<Json<SpecBody>, ApiError> {
     caller.must_be_admin()?;
     let found = app.store.spec(&spec).await?;
-    let mut transaction = app.store.begin().await?;
-    transaction.archive_spec(found.id).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.archive_spec(found.id).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(Json(app.store.spec(&spec).await?.into()))
 }

@@ -135,15 +135,11 @@ async fn place(
 }
 
 async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<Vec<JobId>, ApiError> {
-    let (ids, signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.submit(project, jobs, app.settings.queue).await;
-            (transaction, done)
-        })
-        .await?;
-    app.bus.publish(&signals);
-    Ok(ids)
+    let ids = app.write(|mut transaction| async {
+        let done = transaction.submit(project, jobs, app.settings.queue).await;
+        (transaction, done)
+    });
+    Ok(ids.await?)
 }
 
 /// Submits a job.

@@ -132,11 +132,14 @@ pub(crate) async fn create(
         None => None,
     };
     let key = Key::user()?;
-    let mut transaction = app.store.begin().await?;
-    let token = transaction
-        .create_token(&body.name, &key.hash(), body.role.into(), project)
+    let token = app
+        .write(|mut transaction| async {
+            let done = transaction
+                .create_token(&body.name, &key.hash(), body.role.into(), project)
+                .await;
+            (transaction, done)
+        })
         .await?;
-    app.bus.publish(&transaction.commit().await?);
     let created = TokenWithSecret {
         token: token.into(),
         secret: key.expose().to_owned(),
@@ -157,8 +160,10 @@ pub(crate) async fn revoke(
     let id: TokenId = token
         .parse()
         .map_err(|_| ApiError::not_found("token", &token))?;
-    let mut transaction = app.store.begin().await?;
-    transaction.revoke_token(id).await?;
-    app.bus.publish(&transaction.commit().await?);
+    app.write(|mut transaction| async {
+        let done = transaction.revoke_token(id).await;
+        (transaction, done)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -21,6 +21,7 @@ use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use bencher_channel_protocol::{CONNECTION_HEADER, ConnectionNumber};
 
 use crate::api::{ApiError, bearer, wrong_key};
 use crate::app::App;
@@ -30,6 +31,8 @@ use session::Session;
 
 /// Bytes that are read from a connection at once: there are many, and most of them are idle.
 const READ_BUFFER: usize = 4096;
+/// How many characters of a name that is no runner's are logged: as many as a runner's may have.
+const LOGGED_NAME: usize = 64;
 
 pub(crate) async fn open(
     State(app): State<App>,
@@ -52,6 +55,7 @@ pub(crate) async fn open(
             return ApiError::new(status, "upgrade_required", message).into_response();
         }
     };
+    let number = connection_number(&headers);
     upgrade
         .max_message_size(app.settings.message)
         .max_frame_size(app.settings.message)
@@ -59,14 +63,22 @@ pub(crate) async fn open(
         .write_buffer_size(0)
         .on_upgrade(move |socket| async move {
             let id = runner.id;
-            let session = Session::open(app, runner, socket).await;
+            let session = Session::open(app, runner, number, socket).await;
             drop(opening);
             match session {
                 Ok(Some(session)) => session.run().await,
-                Ok(None) => tracing::info!(runner = %id, "its key was rotated just now"),
+                Ok(None) => {
+                    tracing::info!(runner = %id, "a newer connection was faster, or its key was rotated");
+                }
                 Err(error) => tracing::error!(runner = %id, %error, "a channel was not opened"),
             }
         })
+}
+
+/// Which of its connections the runner says that this is. Many runners say nothing, and what makes no sense
+/// says nothing either.
+fn connection_number(headers: &HeaderMap) -> Option<ConnectionNumber> {
+    headers.get(CONNECTION_HEADER)?.to_str().ok()?.parse().ok()
 }
 
 /// The runner whose key this is.
@@ -78,12 +90,21 @@ async fn admit(
 ) -> Result<Runner, ApiError> {
     // A good key is taken whatever others at its address have tried: a proxy's is everybody's.
     let refused = || {
-        wrong_key(
+        let error = wrong_key(
             app,
             Some(peer.ip()),
             "this is not the key of this runner, or there is no such runner: check both, or rotate \
              the key",
-        )
+        );
+        // Those beyond what an address may try are only counted: a log is not to be filled by strangers.
+        if error.status() == StatusCode::UNAUTHORIZED {
+            let name: String = name.chars().take(LOGGED_NAME).collect();
+            tracing::warn!(
+                runner = %name.escape_debug(), %peer,
+                "a runner was refused: its key is wrong or missing, or there is no such runner"
+            );
+        }
+        error
     };
     let key = bearer(headers).ok_or_else(refused)?;
     let runner = match app.store.runner(name).await {

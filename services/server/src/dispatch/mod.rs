@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
-use crate::store::{Attached, Changed, Handed, Store, Waiting};
+use crate::store::{Attached, Changed, Handed, Opened, Store, Waiting};
 use round::Round;
 
 /// Requests that may lie here before those who make them have to wait.
@@ -42,6 +42,15 @@ pub(crate) enum Awaited {
     Refused,
 }
 
+/// What comes of a new connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Welcome {
+    /// It is its runner's, who had this job last.
+    Newest(Option<JobId>),
+    /// It was overtaken by a newer one, or the runner's key was rotated: it says nothing and gets nothing.
+    Overtaken,
+}
+
 /// The dispatcher is gone, or could not write: nothing is known of what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server can not write to its database: try again")]
@@ -51,6 +60,8 @@ pub(crate) struct Unwritten;
 enum Request {
     Wait(Waiting, oneshot::Sender<Awaited>),
     Withdraw(ConnectionId, oneshot::Sender<()>),
+    /// Something was heard of a runner, which is written down when time is looked at.
+    Heard(RunnerId),
     Write(Work, Reply),
 }
 
@@ -60,9 +71,11 @@ type Reply = oneshot::Sender<Result<Done, Unwritten>>;
 #[derive(Debug)]
 enum Work {
     /// A runner has a new connection.
-    Connect(RunnerId, ConnectionId),
-    /// A runner with a new connection asks for a job, though it had this one.
-    Return(RunnerId, JobId),
+    Connect(RunnerId, Opened),
+    /// A runner's connection has ended.
+    Leave(RunnerId, ConnectionId),
+    /// A runner asks for a job on a new connection, though it had this one.
+    Return(RunnerId, ConnectionId, JobId),
     /// Something was heard of a runner, and what it says of itself.
     See(RunnerId, Option<String>),
     /// A runner says something of a job.
@@ -73,8 +86,8 @@ impl Work {
     /// The job that it changes.
     fn job(&self) -> Option<JobId> {
         match self {
-            Self::Return(_, job) | Self::Report(_, job, ..) => Some(*job),
-            Self::Connect(..) | Self::See(..) => None,
+            Self::Return(_, _, job) | Self::Report(_, job, ..) => Some(*job),
+            Self::Connect(..) | Self::Leave(..) | Self::See(..) => None,
         }
     }
 }
@@ -82,7 +95,8 @@ impl Work {
 /// What was written.
 #[derive(Debug)]
 enum Done {
-    Connected(Option<JobId>),
+    Connected(Welcome),
+    Left,
     Returned(Option<Box<Handed>>),
     Seen,
     Reported(Changed),
@@ -143,7 +157,7 @@ impl Dispatcher {
         answer.await.map_err(|_| Unwritten)
     }
 
-    /// Makes `connection` the runner's, and says which job it had last.
+    /// Makes `opened` the runner's connection, unless it was overtaken.
     ///
     /// # Errors
     ///
@@ -151,16 +165,39 @@ impl Dispatcher {
     pub(crate) async fn connect(
         &self,
         runner: RunnerId,
-        connection: ConnectionId,
-    ) -> Result<Option<JobId>, Unwritten> {
-        match self.write(Work::Connect(runner, connection)).await? {
-            Done::Connected(job) => Ok(job),
+        opened: Opened,
+    ) -> Result<Welcome, Unwritten> {
+        match self.write(Work::Connect(runner, opened)).await? {
+            Done::Connected(welcome) => Ok(welcome),
             _ => Err(Unwritten),
         }
     }
 
-    /// A runner with a new connection asks for a job, though it had `job`: it gets it once more if
-    /// it never heard of it.
+    /// A runner has `connection` no more: unless it has a newer one, it is not connected.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written.
+    pub(crate) async fn leave(
+        &self,
+        runner: RunnerId,
+        connection: ConnectionId,
+    ) -> Result<(), Unwritten> {
+        self.write(Work::Leave(runner, connection)).await.map(drop)
+    }
+
+    /// Something was heard of a runner. That is not written at once, but with what was heard of all others.
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher is gone.
+    pub(crate) async fn heard(&self, runner: RunnerId) -> Result<(), Unwritten> {
+        let request = Request::Heard(runner);
+        self.0.send(request).await.map_err(|_| Unwritten)
+    }
+
+    /// A runner asks for a job on its new `connection`, though it had `job`: it gets it once more if it never
+    /// heard of it.
     ///
     /// # Errors
     ///
@@ -168,9 +205,10 @@ impl Dispatcher {
     pub(crate) async fn runner_returns(
         &self,
         runner: RunnerId,
+        connection: ConnectionId,
         job: JobId,
     ) -> Result<Option<Box<Handed>>, Unwritten> {
-        match self.write(Work::Return(runner, job)).await? {
+        match self.write(Work::Return(runner, connection, job)).await? {
             Done::Returned(handed) => Ok(handed),
             _ => Err(Unwritten),
         }

@@ -1,5 +1,6 @@
 //! One round: what was reported, what is overdue, who gets what.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bencher_jobs::{RunnerId, Timestamp};
 use tokio::sync::oneshot;
 
 use super::patience::{Moment, Patience};
-use super::{Awaited, Done, Reply, Request, Unwritten, Work};
+use super::{Awaited, Done, Reply, Request, Unwritten, Welcome, Work};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -36,6 +37,8 @@ pub(super) struct Round {
     metrics: Arc<Metrics>,
     waiters: Vec<Waiter>,
     work: Vec<(Work, Reply)>,
+    /// Runners of whom something was heard that is not written down yet.
+    heard: BTreeSet<RunnerId>,
     patience: Patience,
     is_overdue: bool,
     /// The last round failed, so all are looked at again.
@@ -58,6 +61,7 @@ impl Round {
             metrics,
             waiters: Vec::new(),
             work: Vec::new(),
+            heard: BTreeSet::new(),
             is_overdue: false,
             is_again: true,
         }
@@ -91,6 +95,9 @@ impl Round {
                     .retain(|waiter| waiter.waiting.connection != connection);
                 // Whoever asked may be gone.
                 let _gone = reply.send(());
+            }
+            Request::Heard(runner) => {
+                self.heard.insert(runner);
             }
             Request::Write(work, reply) => self.work.push((work, reply)),
         }
@@ -134,7 +141,8 @@ impl Round {
     async fn attempt(&mut self) -> Result<(Vec<Done>, Claims), StoreError> {
         self.refresh().await?;
         // Those who were looked at before wait for something new.
-        let is_all = self.bus.take_queued() | std::mem::take(&mut self.is_again);
+        let is_again = std::mem::take(&mut self.is_again);
+        let is_all = self.bus.take_queued() | is_again;
         let looking: Vec<Waiting> = self
             .waiters
             .iter()
@@ -142,17 +150,29 @@ impl Round {
             .map(|waiter| waiter.waiting.clone())
             .collect();
         let is_overdue = std::mem::take(&mut self.is_overdue);
-        let has_changes = !self.work.is_empty() || is_overdue;
+        // Those that are connected say something all the time, so it is written seldom, and of all at once.
+        let heard = if is_again {
+            self.heard.clone()
+        } else {
+            BTreeSet::new()
+        };
+        let has_changes = !self.work.is_empty() || is_overdue || !heard.is_empty();
         if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
             return Ok((Vec::new(), Claims::default()));
         }
         let (done, signals) = self
             .store
             .write(|mut transaction| async {
+                for runner in &heard {
+                    transaction.note_seen(*runner);
+                }
                 let done = self.transact(&mut transaction, &looking, is_overdue).await;
                 (transaction, done)
             })
             .await?;
+        if is_again {
+            self.heard.clear();
+        }
         self.bus.publish(&signals);
         Ok(done)
     }
@@ -184,14 +204,22 @@ impl Round {
             .work
             .iter()
             .filter_map(|(work, _)| match work {
-                Work::Connect(runner, connection) => Some(Greeting {
+                Work::Connect(runner, opened) => Some(Greeting {
                     runner: *runner,
-                    connection: Some(*connection),
+                    connection: Some(opened.clone()),
+                    left: None,
+                    metadata: None,
+                }),
+                Work::Leave(runner, connection) => Some(Greeting {
+                    runner: *runner,
+                    connection: None,
+                    left: Some(*connection),
                     metadata: None,
                 }),
                 Work::See(runner, metadata) => Some(Greeting {
                     runner: *runner,
                     connection: None,
+                    left: None,
                     metadata: metadata.clone(),
                 }),
                 Work::Return(..) | Work::Report(..) => None,
@@ -201,24 +229,33 @@ impl Round {
             .work
             .iter()
             .filter_map(|(work, _)| match work {
-                Work::Return(runner, job) => Some(Said {
+                Work::Return(runner, connection, job) => Some(Said {
                     runner: *runner,
                     job: *job,
-                    what: What::Return,
+                    what: What::Return(*connection),
                 }),
                 Work::Report(runner, job, report, attached) => Some(Said {
                     runner: *runner,
                     job: *job,
                     what: What::Report(*report, attached),
                 }),
-                Work::Connect(..) | Work::See(..) => None,
+                Work::Connect(..) | Work::Leave(..) | Work::See(..) => None,
             })
             .collect();
-        let last_jobs = transaction.greet(&greetings).await?;
+        for (work, _) in &self.work {
+            if let Work::Connect(runner, _) | Work::See(runner, _) = work {
+                transaction.note_seen(*runner);
+            }
+        }
+        let newest = transaction.greet(&greetings).await?;
         let limits = |timeout| self.settings.limits(timeout);
         let mut heard = transaction.hear(&said, limits).await?.into_iter();
         let done = self.work.iter().filter_map(|(work, _)| match work {
-            Work::Connect(runner, _) => Some(Done::Connected(last_jobs.get(runner).copied())),
+            Work::Connect(runner, opened) => Some(Done::Connected(match newest.get(runner) {
+                Some(newest) if newest.connection == Some(opened.id) => Welcome::Newest(newest.job),
+                _ => Welcome::Overtaken,
+            })),
+            Work::Leave(..) => Some(Done::Left),
             Work::See(..) => Some(Done::Seen),
             Work::Return(..) | Work::Report(..) => heard.next().map(|heard| match heard {
                 Heard::Changed(changed) => Done::Reported(changed),
@@ -233,7 +270,7 @@ impl Round {
             waiter.is_new = false;
         }
         for handed in claims.handed {
-            let is_its = |waiter: &Waiter| waiter.waiting.idle.runner == handed.runner;
+            let is_its = |waiter: &Waiter| waiter.waiting.connection == handed.connection;
             let Some(place) = self.waiters.iter().position(is_its) else {
                 continue;
             };
@@ -245,8 +282,8 @@ impl Round {
                 tracing::info!("a runner left before it got its job");
             }
         }
-        for runner in claims.refused {
-            let is_its = |waiter: &Waiter| waiter.waiting.idle.runner == runner;
+        for connection in claims.refused {
+            let is_its = |waiter: &Waiter| waiter.waiting.connection == connection;
             if let Some(place) = self.waiters.iter().position(is_its) {
                 let waiter = self.waiters.swap_remove(place);
                 let _gone = waiter.reply.send(Awaited::Refused);
@@ -263,10 +300,11 @@ impl Round {
             .filter(|waiter| waiter.is_outdated)
             .map(|waiter| waiter.waiting.idle.runner)
             .collect();
-        let mut specs = self.store.specs_of_all(&runners).await?;
+        let specs = self.store.specs_of_all(&runners).await?;
         for waiter in self.waiters.iter_mut().filter(|waiter| waiter.is_outdated) {
             let idle = &mut waiter.waiting.idle;
-            idle.specs = specs.remove(&idle.runner).unwrap_or_default();
+            // A runner may wait on several connections.
+            idle.specs = specs.get(&idle.runner).cloned().unwrap_or_default();
             waiter.is_outdated = false;
             waiter.is_new = true;
         }
@@ -276,7 +314,117 @@ impl Round {
 
 #[cfg(test)]
 mod tests {
+    use bencher_jobs::{ConnectionId, Idle};
+
     use super::*;
+    use crate::store::{Opened, testing};
+
+    fn round(store: &Store) -> Round {
+        let (bus, metrics) = (Arc::default(), Arc::default());
+        Round::new(store.clone(), bus, Arc::default(), metrics)
+    }
+
+    /// A runner waits.
+    fn wait(
+        round: &mut Round,
+        runner: RunnerId,
+        connection: ConnectionId,
+    ) -> oneshot::Receiver<Awaited> {
+        let (reply, answer) = oneshot::channel();
+        let idle = Idle {
+            runner,
+            specs: Vec::new(),
+            since: Timestamp::now(),
+        };
+        round.add(Request::Wait(Waiting { idle, connection }, reply));
+        answer
+    }
+
+    #[tokio::test]
+    async fn who_waits_on_two_connections_gets_a_job_on_the_newer_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let spec = testing::spec(&store, "s").await;
+        let project = testing::project(&store, "p").await;
+        let mut round = round(&store);
+        for (slug, is_older_first) in [("a", true), ("b", false)] {
+            let (runner, older) = testing::runner(&store, slug, spec).await;
+            let (reply, connected) = oneshot::channel();
+            let newer = ConnectionId::generate();
+            let opened = Opened {
+                id: newer,
+                number: None,
+                key_hash: None,
+            };
+            let mut answers = if is_older_first {
+                [older, newer].map(|connection| wait(&mut round, runner, connection))
+            } else {
+                let mut answers =
+                    [newer, older].map(|connection| wait(&mut round, runner, connection));
+                answers.reverse();
+                answers
+            };
+            round.add(Request::Write(Work::Connect(runner, opened), reply));
+            let job = testing::submit_for(&store, project, spec, 1).await[0];
+            round.write().await.expect("it is written");
+            let connected = connected.await.expect("an answer").expect("it is written");
+            assert!(matches!(connected, Done::Connected(Welcome::Newest(None))));
+            let [older, newer] = &mut answers;
+            assert!(matches!(older.try_recv(), Ok(Awaited::Refused)), "{slug}");
+            let Ok(Awaited::Job(handed)) = newer.try_recv() else {
+                panic!("{slug}: it gets none");
+            };
+            assert_eq!(handed.job.id, job);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_runner_can_run_is_known_on_all_of_its_connections() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let spec = testing::spec(&store, "s").await;
+        let project = testing::project(&store, "p").await;
+        let (runner, newer) = testing::runner(&store, "r", spec).await;
+        let mut round = round(&store);
+        let older = wait(&mut round, runner, ConnectionId::generate());
+        let mut newer = wait(&mut round, runner, newer);
+        round.write().await.expect("it is written");
+        drop(older);
+        testing::submit_for(&store, project, spec, 1).await;
+        round.look();
+        round.write().await.expect("it is written");
+        assert!(matches!(newer.try_recv(), Ok(Awaited::Job(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_heard_of_runners_is_written_when_time_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let spec = testing::spec(&store, "s").await;
+        let (runner, _) = testing::runner(&store, "r", spec).await;
+        let mut round = round(&store);
+        let seen = async || store.runner("r").await.expect("it is there").seen;
+        round.write().await.expect("it is written");
+        round.add(Request::Heard(runner));
+        round.write().await.expect("it is written");
+        assert_eq!(seen().await, None);
+        round.look();
+        round.write().await.expect("it is written");
+        assert!(seen().await.is_some());
+        assert!(round.heard.is_empty());
+        // What could not be written is not forgotten.
+        round.add(Request::Heard(runner));
+        round.look();
+        store.close().await;
+        round.write().await.expect_err("the database is gone");
+        assert!(round.heard.contains(&runner));
+    }
 
     #[tokio::test]
     async fn what_could_not_be_written_gives_runners_more_time() {

@@ -143,6 +143,13 @@ impl Live {
         }
     }
 
+    /// Forgets what `job` has written: it was deleted.
+    pub(crate) fn forget(&self, job: JobId) {
+        let mut state = self.lock();
+        state.jobs.remove(&job);
+        state.asked.remove(&job);
+    }
+
     /// Forgets what nobody writes or watches.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
@@ -194,9 +201,7 @@ impl Writer {
 
     /// The job writes nothing more.
     pub(crate) fn end(self) {
-        let mut state = self.live.lock();
-        state.jobs.remove(&self.job);
-        state.asked.remove(&self.job);
+        self.live.forget(self.job);
     }
 }
 

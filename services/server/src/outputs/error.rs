@@ -40,6 +40,14 @@ pub enum OutputError {
         /// Why.
         cause: Box<Error>,
     },
+    /// The folder of a job's objects can not be removed.
+    #[error("failed to remove the folder {name}: {cause}")]
+    Remove {
+        /// The folder.
+        name: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// The storage takes too long.
     #[error("failed to keep the results {key}: not written after {} s", .patience.as_secs())]
     Slow {

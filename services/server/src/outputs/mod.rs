@@ -6,6 +6,11 @@
 //!                                        │
 //!                                        └─ killed before that: the runner sends it again, and
 //!                                           the object is swept once it is old (`sweep`)
+//!
+//!  a job is deleted ──► the database has no such job ──► all of results/JOB/ is removed (`remove`)
+//!                                        │
+//!                                        └─ killed before that: the database knows that it is to be
+//!                                           removed, and whichever server is up does it
 //! ```
 //!
 //! An object's name comes from the job and a new identifier, and from nothing that a runner or an
@@ -16,6 +21,7 @@ mod bucket;
 mod error;
 mod kept;
 mod place;
+mod remove;
 pub(crate) mod sweep;
 
 use std::fmt;

@@ -1,17 +1,16 @@
 //! Removes objects that nothing names: what was written just before its server was killed, and
-//! results that came too late for their job.
+//! results that came too late for their job, which may have been deleted since.
 //!
 //! Only what is old is looked at, since an object is there before the database names it, and only
-//! objects of jobs that the database knows: others may be somebody else's.
+//! objects of jobs that the database knows, or knew until they were deleted: others may be somebody else's.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::time::{Duration, SystemTime};
 
-use bencher_jobs::JobId;
+use bencher_jobs::{JobId, Timestamp};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_store::ObjectStoreExt as _;
 use object_store::path::Path as Key;
 
 use super::{OutputError, OutputPlace, Outputs, RESULTS};
@@ -20,6 +19,9 @@ use crate::store::{Store, StoreError};
 
 /// Objects that the database is asked about at once.
 const BATCH: usize = 256;
+/// How long after its job was deleted an object may still be written, with more than enough to spare: its
+/// server had begun before that.
+const LATE: Duration = Duration::from_hours(1);
 /// How long after a sweep there is another one, at the most.
 const INTERVAL: Duration = Duration::from_hours(24);
 
@@ -71,9 +73,12 @@ struct Swept {
 }
 
 async fn sweep(outputs: &Outputs, store: &Store, age: Duration) -> Result<Swept, SweepError> {
-    let Some(before) = SystemTime::now().checked_sub(age) else {
+    let now = SystemTime::now();
+    let Some(before) = now.checked_sub(age) else {
         return Ok(Swept::default());
     };
+    // Of jobs that were deleted before that there is nothing after this sweep.
+    let forgotten = now.checked_sub(age + LATE).map(Timestamp::from);
     let mut swept = Swept::default();
     let mut batches = outputs.older_than(before).try_chunks(BATCH);
     while let Some(keys) = batches.next().await {
@@ -98,6 +103,16 @@ async fn sweep(outputs: &Outputs, store: &Store, age: Duration) -> Result<Swept,
         // It does not panic, and nobody ends it.
         swept.removed += removed.unwrap_or_default();
     }
+    if let Some(forgotten) = forgotten {
+        // A storage that is not the right one has no objects either.
+        outputs.ping().await?;
+        store
+            .write(|mut transaction| async {
+                let done = transaction.forget_deleted(forgotten).await;
+                (transaction, done)
+            })
+            .await?;
+    }
     Ok(swept)
 }
 
@@ -109,7 +124,7 @@ enum Fate {
     Unknown,
 }
 
-/// `named` is what the database has for each job that it knows.
+/// `named` is what the database has for each job that it knows or knew.
 fn fate(key: &Key, named: &HashMap<JobId, Option<String>>) -> Fate {
     match job_of(key).and_then(|job| named.get(&job)) {
         None => Fate::Unknown,
@@ -140,14 +155,6 @@ impl Outputs {
             })
         }))
     }
-
-    /// Removes an object; that it is not there is as well.
-    async fn remove(&self, key: &Key) -> Result<(), OutputError> {
-        match self.store.delete(key).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(cause) => Err(OutputError::object(key.as_ref(), cause)),
-        }
-    }
 }
 
 /// Removes what a server that was killed had begun to write, `NAME#NUMBER` in the folder of a job,
@@ -175,6 +182,7 @@ fn remove_drafts(results: PathBuf, before: SystemTime) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::testing;
 
     fn named(job: JobId, name: Option<&str>) -> HashMap<JobId, Option<String>> {
         HashMap::from([(job, name.map(str::to_owned))])
@@ -192,6 +200,42 @@ mod tests {
         assert_eq!(fate(&path, &named(JobId::generate(), None)), Fate::Unknown);
         let foreign = Key::from("results/no-job/1.json");
         assert_eq!(fate(&foreign, &named(job, None)), Fate::Unknown);
+    }
+
+    #[tokio::test]
+    async fn what_came_for_a_deleted_job_goes_and_nobody_elses_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = OutputPlace::Folder(folder.path().join("outputs"));
+        let outputs = Outputs::open(&place).await.expect("it can be used");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let project = testing::project(&store, "p").await;
+        let jobs = testing::submit(&store, project, 1).await;
+        let deleted = store.write(|mut transaction| async {
+            let canceled = transaction.cancel(jobs[0]).await;
+            let done = match canceled {
+                Ok(_) => transaction.delete_job(jobs[0]).await,
+                Err(error) => Err(error),
+            };
+            (transaction, done)
+        });
+        deleted.await.expect("deleted");
+        let long = format!("[{}]", "1,".repeat(20_000));
+        for job in [jobs[0], JobId::generate()] {
+            outputs.put(job, long.clone()).await.expect("kept");
+        }
+        // It may still be on its way into the database of a server.
+        let young = sweep(&outputs, &store, Duration::from_hours(1)).await;
+        let nothing = Swept::default();
+        assert_eq!(young.expect("swept"), nothing);
+        let (removed, unknown) = (1, 1);
+        let old = sweep(&outputs, &store, Duration::ZERO).await;
+        assert_eq!(old.expect("swept"), Swept { removed, unknown });
+        // It is known for as long as more may come.
+        outputs.put(jobs[0], long.clone()).await.expect("kept");
+        let again = sweep(&outputs, &store, Duration::ZERO).await;
+        assert_eq!(again.expect("swept"), Swept { removed, unknown });
     }
 
     #[test]

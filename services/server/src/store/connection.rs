@@ -37,6 +37,8 @@ const SQLITE: &[&str] = &[
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 10000",
+    // What is deleted is overwritten, and not only left out.
+    "PRAGMA secure_delete = ON",
     // Pages: what changes again and again is written back seldom, for all wait meanwhile.
     "PRAGMA wal_autocheckpoint = 8000",
 ];

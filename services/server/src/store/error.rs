@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bencher_jobs::{IdError, QuotaError, UnknownName};
+use bencher_channel_protocol::ConnectionNumberError;
+use bencher_jobs::{ComparisonId, IdError, JobId, QuotaError, State, UnknownName};
 
 /// Why the database did not do what it was asked for: one line, complete in itself.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,9 @@ pub enum StoreError {
     #[error("the database holds what it should not: {0}")]
     Name(#[from] UnknownName),
     /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}")]
+    Connection(#[from] ConnectionNumberError),
+    /// What it holds makes no sense.
     #[error("column `{column}` of the database holds {value}, which is out of its bounds")]
     Number {
         /// Which column.
@@ -66,12 +70,52 @@ pub enum StoreError {
         "the program {0} is published for this channel and this kind of machine already: remove that release first"
     )]
     Published(String),
+    /// A job that is to be deleted, and has not ended.
+    #[error("the job {job} is {state}: cancel it first, and delete it then")]
+    NotOver {
+        /// The job.
+        job: JobId,
+        /// Where it stands.
+        state: State,
+    },
+    /// A job that is to be deleted, and is compared with others.
+    #[error(
+        "the job {job} is a part of the comparison {comparison}: delete that as a whole, on its page or with \
+         `DELETE /v0/comparisons/{comparison}`"
+    )]
+    OfComparison {
+        /// The job.
+        job: JobId,
+        /// The comparison.
+        comparison: ComparisonId,
+    },
+    /// A comparison that is to be deleted, and has not ended.
+    #[error(
+        "jobs of the comparison {comparison} that have not ended: {jobs}; cancel them first, and delete it then"
+    )]
+    ComparisonNotOver {
+        /// The comparison.
+        comparison: ComparisonId,
+        /// How many of its jobs have not ended.
+        jobs: usize,
+    },
     /// Jobs beyond a quota.
     #[error(transparent)]
     Quota(#[from] QuotaError),
     /// The whole server has too many jobs.
     #[error("{0} jobs wait in this server, which is all that it takes: try again later")]
     Full(u32),
+    /// More jobs than the whole server ever takes.
+    #[error(
+        "{more} jobs at once are more than the {limit} that may wait in this server: submit fewer, or let \
+         it have more (--max-queued)"
+    )]
+    Beyond {
+        /// What was to be added.
+        more: u32,
+        /// The limit.
+        limit: u32,
+    },
 }
 
 /// `deadlock_detected` and `serialization_failure` (PostgreSQL, appendix A).

@@ -13,6 +13,13 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("migrations/0001_tables.sql")),
     (2, "apart", include_str!("migrations/0002_apart.sql")),
     (3, "releases", include_str!("migrations/0003_releases.sql")),
+    (
+        4,
+        "connections",
+        include_str!("migrations/0004_connections.sql"),
+    ),
+    (5, "deleted", include_str!("migrations/0005_deleted.sql")),
+    (6, "served", include_str!("migrations/0006_served.sql")),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

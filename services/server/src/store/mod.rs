@@ -8,6 +8,7 @@
 mod connection;
 mod credentials;
 mod error;
+mod greetings;
 mod jobs;
 mod migrate;
 mod page;
@@ -36,14 +37,15 @@ use tokio::time::timeout;
 
 use connection::Lent;
 pub use error::StoreError;
+pub use greetings::{Greeting, Newest, Opened};
 pub use jobs::{
     Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, NewJob, Said, Side,
-    Waiting, What,
+    Slugs, Waiting, What,
 };
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
 pub use releases::{Kind, NewRelease, Release};
-pub use runners::{Greeting, Runner};
+pub use runners::Runner;
 pub use seals::{SEAL, Sealed};
 pub(crate) use signal::NOTIFICATIONS;
 pub use signal::Signal;
@@ -164,12 +166,9 @@ impl Store {
             .unwrap_or(Err(StoreError::Late(connection::WRITING)))
     }
 
-    /// Begins to write. Nothing is changed before [`Transaction::commit`].
-    ///
-    /// # Errors
-    ///
-    /// When the database can not be reached.
-    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+    /// Begins to write. Nothing is changed before [`Transaction::commit`]. Whoever writes goes through
+    /// [`Store::write`], which begins anew where PostgreSQL ends it.
+    async fn begin(&self) -> Result<Transaction, StoreError> {
         Transaction::begin(Lent::from(&self.writers).await?, self.dialect).await
     }
 

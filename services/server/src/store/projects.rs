@@ -1,8 +1,9 @@
 //! Projects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bencher_jobs::{ProjectId, Quota, Share, Timestamp};
+use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use super::row::{all, number, parsed, places, sought, text, time};
@@ -23,6 +24,8 @@ pub struct Project {
     pub queued: u32,
     /// Its jobs at work.
     pub active: u32,
+    /// When it last got a machine, or was made.
+    pub served: Timestamp,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -51,6 +54,7 @@ impl Project {
             },
             queued: number(row, "queued")?,
             active: number(row, "active")?,
+            served: time(row, "served")?,
             created: time(row, "created")?,
         })
     }
@@ -59,6 +63,7 @@ impl Project {
         Share {
             active: self.active,
             limit: self.quota.active,
+            served: self.served,
         }
     }
 }
@@ -99,6 +104,7 @@ impl Transaction {
     ///
     /// When its slug is taken.
     pub async fn create_project(&mut self, new: &NewProject) -> Result<Project, StoreError> {
+        let created = Timestamp::now();
         let project = Project {
             id: ProjectId::generate(),
             slug: new.slug.clone(),
@@ -106,11 +112,12 @@ impl Transaction {
             quota: new.quota,
             queued: 0,
             active: 0,
-            created: Timestamp::now(),
+            served: created,
+            created,
         };
         sqlx::query(
-            "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created, \
+             served) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)",
         )
         .bind(project.id.to_string())
         .bind(&project.slug)
@@ -178,35 +185,31 @@ impl Transaction {
         Ok(())
     }
 
-    /// Takes all projects that have jobs waiting, and with them those whose jobs have changed in this
-    /// transaction, which counts; and says what part of the fleet each has.
-    pub(super) async fn take_waiting_projects(
+    /// Takes these projects, and with them those whose jobs have changed in this transaction, which
+    /// counts; and says what part of the fleet each of these has.
+    pub(super) async fn take_shares(
         &mut self,
+        projects: &BTreeSet<ProjectId>,
     ) -> Result<BTreeMap<ProjectId, Share>, StoreError> {
-        let counted = self.counted();
-        let others = match counted.len() {
-            0 => String::new(),
-            count => format!(" OR id IN ({})", places(1, count)),
-        };
-        let query = self.locking(format!(
-            "SELECT id FROM projects WHERE queued > 0{others} ORDER BY id"
-        ));
-        let mut query = sqlx::query(query).persistent(false);
-        for id in counted {
+        let mut all_of_them = projects.clone();
+        all_of_them.extend(self.counted());
+        self.take_projects(&Vec::from_iter(all_of_them)).await?;
+        self.apply_counts().await?;
+        if projects.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let query = format!(
+            "SELECT * FROM projects WHERE id IN ({})",
+            places(1, projects.len())
+        );
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
+        for id in projects {
             query = query.bind(id.to_string());
         }
         let rows = query.fetch_all(self.connection()).await?;
-        let taken: Vec<ProjectId> = all(&rows, |row| parsed(row, "id"))?;
-        self.note_taken(&taken);
-        self.apply_counts().await?;
-        let rows = sqlx::query("SELECT * FROM projects WHERE queued > 0")
-            .fetch_all(self.connection())
-            .await?;
         let projects = all(&rows, Project::read)?;
-        // One that got its first job since then is for the next time.
         Ok(projects
             .iter()
-            .filter(|project| taken.contains(&project.id))
             .map(|project| (project.id, project.share()))
             .collect())
     }

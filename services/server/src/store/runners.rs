@@ -1,14 +1,13 @@
 //! Runners, their keys, their connections, and what they can run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use bencher_jobs::{ConnectionId, JobId, RunnerId, SpecId, Timestamp};
+use bencher_jobs::{ConnectionId, RunnerId, SpecId, Timestamp};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::row::{
-    all, maybe_parsed, maybe_text, maybe_time, parsed, places, sought, table, text, time,
-};
+use super::greetings::{Greeting, Opened};
+use super::row::{all, maybe_parsed, maybe_text, maybe_time, parsed, places, sought, text, time};
 use super::{Page, Signal, Store, StoreError, Transaction};
 
 /// A machine that runs jobs.
@@ -30,11 +29,17 @@ pub struct Runner {
     pub seen: Option<Timestamp>,
     /// What it last said of itself: JSON.
     pub metadata: Option<String>,
-    /// Its newest connection.
+    /// Its newest connection; none if that has ended.
     pub connection: Option<ConnectionId>,
 }
 
 impl Runner {
+    /// Whether it is connected, as far as servers know: its newest connection has not ended, and something
+    /// was heard of it since `since`. A server that is killed writes down no connection's end.
+    pub fn is_connected(&self, since: Timestamp) -> bool {
+        self.connection.is_some() && self.seen.is_some_and(|seen| seen >= since)
+    }
+
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: parsed(row, "id")?,
@@ -47,27 +52,6 @@ impl Runner {
             metadata: maybe_text(row, "metadata")?,
             connection: maybe_parsed(row, "connection")?,
         })
-    }
-}
-
-/// What is new of a runner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Greeting {
-    /// Which.
-    pub runner: RunnerId,
-    /// The connection that it gets jobs on from now on, if it is another.
-    pub connection: Option<ConnectionId>,
-    /// What it says of itself, if it says it: JSON.
-    pub metadata: Option<String>,
-}
-
-impl Greeting {
-    /// What was said later counts; of two connections, the newer one.
-    fn add(&mut self, later: &Self) {
-        self.connection = self.connection.max(later.connection);
-        if later.metadata.is_some() {
-            self.metadata.clone_from(&later.metadata);
-        }
     }
 }
 
@@ -186,8 +170,27 @@ impl Transaction {
             .bind(runner.to_string())
             .execute(self.connection())
             .await?;
-        self.replace_connection(runner, ConnectionId::generate())
-            .await
+        // One that the old key opened elsewhere is not the newest any more, whatever it says of itself.
+        let id = ConnectionId::generate();
+        let greeting = Greeting {
+            runner,
+            connection: Some(Opened {
+                id,
+                number: None,
+                key_hash: None,
+            }),
+            left: None,
+            metadata: None,
+        };
+        self.greet(std::slice::from_ref(&greeting)).await?;
+        // Nobody is behind that one.
+        self.greet(&[Greeting {
+            connection: None,
+            left: Some(id),
+            ..greeting
+        }])
+        .await?;
+        Ok(())
     }
 
     /// Lets a runner have no more jobs. What it is at may be finished; jobs of comparisons that are
@@ -230,111 +233,6 @@ impl Transaction {
             .execute(self.connection())
             .await?;
         self.signal(Signal::Fleet);
-        Ok(())
-    }
-
-    /// Writes down new connections and what runners say of themselves, and says which job each that
-    /// is connected anew had last.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn greet(
-        &mut self,
-        greetings: &[Greeting],
-    ) -> Result<HashMap<RunnerId, JobId>, StoreError> {
-        let mut news: BTreeMap<RunnerId, Greeting> = BTreeMap::new();
-        for greeting in greetings {
-            news.entry(greeting.runner)
-                .and_modify(|known| known.add(greeting))
-                .or_insert_with(|| greeting.clone());
-        }
-        if news.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let runners: Vec<RunnerId> = news.keys().copied().collect();
-        self.take_runners(&runners).await?;
-        let query = format!(
-            "UPDATE runners SET connection = COALESCE(news.column2, connection), \
-             metadata = COALESCE(news.column3, metadata), seen = $1 \
-             FROM {} AS news WHERE runners.id = news.column1",
-            table(2, news.len(), 3)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(query))
-            .persistent(false)
-            .bind(Timestamp::now().milliseconds());
-        for greeting in news.values() {
-            query = query
-                .bind(greeting.runner.to_string())
-                .bind(greeting.connection.map(|connection| connection.to_string()))
-                .bind(greeting.metadata.clone());
-        }
-        query.execute(self.connection()).await?;
-        let mut connected = Vec::new();
-        for greeting in news.values() {
-            if let Some(connection) = greeting.connection {
-                self.signal(Signal::Connected(greeting.runner, connection));
-                connected.push(greeting.runner);
-            }
-        }
-        self.last_jobs(&connected).await
-    }
-
-    /// Takes runners, in their order, so that nobody else changes them until the end.
-    async fn take_runners(&mut self, runners: &[RunnerId]) -> Result<(), StoreError> {
-        if !self.has_rows() {
-            return Ok(());
-        }
-        let query = self.locking(format!(
-            "SELECT id FROM runners WHERE id IN ({}) ORDER BY id",
-            places(1, runners.len())
-        ));
-        let mut query = sqlx::query(query).persistent(false);
-        for runner in runners {
-            query = query.bind(runner.to_string());
-        }
-        query.fetch_all(self.connection()).await?;
-        Ok(())
-    }
-
-    /// The job that each of `runners` had last.
-    async fn last_jobs(
-        &mut self,
-        runners: &[RunnerId],
-    ) -> Result<HashMap<RunnerId, JobId>, StoreError> {
-        if runners.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let query = format!(
-            "SELECT runners.id AS runner, (SELECT jobs.id FROM jobs WHERE jobs.runner = runners.id \
-             ORDER BY jobs.claimed DESC, jobs.id DESC LIMIT 1) AS job \
-             FROM runners WHERE runners.id IN ({})",
-            places(1, runners.len())
-        );
-        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-        for runner in runners {
-            query = query.bind(runner.to_string());
-        }
-        let mut jobs = HashMap::new();
-        for row in query.fetch_all(self.connection()).await? {
-            if let Some(job) = maybe_parsed(&row, "job")? {
-                jobs.insert(parsed(&row, "runner")?, job);
-            }
-        }
-        Ok(jobs)
-    }
-
-    async fn replace_connection(
-        &mut self,
-        runner: RunnerId,
-        connection: ConnectionId,
-    ) -> Result<(), StoreError> {
-        self.greet(&[Greeting {
-            runner,
-            connection: Some(connection),
-            metadata: None,
-        }])
-        .await?;
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! What tests of several modules put into a database.
 
+use bencher_channel_protocol::ConnectionNumber;
 use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
 
-use super::{Greeting, NewJob, NewProject, NewSpec, Store};
+use super::{Greeting, NewJob, NewProject, NewSpec, Opened, Store};
 
 /// A project without limits that matter.
 pub(crate) async fn project(store: &Store, slug: &str) -> ProjectId {
@@ -58,14 +59,28 @@ pub(crate) async fn runner(store: &Store, slug: &str, spec: SpecId) -> (RunnerId
         .expect("a runner")
         .id;
     transaction.link(runner, spec, true).await.expect("linked");
-    let greeting = Greeting {
-        runner,
-        connection: Some(connection),
-        metadata: None,
-    };
+    let greeting = greeting(runner, connection, None);
     transaction.greet(&[greeting]).await.expect("connected");
     transaction.commit().await.expect("committed");
     (runner, connection)
+}
+
+/// A runner opens a connection.
+pub(crate) fn greeting(
+    runner: RunnerId,
+    connection: ConnectionId,
+    number: Option<ConnectionNumber>,
+) -> Greeting {
+    Greeting {
+        runner,
+        connection: Some(Opened {
+            id: connection,
+            number,
+            key_hash: None,
+        }),
+        left: None,
+        metadata: None,
+    }
 }
 
 /// What is submitted for `spec`.

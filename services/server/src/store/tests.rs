@@ -1,7 +1,11 @@
 //! What is asked of both databases, and (`locks`) of several servers on one PostgreSQL.
 
+mod claims;
+mod connections;
+mod delete;
 mod locks;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bencher_jobs::{
@@ -12,7 +16,7 @@ use sqlx::any::install_default_drivers;
 use tempfile::TempDir;
 use test_support::Postgres;
 
-use super::testing::{new_job, project, runner, spec, submit_for};
+use super::testing::{greeting, new_job, project, runner, spec, submit_for};
 use super::*;
 use crate::outputs::Kept;
 

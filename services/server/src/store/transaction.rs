@@ -6,23 +6,25 @@
 //! both stand still. So every transaction takes rows in this order, and each kind of them once:
 //!
 //! 1. runners, by identifier: those that connect, say something of themselves, or are archived;
-//! 2. jobs, by identifier: those that are reported, canceled, abandoned, or whose results were read;
+//! 2. jobs, by identifier: those that are reported, canceled, abandoned, deleted, or whose results were read;
 //! 3. projects, by identifier: those whose jobs are counted or given out.
 //!
 //! Whatever it takes out of this order, or after the projects, it takes with `SKIP LOCKED` and does
 //! without what another has: jobs that expire or are given out, the rest of a comparison, the runners
-//! that get jobs, and when a runner was last seen. So nobody waits for a row who has one that comes
+//! that get jobs, when a runner was last seen, jobs that are deleted because they are old, and what is
+//! known of those that were deleted. So nobody waits for a row who has one that comes
 //! later. The order of identifiers is the database's, which need not be ours.
 //!
 //! A job that is new is nobody else's yet, so those who submit take only its project. What refers to
-//! a row (`REFERENCES`) shares it with those who change it, as long as nobody takes it `FOR UPDATE`.
+//! a row (`REFERENCES`) shares it with those who change it, as long as nobody takes it `FOR UPDATE`. Who
+//! deletes a job does, and only what the job runs refers to it, which comes and goes with it.
 //!
 //! PostgreSQL ends one of two that wait for each other all the same, if this is wrong or somebody else
 //! is in the database: [`Store::write`](super::Store::write) then begins anew, some times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bencher_jobs::{ProjectId, RunnerId, Timestamp};
+use bencher_jobs::{ProjectId, RunnerId, Share, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::connection::Lent;
@@ -35,6 +37,8 @@ use super::{Dialect, StoreError};
 pub(super) struct Counts {
     pub(super) queued: i64,
     pub(super) active: i64,
+    /// When it got a machine, if it got one.
+    pub(super) served: Option<Timestamp>,
 }
 
 /// Changes that are not yet made.
@@ -107,6 +111,17 @@ impl Transaction {
         let counts = self.counts.entry(project).or_default();
         counts.queued += change.queued;
         counts.active += change.active;
+        counts.served = counts.served.max(change.served);
+    }
+
+    /// What a project has, with what is not written down yet.
+    pub(super) fn current(&self, project: ProjectId, mut share: Share) -> Share {
+        if let Some(counts) = self.counts.get(&project) {
+            let active = i64::from(share.active) + counts.active;
+            share.active = u32::try_from(active).unwrap_or_default();
+            share.served = share.served.max(counts.served.unwrap_or_default());
+        }
+        share
     }
 
     /// Notes that projects' rows are taken.
@@ -114,8 +129,8 @@ impl Transaction {
         self.taken.extend(projects);
     }
 
-    /// Notes that something was heard of a runner.
-    pub(super) fn note_seen(&mut self, runner: RunnerId) {
+    /// Notes that something was heard of a runner: it is written down at the end.
+    pub fn note_seen(&mut self, runner: RunnerId) {
         self.seen.insert(runner);
     }
 
@@ -141,10 +156,12 @@ impl Transaction {
                 continue;
             }
             sqlx::query(
-                "UPDATE projects SET queued = queued + $1, active = active + $2 WHERE id = $3",
+                "UPDATE projects SET queued = queued + $1, active = active + $2, \
+                 served = CASE WHEN served < $3 THEN $3 ELSE served END WHERE id = $4",
             )
             .bind(change.queued)
             .bind(change.active)
+            .bind(change.served.unwrap_or_default().milliseconds())
             .bind(project.to_string())
             .execute(self.connection())
             .await?;
@@ -182,7 +199,7 @@ impl Transaction {
     /// # Errors
     ///
     /// When that fails; it is then unknown whether they are.
-    pub async fn commit(mut self) -> Result<Vec<Signal>, StoreError> {
+    pub(super) async fn commit(mut self) -> Result<Vec<Signal>, StoreError> {
         let mut counted = self.counted();
         counted.retain(|project| !self.taken.contains(project));
         self.take_projects(&counted).await?;

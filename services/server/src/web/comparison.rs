@@ -10,6 +10,7 @@ use bencher_statistics::{Comparison, Verdict};
 use maud::{Markup, html};
 use tokio::sync::Semaphore;
 
+use super::deletion;
 use super::error::PageError;
 use super::jobs::title;
 use super::layout::{self, Section};
@@ -21,7 +22,7 @@ use super::statistics::Statistics;
 use crate::api::ApiError;
 use crate::api::extract::Path;
 use crate::app::App;
-use crate::store::{Described, Filter, MAX_PAGE, Page};
+use crate::store::{Described, Filter, MAX_PAGE, Page, Role};
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
 const MAX_RESULTS: usize = 64 << 20;
@@ -40,10 +41,11 @@ pub(super) async fn show(
         return Err(unknown().into());
     }
     let Results { taken, of, missing } = results(&app, &jobs).await?;
+    let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
     let shown = Shown {
         comparison,
         jobs: jobs.len(),
-        is_over: jobs.iter().all(|one| one.job.life.state.is_over()),
+        is_over,
         sides: sides(&jobs, &of),
         missing,
     };
@@ -53,6 +55,16 @@ pub(super) async fn show(
     };
     let body = tokio::task::spawn_blocking(move || shown.body(taken)).await;
     let body = body.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let may_delete = is_over && visitor.caller().must_be(Role::Submitter).is_ok();
+    let what = "All jobs of the comparison go, with all of their results.";
+    let address = format!("/comparisons/{comparison}");
+    let body = html! {
+        div.head {
+            h1 { "Comparison" }
+            @if may_delete { (deletion::button(&visitor, &address, what)) }
+        }
+        (body)
+    };
     Ok(layout::page("Comparison", &visitor, Section::Jobs, &body))
 }
 
@@ -74,7 +86,6 @@ impl Shown {
         let unread = "have too many results for this page, or none that can be read: they are not in these \
                       numbers.";
         html! {
-            h1 { "Comparison" }
             p {
                 a href={ "/jobs?comparison=" (self.comparison) } { (self.jobs) " jobs" }
                 @if !self.is_over { ", not all of them over: load the page anew to see more" }

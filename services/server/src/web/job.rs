@@ -6,6 +6,7 @@ use bencher_channel_protocol::JobConfig;
 use bencher_jobs::Timestamp;
 use maud::{Markup, html};
 
+use super::deletion;
 use super::error::PageError;
 use super::jobs::{badge, title};
 use super::layout::{self, Section};
@@ -16,7 +17,7 @@ use super::when;
 use crate::api::extract::Path;
 use crate::api::{ApiError, events, jobs};
 use crate::app::App;
-use crate::store::{Described, Role};
+use crate::store::{Described, Job, Role};
 
 /// A job.
 pub(super) async fn show(
@@ -29,21 +30,32 @@ pub(super) async fn show(
     let described = app.store.described_job(found.id).await?;
     let job = &described.job;
     let is_over = job.life.state.is_over();
-    let may_cancel = !is_over && visitor.caller().must_be(Role::Submitter).is_ok();
+    let may_change = visitor.caller().must_be(Role::Submitter).is_ok();
     let title = title(&described);
+    let waiting = jobs::waiting(&app, job).await?;
+    let spec = described.slugs.spec.clone().unwrap_or_default();
     let facts = facts(&app, &described).await?;
     let body = html! {
         div.head {
             h1 { (title) }
             p.state #state aria-live="polite" { (badge(job)) }
-            @if may_cancel {
+            @if may_change && !is_over {
                 form method="post" action={ "/jobs/" (job.id) "/cancel" } {
                     (visitor.proof_field())
                     button.danger type="submit" { "Cancel" }
                 }
             }
+            @if may_change && is_over { (deletion(&visitor, job)) }
         }
         @if let Some(error) = &described.error { p.problem { (error) } }
+        @if let Some(waiting) = &waiting {
+            @let reason = waiting.reason(&spec);
+            @if waiting.is_stuck() {
+                p.problem #waits { "It waits: " (reason) "." }
+            } @else {
+                p.hint #waits { "It waits: " (reason) "." }
+            }
+        }
         @if is_over {
             @let sections = result::sections(&app, job.id).await?;
             (sections.measures)
@@ -61,6 +73,18 @@ pub(super) async fn show(
         }
     };
     Ok(layout::page(&title, &visitor, Section::Jobs, &body))
+}
+
+fn deletion(visitor: &Visitor, job: &Job) -> Markup {
+    let Some(side) = job.comparison else {
+        let address = format!("/jobs/{}", job.id);
+        return deletion::button(visitor, &address, "The job goes, with all of its results.");
+    };
+    html! {
+        p.hint {
+            "It can be deleted with " a href={ "/comparisons/" (side.comparison) } { "its comparison" } "."
+        }
+    }
 }
 
 async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {

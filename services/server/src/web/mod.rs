@@ -7,6 +7,7 @@
 
 mod asset;
 mod comparison;
+mod deletion;
 mod error;
 mod job;
 mod jobs;
@@ -43,6 +44,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/jobs", get(jobs::list))
         .route("/jobs/{job}", get(job::show))
         .route("/jobs/{job}/cancel", post(job::cancel))
+        .route("/jobs/{job}/delete", post(deletion::job))
         .route("/jobs/{job}/events", get(job::events))
         .route("/jobs/{job}/results", get(result::all))
         .route("/jobs/{job}/results/{iteration}/file", get(result::file))
@@ -51,6 +53,10 @@ pub(crate) fn router() -> Router<App> {
             get(result::stream),
         )
         .route("/comparisons/{comparison}", get(comparison::show))
+        .route(
+            "/comparisons/{comparison}/delete",
+            post(deletion::comparison),
+        )
         .route("/runners", get(runners::list))
         .route("/sign-in", get(session::form).post(session::sign_in))
         .route("/sign-out", post(session::sign_out))

@@ -118,6 +118,34 @@ fn guessing_is_slowed_down_and_holds_up_nobody_else() {
     let mut runner = Runner::connect(url, "r", &key).unwrap();
     runner.claim();
     assert_eq!(guess().status, 429);
+    // The log tells of those that were counted, and of no key.
+    let log = || std::fs::read_to_string(site.path("log")).unwrap();
+    let refused = log();
+    let lines = || {
+        refused
+            .lines()
+            .filter(|line| line.contains("a runner was refused"))
+    };
+    assert!((1..40).contains(&lines().count()), "{refused}");
+    for line in lines() {
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("runner=r peer=127.0.0.1:"), "{line}");
+    }
+    assert!(!refused.contains("bencher_runner_guess"), "{refused}");
+}
+
+#[test]
+fn names_of_runners_that_are_none_are_only_texts_in_the_log() {
+    let site = Site::new();
+    let url = &site.server().url;
+    let name = format!("a%0AINFO%20b%1B%5B2J{}", "x".repeat(500));
+    let refused = Runner::connect(url, &name, "bencher_runner_guess").unwrap_err();
+    assert_eq!(refused.status, 401);
+    let log = std::fs::read_to_string(site.path("log")).unwrap();
+    let line = log.lines().find(|line| line.contains("was refused"));
+    let line = line.expect("it is logged");
+    let shown = format!("runner=a\\nINFO b\\u{{1b}}[2J{} peer", "x".repeat(52));
+    assert!(line.contains(&shown), "{line}");
 }
 
 #[test]

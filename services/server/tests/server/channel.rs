@@ -114,6 +114,55 @@ fn the_newer_connection_wins_and_a_rotated_key_ends_the_old_one() {
     assert_eq!(site.api.job(&id)["state"], "running");
 }
 
+/// Which of a process's connections it is, as a runner says it.
+fn number(process: u8, number: u32) -> String {
+    format!("00000000-0000-4000-8000-0000000000{process:02x}.{number}")
+}
+
+#[test]
+fn an_older_connection_that_comes_late_does_not_replace_the_newer_one() {
+    let site = Site::new();
+    let key = site.new_runner("r");
+    let url = &site.server().url;
+    let connect = |number: &str| Runner::connect_as(url, "r", &key, Some(number)).unwrap();
+    let mut runner = connect(&number(1, 2));
+    let id = site.submit();
+    let job = runner.claim();
+    assert_eq!(runner.say("running"), "ack");
+    for late in [number(1, 1), number(1, 2)] {
+        let mut late = connect(&late);
+        // What it had said meanwhile would fail the job.
+        late.ready();
+        let frame = late.closed().expect("a reason");
+        assert_eq!(u16::from(frame.code), 1008, "{frame}");
+        assert!(frame.reason.contains("newer connection"), "{frame}");
+        assert_eq!(runner.say("heartbeat"), "ack");
+    }
+    assert_eq!(site.api.job(&id)["state"], "running");
+    assert_eq!(runner.complete(&job["uuid"])["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+    // It gets the next job, too, until something newer comes: of its own process, of another one, or one
+    // that says nothing of itself or nothing that makes sense.
+    runner.ready();
+    let id = site.submit();
+    assert_eq!(runner.receive()["uuid"], id);
+    for newer in [
+        &number(1, 3),
+        &number(2, 1),
+        &number(1, 1),
+        "1",
+        &"x".repeat(1000),
+    ] {
+        let older = std::mem::replace(&mut runner, connect(newer));
+        let frame = { older }.closed().expect("a reason");
+        assert_eq!(u16::from(frame.code), 1008, "{newer}: {frame}");
+    }
+    let mut older = std::mem::replace(&mut runner, Runner::connect(url, "r", &key).unwrap());
+    assert!(older.closed().is_some());
+    assert_eq!(runner.say("running"), "ack");
+    assert_eq!(site.api.job(&id)["state"], "running");
+}
+
 #[test]
 fn a_canceled_job_is_stopped_at_the_next_heartbeat() {
     let site = Site::new();

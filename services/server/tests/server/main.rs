@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod bodies;
 mod channel;
 mod client;
+mod conflicts;
 mod crash;
+mod deletion;
 mod jobs;
 mod live;
 mod lost;
@@ -15,10 +18,12 @@ mod outputs;
 mod postgres;
 mod registry;
 mod releases;
+mod rm;
 mod scheduling;
 mod support;
 mod tls;
 mod traces;
 mod two_runners;
+mod waiting;
 mod watchers;
 mod web;

@@ -11,10 +11,10 @@ use test_support::{Postgres, S3};
 
 use crate::support::*;
 
-const BUCKET: &str = "results";
+pub(crate) const BUCKET: &str = "results";
 
 /// A server that keeps results there.
-fn setup(s3: &S3, arguments: &[&str]) -> Setup {
+pub(crate) fn setup(s3: &S3, arguments: &[&str]) -> Setup {
     let endpoint = s3.endpoint();
     let place = format!("s3://{BUCKET}/of/servers");
     let own = ["--outputs", &place, "--outputs-endpoint", &endpoint];
@@ -35,14 +35,14 @@ fn completed(job: &Value) -> Value {
 }
 
 /// The objects of a job.
-fn objects(s3: &S3, id: &str) -> Vec<PathBuf> {
+pub(crate) fn objects(s3: &S3, id: &str) -> Vec<PathBuf> {
     let folder = s3.path(&format!("{BUCKET}/of/servers/results/{id}"));
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Waits for what another process does.
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..600 {
         if is_so() {
             return;
@@ -217,7 +217,7 @@ fn no_result_is_lost_while_its_bucket_is_away() {
 }
 
 /// Holds the database's lock: nobody else writes.
-fn lock(database: &Path) -> impl Drop + use<> {
+pub(crate) fn lock(database: &Path) -> impl Drop + use<> {
     struct Lock(tokio::runtime::Runtime, Option<sqlx::SqliteConnection>);
     impl Drop for Lock {
         fn drop(&mut self) {

@@ -53,6 +53,32 @@ fn one_server_wakes_the_other() {
 }
 
 #[test]
+fn an_older_connection_that_comes_late_to_another_server_ends() {
+    let Some(postgres) = Postgres::start().unwrap() else {
+        return;
+    };
+    let (site, second, _folder) = two_servers(&postgres);
+    let key = site.new_runner("r");
+    let number = |number: u32| Some(format!("00000000-0000-4000-8000-000000000000.{number}"));
+    let connect = |server: &Server, number: Option<String>| {
+        Runner::connect_as(&server.url, "r", &key, number.as_deref()).unwrap()
+    };
+    let mut newer = connect(site.server(), number(2));
+    newer.ready();
+    let mut late = connect(&second, number(1));
+    let frame = late.closed().expect("a reason");
+    assert_eq!(u16::from(frame.code), 1008, "{frame}");
+    let id = site.submit();
+    assert_eq!(newer.receive()["uuid"], id);
+    assert_eq!(newer.say("running"), "ack");
+    let mut newest = connect(&second, number(3));
+    assert!(newer.closed().is_some());
+    assert_eq!(newest.say("heartbeat"), "ack");
+    assert_eq!(site.api.job(&id)["state"], "running");
+    assert!(second.stop());
+}
+
+#[test]
 fn a_job_outlives_the_server_that_gave_it() {
     let Some(postgres) = Postgres::start().unwrap() else {
         return;

@@ -41,6 +41,26 @@ fn a_project_with_many_jobs_does_not_hold_up_others() {
 }
 
 #[test]
+fn projects_take_turns_at_one_runner() {
+    let site = Site::new();
+    site.api.post("/v0/projects", &json!({"slug": "q"}));
+    let many: Vec<_> = (0..3).map(|_| site.submit()).collect();
+    let late = site.api.submit(&job_body("q", "s"));
+    let mut runner = site.connected("r");
+    let claimed: Vec<_> = (0..4)
+        .map(|_| {
+            let job = runner.claim()["uuid"].clone();
+            runner.complete(&job);
+            job
+        })
+        .collect();
+    assert_eq!(
+        claimed,
+        [&many[0], &late, &many[1], &many[2]].map(|job| json!(job))
+    );
+}
+
+#[test]
 fn only_what_a_runner_can_run() {
     let site = Site::new();
     let mut other = json!({

@@ -2,6 +2,7 @@
 
 mod api;
 mod between;
+mod database;
 mod runner;
 mod up;
 mod watcher;

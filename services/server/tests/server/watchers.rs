@@ -110,9 +110,11 @@ fn a_change_that_nobody_told_of_is_seen() {
         .unwrap();
     runtime.block_on(async {
         let store = Store::open_file(&path).await.unwrap();
-        let mut transaction = store.begin().await.unwrap();
-        transaction.cancel(job).await.unwrap();
-        transaction.commit().await.unwrap();
+        let canceled = store.write(|mut transaction| async {
+            let done = transaction.cancel(job).await;
+            (transaction, done)
+        });
+        canceled.await.unwrap();
         store.close().await;
     });
     watcher.sees("[CANCELED]");

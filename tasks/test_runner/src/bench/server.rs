@@ -11,12 +11,16 @@ use crate::workspace::Workspace;
 /// A job that is lost or run twice is an error; other numbers stand beside their goals. Cargo builds
 /// benchmarks, and the server that this one starts, with its release profile.
 ///
-/// A thousand idle runners and ten thousand jobs on one server with SQLite, then two servers with
-/// PostgreSQL, of which one is killed every ten seconds.
+/// A thousand idle runners and ten thousand jobs on one server with SQLite, the same with many kinds of
+/// jobs, then two servers with PostgreSQL, of which one is killed every ten seconds.
 pub(super) fn run(workspace: &Workspace) -> anyhow::Result<String> {
     let mut text = "### Server: 1,000 simulated runners, 10,000 jobs\n".to_owned();
     for (title, options) in [
         ("One server with SQLite", &[][..]),
+        (
+            "One server with SQLite, jobs of 1,000 projects for 10 specs",
+            &["--projects", "1000", "--specs", "10", "--idle", "0"],
+        ),
         (
             "Two servers with PostgreSQL, one of them killed every 10 s",
             &["--kill-every", "10"],

@@ -25,12 +25,13 @@ mod resources;
 mod timeouts;
 mod tuning;
 mod up;
+mod up_kills;
 mod updates;
 
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 26] = [
+const FAMILIES: [&[Scenario]; 27] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -56,6 +57,7 @@ const FAMILIES: [&[Scenario]; 26] = [
     tuning::SCENARIOS,
     kills::SCENARIOS,
     up::SCENARIOS,
+    up_kills::SCENARIOS,
     updates::SCENARIOS,
 ];
 

@@ -1,6 +1,6 @@
 //! What can happen, as far as it can.
 
-use bencher_channel_protocol::runner::{Ending, Input, Letter, UpdateFailure};
+use bencher_channel_protocol::runner::{Ending, Failure, Fault, Input, Letter, UpdateFailure};
 use bencher_channel_protocol::{DecodeError, IterationOutput, OutputStream, ServerMessage, Uuid};
 
 use super::{Event, Unanswered, World};
@@ -15,8 +15,11 @@ impl World {
                 self.is_connecting = false;
                 self.is_connected = true;
                 // What was not taken twice may be held back.
-                let is_held = |job: &Uuid| self.failures.get(job).is_some_and(|count| *count > 1);
-                let jobs = self.disk.iter().map(|(job, _)| *job);
+                let is_held = |job: &Uuid| {
+                    let failures = self.failures.get(job);
+                    failures.is_some_and(|count| *count > 1) || self.disk.unread.contains(job)
+                };
+                let jobs = self.ends.keys().copied();
                 self.owed = jobs.filter(|job| !is_held(job)).collect();
                 Some(Input::Connected)
             }
@@ -88,10 +91,15 @@ impl World {
                 text: "x".to_owned(),
             }),
             Event::End { fails } => {
-                self.process.take()?;
+                let (_, dies) = self.process.take()?;
+                // What a job says of the host that is being killed is nothing.
+                self.is_host_doubted |= *fails == Some(Fault::Host) && !dies;
                 Some(Input::Ended {
                     results: vec![IterationOutput::default()],
-                    error: fails.then(|| "it failed".to_owned()),
+                    failure: fails.map(|fault| Failure {
+                        error: "it failed".to_owned(),
+                        fault,
+                    }),
                 })
             }
             Event::Stop => {
@@ -99,20 +107,43 @@ impl World {
                 Some(Input::Stop)
             }
             Event::Updated if self.is_updating => Some(Input::Updated),
-            Event::NotUpdated { is_final, left } if self.is_updating => {
+            Event::NotUpdated {
+                is_final,
+                left,
+                delivers,
+            } if self.is_updating => {
+                if *delivers {
+                    self.disk.take_oldest();
+                }
                 let left = left.map(uuid).filter(|job| !self.ends.contains_key(job));
                 let outbox = left.map(|job| Letter::abandoned(job, 1 << 20));
                 if let Some(letter) = &outbox {
                     self.ends.insert(letter.job(), "failed");
-                    self.disk.push((letter.job(), letter.to_file()));
+                    self.disk.put(letter);
                 }
+                self.ends.retain(|job, _| self.disk.has(*job));
                 self.is_updating = self.stops > 0;
                 Some(Input::UpdateFailed(UpdateFailure {
                     checksum: OTHER.parse().unwrap(),
                     error: "bad".to_owned(),
                     is_final: *is_final,
-                    outbox: outbox.into_iter().collect(),
+                    outbox: Some(self.disk.jobs()),
                 }))
+            }
+            Event::Disk(health) => {
+                self.disk.health = *health;
+                None
+            }
+            Event::HostAnswers { is_fit } if self.is_host_looked_at => {
+                self.is_host_looked_at = false;
+                self.is_host_doubted = !is_fit;
+                let found = is_fit.then_some(()).ok_or_else(|| "no KVM".to_owned());
+                Some(Input::Host(found))
+            }
+            Event::DiskAnswers => self.answer(),
+            Event::Removed(number) => {
+                self.disk.lose(uuid(*number));
+                None
             }
             _ => None,
         }

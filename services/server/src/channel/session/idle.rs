@@ -7,17 +7,16 @@ use bencher_jobs::Report;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Current, End, PING, Session, Wait};
+use super::{Current, End, Session, Wait};
 use crate::app::App;
 use crate::channel::handed;
 use crate::dispatch::Awaited;
 use crate::releases;
+use crate::settings::PING;
 use crate::store::{Attached, Handed};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
-/// How often it is written down that a runner that gets no jobs is there.
-const SEEN: Duration = Duration::from_mins(5);
 /// How often an update is looked for, at most.
 const OFFERS: Duration = Duration::from_secs(10);
 /// The longest that a runner may say of itself, in bytes.
@@ -36,7 +35,11 @@ impl Session {
             && let Some(current) = &self.current
         {
             let job = current.followed.job();
-            let handed = self.app.dispatcher.runner_returns(self.runner, job).await?;
+            let handed = self
+                .app
+                .dispatcher
+                .runner_returns(self.runner, self.connection, job)
+                .await?;
             if let Some(handed) = handed {
                 return self.hand(*handed, Duration::ZERO).await;
             }
@@ -96,14 +99,11 @@ impl Session {
             return Err(End::Nonsense("`runner` is too long".to_owned()));
         }
         let is_news = metadata.is_some() && metadata != self.metadata;
-        if is_news || self.seen.elapsed() >= SEEN {
-            self.seen = Instant::now();
+        if is_news {
             self.app
                 .dispatcher
                 .see(self.runner, metadata.clone())
                 .await?;
-        }
-        if is_news {
             self.metadata = metadata;
         }
         Ok(())

@@ -18,7 +18,7 @@ mod work;
 use std::time::Duration;
 
 use axum::extract::ws::{WebSocket, close_code};
-use bencher_channel_protocol::{CloseReason, REPLACED, RunnerMessage};
+use bencher_channel_protocol::{CloseReason, ConnectionNumber, REPLACED, RunnerMessage};
 use bencher_jobs::{ConnectionId, Report, RunnerId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -26,12 +26,13 @@ use tokio::time::{Instant, sleep_until};
 use super::socket::{Frame, Gone, Socket};
 use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
-use crate::dispatch::{Awaited, Unwritten};
+use crate::dispatch::{Awaited, Unwritten, Welcome};
 use crate::live::Writer;
-use crate::store::Runner;
+use crate::store::{Opened, Runner};
 
-/// How often a runner that waits is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
+/// How often it is written down at most that something came of a runner: less often than it is asked for
+/// something ([`crate::settings::PING`]).
+const HEARD: Duration = Duration::from_secs(10);
 
 /// A wait for a job.
 #[derive(Debug)]
@@ -84,7 +85,8 @@ enum Event {
     Frame(Result<Frame, Gone>),
     Awaited(Result<Awaited, oneshot::error::RecvError>),
     Time,
-    Replaced,
+    /// The runner has opened another connection.
+    Another,
     Shutdown,
 }
 
@@ -97,8 +99,8 @@ pub(super) struct Session {
     connection: ConnectionId,
     entered: Entered,
     heard: Instant,
-    /// When it was last written down that the runner is there.
-    seen: Instant,
+    /// When it was last noted that something came of the runner.
+    noted: Instant,
     metadata: Option<String>,
     has_live_output: bool,
     is_first_ready: bool,
@@ -109,30 +111,39 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Makes this the runner's connection; older ones end. There is none if its key was rotated since
-    /// it was looked at.
+    /// Makes this the runner's connection; older ones end. There is none if a newer one was faster, or if the
+    /// runner's key was rotated since it was looked at.
     pub(super) async fn open(
         app: App,
         runner: Runner,
+        number: Option<ConnectionNumber>,
         socket: WebSocket,
     ) -> Result<Option<Self>, Unwritten> {
         let socket = Socket::new(socket);
         let connection = ConnectionId::generate();
+        // Before it is written down: whatever replaces it from then on is heard of.
         let entered = app.bus.enter(runner.id, connection);
-        let job = app.dispatcher.connect(runner.id, connection).await?;
-        // Whoever rotates the key after this look ends the connection.
-        match app.store.runner(&runner.id.to_string()).await {
-            Ok(now) if now.key_hash == runner.key_hash => {}
-            Ok(_) => {
+        let opened = Opened {
+            id: connection,
+            number,
+            key_hash: Some(runner.key_hash.clone()),
+        };
+        let job = match app.dispatcher.connect(runner.id, opened).await? {
+            Welcome::Newest(job) => job,
+            Welcome::Overtaken => {
                 socket.close(close_code::POLICY, REPLACED).await;
                 return Ok(None);
             }
+        };
+        let deleted = match app.store.deleted_job_of(runner.id).await {
+            Ok(deleted) => deleted,
             Err(error) => {
-                tracing::error!(runner = %runner.id, %error, "it can not be looked at once more");
+                tracing::error!(runner = %runner.id, %error, "its last job can not be looked for");
                 return Err(Unwritten);
             }
-        }
-        let current = job.map(|job| Current {
+        };
+        // It may still be at the one that was deleted, and is then told to stop.
+        let current = deleted.or(job).map(|job| Current {
             followed: app.bus.follow(job),
             renewed: None,
             is_fresh: false,
@@ -145,7 +156,7 @@ impl Session {
             connection,
             entered,
             heard: Instant::now(),
-            seen: Instant::now(),
+            noted: Instant::now(),
             metadata: runner.metadata,
             has_live_output: false,
             is_first_ready: true,
@@ -164,7 +175,7 @@ impl Session {
                 Event::Frame(frame) => self.frame(frame).await,
                 Event::Awaited(awaited) => self.awaited(awaited).await,
                 Event::Time => self.time().await,
-                Event::Replaced => Err(End::Replaced),
+                Event::Another => self.another().await,
                 Event::Shutdown => Err(End::Shutdown),
             };
             if let Err(end) = done {
@@ -174,6 +185,18 @@ impl Session {
         tracing::info!(runner = %self.runner, connection = %self.connection, ?end, "a runner left");
         // A job that was given just now is given again when the runner is back.
         let _withdrawn = self.app.dispatcher.withdraw(self.connection).await;
+        let (dispatcher, runner, connection) =
+            (self.app.dispatcher.clone(), self.runner, self.connection);
+        let is_replaced = matches!(end, End::Replaced);
+        self.close(end).await;
+        // Of one that was replaced it is known; what is not written now is known when nothing is heard of it.
+        if !is_replaced {
+            let _unwritten = dispatcher.leave(runner, connection).await;
+        }
+    }
+
+    /// Says why it ends.
+    async fn close(self, end: End) {
         match end {
             End::Gone => {}
             End::Silent => {
@@ -209,7 +232,7 @@ impl Session {
         };
         tokio::select! {
             biased;
-            () = self.entered.replaced() => Event::Replaced,
+            () = self.entered.another() => Event::Another,
             () = ended(&mut self.app.shutdown) => Event::Shutdown,
             awaited = answered => Event::Awaited(awaited),
             frame = self.socket.receive() => Event::Frame(frame),
@@ -217,11 +240,29 @@ impl Session {
         }
     }
 
+    /// Another connection is most often a newer one, but what is heard of it may have been on its way for
+    /// longer than this one is there: the database knows.
+    async fn another(&mut self) -> Result<(), End> {
+        match self.app.store.runner(&self.runner.to_string()).await {
+            Ok(runner) if runner.connection == Some(self.connection) => Ok(()),
+            Ok(_) => Err(End::Replaced),
+            Err(error) => {
+                tracing::error!(runner = %self.runner, %error, "it can not be looked at once more");
+                Err(End::Unwritten)
+            }
+        }
+    }
+
     async fn frame(&mut self, frame: Result<Frame, Gone>) -> Result<(), End> {
         if let Some(wait) = &mut self.wait {
             wait.is_alive = true;
         }
-        let Frame::Text(text) = frame? else {
+        let frame = frame?;
+        if self.noted.elapsed() >= HEARD {
+            self.noted = Instant::now();
+            self.app.dispatcher.heard(self.runner).await?;
+        }
+        let Frame::Text(text) = frame else {
             return Ok(());
         };
         let message =

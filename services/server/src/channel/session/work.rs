@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{End, Session};
 use crate::app::App;
+use crate::deletion;
 use crate::outputs::Kept;
 use crate::store::{Attached, StoreError};
 
@@ -77,6 +78,7 @@ impl Session {
             // The end is heard of after what was written before it.
             writer.told().await;
         }
+        let has_object = matches!(results, Some(Kept::Object(_)));
         let attached = Attached { results, error };
         let changed = self
             .app
@@ -89,8 +91,15 @@ impl Session {
         if let Some(writer) = writer {
             writer.end();
         }
-        let job = Some(job.uuid());
-        Ok(self.socket.send(&ServerMessage::Ack { job }).await?)
+        let ack = ServerMessage::Ack {
+            job: Some(job.uuid()),
+        };
+        self.socket.send(&ack).await?;
+        if changed.state.is_none() && has_object {
+            // It was deleted while its results were on their way.
+            let _later = deletion::remove_in_time(&self.app, &[job]).await;
+        }
+        Ok(())
     }
 }
 

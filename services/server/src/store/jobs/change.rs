@@ -18,6 +18,7 @@ impl Transaction {
         let change = Counts {
             queued: one(next.state == State::Pending) - one(job.life.state == State::Pending),
             active: one(next.state.is_active()) - one(job.life.state.is_active()),
+            served: next.claimed.filter(|_| job.life.state == State::Pending),
         };
         self.count(job.project, change);
         self.signal(Signal::Job(job.id));

@@ -15,6 +15,12 @@ pub(super) const SHORT: usize = 16 * 1024;
 /// The state, as the index has it that is for nothing but lists and counts.
 const STATE: &str = "(state || '')";
 
+/// What a job refers to, by name. Queries within the query, as whatever is joined has columns of the same
+/// names.
+const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
+    (SELECT slug FROM specs WHERE specs.id = jobs.spec) AS spec_slug, \
+    (SELECT slug FROM runners WHERE runners.id = jobs.runner) AS runner_slug";
+
 /// Which jobs are asked for: those that fit all that is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -49,7 +55,7 @@ impl Filter {
     fn query(conditions: &[(&'static str, String)]) -> String {
         use std::fmt::Write as _;
         let mut query = format!(
-            "SELECT {COLUMNS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
+            "SELECT {COLUMNS}, {SLUGS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
              WHERE jobs.id < $1",
             short("config"),
             short("summary"),
@@ -66,11 +72,24 @@ impl Filter {
     }
 }
 
+/// The slugs of what a job refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slugs {
+    /// Its project's.
+    pub project: Option<String>,
+    /// Its spec's.
+    pub spec: Option<String>,
+    /// Its runner's.
+    pub runner: Option<String>,
+}
+
 /// A job with what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The job.
     pub job: Job,
+    /// What it refers to.
+    pub slugs: Slugs,
     /// What is to be run: JSON, as the runner gets it. In a list nothing, if it is long.
     pub config: Option<String>,
     /// What its runner said when it failed.
@@ -83,6 +102,11 @@ impl Described {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             job: Job::read(row)?,
+            slugs: Slugs {
+                project: maybe_text(row, "project_slug")?,
+                spec: maybe_text(row, "spec_slug")?,
+                runner: maybe_text(row, "runner_slug")?,
+            },
             config: maybe_text(row, "config")?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,
@@ -117,7 +141,7 @@ impl Store {
     /// When there is none.
     pub async fn described_job(&self, id: JobId) -> Result<Described, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS}, error, config, summary \
+            "SELECT {COLUMNS}, {SLUGS}, error, config, summary \
              FROM jobs LEFT JOIN configs ON configs.job = jobs.id WHERE jobs.id = $1"
         );
         Described::read(&self.row_of_job(query, id).await?)
@@ -197,11 +221,15 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// How SQLite goes about `query` with these texts as its parameters.
-    async fn plan(store: &Store, query: &str, texts: Vec<String>) -> String {
+    pub(in crate::store::jobs) async fn plan(
+        store: &Store,
+        query: &str,
+        texts: Vec<String>,
+    ) -> String {
         let query = format!("EXPLAIN QUERY PLAN {query}");
         let mut query = sqlx::query(AssertSqlSafe(query));
         for text in texts {

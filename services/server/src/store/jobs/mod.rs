@@ -1,9 +1,13 @@
 //! Jobs: what they are, and every change of their state.
 
 mod active;
+mod bound;
 mod change;
 mod claim;
+mod delete;
+mod heads;
 mod list;
+mod prospects;
 mod report;
 mod results;
 mod submit;
@@ -14,7 +18,7 @@ use sqlx::any::AnyRow;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
-pub use list::{Described, Filter};
+pub use list::{Described, Filter, Slugs};
 pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
 

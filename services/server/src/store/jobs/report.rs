@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bencher_jobs::{
-    JobId, Life, Limits, Reason, Reply, Report, Return, RunnerId, State, Timestamp,
+    ConnectionId, JobId, Life, Limits, Reason, Reply, Report, Return, RunnerId, State, Timestamp,
 };
 use sqlx::AssertSqlSafe;
 
@@ -18,7 +18,7 @@ use crate::outputs::Kept;
 pub struct Changed {
     /// What the runner is told.
     pub reply: Reply,
-    /// Where the job stands; nothing: there is no such job.
+    /// Where the job stands; nothing: there is no such job, or none any more.
     pub state: Option<State>,
     /// Why it failed or was canceled.
     pub reason: Option<Reason>,
@@ -49,9 +49,10 @@ pub struct Said<'a> {
 pub enum What<'a> {
     /// How it stands.
     Report(Report, &'a Attached),
-    /// It asks for a job on a new connection though it had this one: it gets it once more if it never
-    /// heard of it, else the job has failed.
-    Return,
+    /// It asks for a job on this new connection though it had this one: it gets it once more if it never
+    /// heard of it, else the job has failed. On a connection that is not its newest it says nothing: what it
+    /// knows of the job now, it says on the newer one.
+    Return(ConnectionId),
 }
 
 /// What came of it.
@@ -139,12 +140,12 @@ impl Transaction {
         for one in said {
             let draft = drafts.get_mut(&one.job);
             heard.push(match (one.what, draft) {
-                (What::Report(..), None) => Heard::Changed(Changed {
-                    reply: Reply::Ack,
+                (What::Report(report, _), None) => Heard::Changed(Changed {
+                    reply: of_deleted(report),
                     state: None,
                     reason: None,
                 }),
-                (What::Return, None) => Heard::Returned(None),
+                (What::Return(_), None) => Heard::Returned(None),
                 (What::Report(report, attached), Some(draft)) => {
                     let limits = limits(draft.job.timeout);
                     let answer = draft.life().report(one.runner, report, now, &limits);
@@ -164,8 +165,9 @@ impl Transaction {
                         reason: life.reason,
                     })
                 }
-                (What::Return, Some(draft)) => {
-                    Heard::Returned(self.returns(one.runner, draft, now).await?)
+                (What::Return(connection), Some(draft)) => {
+                    let returned = self.returns(one.runner, connection, draft, now).await?;
+                    Heard::Returned(returned)
                 }
             });
         }
@@ -181,10 +183,11 @@ impl Transaction {
     async fn returns(
         &mut self,
         runner: RunnerId,
+        connection: ConnectionId,
         draft: &mut Draft<'_>,
         now: Timestamp,
     ) -> Result<Option<Box<Handed>>, StoreError> {
-        if draft.life().runner != Some(runner) {
+        if draft.life().runner != Some(runner) || !self.is_newest(runner, connection).await? {
             return Ok(None);
         }
         match draft.life().runner_returns(now) {
@@ -197,6 +200,7 @@ impl Transaction {
                 let job = draft.job.clone();
                 Ok(Some(Box::new(Handed {
                     runner,
+                    connection,
                     spec: self.spec_by_id(job.spec).await?,
                     job,
                     config: None,
@@ -246,6 +250,15 @@ impl Transaction {
             })
             .collect();
         self.save_all(&changes).await
+    }
+}
+
+/// What the runner of a job that was deleted is told: nobody wants what it is still at, and what it has
+/// ended it may forget.
+fn of_deleted(report: Report) -> Reply {
+    match report {
+        Report::Heartbeat | Report::Running => Reply::Cancel,
+        Report::Completed | Report::Failed | Report::Canceled => Reply::Ack,
     }
 }
 

@@ -10,7 +10,8 @@ use super::super::row::{maybe_text, parsed};
 use super::super::{Store, StoreError};
 
 impl Store {
-    /// What the database has as the results of those of these jobs that it knows.
+    /// What the database has as the results of those of these jobs that it knows: nothing of those that
+    /// were deleted.
     ///
     /// # Errors
     ///
@@ -19,15 +20,16 @@ impl Store {
         &self,
         jobs: &[JobId],
     ) -> Result<HashMap<JobId, Option<String>>, StoreError> {
-        // What is in the database itself is not read: it is the name of no object.
-        let mut query =
-            "SELECT id, CASE WHEN results LIKE '[%' THEN NULL ELSE results END AS name \
-             FROM jobs WHERE id IN (NULL"
-                .to_owned();
+        let mut places = "NULL".to_owned();
         for place in 1..=jobs.len() {
-            let _ = write!(query, ", ${place}");
+            let _ = write!(places, ", ${place}");
         }
-        query += ")";
+        // What is in the database itself is not read: it is the name of no object.
+        let query = format!(
+            "SELECT id, CASE WHEN results LIKE '[%' THEN NULL ELSE results END AS name \
+             FROM jobs WHERE id IN ({places}) \
+             UNION ALL SELECT job AS id, NULL AS name FROM deleted_jobs WHERE job IN ({places})"
+        );
         // Put together of constants and numbers only.
         let mut query = sqlx::query(AssertSqlSafe(query));
         for job in jobs {

@@ -45,6 +45,9 @@ impl Transaction {
             sqlx::query_as("SELECT CAST(COALESCE(SUM(queued), 0) AS BIGINT) FROM projects")
                 .fetch_one(self.connection())
                 .await?;
+        if more > limit {
+            return Err(StoreError::Beyond { more, limit });
+        }
         if queued.saturating_add(more.into()) > limit.into() {
             return Err(StoreError::Full(limit));
         }
@@ -83,7 +86,7 @@ impl Transaction {
             project,
             Counts {
                 queued: more.into(),
-                active: 0,
+                ..Counts::default()
             },
         );
         self.signal(Signal::Queued);

@@ -15,17 +15,18 @@ use super::list::short;
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) runner: RunnerId,
-    /// The connection that the runner waits on.
-    pub(super) connection: ConnectionId,
+    /// The connections that the runner waits on.
+    pub(super) connections: Vec<ConnectionId>,
     pub(super) job: Job,
 }
 
-/// Whether a runner waits where it is to be heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Here,
-    /// It has a newer connection, or is archived.
-    Elsewhere,
+/// Who gets which job, and how the job goes on.
+#[derive(Debug)]
+struct Taken {
+    runner: RunnerId,
+    connection: ConnectionId,
+    job: Job,
+    next: Life,
 }
 
 impl Transaction {
@@ -37,24 +38,25 @@ impl Transaction {
         limits: impl Fn(u32) -> Limits,
     ) -> Result<Claims, StoreError> {
         let mut claims = Claims::default();
-        let standings = self.standings(&chosen).await?;
+        let newest = self.newest(&chosen).await?;
         let now = Timestamp::now();
-        let mut taken: Vec<(Chosen, Life)> = Vec::with_capacity(chosen.len());
+        let mut taken: Vec<Taken> = Vec::with_capacity(chosen.len());
         let mut is_left = false;
         for one in chosen {
-            match standings.get(&one.runner) {
-                Some(Standing::Here) => {}
-                Some(Standing::Elsewhere) => {
-                    claims.refused.push(one.runner);
-                    is_left = true;
-                    continue;
-                }
+            let Some(newest) = newest.get(&one.runner) else {
                 // Another server changes it right now.
-                None => {
-                    is_left = true;
-                    continue;
-                }
-            }
+                is_left = true;
+                continue;
+            };
+            let (here, elsewhere): (Vec<_>, Vec<_>) = one
+                .connections
+                .iter()
+                .partition(|connection| newest.as_ref() == Some(connection));
+            claims.refused.extend(elsewhere);
+            let Some(connection) = here.first() else {
+                is_left = true;
+                continue;
+            };
             let limits = limits(one.job.timeout);
             let Some(next) = one.job.life.claim(one.runner, now, &limits) else {
                 continue;
@@ -63,7 +65,12 @@ impl Transaction {
                 is_left = true;
                 continue;
             }
-            taken.push((one, next));
+            taken.push(Taken {
+                runner: one.runner,
+                connection: *connection,
+                job: one.job,
+                next,
+            });
         }
         if is_left {
             // These jobs are for others, or for later.
@@ -72,7 +79,7 @@ impl Transaction {
         self.save_claims(&taken).await?;
         let mut configs = self.configs(&taken).await?;
         let mut specs: HashMap<SpecId, Spec> = HashMap::new();
-        for (mut one, next) in taken {
+        for mut one in taken {
             let spec = if let Some(spec) = specs.get(&one.job.spec) {
                 spec.clone()
             } else {
@@ -80,9 +87,10 @@ impl Transaction {
                 specs.insert(one.job.spec, spec.clone());
                 spec
             };
-            one.job.life = next;
+            one.job.life = one.next;
             claims.handed.push(Handed {
                 runner: one.runner,
+                connection: one.connection,
                 config: configs.remove(&one.job.id),
                 job: one.job,
                 spec,
@@ -91,13 +99,13 @@ impl Transaction {
         Ok(claims)
     }
 
-    /// How the chosen runners stand. Those that nothing is said of are being changed by another
-    /// server; the others stay as they are until the end, so that one that connects there meanwhile is
-    /// told of the job that it gets here.
-    async fn standings(
+    /// The newest connections of the chosen runners; none of those that are archived. Those that nothing is
+    /// said of are being changed by another server; the others stay as they are until the end, so that one
+    /// that connects there meanwhile is told of the job that it gets here.
+    async fn newest(
         &mut self,
         chosen: &[Chosen],
-    ) -> Result<HashMap<RunnerId, Standing>, StoreError> {
+    ) -> Result<HashMap<RunnerId, Option<ConnectionId>>, StoreError> {
         if chosen.is_empty() {
             return Ok(HashMap::new());
         }
@@ -110,23 +118,12 @@ impl Transaction {
             query = query.bind(one.runner.to_string());
         }
         let rows = query.fetch_all(self.connection()).await?;
-        let waits: HashMap<RunnerId, ConnectionId> = chosen
-            .iter()
-            .map(|one| (one.runner, one.connection))
-            .collect();
-        let standings = all(&rows, |row| {
-            let runner: RunnerId = parsed(row, "id")?;
+        let newest = all(&rows, |row| {
             let connection: Option<ConnectionId> = maybe_parsed(row, "connection")?;
             let is_archived = maybe_time(row, "archived")?.is_some();
-            let is_here = !is_archived && connection.as_ref() == waits.get(&runner);
-            let standing = if is_here {
-                Standing::Here
-            } else {
-                Standing::Elsewhere
-            };
-            Ok((runner, standing))
+            Ok((parsed(row, "id")?, connection.filter(|_| !is_archived)))
         })?;
-        Ok(standings.into_iter().collect())
+        Ok(newest.into_iter().collect())
     }
 
     /// Binds all that waits of a comparison whose first job this is to the machine that gets it.
@@ -166,7 +163,7 @@ impl Transaction {
         Ok(true)
     }
 
-    async fn save_claims(&mut self, taken: &[(Chosen, Life)]) -> Result<(), StoreError> {
+    async fn save_claims(&mut self, taken: &[Taken]) -> Result<(), StoreError> {
         if taken.is_empty() {
             return Ok(());
         }
@@ -177,7 +174,8 @@ impl Transaction {
             table(1, taken.len(), 6)
         );
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-        for (one, next) in taken {
+        for one in taken {
+            let next = &one.next;
             query = query
                 .bind(one.job.id.to_string())
                 .bind(next.state.name())
@@ -191,17 +189,14 @@ impl Transaction {
         if usize::try_from(done.rows_affected()) != Ok(taken.len()) {
             return Err(StoreError::Torn);
         }
-        for (one, next) in taken {
-            self.note_change(&one.job, next);
+        for one in taken {
+            self.note_change(&one.job, &one.next);
         }
         Ok(())
     }
 
     /// What the jobs run, as far as it is short.
-    async fn configs(
-        &mut self,
-        taken: &[(Chosen, Life)],
-    ) -> Result<HashMap<JobId, String>, StoreError> {
+    async fn configs(&mut self, taken: &[Taken]) -> Result<HashMap<JobId, String>, StoreError> {
         if taken.is_empty() {
             return Ok(HashMap::new());
         }
@@ -211,7 +206,7 @@ impl Transaction {
             places(1, taken.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-        for (one, _) in taken {
+        for one in taken {
             query = query.bind(one.job.id.to_string());
         }
         let rows = query.fetch_all(self.connection()).await?;

@@ -160,13 +160,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     let machine = runner(&two.one, "m", two.spec).await;
     let all = [waiting(&[two.spec], machine)];
     let jobs = submit_for(&two.one, two.projects[0], two.spec, 2).await;
-    let greeting = || {
-        [Greeting {
-            runner: machine.0,
-            connection: Some(ConnectionId::generate()),
-            metadata: None,
-        }]
-    };
+    let greeting = || [greeting(machine.0, ConnectionId::generate(), None)];
     // The claim comes first: whoever connects waits for its end, and hears of it.
     let mut first = two.one.begin().await.expect("a transaction");
     let claims = first.claim(&all, limits).await.expect("claims");
@@ -183,7 +177,8 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
         first.commit().await
     });
     committed.expect("committed");
-    assert_eq!(known.get(&machine.0), Some(&jobs[0]));
+    let known = known.get(&machine.0).and_then(|newest| newest.job);
+    assert_eq!(known, Some(jobs[0]));
     // The connection comes first: the claim leaves the runner alone, then refuses its old one.
     let mut second = two.other.begin().await.expect("a transaction");
     second.greet(&greeting()).await.expect("connected");
@@ -191,7 +186,7 @@ async fn a_runner_that_connects_elsewhere_meanwhile_is_told_of_its_job() {
     assert_eq!((claims.handed.len(), claims.refused.len()), (0, 0));
     second.commit().await.expect("committed");
     let claims = round(&two.one, &[], &all).await.expect("claims");
-    assert_eq!((claims.handed.len(), claims.refused), (0, vec![machine.0]));
+    assert_eq!((claims.handed.len(), claims.refused), (0, vec![machine.1]));
 }
 
 #[tokio::test]
@@ -237,4 +232,75 @@ async fn whoever_is_ended_for_anothers_sake_tries_again() {
         .await;
     assert!(matches!(failed, Err(StoreError::NotFound { .. })));
     assert_eq!(attempts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_another_server_is_at_is_not_deleted_for_its_age() {
+    let Some(two) = two().await else { return };
+    let single = submit_for(&two.one, two.projects[0], two.spec, 2).await;
+    let compared = compare(&two.one, two.projects[1], two.spec, 3).await;
+    let all = [single.as_slice(), &compared].concat();
+    let mut transaction = two.one.begin().await.expect("a transaction");
+    for job in &all {
+        transaction.cancel(*job).await.expect("canceled");
+    }
+    transaction.commit().await.expect("committed");
+    let future = Timestamp::now().after(Duration::from_hours(1));
+    let delete = async || {
+        let mut transaction = two.one.begin().await.expect("a transaction");
+        let mut jobs = transaction
+            .delete_old(future, 9)
+            .await
+            .expect("it does not wait");
+        transaction.commit().await.expect("committed");
+        jobs.sort_unstable();
+        jobs
+    };
+    let mut other = two.other.begin().await.expect("a transaction");
+    other
+        .take_jobs(&[single[0], compared[2]])
+        .await
+        .expect("taken");
+    assert_eq!(
+        delete().await,
+        single[1..],
+        "of a comparison nothing goes alone"
+    );
+    other.commit().await.expect("committed");
+    assert_eq!(delete().await, [&single[..1], &compared].concat());
+}
+
+#[tokio::test]
+async fn two_who_delete_the_same_do_it_once() {
+    let Some(two) = two().await else { return };
+    let future = Timestamp::now().after(Duration::from_hours(1));
+    for number in 0..ROUNDS {
+        let jobs = compare(&two.one, two.projects[0], two.spec, 4).await;
+        let mut transaction = two.one.begin().await.expect("a transaction");
+        for job in &jobs {
+            transaction.cancel(*job).await.expect("canceled");
+        }
+        transaction.commit().await.expect("committed");
+        let side = two.one.job(jobs[0]).await.expect("it").comparison;
+        let comparison = side.expect("one of a comparison").comparison;
+        let by_request = async {
+            let mut transaction = two.one.begin().await?;
+            let deleted = transaction.delete_comparison(comparison).await;
+            match deleted {
+                Err(StoreError::NotFound { .. }) => Ok(0),
+                Err(error) => Err(error),
+                Ok(jobs) => transaction.commit().await.map(|_signals| jobs.len()),
+            }
+        };
+        let by_age = async {
+            let mut transaction = two.other.begin().await?;
+            let deleted = transaction.delete_old(future, 9).await?;
+            transaction.commit().await?;
+            Ok::<_, StoreError>(deleted.len())
+        };
+        let (one, other) = tokio::join!(by_request, by_age);
+        let counts =
+            [one, other].map(|done| done.unwrap_or_else(|error| panic!("round {number}: {error}")));
+        assert_eq!(counts.iter().sum::<usize>(), jobs.len(), "{counts:?}");
+    }
 }

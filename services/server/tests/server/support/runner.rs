@@ -25,12 +25,26 @@ pub(crate) struct Runner(WebSocket<TcpStream>);
 
 impl Runner {
     pub(crate) fn connect(url: &str, slug: &str, key: &str) -> Result<Self, Refused> {
+        Self::connect_as(url, slug, key, None)
+    }
+
+    /// Connects and says which of its connections this is.
+    pub(crate) fn connect_as(
+        url: &str,
+        slug: &str,
+        key: &str,
+        number: Option<&str>,
+    ) -> Result<Self, Refused> {
         let host = url.strip_prefix("http://").unwrap();
         let mut request = format!("ws://{host}/v0/runners/{slug}/channel")
             .into_client_request()
             .unwrap();
         let value = format!("Bearer {key}").parse().unwrap();
         request.headers_mut().insert("authorization", value);
+        if let Some(number) = number {
+            let number = number.parse().unwrap();
+            request.headers_mut().insert("bencher-connection", number);
+        }
         let stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         match client(request, stream) {

@@ -176,9 +176,18 @@ impl Browser {
 
     /// Presses the enter key.
     pub(super) fn enter(&mut self) {
+        self.press("Enter", 13, "\r");
+    }
+
+    /// Presses the tabulator key.
+    pub(super) fn tab(&mut self) {
+        self.press("Tab", 9, "\t");
+    }
+
+    fn press(&mut self, name: &str, code: u8, text: &str) {
         for kind in ["keyDown", "keyUp"] {
-            let key = json!({"type": kind, "key": "Enter", "code": "Enter", "text": "\r",
-                "windowsVirtualKeyCode": 13});
+            let key = json!({"type": kind, "key": name, "code": name, "text": text,
+                "windowsVirtualKeyCode": code});
             self.call("Input.dispatchKeyEvent", &key);
         }
     }

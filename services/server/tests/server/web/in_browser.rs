@@ -13,7 +13,7 @@ use crate::support::*;
 const PICTURES: &str = "BENCHER_WEB_PICTURES";
 
 /// No page may be wider than a phone, in either colours.
-fn fits(browser: &mut Browser, name: &str) {
+pub(super) fn fits(browser: &mut Browser, name: &str) {
     for (width, scheme) in [
         (1280, "light"),
         (1280, "dark"),

@@ -107,7 +107,7 @@ fn next_start(stage: &Stage<'_>, moment: usize) -> (&'static str, Command) {
 }
 
 /// Another one each time: what it was is in the report.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanoseconds = now.unwrap_or_default().as_nanos() & u128::from(u64::MAX);
     u64::try_from(nanoseconds).unwrap_or_default()

@@ -274,9 +274,11 @@ fn wait_for_letter(stage: &Stage<'_>) -> anyhow::Result<()> {
     let patience = PollTimeout::try_from(PATIENCE)?;
     loop {
         for entry in fs::read_dir(&outbox).context("the runner has no outbox")? {
-            // One that is half written has another name soon.
-            let text = fs::read_to_string(entry?.path()).unwrap_or_default();
-            if text.contains("completed") {
+            let path = entry?.path();
+            // One that is half written has another name until it is whole.
+            let is_whole = path.extension().is_some_and(|it| it == "json");
+            let text = fs::read_to_string(path).unwrap_or_default();
+            if is_whole && text.contains("completed") {
                 return Ok(());
             }
         }

@@ -1,0 +1,66 @@
+//! Removes objects.
+
+use std::io;
+
+use bencher_jobs::JobId;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
+use object_store::path::Path as Key;
+
+use super::{OutputError, OutputPlace, Outputs, RESULTS};
+
+/// Jobs whose objects are removed at a time.
+const AT_A_TIME: usize = 8;
+
+impl Outputs {
+    /// Removes an object; that it is not there is as well.
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), OutputError> {
+        match self.store.delete(key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(cause) => Err(OutputError::object(key.as_ref(), cause)),
+        }
+    }
+
+    /// Removes all that there is of each of `jobs`, whenever it was written, and says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// When the storage does not answer, or is not the one that was opened: that one may have objects.
+    pub(crate) async fn remove_all_of(
+        &self,
+        jobs: &[JobId],
+    ) -> Result<Vec<(JobId, Result<(), OutputError>)>, OutputError> {
+        self.ping().await?;
+        // Made here, since a stream that makes them borrows what it makes them of.
+        let removals: Vec<_> = jobs.iter().map(|job| self.remove_all(*job)).collect();
+        let removals = futures_util::stream::iter(removals).buffered(AT_A_TIME);
+        let removed: Vec<_> = removals.collect().await;
+        Ok(jobs.iter().copied().zip(removed).collect())
+    }
+
+    async fn remove_all(&self, job: JobId) -> Result<(), OutputError> {
+        let name = format!("{RESULTS}/{job}");
+        let prefix = Key::from(name.as_str());
+        let listed = self
+            .store
+            .list(Some(&prefix))
+            .map_ok(|object| object.location);
+        let keys: Vec<Key> = listed
+            .try_collect()
+            .await
+            .map_err(|cause| OutputError::object(&name, cause))?;
+        for key in keys {
+            self.remove(&key).await?;
+        }
+        let OutputPlace::Folder(folder) = &self.place else {
+            return Ok(());
+        };
+        // What a server that was killed had begun to write is not listed.
+        match tokio::fs::remove_dir_all(folder.join(&name)).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(OutputError::Remove { name, cause: error })
+            }
+            _ => Ok(()),
+        }
+    }
+}

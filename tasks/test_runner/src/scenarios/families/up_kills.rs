@@ -1,0 +1,118 @@
+//! `runner up` and its server are killed at any moment.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bencher_statistics::Random;
+use serde_json::{Value, json};
+
+use super::kills::seed;
+use super::up::{NEEDS, NEXT, OUTCOME, STOPPED, completed, said, stopped};
+use crate::companion::Companion;
+use crate::scenarios::fleet::{Fleet, exit};
+use crate::scenarios::scenario::Scenario;
+use crate::scenarios::stage::Stage;
+
+/// How often something is killed.
+const KILLS: usize = 12;
+/// How many jobs wait from the beginning: more than are over before the last kill.
+const JOBS: usize = 16;
+/// How long all of it may take, on a machine that is busy with something else as well.
+const PATIENCE: Duration = Duration::from_mins(10);
+/// Reasons for which a job may fail whose runner was killed.
+const REASONS: [&str; 2] = ["job_failed", "runner_lost_job"];
+
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
+    "up_survives_kills",
+    "whenever runner or server are killed, 12 times, each job ends, and one that completes has its output",
+    |stage| {
+        let mut fleet = Fleet::found(stage, &[])?;
+        let runner = fleet.up(stage)?;
+        let begin = Instant::now();
+        let first = fleet.submit(&fleet.script("echo first"))?;
+        stage.observe(OUTCOME, fleet.outcome(&first)?);
+        let whole = begin.elapsed();
+
+        let jobs: Vec<String> = (0..JOBS)
+            .map(|number| fleet.submit(&fleet.script(&format!("echo {number}"))))
+            .collect::<Result<_, _>>()?;
+        let runner = kill_again_and_again(stage, &mut fleet, runner, whole)?;
+        let next = fleet.submit(&fleet.script("echo next"))?;
+        let mut wrong = Vec::new();
+        for (number, job) in jobs.iter().enumerate() {
+            let outcome = fleet.outcome(job)?;
+            if !is_right(number, &outcome) {
+                wrong.push(json!({"job": number, "outcome": outcome}));
+            }
+        }
+        stage.observe("not as it should be", wrong);
+        stage.observe(NEXT, fleet.outcome(&next)?);
+        stage.observe(STOPPED, exit(runner.stop()?));
+        stage.observe("letters", fs::read_dir(Fleet::outbox(stage))?.count());
+        Ok(())
+    },
+    |record| {
+        record.saw(OUTCOME, completed(&[said("first\n")]))?;
+        record.saw("kills", KILLS)?;
+        record.saw("not as it should be", json!([]))?;
+        record.saw(NEXT, completed(&[said("next\n")]))?;
+        record.saw("letters", 0)?;
+        stopped(record)
+    },
+)
+.patience(PATIENCE)
+.needs(NEEDS)];
+
+/// Kills the server or `runner` after up to the time that a `whole` job takes, and starts it again. Returns
+/// the runner that is there at the end.
+fn kill_again_and_again(
+    stage: &mut Stage<'_>,
+    fleet: &mut Fleet,
+    runner: Companion,
+    whole: Duration,
+) -> anyhow::Result<Companion> {
+    let seed = seed();
+    stage.remark(&format!(
+        "kill -9 after up to {} ms each, from the seed {seed}",
+        whole.as_millis(),
+    ));
+    let mut random = Random::new(seed);
+    let mut runner = Some(runner);
+    for _ in 0..KILLS {
+        std::thread::sleep(whole.mul_f64(random.unit()));
+        if random.below(2) == 0 {
+            fleet.kill_server()?;
+            fleet.serve(stage)?;
+        } else {
+            runner.take().context("there is a runner")?.kill()?;
+            runner = Some(fleet.up(stage)?);
+        }
+    }
+    stage.observe("kills", KILLS);
+    runner.context("there is a runner")
+}
+
+/// Whether a job that prints its number ended in one of the ways that are left where things are killed.
+fn is_right(number: usize, outcome: &Value) -> bool {
+    if outcome["state"] == "failed" {
+        return REASONS.iter().any(|reason| outcome["reason"] == *reason);
+    }
+    *outcome == completed(&[said(&format!("{number}\n"))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_completes_with_its_own_output_or_says_why_not() {
+        assert!(is_right(3, &completed(&[said("3\n")])));
+        let failed = |reason| json!({"state": "failed", "reason": reason, "results": null});
+        assert!(is_right(3, &failed("runner_lost_job")));
+        assert!(!is_right(3, &failed("heartbeat_timeout")));
+        assert!(!is_right(3, &completed(&[said("4\n")])));
+        assert!(!is_right(3, &completed(&[])));
+        assert!(!is_right(3, &json!({"state": "canceled"})));
+    }
+}
