@@ -6,6 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, Connection as _, SqlSafeStr as _};
 use tokio::time::timeout;
 
+use super::jobs::overwriting;
 use super::{Dialect, Store, StoreError};
 
 /// The tables, in the order in which they came.
@@ -13,6 +14,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "tables", include_str!("migrations/0001_tables.sql")),
     (2, "apart", include_str!("migrations/0002_apart.sql")),
     (3, "releases", include_str!("migrations/0003_releases.sql")),
+    (
+        4,
+        "variables",
+        include_str!("migrations/0004_variables.sql"),
+    ),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -35,7 +41,17 @@ pub(super) fn migrator(until: i64) -> Migrator {
 pub(super) async fn run(url: &str, store: &Store) -> Result<(), StoreError> {
     let migrator = migrator(i64::MAX);
     match store.dialect {
-        Dialect::Sqlite => migrator.run(&store.writers).await,
+        Dialect::Sqlite => {
+            // What is moved may be secret, and is not to stay where it was. There is one writer.
+            sqlx::query(overwriting(true))
+                .execute(&store.writers)
+                .await?;
+            let done = migrator.run(&store.writers).await;
+            sqlx::query(overwriting(false))
+                .execute(&store.writers)
+                .await?;
+            done
+        }
         Dialect::Postgres => {
             let mut connection = timeout(CONNECTING, AnyConnection::connect(url))
                 .await

@@ -37,8 +37,8 @@ use tokio::time::timeout;
 use connection::Lent;
 pub use error::StoreError;
 pub use jobs::{
-    Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, NewJob, Said, Side,
-    Waiting, What,
+    Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, KeptConfig, NewJob,
+    Said, Side, Waiting, What,
 };
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};

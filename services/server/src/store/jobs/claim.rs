@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use super::super::row::{all, parsed, places};
 use super::super::{Signal, Spec, Store, StoreError, Transaction};
 use super::take::Chosen;
-use super::{COLUMNS, Job};
+use super::{COLUMNS, Job, KeptConfig};
 
 /// The most runners that get a job at once: others wait in the meantime.
 const BATCH: usize = 256;
@@ -31,8 +31,8 @@ pub struct Handed {
     pub runner: RunnerId,
     /// What it is.
     pub job: Job,
-    /// What it runs: JSON; nothing if it is long, see [`Store::config`].
-    pub config: Option<String>,
+    /// What it runs; nothing if it is long, see [`Store::config`].
+    pub config: Option<KeptConfig>,
     /// What it must run on.
     pub spec: Spec,
 }

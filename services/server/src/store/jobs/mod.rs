@@ -3,6 +3,7 @@
 mod active;
 mod change;
 mod claim;
+mod config;
 mod list;
 mod report;
 mod results;
@@ -14,6 +15,8 @@ use sqlx::any::AnyRow;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
+pub use config::KeptConfig;
+pub(super) use config::overwriting;
 pub use list::{Described, Filter};
 pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
