@@ -14,6 +14,8 @@ mod credential;
 mod exchange;
 mod minter;
 
+use std::sync::Arc;
+
 use bencher_channel_protocol::{JobConfig, PullToken};
 
 pub(crate) use credential::Credential;
@@ -44,14 +46,14 @@ pub(crate) enum TokenError {
 /// Gives out tokens.
 #[derive(Debug)]
 pub(crate) struct PullTokens {
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
     /// The registry that trusts this server, and what signs for it.
     fronted: Option<(String, Minter)>,
 }
 
 impl PullTokens {
     /// Gives out sealed credentials, and tokens for the registry at the address of `fronted`.
-    pub(crate) fn new(sealer: Sealer, fronted: Option<(String, Minter)>) -> Self {
+    pub(crate) fn new(sealer: Arc<Sealer>, fronted: Option<(String, Minter)>) -> Self {
         Self {
             sealer,
             fronted: fronted.map(|(registry, minter)| (normalized(&registry), minter)),

@@ -100,7 +100,7 @@ async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
     let config: Option<JobConfig> = described
         .config
         .as_ref()
-        .and_then(|text| serde_json::from_str(text).ok());
+        .and_then(|kept| serde_json::from_str(&kept.text).ok());
     let moments = [
         ("Submitted", Some(job.created)),
         ("Claimed", job.life.claimed),

@@ -8,7 +8,6 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Current, End, Session, Wait};
-use crate::app::App;
 use crate::channel::handed;
 use crate::dispatch::Awaited;
 use crate::releases;
@@ -127,8 +126,7 @@ impl Session {
     /// Sends a job. One that can not be sent fails, and the runner waits on for what is `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
-        let App { store, tokens, .. } = &self.app;
-        match handed::job(&handed, store, tokens, self.has_live_output).await {
+        match handed::job(&self.app, &handed, self.has_live_output).await {
             Ok(message) => {
                 tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
                 self.current = Some(Current {

@@ -4,9 +4,9 @@ use bencher_jobs::{ComparisonId, JobId, ProjectId, RunnerId, State};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::super::row::{all, maybe_text, number, parsed, text};
+use super::super::row::{all, maybe_text, number, parsed};
 use super::super::{Page, Store, StoreError};
-use super::{COLUMNS, Job};
+use super::{COLUMNS, Job, KeptConfig};
 use crate::outputs::Kept;
 
 /// The longest text that lists show, in bytes: what is longer is only shown with its job.
@@ -57,8 +57,8 @@ impl Filter {
         let mut query = format!(
             "SELECT {COLUMNS}, {SLUGS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
              WHERE jobs.id < $1",
-            short("config"),
-            short("summary"),
+            KeptConfig::short_columns(),
+            short("summary", "octet_length(summary)"),
         );
         for (place, (column, _)) in (2..).zip(conditions) {
             let _ = write!(query, " AND {column} = ${place}");
@@ -90,8 +90,8 @@ pub struct Described {
     pub job: Job,
     /// What it refers to.
     pub slugs: Slugs,
-    /// What is to be run: JSON, as the runner gets it. In a list nothing, if it is long.
-    pub config: Option<String>,
+    /// What is to be run. In a list nothing, if it is long.
+    pub config: Option<KeptConfig>,
     /// What its runner said when it failed.
     pub error: Option<String>,
     /// What its results hold: JSON. In a list nothing, if it is long.
@@ -107,7 +107,7 @@ impl Described {
                 spec: maybe_text(row, "spec_slug")?,
                 runner: maybe_text(row, "runner_slug")?,
             },
-            config: maybe_text(row, "config")?,
+            config: KeptConfig::read(row)?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,
         })
@@ -118,9 +118,9 @@ fn count_query() -> String {
     format!("SELECT {STATE} AS name, COUNT(*) AS jobs FROM jobs GROUP BY {STATE}")
 }
 
-/// `column`, unless it is long. Neither database reads a text to learn how many bytes it has.
-pub(super) fn short(column: &str) -> String {
-    format!("CASE WHEN octet_length({column}) <= {SHORT} THEN {column} END AS {column}")
+/// `column`, unless `bytes` are many. Neither database reads a text to learn how many it has.
+pub(super) fn short(column: &str, bytes: &str) -> String {
+    format!("CASE WHEN {bytes} <= {SHORT} THEN {column} END AS {column}")
 }
 
 impl Store {
@@ -141,20 +141,10 @@ impl Store {
     /// When there is none.
     pub async fn described_job(&self, id: JobId) -> Result<Described, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS}, {SLUGS}, error, config, summary \
+            "SELECT {COLUMNS}, {SLUGS}, error, config, variables, summary \
              FROM jobs LEFT JOIN configs ON configs.job = jobs.id WHERE jobs.id = $1"
         );
         Described::read(&self.row_of_job(query, id).await?)
-    }
-
-    /// What the job runs: JSON, as the runner gets it.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such job.
-    pub async fn config(&self, id: JobId) -> Result<String, StoreError> {
-        let query = "SELECT config FROM configs WHERE job = $1".to_owned();
-        text(&self.row_of_job(query, id).await?, "config")
     }
 
     /// Where the job's results are, if it has any.
@@ -169,7 +159,7 @@ impl Store {
     }
 
     /// `query` must be put together of constants only.
-    async fn row_of_job(&self, query: String, id: JobId) -> Result<AnyRow, StoreError> {
+    pub(super) async fn row_of_job(&self, query: String, id: JobId) -> Result<AnyRow, StoreError> {
         self.row(sqlx::query(AssertSqlSafe(query)).bind(id.to_string()))
             .await?
             .ok_or_else(|| StoreError::not_found("job", &id.to_string()))
@@ -222,6 +212,8 @@ impl Store {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::super::row::text;
+    use super::super::config::PLAIN;
     use super::*;
 
     /// How SQLite goes about `query` with these texts as its parameters.
@@ -282,5 +274,7 @@ pub(super) mod tests {
         }
         let plan = plan(&store, &count_query(), Vec::new()).await;
         assert!(plan.contains("USING COVERING INDEX jobs_state"), "{plan}");
+        let plan = self::plan(&store, PLAIN, vec!["1".to_owned()]).await;
+        assert!(plan.contains("USING INDEX configs_plain"), "{plan}");
     }
 }
