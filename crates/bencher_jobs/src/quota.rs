@@ -27,14 +27,35 @@ pub enum QuotaError {
         /// The limit.
         limit: u32,
     },
+    /// More than may ever wait.
+    #[error(
+        "{more} jobs at once are more than the {limit} of this project that may wait: submit fewer, or ask \
+         an administrator for a higher quota"
+    )]
+    Never {
+        /// What was to be added.
+        more: u32,
+        /// The limit.
+        limit: u32,
+    },
     /// Too important.
-    #[error("priority {asked} is above {limit}, the highest that this project may ask for")]
+    #[error(
+        "priority {asked} is above {limit}, the highest that this project may ask for: ask for less, or an \
+         administrator for a higher quota"
+    )]
     Priority {
         /// What was asked for.
         asked: u8,
         /// The limit.
         limit: u8,
     },
+}
+
+impl QuotaError {
+    /// Whether the same may be taken in later, without another quota.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Queued { .. })
+    }
 }
 
 impl Quota {
@@ -48,6 +69,12 @@ impl Quota {
             return Err(QuotaError::Priority {
                 asked: priority,
                 limit: self.priority,
+            });
+        }
+        if more > self.queued {
+            return Err(QuotaError::Never {
+                more,
+                limit: self.queued,
             });
         }
         if queued.saturating_add(more) > self.queued {
@@ -78,12 +105,28 @@ mod tests {
             Err(QuotaError::Queued { .. })
         ));
         assert!(matches!(
-            quota.admit(u32::MAX, u32::MAX, 0),
+            quota.admit(u32::MAX, 10, 0),
             Err(QuotaError::Queued { .. })
+        ));
+        for (queued, more) in [(0, 11), (u32::MAX, u32::MAX)] {
+            let refused = quota.admit(queued, more, 0);
+            assert_eq!(refused, Err(QuotaError::Never { more, limit: 10 }));
+        }
+        let nothing = Quota { queued: 0, ..quota };
+        assert!(matches!(
+            nothing.admit(0, 1, 0),
+            Err(QuotaError::Never { .. })
         ));
         assert!(matches!(
             quota.admit(0, 1, 4),
             Err(QuotaError::Priority { asked: 4, limit: 3 })
         ));
+        for (error, may_pass) in [
+            (quota.admit(9, 2, 0), true),
+            (quota.admit(0, 11, 0), false),
+            (quota.admit(0, 1, 4), false),
+        ] {
+            assert_eq!(error.map_err(|error| error.may_pass()), Err(may_pass));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Iteration;
+use crate::{Iteration, Waiting};
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,8 +13,14 @@ pub struct Job {
     pub id: String,
     /// The identifier of its project.
     pub project: String,
+    /// The project's slug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_slug: Option<String>,
     /// The identifier of what it must run on.
     pub spec: String,
+    /// The spec's slug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec_slug: Option<String>,
     /// `pending`, `claimed`, `running`, `completed`, `processed`, `failed` or `canceled`.
     pub state: String,
     /// Why it failed or was canceled.
@@ -36,6 +42,9 @@ pub struct Job {
     /// Who has or had it: an identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runner: Option<String>,
+    /// The runner's slug.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_slug: Option<String>,
     /// RFC 3339.
     pub created: String,
     /// RFC 3339.
@@ -47,6 +56,9 @@ pub struct Job {
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// Why it waits; only where one job that does is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
     /// What its results hold, once they have been read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Vec<Iteration>>,

@@ -7,6 +7,7 @@ mod job;
 mod new;
 mod page;
 mod summary;
+mod waiting;
 
 pub use error::{Error, ErrorDetail};
 pub use event::{OUTPUT_EVENT, STATE_EVENT, Standing};
@@ -14,3 +15,4 @@ pub use job::{Job, Side};
 pub use new::{Config, NewJob};
 pub use page::Listed;
 pub use summary::{File, Iteration};
+pub use waiting::Waiting;

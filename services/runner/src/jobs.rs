@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bencher_report::text::table;
 use bencher_runner::Reporter as _;
 use bencher_server_api::{Job, Listed};
+use jiff::Timestamp;
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
 use crate::client::{ClientError, Connection, Deleted, encoded, printable, watch};
+use crate::listing::{listing, project, runner, spec, took};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
 use crate::{output, work};
@@ -40,15 +41,7 @@ fn ls(arguments: &JobsLs, terminal: &Terminal) -> Result<(), String> {
     let connection = connect(&arguments.server, terminal)?;
     let jobs = listed(arguments, &connection)?;
     output::print(&jobs, arguments.json, |jobs| {
-        let rows = jobs.iter().map(|job| {
-            [
-                printable(&job.id),
-                printable(&job.state),
-                image(job),
-                printable(&job.created),
-            ]
-        });
-        table(["JOB", "STATE", "IMAGE", "SUBMITTED"], &[], rows)
+        listing(jobs, Timestamp::now(), output::look().width)
     })
 }
 
@@ -155,6 +148,8 @@ fn description(job: &Job) -> String {
             .collect();
         Some(codes.join(" "))
     };
+    let waits = job.waiting.as_ref();
+    let waits = waits.map(|waiting| waiting.reason(&spec(job)));
     let rows = [
         ("job", Some(job.id.clone())),
         ("state", Some(job.state.clone())),
@@ -162,13 +157,18 @@ fn description(job: &Job) -> String {
         ("error", job.error.clone()),
         ("image", Some(image(job))),
         ("digest", job.config["digest"].as_str().map(str::to_owned)),
-        ("project", Some(job.project.clone())),
-        ("spec", Some(job.spec.clone())),
-        ("runner", job.runner.clone()),
+        ("project", Some(project(job))),
+        ("spec", Some(spec(job))),
+        ("runner", runner(job)),
+        ("waits", waits),
         ("submitted", Some(job.created.clone())),
         ("claimed", job.claimed.clone()),
         ("started", job.started.clone()),
         ("ended", job.ended.clone()),
+        (
+            "took",
+            took(job, Timestamp::now()).filter(|_| job.ended.is_some()),
+        ),
         ("exit codes", code(job)),
     ];
     rows.into_iter()
@@ -179,6 +179,27 @@ fn description(job: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_waits_is_explained() {
+        let mut job: Job = serde_json::from_value(serde_json::json!({
+            "id": "j", "project": "p", "spec": "1", "state": "pending", "priority": 0, "timeout": 1,
+            "config": {"digest": "d"}, "created": "2026-11-30T06:00:00Z",
+            "waiting": {"runners": 0, "connected": 0, "ahead": 0, "project_is_full": false},
+        }))
+        .expect("a job");
+        let text = description(&job);
+        assert!(
+            text.contains("waits       no runner is linked to the spec `1`: "),
+            "{text}"
+        );
+        job.spec_slug = Some("s".to_owned());
+        let text = description(&job);
+        assert!(text.contains("spec        s\n"), "{text}");
+        assert!(text.contains("linked to the spec `s`: "), "{text}");
+        assert!(text.contains("project     p\n"), "{text}");
+        assert!(!text.contains("took"), "{text}");
+    }
 
     #[test]
     fn what_the_server_says_steers_no_terminal() {

@@ -11,6 +11,7 @@ mod inspect;
 mod install_service;
 mod jobs;
 mod kernel;
+mod listing;
 mod output;
 mod pull;
 mod reproduce;

@@ -95,14 +95,16 @@ fn project(
     name: Option<&str>,
     reference: &RegistryReference,
 ) -> Result<String, String> {
-    let repository = reference.repository();
+    let (folder, last) = parts(reference);
     let Some(name) = name else {
-        if Uuid::try_parse(repository).is_ok() {
-            return Ok(repository.to_owned());
+        if is_identifier(last) {
+            return Ok(last.to_owned());
         }
         return Err(format!(
-            "the image's repository, `{repository}`, is no project's identifier: name the project \
-             with --project, and push the image to REGISTRY/PROJECT-UUID"
+            "the image's repository, `{}`, does not end in a project's identifier: name the project \
+             with --project, and push the image to REGISTRY/PROJECT-UUID or \
+             REGISTRY/FOLDER/PROJECT-UUID",
+            reference.repository()
         ));
     };
     let found: Project = connection
@@ -111,18 +113,35 @@ fn project(
     let id = Uuid::try_parse(&found.id)
         .map_err(|_| "the server gave no identifier for the project: is it of another version?")?
         .to_string();
-    if repository == id {
+    if last == id {
         return Ok(id);
     }
+    let place = match folder {
+        Some(folder) => format!("{}/{folder}/{id}", reference.registry()),
+        None => format!("{}/{id}", reference.registry()),
+    };
     Err(format!(
-        "runners get the project's images from the repository {id}, and this one is in \
-         `{repository}`: push it there first, as in `docker tag IMAGE {registry}/{id} && docker push \
-         {registry}/{id}`",
-        registry = reference.registry()
+        "runners get the project's images from a repository whose name ends in {id}, and this one is in \
+         `{}`: push it there first, as in `docker tag IMAGE {place} && docker push {place}`",
+        reference.repository()
     ))
 }
 
-/// The registry's address for runners.
+/// The repository's folder in the registry, if it is in one, and its own name, which is the project's
+/// identifier.
+fn parts(reference: &RegistryReference) -> (Option<&str>, &str) {
+    match reference.repository().rsplit_once('/') {
+        Some((folder, last)) => (Some(folder), last),
+        None => (None, reference.repository()),
+    }
+}
+
+/// Whether this is an identifier as runners write it: of any other form they would pull something else.
+fn is_identifier(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|id| id.to_string() == text)
+}
+
+/// The registry's address for runners, with the folder that the project's repository is in.
 fn registry_url(reference: &RegistryReference, options: &RegistryOptions) -> String {
     let host = reference.host();
     let name = match host.rsplit_once(':') {
@@ -139,7 +158,10 @@ fn registry_url(reference: &RegistryReference, options: &RegistryOptions) -> Str
             insecure.eq_ignore_ascii_case(name) || insecure.eq_ignore_ascii_case(host)
         });
     let scheme = if may_be_plain { "http" } else { "https" };
-    format!("{scheme}://{host}")
+    match parts(reference).0 {
+        Some(folder) => format!("{scheme}://{host}/{folder}/"),
+        None => format!("{scheme}://{host}"),
+    }
 }
 
 /// Asks the registry what the image's name stands for now.
@@ -204,6 +226,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_what_runners_write_is_an_identifier() {
+        let id = "01a22910-5555-7000-8000-00000000000a";
+        assert!(is_identifier(id));
+        let short = id.replace('-', "");
+        for other in ["p", "", &short] {
+            assert!(!is_identifier(other), "{other}");
+        }
+    }
+
+    #[test]
     fn addresses_of_registries() {
         let options = RegistryOptions {
             insecure_registries: vec!["Plain.example".to_owned()],
@@ -213,8 +245,11 @@ mod tests {
             ("localhost:5000/p", "http://localhost:5000"),
             ("127.0.0.1:5000/p:1", "http://127.0.0.1:5000"),
             ("plain.example:5000/p", "http://plain.example:5000"),
-            ("ghcr.io/p", "https://ghcr.io"),
-            ("debian", "https://registry-1.docker.io"),
+            ("r.example/p", "https://r.example"),
+            ("ghcr.io/owner/p", "https://ghcr.io/owner/"),
+            ("r.example:5000/a/b/p:1", "https://r.example:5000/a/b/"),
+            ("localhost:5000/a/p", "http://localhost:5000/a/"),
+            ("owner/p", "https://registry-1.docker.io/owner/"),
         ] {
             let reference = image.parse().expect("a name");
             assert_eq!(registry_url(&reference, &options), url, "{image}");

@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::outputs::Outputs;
 use crate::registry::PullTokens;
+use crate::seal::Sealer;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Transaction};
 use crate::telemetry::Exporter;
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub store: Store,
     /// Results.
     pub outputs: Outputs,
+    /// What encrypts secrets.
+    pub sealer: Arc<Sealer>,
     /// What images are pulled with.
     pub tokens: Arc<PullTokens>,
     /// Who is told of what.

@@ -46,8 +46,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Secrets {
-    /// Give up all credentials of registries, for a database whose `secrets.key` is lost: the server then
-    /// starts with a new one
+    /// Give up all credentials of registries and the values of jobs' variables, for a database whose
+    /// `secrets.key` is lost: the server then starts with a new one
     Forget(SecretsForget),
 }
 

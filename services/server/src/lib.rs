@@ -38,6 +38,7 @@ pub mod store;
 mod summary;
 mod telemetry;
 mod time;
+mod variables;
 mod watchers;
 mod web;
 

@@ -26,7 +26,7 @@ use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
 use crate::watchers::Watchers;
-use crate::{api, deletion, first, folder, listen, processor, serve, telemetry};
+use crate::{api, deletion, first, folder, listen, processor, serve, telemetry, variables};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
@@ -162,6 +162,7 @@ impl Server {
         let secrets = place.folder.join(SECRETS);
         let sealer = Sealer::open(&secrets)?;
         check_key(&store, &sealer, &secrets).await?;
+        let sealer = Arc::new(sealer);
         let fronted = match fronted {
             Some(fronted) => Some((
                 fronted.registry.clone(),
@@ -211,7 +212,8 @@ impl Server {
         let app = App {
             store,
             outputs,
-            tokens: Arc::new(PullTokens::new(sealer, fronted)),
+            tokens: Arc::new(PullTokens::new(Arc::clone(&sealer), fronted)),
+            sealer,
             bus,
             live,
             dispatcher,
@@ -227,6 +229,7 @@ impl Server {
         tokio::spawn(processor::run(app.clone()));
         tokio::spawn(sweep::run(app.clone()));
         tokio::spawn(deletion::run(app.clone()));
+        tokio::spawn(variables::run(app.clone()));
         Ok(Self {
             app,
             listener,

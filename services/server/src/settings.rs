@@ -7,6 +7,9 @@ use bencher_jobs::{Limits, Rate};
 /// How often those who watch a job look at it at least.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// How often a runner that waits for a job is asked whether it is there.
+pub(crate) const PING: Duration = Duration::from_secs(20);
+
 /// Limits of time and of number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -57,6 +60,13 @@ impl Settings {
     /// the database is not asked, a job that was stopped elsewhere goes on.
     pub fn lease_renewal(&self) -> Duration {
         self.heartbeat / 6
+    }
+
+    /// How long ago something may have been heard of a runner that counts as connected: of one that is, it is
+    /// written down after each ping ([`PING`]) or renewal of its lease, when the dispatcher looks at time the
+    /// next time. One of both may be missed.
+    pub fn connected(&self) -> Duration {
+        2 * (PING + self.lease_renewal())
     }
 
     /// How often those who watch a job look at it although they heard of no change: they may have

@@ -62,7 +62,10 @@ impl Failing {
             Ending::Closed { code: 1009, .. } => Self::TooLong,
             Ending::Reset(_) => Self::Reset,
             Ending::EndOfFile => Self::Ended,
-            Ending::Closed { .. } | Ending::Unreachable(_) | Ending::Refused { .. } => Self::Lost,
+            Ending::Closed { .. }
+            | Ending::Unreachable(_)
+            | Ending::Foreign(_)
+            | Ending::Refused { .. } => Self::Lost,
         }
     }
 

@@ -41,11 +41,16 @@ impl Ending {
 }
 
 impl Machine {
-    /// Why there is no use in trying again: the server says so, and never said anything else.
+    /// Why there is no use in trying again: the server says so, or is none, and never said anything else.
     pub(super) fn refusal(&self, ending: &Ending) -> Option<String> {
+        if self.history.was_heard || self.work.is_some() {
+            return None;
+        }
+        if let Ending::Foreign(what) = ending {
+            return Some(what.clone());
+        }
         let what = unwanted(ending)?;
-        let is_first = !self.history.was_heard && self.work.is_none();
-        is_first.then(|| format!("the server refuses this runner: {what}: {ADVICE}"))
+        Some(format!("the server refuses this runner: {what}: {ADVICE}"))
     }
 
     pub(super) fn tell(&mut self, ending: &Ending, ended_at_once: bool) {
@@ -100,6 +105,7 @@ fn describe(ending: &Ending) -> String {
         return format!("the server refuses this runner by now: {what} ({ADVICE})");
     }
     match ending {
+        Ending::Foreign(what) => what.clone(),
         Ending::Unreachable(error) => format!("the server can not be reached ({error})"),
         Ending::Refused { status } => format!("the server answers with the HTTP status {status}"),
         Ending::EndOfFile => "the server ended the connection without a word".to_owned(),

@@ -107,6 +107,8 @@ pub enum NotLoaded {
 pub enum Ending {
     /// None came about.
     Unreachable(String),
+    /// What answers there speaks another protocol: what it does not speak, and what to try.
+    Foreign(String),
     /// The server answered with an HTTP status instead of a connection.
     Refused {
         /// The status.

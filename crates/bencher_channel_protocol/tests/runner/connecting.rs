@@ -171,6 +171,13 @@ fn a_refusal_is_final_unless_the_server_was_there_before() {
         course.is(&format!("status {status}"), "connect 125+125");
     }
     let mut course = Course::new();
+    course.is("foreign try http://", "exit refused");
+    course.has_warned("try http://");
+    let mut course = Course::idle();
+    course.is("no_job", "reached, -idle, ready 30, idle 40");
+    course.is("eof", &format!("{LOST}, connect 62+62"));
+    course.is("foreign try http://", "connect 125+125");
+    let mut course = Course::new();
     course.is("status 503", "connect 125+125");
     course.has_warned("HTTP status 503");
 }

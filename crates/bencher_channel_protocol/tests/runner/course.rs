@@ -161,6 +161,7 @@ impl Course {
             "eof" => Input::Disconnected(Ending::EndOfFile),
             "reset" => Input::Disconnected(Ending::Reset("reset by peer".to_owned())),
             "unreachable" => Input::Disconnected(Ending::Unreachable("no route".to_owned())),
+            "foreign" => Input::Disconnected(Ending::Foreign(rest.to_owned())),
             "status" => Input::Disconnected(Ending::Refused {
                 status: rest.parse().unwrap(),
             }),

@@ -87,5 +87,5 @@ pub use retry::RetryPolicy;
 pub use secret::Secret;
 pub use sink::{BlobSink, BlobStore, PullEvent, PullObserver, Unobserved};
 pub use token::{RealmError, Token};
-pub use trust::verified as verified_tls;
+pub use trust::{is_not_tls, verified as verified_tls};
 pub use url::UrlError;

@@ -1,7 +1,8 @@
 //! Which certificates are trusted.
 
-use std::fs;
+use std::error::Error;
 use std::path::Path;
+use std::{fs, io};
 
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
@@ -37,6 +38,27 @@ pub fn verified(ca_file: Option<&Path>) -> Result<TlsConfig, RegistryErrorReason
         RootCerts::from(of_host.chain(own).collect::<Vec<_>>().into_iter())
     };
     Ok(TlsConfig::builder().root_certs(roots).build())
+}
+
+/// Whether a connection failed because what answered there does not speak TLS.
+pub fn is_not_tls(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)) =
+            error.downcast_ref()
+        {
+            return true;
+        }
+        // An error of input and output that holds another one says of its source what that one's is.
+        next = match error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+        {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// Everything is trusted: for registries that the user calls insecure.
@@ -84,6 +106,18 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+
+    #[test]
+    fn what_is_no_tls_is_found_within_other_errors() {
+        let is_not = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
+        assert!(is_not_tls(&is_not));
+        let within = io::Error::new(io::ErrorKind::InvalidData, is_not);
+        assert!(is_not_tls(&within));
+        assert!(is_not_tls(&io::Error::other(within)));
+        let other = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidCcs);
+        assert!(!is_not_tls(&io::Error::other(other)));
+        assert!(!is_not_tls(&io::Error::other("no")));
+    }
 
     #[test]
     fn a_file_without_certificates_is_refused() {

@@ -9,7 +9,7 @@ use bencher_channel_protocol::runner::Ending;
 use bencher_channel_protocol::{
     CONNECTION_HEADER, ConnectionNumber, RunnerId, RunnerKey, channel_path,
 };
-use bencher_oci::registry::Proxies;
+use bencher_oci::registry::{Proxies, is_not_tls};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
@@ -208,6 +208,7 @@ async fn connect(
     connector: Connector,
     proxy: Option<(Proxy, String)>,
 ) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Ending> {
+    let server = request.uri().clone();
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
@@ -223,8 +224,27 @@ async fn connect(
         Err(Error::Http(response)) => Err(Ending::Refused {
             status: response.status().as_u16(),
         }),
-        Err(error) => Err(Ending::Unreachable(error.to_string())),
+        Err(error) => {
+            Err(foreign(&server, &error).unwrap_or_else(|| Ending::Unreachable(error.to_string())))
+        }
     }
+}
+
+/// Whether what answers at `server` speaks another protocol.
+fn foreign(server: &Uri, error: &Error) -> Option<Ending> {
+    let place = server.authority()?;
+    let is_encrypted = server.scheme_str() == Some("wss");
+    if is_encrypted && is_not_tls(error) {
+        return Some(Ending::Foreign(format!(
+            "the server at https://{place} does not speak TLS: try http://{place}"
+        )));
+    }
+    let is_not_http = matches!(error, Error::Protocol(ProtocolError::HttparseError(_)));
+    (!is_encrypted && is_not_http).then(|| {
+        Ending::Foreign(format!(
+            "what answers at http://{place} does not speak HTTP: try https://{place}"
+        ))
+    })
 }
 
 async fn talk(

@@ -60,8 +60,8 @@ Durations are in seconds unless they have a unit (90, 5m)."
 pub(crate) struct Submit {
     #[arg(
         value_name = "IMAGE",
-        help = "The image in its registry: HOST[:PORT]/PROJECT-UUID[:TAG][@DIGEST]; its repository is \
-                the project's identifier"
+        help = "The image in its registry: HOST[:PORT]/[FOLDER/]PROJECT-UUID[:TAG][@DIGEST]; its \
+                repository's name ends in the project's identifier"
     )]
     pub(crate) image: String,
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
@@ -70,7 +70,7 @@ pub(crate) struct Submit {
     /// What the job must run on: the slug or identifier of a spec
     #[arg(long, value_name = "NAME")]
     pub(crate) spec: String,
-    /// The job's project: its slug or identifier [default: the image's repository]
+    /// The job's project: its slug or identifier [default: the one in the image's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) project: Option<String>,
     /// Wait for the job's end, and show its state and its output

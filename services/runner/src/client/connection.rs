@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bencher_channel_protocol::Excerpt;
-use bencher_oci::registry::{Secret, verified_tls};
+use bencher_oci::registry::{Secret, is_not_tls, verified_tls};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
@@ -138,7 +138,7 @@ impl Connection {
                     .map_err(|error| self.misunderstood(&error))?,
             ),
         };
-        let response = sent.map_err(|error| self.unreachable(&error))?;
+        let response = sent.map_err(|error| self.failed(&error))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -158,6 +158,23 @@ impl Connection {
                 status,
             },
         })
+    }
+
+    /// Why there was no answer. What speaks another protocol will the next time, too.
+    fn failed(&self, error: &ureq::Error) -> ClientError {
+        let host = self.host.clone();
+        let (scheme, place) = host.split_once("://").unwrap_or(("", &host));
+        let place = place.to_owned();
+        let is_not_tls = match error {
+            ureq::Error::Io(error) => is_not_tls(error),
+            ureq::Error::Rustls(error) => is_not_tls(error),
+            _ => false,
+        };
+        match error {
+            _ if is_not_tls => ClientError::NotTls { host, place },
+            ureq::Error::Protocol(_) if scheme == "http" => ClientError::NotHttp { host, place },
+            error => self.unreachable(error),
+        }
     }
 
     pub(super) fn unreachable(&self, cause: &dyn std::fmt::Display) -> ClientError {

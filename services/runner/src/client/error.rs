@@ -22,6 +22,10 @@ pub(crate) enum ClientError {
     Trust(String),
     #[error("failed to reach {host}: {cause}; is the server up, and the address right?")]
     Unreachable { host: String, cause: String },
+    #[error("the server at {host} does not speak TLS: try http://{place}")]
+    NotTls { host: String, place: String },
+    #[error("what answers at {host} does not speak HTTP: try https://{place}")]
+    NotHttp { host: String, place: String },
     #[error("the server refused (status {status}): {message}")]
     Refused { status: u16, message: String },
     #[error(

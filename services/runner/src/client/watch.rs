@@ -43,11 +43,15 @@ pub(crate) fn watch(
         shown: Shown::default(),
         bytes: 0,
         state: String::new(),
+        is_explained: false,
         heard: 0,
     };
     watcher.follow()?;
     watcher.finish()
 }
+
+/// The state of a job that waits.
+const PENDING: &str = "pending";
 
 /// Events that may wait to be shown.
 const BACKLOG: usize = 64;
@@ -109,6 +113,8 @@ struct Watcher<'a> {
     shown: Shown,
     bytes: usize,
     state: String,
+    /// Whether it was said why the job waits.
+    is_explained: bool,
     /// Events so far.
     heard: u64,
 }
@@ -211,6 +217,9 @@ impl Watcher<'_> {
                         .info(&format!("the job is {}", printable(&text)));
                 }
                 self.state = standing.state;
+                if self.state == PENDING && !std::mem::replace(&mut self.is_explained, true) {
+                    self.explain()?;
+                }
                 Ok(is_over(&self.state))
             }
             OUTPUT_EVENT if self.is_live => {
@@ -228,6 +237,21 @@ impl Watcher<'_> {
             }
             _ => Ok(false),
         }
+    }
+
+    /// Says why the job waits, if it does by now.
+    fn explain(&self) -> Result<(), ClientError> {
+        let job: Job = self.get(&format!("/v0/jobs/{}", encoded(self.id)))?;
+        if let Some(waiting) = &job.waiting {
+            let spec = job.spec_slug.as_ref().unwrap_or(&job.spec);
+            let reason = printable(&waiting.reason(spec));
+            if waiting.is_stuck() {
+                self.reporter.warning(&format!("the job waits: {reason}"));
+            } else {
+                self.reporter.info(&format!("the job waits: {reason}"));
+            }
+        }
+        Ok(())
     }
 
     /// What came of the job. It has ended, so it is worth asking again for.

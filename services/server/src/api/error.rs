@@ -14,6 +14,10 @@ use crate::outputs::OutputError;
 use crate::seal::SealError;
 use crate::store::StoreError;
 
+/// When those may ask again whose project, or whose server, has too many jobs that wait: nobody knows when
+/// the next of them is claimed.
+const QUEUED: Duration = Duration::from_secs(29);
+
 /// Why a request was not done.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -67,6 +71,14 @@ impl ApiError {
         error
     }
 
+    /// What waits has to become less first.
+    fn until_claimed(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self {
+            retry_after: Some(QUEUED),
+            ..Self::new(status, code, message)
+        }
+    }
+
     /// Something that whoever asked can do nothing about, and need not know more about.
     fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(%error, "a request failed");
@@ -107,8 +119,14 @@ impl From<StoreError> for ApiError {
             StoreError::OfComparison { .. } => {
                 Self::new(StatusCode::CONFLICT, "of_comparison", message)
             }
-            StoreError::Quota(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "quota", message),
-            StoreError::Full(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", message),
+            StoreError::Quota(error) if error.may_pass() => {
+                Self::until_claimed(StatusCode::TOO_MANY_REQUESTS, "quota", message)
+            }
+            StoreError::Quota(_) => Self::new(StatusCode::FORBIDDEN, "quota", message),
+            StoreError::Full(_) => {
+                Self::until_claimed(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+            }
+            StoreError::Beyond { .. } => Self::new(StatusCode::FORBIDDEN, "full", message),
             StoreError::Late(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "late", message),
             error => Self::internal(&error),
         }

@@ -3,8 +3,8 @@
 #![expect(unused_qualifications, reason = "what the macro for parameters writes")]
 
 use axum::extract::State;
-use bencher_jobs::{ComparisonId, JobId, State as JobState};
-use bencher_server_api::{Job as JobBody, Listed, Side};
+use bencher_jobs::{ComparisonId, JobId, State as JobState, Timestamp};
+use bencher_server_api::{Job as JobBody, Listed, Side, Waiting};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::IntoParams;
@@ -15,52 +15,91 @@ use super::error::Body as ErrorBody;
 use super::extract::{Json, Path, Query};
 use super::page::{PageQuery, listed};
 use crate::app::App;
-use crate::store::{Described, Filter, Job, Role};
+use crate::seal::Sealer;
+use crate::store::{Described, Filter, Job, KeptConfig, Role};
 use crate::time::rfc3339;
+use crate::variables;
 
 /// What stands for the value of a variable that is not shown.
 const HIDDEN: &str = "(hidden)";
+/// What stands for one that was encrypted with a key that was given up.
+const UNREADABLE: &str = "(unreadable)";
 
-/// A job as `caller` sees it: the values of its variables may be secrets, and those who only read do
-/// not see them.
-pub(super) fn body(described: Described, caller: &Caller) -> JobBody {
+/// A job as `caller` sees it.
+pub(super) fn body(described: Described, caller: &Caller, sealer: &Sealer) -> JobBody {
     let Described {
         job,
+        slugs,
         config,
         error,
         summary,
     } = described;
-    let config = config.and_then(|text| serde_json::from_str(&text).ok());
-    let mut config: Value = config.unwrap_or_default();
-    if caller.must_be(Role::Submitter).is_err()
-        && let Some(variables) = config.get_mut("env").and_then(Value::as_object_mut)
-    {
-        for value in variables.values_mut() {
-            *value = HIDDEN.into();
-        }
-    }
+    let config = config.map(|config| shown(job.id, &config, caller, sealer));
     JobBody {
         id: job.id.to_string(),
         project: job.project.to_string(),
+        project_slug: slugs.project,
         spec: job.spec.to_string(),
+        spec_slug: slugs.spec,
         state: job.life.state.name().to_owned(),
         reason: job.life.reason.map(|reason| reason.name().to_owned()),
         error,
         priority: job.priority,
         timeout: job.timeout,
-        config,
+        config: config.unwrap_or_default(),
         comparison: job.comparison.map(|side| Side {
             comparison: side.comparison.to_string(),
             side: side.side,
             position: side.position,
         }),
         runner: job.life.runner.map(|runner| runner.to_string()),
+        runner_slug: slugs.runner,
         created: rfc3339(job.created),
         claimed: job.life.claimed.map(rfc3339),
         started: job.life.started.map(rfc3339),
         ended: job.life.ended.map(rfc3339),
+        waiting: None,
         summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
     }
+}
+
+/// Why the job waits, if it does.
+pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<Waiting>, ApiError> {
+    if job.life.state != JobState::Pending {
+        return Ok(None);
+    }
+    let since = Timestamp::now().before(app.settings.connected());
+    Ok(Some(app.store.prospects(job, since).await?))
+}
+
+/// What a job runs as `caller` sees it: the values of its variables may be secrets, and those who only
+/// read do not see them.
+fn shown(job: JobId, kept: &KeptConfig, caller: &Caller, sealer: &Sealer) -> Value {
+    let mut config: Value = serde_json::from_str(&kept.text).unwrap_or_default();
+    let Some(variables) = config.get_mut("env").and_then(Value::as_object_mut) else {
+        return config;
+    };
+    let instead = if caller.must_be(Role::Submitter).is_err() {
+        Some(HIDDEN)
+    } else {
+        match variables::open(sealer, job, kept) {
+            Ok(None) => None,
+            Ok(Some(opened)) => {
+                variables.extend(opened.into_iter().map(|(name, value)| (name, value.into())));
+                None
+            }
+            Err(error) => {
+                tracing::debug!(%job, %error, "its variables are shown without their values");
+                Some(UNREADABLE)
+            }
+        }
+    };
+    if let Some(text) = instead {
+        for value in variables.values_mut() {
+            *value = text.into();
+        }
+    }
+    config
 }
 
 /// Which jobs are asked for.
@@ -128,7 +167,7 @@ pub(crate) async fn list(
     let filter = filter.filter(&app, &caller).await?;
     let jobs = app.store.jobs(&filter, &page).await?;
     let id = |described: &Described| described.job.id.to_string();
-    let body = |described| body(described, &caller);
+    let body = |described| body(described, &caller, &app.sealer);
     Ok(Json(listed(&page, jobs, id, body)))
 }
 
@@ -143,7 +182,11 @@ pub(crate) async fn show(
 ) -> Result<Json<JobBody>, ApiError> {
     let found = find(&app, &caller, &job).await?;
     let described = app.store.described_job(found.id).await?;
-    Ok(Json(body(described, &caller)))
+    let waiting = waiting(&app, &described.job).await?;
+    Ok(Json(JobBody {
+        waiting,
+        ..body(described, &caller, &app.sealer)
+    }))
 }
 
 /// Stops a job that is not over, with all that waits of its comparison. One that is over stays as
@@ -164,5 +207,5 @@ pub(crate) async fn cancel(
     })
     .await?;
     let described = app.store.described_job(found.id).await?;
-    Ok(Json(body(described, &caller)))
+    Ok(Json(body(described, &caller, &app.sealer)))
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use bencher_jobs::Timestamp;
 use bencher_server_api::Listed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,7 +30,11 @@ pub(crate) struct RunnerBody {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     archived: Option<String>,
-    /// When something was last heard of it, to some minutes. RFC 3339.
+    /// Whether it is connected, as far as servers know: its newest connection has not ended, and something was
+    /// heard of it lately (`--heartbeat-timeout` / 3 and 40 s, which are 50 s by default). Of one whose host or
+    /// server was lost it is known that late.
+    connected: bool,
+    /// When something was last heard of it, to half a minute. RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     seen: Option<String>,
     /// What it says of itself: `os`, `arch`, `version`.
@@ -41,10 +46,12 @@ pub(crate) struct RunnerBody {
     specs: Option<Vec<String>>,
 }
 
-impl From<Runner> for RunnerBody {
-    fn from(runner: Runner) -> Self {
+impl RunnerBody {
+    fn new(app: &App, runner: Runner) -> Self {
+        let since = Timestamp::now().before(app.settings.connected());
         Self {
             id: runner.id.to_string(),
+            connected: runner.is_connected(since),
             slug: runner.slug,
             name: runner.name,
             created: rfc3339(runner.created),
@@ -83,7 +90,7 @@ async fn with_specs(app: &App, name: &str) -> Result<RunnerBody, ApiError> {
     let specs = app.store.specs_of(runner.id).await?;
     Ok(RunnerBody {
         specs: Some(specs.iter().map(ToString::to_string).collect()),
-        ..runner.into()
+        ..RunnerBody::new(app, runner)
     })
 }
 
@@ -99,7 +106,8 @@ pub(crate) async fn list(
     let page = query.page()?;
     let runners = app.store.runners(&page).await?;
     let id = |runner: &Runner| runner.id.to_string();
-    Ok(Json(listed(&page, runners, id, RunnerBody::from)))
+    let body = |runner| RunnerBody::new(&app, runner);
+    Ok(Json(listed(&page, runners, id, body)))
 }
 
 /// Makes a runner. Its key is shown this once.

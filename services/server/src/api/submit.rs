@@ -15,6 +15,7 @@ use super::extract::Json;
 use super::jobs::body as job_body;
 use crate::app::App;
 use crate::store::{NewJob, Project, Role, Side, Spec};
+use crate::variables::Parted;
 
 /// How long a job may take, in seconds, if it does not say it.
 const TIMEOUT: u32 = 3600;
@@ -134,12 +135,13 @@ async fn place(
     })
 }
 
-async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<Vec<JobId>, ApiError> {
-    let ids = app.write(|mut transaction| async {
+async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<(), ApiError> {
+    app.write(|mut transaction| async {
         let done = transaction.submit(project, jobs, app.settings.queue).await;
         (transaction, done)
-    });
-    Ok(ids.await?)
+    })
+    .await?;
+    Ok(())
 }
 
 /// Submits a job.
@@ -153,18 +155,22 @@ pub(crate) async fn job(
 ) -> Result<(StatusCode, Json<JobBody>), ApiError> {
     let place = place(&app, &caller, &body.project, &body.spec, body.timeout).await?;
     let config = protocol(body.config, place.project.id)?;
+    let id = JobId::generate();
     let new = NewJob {
+        id,
         spec: place.spec.id,
         submitter: Some(caller.token().id),
         priority: body.priority,
         timeout: place.timeout,
-        config: serde_json::to_string(&config)?,
+        config: Parted::from(serde_json::to_value(&config)?).seal(&app.sealer, id)?,
         comparison: None,
     };
-    let ids = submit(&app, place.project.id, &[new]).await?;
-    let id = ids.first().copied().unwrap_or_else(JobId::generate);
+    submit(&app, place.project.id, &[new]).await?;
     let job = app.store.described_job(id).await?;
-    Ok((StatusCode::CREATED, Json(job_body(job, &caller))))
+    Ok((
+        StatusCode::CREATED,
+        Json(job_body(job, &caller, &app.sealer)),
+    ))
 }
 
 /// Submits a comparison.
@@ -182,33 +188,35 @@ pub(crate) async fn comparison(
     let mut configs = Vec::with_capacity(body.sides.len());
     for side in body.sides {
         let config = protocol(side, place.project.id)?;
-        configs.push(serde_json::to_string(&config)?);
+        configs.push(Parted::from(serde_json::to_value(&config)?));
     }
-    let bytes: usize = order.iter().map(|&side| configs[side].len()).sum();
+    let bytes: usize = order.iter().map(|&side| configs[side].bytes()).sum();
     if bytes > MAX_COMPARISON_BYTES {
         let message = "this comparison is too large: ask for fewer rounds, or for less in `config`";
         return Err(ApiError::invalid(message));
     }
     let comparison = ComparisonId::generate();
-    let jobs: Vec<NewJob> = (0..)
-        .zip(order)
-        .map(|(position, side)| NewJob {
+    let mut jobs = Vec::with_capacity(order.len());
+    for (position, side) in (0..).zip(order) {
+        let id = JobId::generate();
+        jobs.push(NewJob {
+            id,
             spec: place.spec.id,
             submitter: Some(caller.token().id),
             priority: body.priority,
             timeout: place.timeout,
-            config: configs[side].clone(),
+            config: configs[side].seal(&app.sealer, id)?,
             comparison: Some(Side {
                 comparison,
                 side: u32::try_from(side).unwrap_or(u32::MAX),
                 position,
             }),
-        })
-        .collect();
-    let ids = submit(&app, place.project.id, &jobs).await?;
+        });
+    }
+    submit(&app, place.project.id, &jobs).await?;
     let submitted = Submitted {
         comparison: comparison.to_string(),
-        jobs: ids.iter().map(ToString::to_string).collect(),
+        jobs: jobs.iter().map(|job| job.id.to_string()).collect(),
     };
     Ok((StatusCode::CREATED, Json(submitted)))
 }

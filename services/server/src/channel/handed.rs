@@ -5,9 +5,11 @@ use std::borrow::Cow;
 use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, SandboxKind};
 use serde::de::DeserializeOwned;
 
-use crate::registry::{PullTokens, TokenError};
-use crate::store::{Handed, Store, StoreError};
+use crate::app::App;
+use crate::registry::TokenError;
+use crate::store::{Handed, StoreError};
 use crate::time::rfc3339;
+use crate::variables::{self, Unreadable};
 
 /// Why a job can not be handed over.
 #[derive(Debug, thiserror::Error)]
@@ -21,27 +23,29 @@ pub(super) enum HandError {
     /// It can not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Its variables can not be opened.
+    #[error(transparent)]
+    Variables(#[from] Unreadable),
     /// No token for its image.
     #[error("there is no token for the job's image: {0}")]
     Token(#[from] TokenError),
 }
 
 /// The message's content.
-pub(super) async fn job(
-    handed: &Handed,
-    store: &Store,
-    tokens: &PullTokens,
-    live_output: bool,
-) -> Result<Job, HandError> {
-    let config = match &handed.config {
-        Some(config) => Cow::Borrowed(config.as_str()),
-        None => Cow::Owned(store.config(handed.job.id).await?),
+pub(super) async fn job(app: &App, handed: &Handed, live_output: bool) -> Result<Job, HandError> {
+    let kept = match &handed.config {
+        Some(config) => Cow::Borrowed(config),
+        None => Cow::Owned(app.store.config(handed.job.id).await?),
     };
-    let config: JobConfig = serde_json::from_str(&config).map_err(|cause| HandError::Field {
-        field: "config",
-        cause,
-    })?;
-    let oci_token = tokens.token(store, &config).await?;
+    let mut config: JobConfig =
+        serde_json::from_str(&kept.text).map_err(|cause| HandError::Field {
+            field: "config",
+            cause,
+        })?;
+    if let Some(variables) = variables::open(&app.sealer, handed.job.id, &kept)? {
+        config.env = Some(variables);
+    }
+    let oci_token = app.tokens.token(&app.store, &config).await?;
     let spec = &handed.spec;
     let asks = &spec.asks;
     Ok(Job {

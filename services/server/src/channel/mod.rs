@@ -31,6 +31,8 @@ use session::Session;
 
 /// Bytes that are read from a connection at once: there are many, and most of them are idle.
 const READ_BUFFER: usize = 4096;
+/// How many characters of a name that is no runner's are logged: as many as a runner's may have.
+const LOGGED_NAME: usize = 64;
 
 pub(crate) async fn open(
     State(app): State<App>,
@@ -88,12 +90,21 @@ async fn admit(
 ) -> Result<Runner, ApiError> {
     // A good key is taken whatever others at its address have tried: a proxy's is everybody's.
     let refused = || {
-        wrong_key(
+        let error = wrong_key(
             app,
             Some(peer.ip()),
             "this is not the key of this runner, or there is no such runner: check both, or rotate \
              the key",
-        )
+        );
+        // Those beyond what an address may try are only counted: a log is not to be filled by strangers.
+        if error.status() == StatusCode::UNAUTHORIZED {
+            let name: String = name.chars().take(LOGGED_NAME).collect();
+            tracing::warn!(
+                runner = %name.escape_debug(), %peer,
+                "a runner was refused: its key is wrong or missing, or there is no such runner"
+            );
+        }
+        error
     };
     let key = bearer(headers).ok_or_else(refused)?;
     let runner = match app.store.runner(name).await {

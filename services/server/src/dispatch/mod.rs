@@ -60,6 +60,8 @@ pub(crate) struct Unwritten;
 enum Request {
     Wait(Waiting, oneshot::Sender<Awaited>),
     Withdraw(ConnectionId, oneshot::Sender<()>),
+    /// Something was heard of a runner, which is written down when time is looked at.
+    Heard(RunnerId),
     Write(Work, Reply),
 }
 
@@ -70,6 +72,8 @@ type Reply = oneshot::Sender<Result<Done, Unwritten>>;
 enum Work {
     /// A runner has a new connection.
     Connect(RunnerId, Opened),
+    /// A runner's connection has ended.
+    Leave(RunnerId, ConnectionId),
     /// A runner asks for a job on a new connection, though it had this one.
     Return(RunnerId, ConnectionId, JobId),
     /// Something was heard of a runner, and what it says of itself.
@@ -83,7 +87,7 @@ impl Work {
     fn job(&self) -> Option<JobId> {
         match self {
             Self::Return(_, _, job) | Self::Report(_, job, ..) => Some(*job),
-            Self::Connect(..) | Self::See(..) => None,
+            Self::Connect(..) | Self::Leave(..) | Self::See(..) => None,
         }
     }
 }
@@ -92,6 +96,7 @@ impl Work {
 #[derive(Debug)]
 enum Done {
     Connected(Welcome),
+    Left,
     Returned(Option<Box<Handed>>),
     Seen,
     Reported(Changed),
@@ -166,6 +171,29 @@ impl Dispatcher {
             Done::Connected(welcome) => Ok(welcome),
             _ => Err(Unwritten),
         }
+    }
+
+    /// A runner has `connection` no more: unless it has a newer one, it is not connected.
+    ///
+    /// # Errors
+    ///
+    /// When that was not written.
+    pub(crate) async fn leave(
+        &self,
+        runner: RunnerId,
+        connection: ConnectionId,
+    ) -> Result<(), Unwritten> {
+        self.write(Work::Leave(runner, connection)).await.map(drop)
+    }
+
+    /// Something was heard of a runner. That is not written at once, but with what was heard of all others.
+    ///
+    /// # Errors
+    ///
+    /// When the dispatcher is gone.
+    pub(crate) async fn heard(&self, runner: RunnerId) -> Result<(), Unwritten> {
+        let request = Request::Heard(runner);
+        self.0.send(request).await.map_err(|_| Unwritten)
     }
 
     /// A runner asks for a job on its new `connection`, though it had `job`: it gets it once more if it never

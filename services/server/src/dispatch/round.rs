@@ -1,5 +1,6 @@
 //! One round: what was reported, what is overdue, who gets what.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Round {
     metrics: Arc<Metrics>,
     waiters: Vec<Waiter>,
     work: Vec<(Work, Reply)>,
+    /// Runners of whom something was heard that is not written down yet.
+    heard: BTreeSet<RunnerId>,
     patience: Patience,
     is_overdue: bool,
     /// The last round failed, so all are looked at again.
@@ -58,6 +61,7 @@ impl Round {
             metrics,
             waiters: Vec::new(),
             work: Vec::new(),
+            heard: BTreeSet::new(),
             is_overdue: false,
             is_again: true,
         }
@@ -91,6 +95,9 @@ impl Round {
                     .retain(|waiter| waiter.waiting.connection != connection);
                 // Whoever asked may be gone.
                 let _gone = reply.send(());
+            }
+            Request::Heard(runner) => {
+                self.heard.insert(runner);
             }
             Request::Write(work, reply) => self.work.push((work, reply)),
         }
@@ -134,7 +141,8 @@ impl Round {
     async fn attempt(&mut self) -> Result<(Vec<Done>, Claims), StoreError> {
         self.refresh().await?;
         // Those who were looked at before wait for something new.
-        let is_all = self.bus.take_queued() | std::mem::take(&mut self.is_again);
+        let is_again = std::mem::take(&mut self.is_again);
+        let is_all = self.bus.take_queued() | is_again;
         let looking: Vec<Waiting> = self
             .waiters
             .iter()
@@ -142,17 +150,29 @@ impl Round {
             .map(|waiter| waiter.waiting.clone())
             .collect();
         let is_overdue = std::mem::take(&mut self.is_overdue);
-        let has_changes = !self.work.is_empty() || is_overdue;
+        // Those that are connected say something all the time, so it is written seldom, and of all at once.
+        let heard = if is_again {
+            self.heard.clone()
+        } else {
+            BTreeSet::new()
+        };
+        let has_changes = !self.work.is_empty() || is_overdue || !heard.is_empty();
         if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
             return Ok((Vec::new(), Claims::default()));
         }
         let (done, signals) = self
             .store
             .write(|mut transaction| async {
+                for runner in &heard {
+                    transaction.note_seen(*runner);
+                }
                 let done = self.transact(&mut transaction, &looking, is_overdue).await;
                 (transaction, done)
             })
             .await?;
+        if is_again {
+            self.heard.clear();
+        }
         self.bus.publish(&signals);
         Ok(done)
     }
@@ -187,11 +207,19 @@ impl Round {
                 Work::Connect(runner, opened) => Some(Greeting {
                     runner: *runner,
                     connection: Some(opened.clone()),
+                    left: None,
+                    metadata: None,
+                }),
+                Work::Leave(runner, connection) => Some(Greeting {
+                    runner: *runner,
+                    connection: None,
+                    left: Some(*connection),
                     metadata: None,
                 }),
                 Work::See(runner, metadata) => Some(Greeting {
                     runner: *runner,
                     connection: None,
+                    left: None,
                     metadata: metadata.clone(),
                 }),
                 Work::Return(..) | Work::Report(..) => None,
@@ -211,9 +239,14 @@ impl Round {
                     job: *job,
                     what: What::Report(*report, attached),
                 }),
-                Work::Connect(..) | Work::See(..) => None,
+                Work::Connect(..) | Work::Leave(..) | Work::See(..) => None,
             })
             .collect();
+        for (work, _) in &self.work {
+            if let Work::Connect(runner, _) | Work::See(runner, _) = work {
+                transaction.note_seen(*runner);
+            }
+        }
         let newest = transaction.greet(&greetings).await?;
         let limits = |timeout| self.settings.limits(timeout);
         let mut heard = transaction.hear(&said, limits).await?.into_iter();
@@ -222,6 +255,7 @@ impl Round {
                 Some(newest) if newest.connection == Some(opened.id) => Welcome::Newest(newest.job),
                 _ => Welcome::Overtaken,
             })),
+            Work::Leave(..) => Some(Done::Left),
             Work::See(..) => Some(Done::Seen),
             Work::Return(..) | Work::Report(..) => heard.next().map(|heard| match heard {
                 Heard::Changed(changed) => Done::Reported(changed),
@@ -364,6 +398,32 @@ mod tests {
         round.look();
         round.write().await.expect("it is written");
         assert!(matches!(newer.try_recv(), Ok(Awaited::Job(_))));
+    }
+
+    #[tokio::test]
+    async fn what_is_heard_of_runners_is_written_when_time_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_file(&folder.path().join("db"))
+            .await
+            .expect("a database");
+        let spec = testing::spec(&store, "s").await;
+        let (runner, _) = testing::runner(&store, "r", spec).await;
+        let mut round = round(&store);
+        let seen = async || store.runner("r").await.expect("it is there").seen;
+        round.write().await.expect("it is written");
+        round.add(Request::Heard(runner));
+        round.write().await.expect("it is written");
+        assert_eq!(seen().await, None);
+        round.look();
+        round.write().await.expect("it is written");
+        assert!(seen().await.is_some());
+        assert!(round.heard.is_empty());
+        // What could not be written is not forgotten.
+        round.add(Request::Heard(runner));
+        round.look();
+        store.close().await;
+        round.write().await.expect_err("the database is gone");
+        assert!(round.heard.contains(&runner));
     }
 
     #[tokio::test]

@@ -6,10 +6,15 @@
 //! | another one with a token kept for it | that token |
 //! | another one with a user name and a password kept for it | a token for the project's repository, to pull only, of that registry's token server |
 //! | any other | an empty token: the image is pulled as anybody could |
+//!
+//! A registry's address may end in a folder, as in `https://ghcr.io/owner/`, where all repositories are in
+//! one. What is kept for a folder goes before what is kept for all of the registry.
 
 mod credential;
 mod exchange;
 mod minter;
+
+use std::sync::Arc;
 
 use bencher_channel_protocol::{JobConfig, PullToken};
 
@@ -41,14 +46,14 @@ pub(crate) enum TokenError {
 /// Gives out tokens.
 #[derive(Debug)]
 pub(crate) struct PullTokens {
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
     /// The registry that trusts this server, and what signs for it.
     fronted: Option<(String, Minter)>,
 }
 
 impl PullTokens {
     /// Gives out sealed credentials, and tokens for the registry at the address of `fronted`.
-    pub(crate) fn new(sealer: Sealer, fronted: Option<(String, Minter)>) -> Self {
+    pub(crate) fn new(sealer: Arc<Sealer>, fronted: Option<(String, Minter)>) -> Self {
         Self {
             sealer,
             fronted: fronted.map(|(registry, minter)| (normalized(&registry), minter)),
@@ -67,14 +72,15 @@ impl PullTokens {
     ) -> Result<PullToken, TokenError> {
         let registry = normalized(&config.registry);
         if let Some((fronted, minter)) = &self.fronted
-            && *fronted == registry
+            && let Some(folder) = folder(&registry, fronted)
         {
-            return Ok(PullToken::new(minter.pull(&config.project.to_string())?));
+            let repository = format!("{folder}{}", config.project);
+            return Ok(PullToken::new(minter.pull(&repository)?));
         }
-        let Some(sealed) = store.credential(&registry).await? else {
+        let Some((name, sealed)) = kept(store, &registry).await? else {
             return Ok(PullToken::new(String::new()));
         };
-        let credential = Credential::from_text(self.sealer.unseal(&registry, &sealed)?);
+        let credential = Credential::from_text(self.sealer.unseal(&name, &sealed)?);
         let text = match credential {
             Credential::Token(token) => token,
             Credential::Password { user, password } => {
@@ -105,9 +111,72 @@ pub(crate) fn normalized(registry: &str) -> String {
     registry.trim_end_matches('/').to_ascii_lowercase()
 }
 
+/// What is kept for the registry's address, or for the registry as a whole, and under which name.
+async fn kept(store: &Store, registry: &str) -> Result<Option<(String, String)>, StoreError> {
+    if let Some(sealed) = store.credential(registry).await? {
+        return Ok(Some((registry.to_owned(), sealed)));
+    }
+    let whole = whole(registry);
+    if whole == registry {
+        return Ok(None);
+    }
+    let sealed = store.credential(whole).await?;
+    Ok(sealed.map(|sealed| (whole.to_owned(), sealed)))
+}
+
+/// The address without its folder.
+fn whole(registry: &str) -> &str {
+    let host = registry.find("://").map_or(0, |scheme| scheme + 3);
+    match registry[host..].find('/') {
+        Some(folder) => &registry[..host + folder],
+        None => registry,
+    }
+}
+
+/// The registry's folder, empty or with a slash at its end, if the address is within the one of `outer`.
+fn folder(registry: &str, outer: &str) -> Option<String> {
+    let rest = registry.strip_prefix(outer)?;
+    if !rest.is_empty() && !rest.starts_with('/') {
+        return None;
+    }
+    match registry[whole(registry).len()..].trim_start_matches('/') {
+        "" => Some(String::new()),
+        folder => Some(format!("{folder}/")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_are_within_a_registry() {
+        let registry = "https://r.example";
+        for (address, outer, found) in [
+            (registry, registry, Some("")),
+            ("https://r.example/a/b", registry, Some("a/b/")),
+            ("https://r.example/a/b", "https://r.example/a", Some("a/b/")),
+            ("https://r.example/a", "https://r.example/a", Some("a/")),
+            ("https://r.example.net", registry, None),
+            ("https://r.example:5000", registry, None),
+            ("https://r.example/ab", "https://r.example/a", None),
+            (registry, "https://r.example/a", None),
+            ("http://r.example", registry, None),
+        ] {
+            assert_eq!(
+                folder(address, outer).as_deref(),
+                found,
+                "{address} {outer}"
+            );
+        }
+        for (address, found) in [
+            ("https://r.example/a/b", registry),
+            (registry, registry),
+            ("http://[::1]:5000/a", "http://[::1]:5000"),
+        ] {
+            assert_eq!(whole(address), found);
+        }
+    }
 
     #[test]
     fn one_registry_has_one_address() {

@@ -105,6 +105,17 @@ pub enum StoreError {
     /// The whole server has too many jobs.
     #[error("{0} jobs wait in this server, which is all that it takes: try again later")]
     Full(u32),
+    /// More jobs than the whole server ever takes.
+    #[error(
+        "{more} jobs at once are more than the {limit} that may wait in this server: submit fewer, or let \
+         it have more (--max-queued)"
+    )]
+    Beyond {
+        /// What was to be added.
+        more: u32,
+        /// The limit.
+        limit: u32,
+    },
 }
 
 /// `deadlock_detected` and `serialization_failure` (PostgreSQL, appendix A).

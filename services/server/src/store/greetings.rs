@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bencher_channel_protocol::ConnectionNumber;
-use bencher_jobs::{ConnectionId, JobId, RunnerId, Timestamp};
+use bencher_jobs::{ConnectionId, JobId, RunnerId};
 use sqlx::AssertSqlSafe;
 
 use super::row::{all, maybe_parsed, parsed, places, table, text};
@@ -20,6 +20,8 @@ pub struct Greeting {
     pub runner: RunnerId,
     /// The connection that it gets jobs on from now on, unless it was overtaken by a newer one.
     pub connection: Option<Opened>,
+    /// A connection that it has no more.
+    pub left: Option<ConnectionId>,
     /// What it says of itself, if it says it: JSON.
     pub metadata: Option<String>,
 }
@@ -65,6 +67,9 @@ impl Known {
             self.number = opened.number;
             self.is_connected_anew = true;
         }
+        if greeting.left.is_some() && greeting.left == self.connection {
+            self.connection = None;
+        }
         if greeting.metadata.is_some() {
             self.metadata.clone_from(&greeting.metadata);
         }
@@ -85,7 +90,7 @@ impl Known {
 }
 
 impl Transaction {
-    /// Writes down new connections and what runners say of themselves. Says of each runner that has opened
+    /// Writes down new connections, those that ended, and what runners say of themselves. Says of each runner that has opened
     /// one which is its newest: another one than it has opened if it was overtaken, or its key was rotated.
     ///
     /// # Errors
@@ -165,13 +170,11 @@ impl Transaction {
         }
         let query = format!(
             "UPDATE runners SET connection = news.column2, connection_number = news.column3, \
-             metadata = COALESCE(news.column4, metadata), seen = $1 \
+             metadata = COALESCE(news.column4, metadata) \
              FROM {} AS news WHERE runners.id = news.column1",
-            table(2, known.len(), 4)
+            table(1, known.len(), 4)
         );
-        let mut query = sqlx::query(AssertSqlSafe(query))
-            .persistent(false)
-            .bind(Timestamp::now().milliseconds());
+        let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
         for (runner, known) in known {
             query = query
                 .bind(runner.to_string())

@@ -20,6 +20,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     ),
     (5, "deleted", include_str!("migrations/0005_deleted.sql")),
     (6, "served", include_str!("migrations/0006_served.sql")),
+    (
+        7,
+        "variables",
+        include_str!("migrations/0007_variables.sql"),
+    ),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

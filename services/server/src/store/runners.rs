@@ -29,11 +29,17 @@ pub struct Runner {
     pub seen: Option<Timestamp>,
     /// What it last said of itself: JSON.
     pub metadata: Option<String>,
-    /// Its newest connection.
+    /// Its newest connection; none if that has ended.
     pub connection: Option<ConnectionId>,
 }
 
 impl Runner {
+    /// Whether it is connected, as far as servers know: its newest connection has not ended, and something
+    /// was heard of it since `since`. A server that is killed writes down no connection's end.
+    pub fn is_connected(&self, since: Timestamp) -> bool {
+        self.connection.is_some() && self.seen.is_some_and(|seen| seen >= since)
+    }
+
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: parsed(row, "id")?,
@@ -165,14 +171,23 @@ impl Transaction {
             .execute(self.connection())
             .await?;
         // One that the old key opened elsewhere is not the newest any more, whatever it says of itself.
-        self.greet(&[Greeting {
+        let id = ConnectionId::generate();
+        let greeting = Greeting {
             runner,
             connection: Some(Opened {
-                id: ConnectionId::generate(),
+                id,
                 number: None,
                 key_hash: None,
             }),
+            left: None,
             metadata: None,
+        };
+        self.greet(std::slice::from_ref(&greeting)).await?;
+        // Nobody is behind that one.
+        self.greet(&[Greeting {
+            connection: None,
+            left: Some(id),
+            ..greeting
         }])
         .await?;
         Ok(())

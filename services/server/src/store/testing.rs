@@ -3,7 +3,7 @@
 use bencher_channel_protocol::ConnectionNumber;
 use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
 
-use super::{Greeting, NewJob, NewProject, NewSpec, Opened, Store};
+use super::{Greeting, KeptConfig, NewJob, NewProject, NewSpec, Opened, Store};
 
 /// A project without limits that matter.
 pub(crate) async fn project(store: &Store, slug: &str) -> ProjectId {
@@ -78,6 +78,7 @@ pub(crate) fn greeting(
             number,
             key_hash: None,
         }),
+        left: None,
         metadata: None,
     }
 }
@@ -85,11 +86,15 @@ pub(crate) fn greeting(
 /// What is submitted for `spec`.
 pub(crate) fn new_job(spec: SpecId) -> NewJob {
     NewJob {
+        id: JobId::generate(),
         spec,
         submitter: None,
         priority: 0,
         timeout: 60,
-        config: "{}".to_owned(),
+        config: KeptConfig {
+            text: "{}".to_owned(),
+            sealed: None,
+        },
         comparison: None,
     }
 }
@@ -107,7 +112,7 @@ pub(crate) async fn submit_for(
     spec: SpecId,
     count: usize,
 ) -> Vec<JobId> {
-    let jobs = vec![new_job(spec); count];
+    let jobs: Vec<NewJob> = (0..count).map(|_| new_job(spec)).collect();
     let (ids, _) = store
         .write(|mut transaction| async {
             let done = transaction.submit(project, &jobs, 1_000_000).await;

@@ -4,6 +4,7 @@ mod claims;
 mod connections;
 mod delete;
 mod locks;
+mod variables;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -194,28 +195,44 @@ async fn what_is_long_is_read_only_where_it_is_needed() {
         let (project, spec) = (project(store, "p").await, spec(store, "s").await);
         let long = format!("\"{}\"", "ä".repeat(10_000));
         let mut transaction = store.begin().await.expect("a transaction");
-        let jobs = [long.as_str(), "\"short\""].map(|config| NewJob {
-            config: config.to_owned(),
+        // One with little to see and much that is sealed is long, too.
+        let jobs = [
+            (long.as_str(), None),
+            ("\"short\"", Some("x")),
+            ("\"sealed\"", Some(long.as_str())),
+        ];
+        let jobs = jobs.map(|(text, sealed)| NewJob {
+            config: KeptConfig {
+                text: text.to_owned(),
+                sealed: sealed.map(str::to_owned),
+            },
             ..new_job(spec)
         });
+        let [long, short, sealed] = jobs.clone().map(|job| job.config);
         transaction.submit(project, &jobs, 9).await.expect("room");
         transaction.commit().await.expect("committed");
         let page = Page::default();
         let listed = store.jobs(&Filter::default(), &page).await.expect("jobs");
-        let configs: Vec<_> = listed.iter().map(|job| job.config.as_deref()).collect();
-        assert_eq!(configs, [Some("\"short\""), None]);
-        let described = store.described_job(listed[1].job.id).await.expect("it");
-        assert_eq!(described.config.as_deref(), Some(long.as_str()));
+        let configs: Vec<_> = listed.iter().map(|job| job.config.as_ref()).collect();
+        assert_eq!(configs, [None, Some(&short), None]);
+        let described = store.described_job(listed[2].job.id).await.expect("it");
+        assert_eq!(described.config.as_ref(), Some(&long));
         let all = [
             waiting(&[spec], runner(store, "a", spec).await),
             waiting(&[spec], runner(store, "b", spec).await),
+            waiting(&[spec], runner(store, "c", spec).await),
         ];
         let handed = claim(store, &all).await;
-        let mut configs: Vec<_> = handed.iter().map(|one| one.config.as_deref()).collect();
-        configs.sort_unstable();
-        assert_eq!(configs, [None, Some("\"short\"")]);
-        let without = handed.iter().find(|one| one.config.is_none()).expect("one");
-        assert_eq!(store.config(without.job.id).await.expect("it"), long);
+        assert_eq!(handed.len(), 3);
+        for (job, config, is_short) in [
+            (jobs[0].id, long, false),
+            (jobs[1].id, short, true),
+            (jobs[2].id, sealed, false),
+        ] {
+            let handed = handed.iter().find(|one| one.job.id == job).expect("it");
+            assert_eq!(handed.config, is_short.then(|| config.clone()));
+            assert_eq!(store.config(job).await.expect("it"), config);
+        }
     }
 }
 
@@ -266,42 +283,55 @@ async fn one_query_says_what_all_can_run() {
     }
 }
 
+/// Makes a database of the first version with a job that waits.
+async fn old_database(url: &str, config: &str) -> JobId {
+    install_default_drivers();
+    let pool = AnyPool::connect(url).await.expect("a database");
+    migrate::migrator(1).run(&pool).await.expect("version 1");
+    for query in [
+        "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created) \
+         VALUES ('0190aaaa-0000-7000-8000-000000000000', 'p', 'p', 1, 1, 1, 1)",
+        "INSERT INTO specs (id, slug, name, os, architecture, cpu, memory, disk, network, \
+         created, modified) VALUES ('0190aaaa-0000-7000-8000-000000000001', 's', 's', 'linux', \
+         'x86_64', 1, 1, 1, 0, 1, 1)",
+    ] {
+        sqlx::query(query).execute(&pool).await.expect("written");
+    }
+    let id = "0190aaaa-0000-7000-8000-000000000002";
+    sqlx::query(
+        "INSERT INTO jobs (id, project, spec, created, priority, timeout, config, state) \
+         VALUES ($1, '0190aaaa-0000-7000-8000-000000000000', \
+         '0190aaaa-0000-7000-8000-000000000001', 1, 0, 1, $2, 'pending')",
+    )
+    .bind(id)
+    .bind(config.to_owned())
+    .execute(&pool)
+    .await
+    .expect("written");
+    pool.close().await;
+    id.parse().expect("an identifier")
+}
+
 #[tokio::test]
 async fn a_database_of_the_first_version_is_brought_up_to_date() {
     for place in places().await {
         place.store.close().await;
         let folder = tempfile::tempdir().expect("a folder");
-        install_default_drivers();
-        let (url, pool) = if place.store.dialect() == Dialect::Sqlite {
-            let url = file_url(&folder.path().join("old"));
-            let pool = AnyPool::connect(&url).await.expect("a database");
-            (url, pool)
+        let url = if place.store.dialect() == Dialect::Sqlite {
+            file_url(&folder.path().join("old"))
         } else {
             let pool = AnyPool::connect(&place.url).await.expect("a database");
             for query in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
                 sqlx::query(query).execute(&pool).await.expect("emptied");
             }
-            (place.url.clone(), pool)
+            pool.close().await;
+            place.url.clone()
         };
-        migrate::migrator(1).run(&pool).await.expect("version 1");
-        let id: JobId = "0190aaaa-0000-7000-8000-000000000002"
-            .parse()
-            .expect("an identifier");
-        for query in [
-            "INSERT INTO projects (id, slug, name, max_queued, max_active, max_priority, created) \
-             VALUES ('0190aaaa-0000-7000-8000-000000000000', 'p', 'p', 1, 1, 1, 1)",
-            "INSERT INTO specs (id, slug, name, os, architecture, cpu, memory, disk, network, \
-             created, modified) VALUES ('0190aaaa-0000-7000-8000-000000000001', 's', 's', 'linux', \
-             'x86_64', 1, 1, 1, 0, 1, 1)",
-            "INSERT INTO jobs (id, project, spec, created, priority, timeout, config, state) \
-             VALUES ('0190aaaa-0000-7000-8000-000000000002', '0190aaaa-0000-7000-8000-000000000000', \
-             '0190aaaa-0000-7000-8000-000000000001', 1, 0, 1, '{\"old\": 1}', 'pending')",
-        ] {
-            sqlx::query(query).execute(&pool).await.expect("written");
-        }
-        pool.close().await;
+        let id = old_database(&url, "{\"old\": 1}").await;
         let store = Store::open(&url).await.expect("brought up to date");
-        assert_eq!(store.config(id).await.expect("a config"), "{\"old\": 1}");
+        let kept = store.config(id).await.expect("a config");
+        assert_eq!(kept.text, "{\"old\": 1}");
+        assert_eq!(store.plain_configs(9).await.expect("none"), []);
         let job = store.job(id).await.expect("the job");
         assert_eq!(job.life.state, State::Pending);
         store.close().await;

@@ -129,8 +129,8 @@ impl Transaction {
         self.taken.extend(projects);
     }
 
-    /// Notes that something was heard of a runner.
-    pub(super) fn note_seen(&mut self, runner: RunnerId) {
+    /// Notes that something was heard of a runner: it is written down at the end.
+    pub fn note_seen(&mut self, runner: RunnerId) {
         self.seen.insert(runner);
     }
 

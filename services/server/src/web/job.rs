@@ -32,6 +32,8 @@ pub(super) async fn show(
     let is_over = job.life.state.is_over();
     let may_change = visitor.caller().must_be(Role::Submitter).is_ok();
     let title = title(&described);
+    let waiting = jobs::waiting(&app, job).await?;
+    let spec = described.slugs.spec.clone().unwrap_or_default();
     let facts = facts(&app, &described).await?;
     let body = html! {
         div.head {
@@ -46,6 +48,14 @@ pub(super) async fn show(
             @if may_change && is_over { (deletion(&visitor, job)) }
         }
         @if let Some(error) = &described.error { p.problem { (error) } }
+        @if let Some(waiting) = &waiting {
+            @let reason = waiting.reason(&spec);
+            @if waiting.is_stuck() {
+                p.problem #waits { "It waits: " (reason) "." }
+            } @else {
+                p.hint #waits { "It waits: " (reason) "." }
+            }
+        }
         @if is_over {
             @let sections = result::sections(&app, job.id).await?;
             (sections.measures)
@@ -90,7 +100,7 @@ async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
     let config: Option<JobConfig> = described
         .config
         .as_ref()
-        .and_then(|text| serde_json::from_str(text).ok());
+        .and_then(|kept| serde_json::from_str(&kept.text).ok());
     let moments = [
         ("Submitted", Some(job.created)),
         ("Claimed", job.life.claimed),

@@ -205,7 +205,7 @@ pub(super) fn title(described: &Described) -> String {
     let config: Option<JobConfig> = described
         .config
         .as_ref()
-        .and_then(|text| serde_json::from_str(text).ok());
+        .and_then(|kept| serde_json::from_str(&kept.text).ok());
     let name = config.map(|config| {
         let digest = config.digest.to_string();
         config

@@ -56,6 +56,9 @@
     badge.className = `badge ${name}`;
     badge.textContent = name;
     state.replaceChildren(badge);
+    if (name !== "pending") {
+      document.getElementById("waits")?.remove();
+    }
     if (!["pending", "claimed", "running"].includes(name)) {
       source.close();
       // The results are a page of their own.

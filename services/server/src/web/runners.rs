@@ -1,6 +1,7 @@
 //! The list of runners.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Html;
@@ -50,6 +51,7 @@ pub(super) async fn list(
         }
         rows.push(row(
             &visitor,
+            app.settings.connected(),
             runner,
             active.get(&runner.id),
             &specs.join(", "),
@@ -63,7 +65,7 @@ pub(super) async fn list(
             table.list {
                 thead { tr {
                     th scope="col" { "Runner" } th scope="col" { "Runs" }
-                    th scope="col" { "Last seen" } th scope="col" { "Specs" }
+                    th scope="col" { "Connected" } th scope="col" { "Specs" }
                     th scope="col" { "Machine" }
                 } }
                 tbody { @for row in rows { (row) } }
@@ -74,7 +76,15 @@ pub(super) async fn list(
     Ok(layout::page("Runners", &visitor, Section::Runners, &body))
 }
 
-fn row(visitor: &Visitor, runner: &Runner, active: Option<&Active>, specs: &str) -> Markup {
+/// Of one that is `connected` something was heard no longer ago than that.
+fn row(
+    visitor: &Visitor,
+    connected: Duration,
+    runner: &Runner,
+    active: Option<&Active>,
+    specs: &str,
+) -> Markup {
+    let now = Timestamp::now();
     html! {
         tr {
             td data-label="Runner" {
@@ -96,9 +106,10 @@ fn row(visitor: &Visitor, runner: &Runner, active: Option<&Active>, specs: &str)
                     None => span.hint { "nothing" },
                 }
             }
-            td data-label="Last seen" {
+            td data-label="Connected" {
                 @match runner.seen {
-                    Some(seen) => (when::ago(seen, Timestamp::now())),
+                    _ if runner.is_connected(now.before(connected)) => "yes",
+                    Some(seen) => { span.hint { "last seen " } (when::ago(seen, now)) },
                     None => span.hint { "never" },
                 }
             }

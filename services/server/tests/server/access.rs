@@ -1,5 +1,7 @@
 //! Who may what, and secrets.
 
+use std::path::Path;
+
 use serde_json::json;
 
 use crate::support::*;
@@ -118,11 +120,39 @@ fn guessing_is_slowed_down_and_holds_up_nobody_else() {
     let mut runner = Runner::connect(url, "r", &key).unwrap();
     runner.claim();
     assert_eq!(guess().status, 429);
+    // The log tells of those that were counted, and of no key.
+    let log = || std::fs::read_to_string(site.path("log")).unwrap();
+    let refused = log();
+    let lines = || {
+        refused
+            .lines()
+            .filter(|line| line.contains("a runner was refused"))
+    };
+    assert!((1..40).contains(&lines().count()), "{refused}");
+    for line in lines() {
+        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("runner=r peer=127.0.0.1:"), "{line}");
+    }
+    assert!(!refused.contains("bencher_runner_guess"), "{refused}");
+}
+
+#[test]
+fn names_of_runners_that_are_none_are_only_texts_in_the_log() {
+    let site = Site::new();
+    let url = &site.server().url;
+    let name = format!("a%0AINFO%20b%1B%5B2J{}", "x".repeat(500));
+    let refused = Runner::connect(url, &name, "bencher_runner_guess").unwrap_err();
+    assert_eq!(refused.status, 401);
+    let log = std::fs::read_to_string(site.path("log")).unwrap();
+    let line = log.lines().find(|line| line.contains("was refused"));
+    let line = line.expect("it is logged");
+    let shown = format!("runner=a\\nINFO b\\u{{1b}}[2J{} peer", "x".repeat(52));
+    assert!(line.contains(&shown), "{line}");
 }
 
 #[test]
 fn nothing_secret_is_kept_as_it_is() {
-    let site = Site::new();
+    let mut site = Site::new();
     let key = site.new_runner("r");
     let secret = "registry-secret-0123456789";
     let credential = json!({"registry": "http://127.0.0.1:5000/", "token": secret});
@@ -133,22 +163,39 @@ fn nothing_secret_is_kept_as_it_is() {
     );
     // It goes to the runner of a job with that registry.
     let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
-    site.submit();
+    let value = "variable-secret-0123456789";
+    let mut body = job_body("p", "s");
+    body["config"]["env"] = json!({"PASSWORD": value});
+    site.api.submit(&body);
+    let sides = [&body["config"], &config()];
+    let comparison = json!({"project": "p", "spec": "s", "rounds": 1, "sides": sides});
+    site.api.post("/v0/comparisons", &comparison);
     let job = runner.claim();
     assert_eq!(job["oci_token"], secret);
+    assert_eq!(job["config"]["env"]["PASSWORD"], value);
     runner.complete(&job["uuid"]);
-    let (url, token) = (site.server().url.clone(), site.api.token().to_owned());
-    let folder = site.folder;
-    assert!(site.server.expect("it runs").stop(), "{url}");
+    let token = site.api.token().to_owned();
+    let secrets = [&key[15..], &token[13..], secret, value];
+    // With the database's log, and without.
+    site.kill();
+    assert!(site.path("server.sqlite-wal").is_file());
+    holds_none(site.folder.path(), secrets);
+    site.start_again();
+    assert!(site.server.expect("it runs").stop());
+    holds_none(site.folder.path(), secrets);
+}
+
+/// Makes sure that no file of a server has any of `secrets` in it.
+fn holds_none(folder: &Path, secrets: [&str; 4]) {
     let mut seen = 0;
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
+    for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if !path.is_file() {
             continue;
         }
         let bytes = std::fs::read(&path).unwrap();
         seen += usize::from(bytes.len() > 10_000);
-        for text in [&key[15..], &token[13..], secret] {
+        for text in secrets {
             let is_there = bytes
                 .windows(text.len())
                 .any(|part| part == text.as_bytes());
@@ -167,6 +214,14 @@ fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
         "/v0/credentials",
         &json!({"registry": registry, "token": "t"}),
     );
+    let mut body = job_body("p", "s");
+    body["config"]["env"] = json!({"PASSWORD": "hunter2"});
+    let ended = site.api.submit(&body);
+    let mut runner = Runner::connect(&site.server().url, "r", &key).unwrap();
+    let job = runner.claim();
+    runner.complete(&job["uuid"]);
+    site.api.wait_for(&ended, &["processed"]);
+    let waits = site.api.submit(&body);
     site.kill();
     std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
     let errors = Server::refused(site.folder.path(), &Setup::default());
@@ -187,6 +242,22 @@ fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let id = site.submit();
     let job = runner.claim();
     assert_eq!((&job["uuid"], &job["oci_token"]), (&json!(id), &json!("")));
+    // The one before it could not be handed over.
+    let failed = site.api.job(&waits);
+    assert_eq!(
+        (&failed["state"], &failed["reason"]),
+        (&json!("failed"), &json!("runner_failed"))
+    );
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("can not be decrypted"), "{error}");
+    let viewer = token(&site, "viewer", None);
+    for (api, shown) in [(&site.api, "(unreadable)"), (&viewer, "(hidden)")] {
+        for job in [&failed["id"], &json!(ended)] {
+            let job = api.job(job.as_str().unwrap());
+            assert_eq!(job["config"]["env"], json!({"PASSWORD": shown}));
+        }
+        assert_eq!(api.get("/v0/jobs")["items"].as_array().unwrap().len(), 3);
+    }
     let credential = json!({"registry": registry, "token": "t"});
     site.api.put("/v0/credentials", &credential);
     let again = format!("/v0/credentials?registry={registry}");

@@ -269,7 +269,12 @@ fn who_stops_waiting_is_told_how_to_go_on() {
         Signal::SIGINT,
     )
     .unwrap();
-    let hint = line();
+    let hint = loop {
+        let line = line();
+        if !line.contains("the job waits") {
+            break line;
+        }
+    };
     assert_eq!(waiting.wait().unwrap().code(), Some(130));
     let jobs = site.api.get("/v0/jobs");
     let job = &jobs["items"][0];
@@ -324,6 +329,14 @@ fn jobs_are_listed_and_shown() {
     let ids: Vec<_> = (0..3).map(|_| site.submit()).collect();
     let table = stdout(&done(&site, &["jobs", "ls", "--limit", "2"]));
     assert!(table.starts_with("JOB "), "{table}");
+    let titles: Vec<_> = table.lines().next().unwrap().split_whitespace().collect();
+    let expected = ["JOB", "STATE", "PROJECT", "SPEC", "RUNNER", "AGE", "TOOK"];
+    assert_eq!(titles, expected);
+    for line in table.lines().skip(1) {
+        let cells: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(cells[1..4], ["pending", "p", "s"], "{line}");
+        assert!(line.chars().count() <= 100, "{line}");
+    }
     assert!(table.contains(&ids[2]) && table.contains(&ids[1]) && !table.contains(&ids[0]));
     let listed = stdout(&done(
         &site,
@@ -336,6 +349,20 @@ fn jobs_are_listed_and_shown() {
     let shown = stdout(&done(&site, &["jobs", "show", "--json", &ids[0]]));
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown, site.api.job(&ids[0]));
+    let mut connection = site.connected("lab");
+    let job = play(&mut connection, "completed", &json!([{"exit_code": 0}]));
+    let id = job["uuid"].as_str().unwrap();
+    let shown = stdout(&done(&site, &["jobs", "show", id]));
+    for line in [
+        "project     p\n",
+        "spec        s\n",
+        "runner      lab\n",
+        "took        ",
+    ] {
+        assert!(shown.contains(line), "{line} is not in {shown}");
+    }
+    let table = stdout(&done(&site, &["jobs", "ls", "--runner", "lab"]));
+    assert!(table.contains("  lab  "), "{table}");
 }
 
 #[test]
@@ -344,6 +371,9 @@ fn what_can_not_be_is_said_and_no_token_is_shown() {
     let image = image(&site);
     let digest = image.split_once('@').unwrap().1;
     let elsewhere = format!("127.0.0.1:5000/other@{digest}");
+    let in_folder = format!("127.0.0.1:5000/a/b/other@{digest}");
+    // As no runner writes it.
+    let short = image.replace('-', "");
     for (arguments, part) in [
         (
             vec!["submit", &image, "--spec", "none"],
@@ -354,8 +384,16 @@ fn what_can_not_be_is_said_and_no_token_is_shown() {
             "name the project with --project",
         ),
         (
+            vec!["submit", &short, "--spec", "s"],
+            "does not end in a project's identifier",
+        ),
+        (
             vec!["submit", &elsewhere, "--spec", "s", "--project", "p"],
             "docker push 127.0.0.1:5000/",
+        ),
+        (
+            vec!["submit", &in_folder, "--spec", "s", "--project", "p"],
+            "docker push 127.0.0.1:5000/a/b/",
         ),
         (
             vec!["submit", &elsewhere, "--spec", "s", "--project", "q"],

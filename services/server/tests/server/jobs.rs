@@ -56,7 +56,7 @@ fn what_makes_no_sense_is_refused() {
         (with(&["spec"], json!("x")), 404, "spec"),
         (with(&["timeout"], json!(0)), 400, "timeout"),
         (with(&["timeout"], json!(86_401)), 400, "timeout"),
-        (with(&["priority"], json!(1)), 429, "priority 1"),
+        (with(&["priority"], json!(1)), 403, "priority 1"),
         (with(&["priority"], json!(256)), 422, "256"),
         (with(&["config", "digest"], json!("latest")), 422, "digest"),
         (
@@ -112,6 +112,35 @@ fn quotas_bound_what_waits() {
     let (status, message) = site.api.refused("POST", "/v0/jobs", &body);
     assert_eq!(status, 429, "{message}");
     assert!(message.contains("limit of 2"), "{message}");
+    // Whoever may try again is told when, and whoever may not is told so.
+    let answer = |body: &Value| {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        let answer = agent
+            .post(format!("{}/v0/jobs", site.server().url))
+            .header("authorization", format!("Bearer {}", site.api.token()))
+            .header("content-type", "application/json")
+            .send(body.to_string())
+            .unwrap();
+        let wait = answer.headers().get("retry-after");
+        let wait = wait.map(|wait| wait.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), wait)
+    };
+    assert_eq!(answer(&body), (429, Some("30".to_owned())));
+    body["priority"] = json!(6);
+    assert_eq!(answer(&body), (403, None));
+    body["priority"] = json!(0);
+    let sides = json!({
+        "project": "p", "spec": "s", "rounds": 2, "sides": [body["config"], body["config"]],
+    });
+    let (status, message) = site.api.refused("POST", "/v0/comparisons", &sides);
+    assert_eq!(status, 403, "{message}");
+    site.api
+        .put("/v0/projects/p/quota", &json!({"queued": 0, "active": 1}));
+    assert_eq!(answer(&body), (403, None));
+    site.api.put("/v0/projects/p/quota", &quota);
     // Another project has room.
     site.api.post("/v0/projects", &json!({"slug": "q"}));
     site.api.submit(&job_body("q", "s"));

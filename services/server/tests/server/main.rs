@@ -24,5 +24,6 @@ mod support;
 mod tls;
 mod traces;
 mod two_runners;
+mod waiting;
 mod watchers;
 mod web;

@@ -13,6 +13,7 @@ use bencher_server::Minter;
 use serde_json::{Value, json};
 use test_support::{HTPASSWD, PASSWORD, USER};
 
+use crate::client::{runner, site};
 use crate::support::*;
 
 /// The digest of `{}`.
@@ -138,6 +139,8 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
         .to_owned();
     let digest = push(&open, &project);
     assert_eq!(push(&open, "other"), digest);
+    let in_folder = format!("a/b/{project}");
+    push(&open, &in_folder);
     drop(open);
     let trust = Trust {
         certificate: &site.path("registry.crt.pem"),
@@ -160,6 +163,15 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
         Api::new(&registry.url, token).send("POST", &upload, None).0,
         401
     );
+    // One in a folder is another repository.
+    assert_eq!(registry.config(&in_folder, token), 401);
+    runner.complete(&job["uuid"]);
+    body["config"]["registry"] = json!(format!("{address}/a/b/"));
+    site.api.submit(&body);
+    let job = runner.claim();
+    let token = job["oci_token"].as_str().unwrap();
+    assert_eq!(registry.config(&in_folder, token), 200);
+    assert_eq!(registry.config(&project, token), 401);
     // Another registry's job gets none.
     runner.complete(&job["uuid"]);
     site.submit();
@@ -268,6 +280,68 @@ fn a_user_and_a_password_become_a_token_for_the_projects_images() {
         "{error}"
     );
     assert!(!error.contains("a wrong one"), "{error}");
+}
+
+#[test]
+fn an_image_in_a_folder_is_submitted_and_pulled() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(registry) = Registry::start(folder.path(), None) else {
+        return;
+    };
+    let site = site();
+    let project = site.api.get("/v0/projects/p")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let digest = push(&registry, &format!("a/b/{project}"));
+    let host = registry.url.strip_prefix("http://").unwrap();
+    let image = format!("{host}/a/b/{project}:v1");
+    let key = site.new_runner("r");
+    let _runner = Up::start(&site, &site.server().url, &key, &[]);
+    for named in [&[][..], &["--project", "p"]] {
+        let arguments = [&["submit", &image, "--spec", "s"], named].concat();
+        let submitted = runner(&site, &arguments).output().unwrap();
+        assert!(submitted.status.success(), "{submitted:?}");
+        let id = String::from_utf8(submitted.stdout).unwrap();
+        let id = id.trim_end();
+        site.api.wait_for(id, &["failed"]);
+        let job = site.api.job(id);
+        assert_eq!(job["config"]["registry"], format!("{}/a/b/", registry.url));
+        assert_eq!(job["config"]["digest"], digest.as_str());
+        // It was pulled, and holds nothing that could be run.
+        let error = job["error"].as_str().unwrap();
+        assert!(error.contains("no command to run"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_kept_for_a_registry_is_for_its_folders_too() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let mut token = |registry: &str| {
+        let mut body = job_body("p", "s");
+        body["config"]["registry"] = json!(registry);
+        site.api.submit(&body);
+        let job = runner.claim();
+        runner.complete(&job["uuid"]);
+        job["oci_token"].as_str().unwrap().to_owned()
+    };
+    for (registry, secret) in [
+        ("https://r.example", "of-all"),
+        ("https://r.example/a", "of-a"),
+    ] {
+        let credential = json!({"registry": registry, "token": secret});
+        site.api.put("/v0/credentials", &credential);
+    }
+    for (registry, secret) in [
+        ("https://r.example/", "of-all"),
+        ("https://r.example/a/", "of-a"),
+        ("https://r.example/b/c/", "of-all"),
+        ("https://r.example.net/a/", ""),
+        ("http://r.example/a/", ""),
+    ] {
+        assert_eq!(token(registry), secret, "{registry}");
+    }
 }
 
 #[test]

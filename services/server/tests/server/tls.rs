@@ -76,3 +76,38 @@ fn a_runner_is_up_behind_encryption_if_it_trusts_the_certificate() {
     let job = site.api.job(&id);
     assert_eq!(job["reason"], "job_failed", "{job}");
 }
+
+#[test]
+fn who_takes_a_server_for_another_kind_is_told_what_to_try() {
+    let site = crate::client::site();
+    let folder = tempfile::tempdir().unwrap();
+    certificates::write(folder.path()).unwrap();
+    let proxy = Proxy::start(folder.path(), site.server());
+    let plain = site.server().url.strip_prefix("http://").unwrap();
+    let encrypted = proxy.url.strip_prefix("https://").unwrap();
+    let key = site.new_runner("r");
+    for (host, try_this) in [
+        (
+            format!("https://{plain}"),
+            format!("does not speak TLS: try http://{plain}"),
+        ),
+        (
+            format!("http://{encrypted}"),
+            format!("does not speak HTTP: try https://{encrypted}"),
+        ),
+    ] {
+        let command = ["jobs", "ls", "--host", &host];
+        let output = crate::client::runner(&site, &command).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{stderr}");
+        assert!(stderr.contains(&try_this), "{stderr}");
+        // It ends, instead of trying again.
+        let mut up = Up::start(&site, &host, &key, &[]);
+        let log: Vec<_> = BufReader::new(up.log())
+            .lines()
+            .map(Result::unwrap)
+            .collect();
+        assert!(log.iter().any(|line| line.contains(&try_this)), "{log:?}");
+        assert!(!log.iter().any(|line| line.contains("again")), "{log:?}");
+    }
+}

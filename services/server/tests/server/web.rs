@@ -5,6 +5,7 @@ mod comparison;
 mod deletion;
 mod in_browser;
 mod visitor;
+mod waiting;
 
 use serde_json::{Value, json};
 
@@ -223,7 +224,11 @@ fn jobs_of_other_projects_are_not_there() {
         "{}",
         own.text
     );
-    assert!(own.text.contains("just now"), "{}", own.text);
+    assert!(
+        own.text.contains("data-label=\"Connected\">yes<"),
+        "{}",
+        own.text
+    );
 }
 
 #[test]

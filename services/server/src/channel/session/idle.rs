@@ -7,17 +7,15 @@ use bencher_jobs::Report;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Current, End, PING, Session, Wait};
-use crate::app::App;
+use super::{Current, End, Session, Wait};
 use crate::channel::handed;
 use crate::dispatch::Awaited;
 use crate::releases;
+use crate::settings::PING;
 use crate::store::{Attached, Handed};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
-/// How often it is written down that a runner that gets no jobs is there.
-const SEEN: Duration = Duration::from_mins(5);
 /// How often an update is looked for, at most.
 const OFFERS: Duration = Duration::from_secs(10);
 /// The longest that a runner may say of itself, in bytes.
@@ -100,14 +98,11 @@ impl Session {
             return Err(End::Nonsense("`runner` is too long".to_owned()));
         }
         let is_news = metadata.is_some() && metadata != self.metadata;
-        if is_news || self.seen.elapsed() >= SEEN {
-            self.seen = Instant::now();
+        if is_news {
             self.app
                 .dispatcher
                 .see(self.runner, metadata.clone())
                 .await?;
-        }
-        if is_news {
             self.metadata = metadata;
         }
         Ok(())
@@ -131,8 +126,7 @@ impl Session {
     /// Sends a job. One that can not be sent fails, and the runner waits on for what is `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
-        let App { store, tokens, .. } = &self.app;
-        match handed::job(&handed, store, tokens, self.has_live_output).await {
+        match handed::job(&self.app, &handed, self.has_live_output).await {
             Ok(message) => {
                 tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
                 self.current = Some(Current {

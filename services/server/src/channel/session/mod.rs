@@ -30,8 +30,9 @@ use crate::dispatch::{Awaited, Unwritten, Welcome};
 use crate::live::Writer;
 use crate::store::{Opened, Runner};
 
-/// How often a runner that waits is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
+/// How often it is written down at most that something came of a runner: less often than it is asked for
+/// something ([`crate::settings::PING`]).
+const HEARD: Duration = Duration::from_secs(10);
 
 /// A wait for a job.
 #[derive(Debug)]
@@ -98,8 +99,8 @@ pub(super) struct Session {
     connection: ConnectionId,
     entered: Entered,
     heard: Instant,
-    /// When it was last written down that the runner is there.
-    seen: Instant,
+    /// When it was last noted that something came of the runner.
+    noted: Instant,
     metadata: Option<String>,
     has_live_output: bool,
     is_first_ready: bool,
@@ -155,7 +156,7 @@ impl Session {
             connection,
             entered,
             heard: Instant::now(),
-            seen: Instant::now(),
+            noted: Instant::now(),
             metadata: runner.metadata,
             has_live_output: false,
             is_first_ready: true,
@@ -184,6 +185,18 @@ impl Session {
         tracing::info!(runner = %self.runner, connection = %self.connection, ?end, "a runner left");
         // A job that was given just now is given again when the runner is back.
         let _withdrawn = self.app.dispatcher.withdraw(self.connection).await;
+        let (dispatcher, runner, connection) =
+            (self.app.dispatcher.clone(), self.runner, self.connection);
+        let is_replaced = matches!(end, End::Replaced);
+        self.close(end).await;
+        // Of one that was replaced it is known; what is not written now is known when nothing is heard of it.
+        if !is_replaced {
+            let _unwritten = dispatcher.leave(runner, connection).await;
+        }
+    }
+
+    /// Says why it ends.
+    async fn close(self, end: End) {
         match end {
             End::Gone => {}
             End::Silent => {
@@ -244,7 +257,12 @@ impl Session {
         if let Some(wait) = &mut self.wait {
             wait.is_alive = true;
         }
-        let Frame::Text(text) = frame? else {
+        let frame = frame?;
+        if self.noted.elapsed() >= HEARD {
+            self.noted = Instant::now();
+            self.app.dispatcher.heard(self.runner).await?;
+        }
+        let Frame::Text(text) = frame else {
             return Ok(());
         };
         let message =

@@ -6,6 +6,7 @@ use bencher_jobs::{Candidate, ConnectionId, Idle, Limits, ProjectId, RunnerId, T
 
 use super::super::{Signal, Spec, Store, StoreError, Transaction};
 use super::Job;
+use super::KeptConfig;
 use super::take::Chosen;
 
 /// The most runners that get a job at once: others wait in the meantime.
@@ -29,8 +30,8 @@ pub struct Handed {
     pub connection: ConnectionId,
     /// What it is.
     pub job: Job,
-    /// What it runs: JSON; nothing if it is long, see [`Store::config`].
-    pub config: Option<String>,
+    /// What it runs; nothing if it is long, see [`Store::config`].
+    pub config: Option<KeptConfig>,
     /// What it must run on.
     pub spec: Spec,
 }

@@ -4,9 +4,9 @@ use bencher_jobs::{ComparisonId, JobId, ProjectId, RunnerId, State};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::super::row::{all, maybe_text, number, parsed, text};
+use super::super::row::{all, maybe_text, number, parsed};
 use super::super::{Page, Store, StoreError};
-use super::{COLUMNS, Job};
+use super::{COLUMNS, Job, KeptConfig};
 use crate::outputs::Kept;
 
 /// The longest text that lists show, in bytes: what is longer is only shown with its job.
@@ -14,6 +14,12 @@ pub(super) const SHORT: usize = 16 * 1024;
 
 /// The state, as the index has it that is for nothing but lists and counts.
 const STATE: &str = "(state || '')";
+
+/// What a job refers to, by name. Queries within the query, as whatever is joined has columns of the same
+/// names.
+const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
+    (SELECT slug FROM specs WHERE specs.id = jobs.spec) AS spec_slug, \
+    (SELECT slug FROM runners WHERE runners.id = jobs.runner) AS runner_slug";
 
 /// Which jobs are asked for: those that fit all that is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,10 +55,10 @@ impl Filter {
     fn query(conditions: &[(&'static str, String)]) -> String {
         use std::fmt::Write as _;
         let mut query = format!(
-            "SELECT {COLUMNS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
+            "SELECT {COLUMNS}, {SLUGS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
              WHERE jobs.id < $1",
-            short("config"),
-            short("summary"),
+            KeptConfig::short_columns(),
+            short("summary", "octet_length(summary)"),
         );
         for (place, (column, _)) in (2..).zip(conditions) {
             let _ = write!(query, " AND {column} = ${place}");
@@ -66,13 +72,26 @@ impl Filter {
     }
 }
 
+/// The slugs of what a job refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slugs {
+    /// Its project's.
+    pub project: Option<String>,
+    /// Its spec's.
+    pub spec: Option<String>,
+    /// Its runner's.
+    pub runner: Option<String>,
+}
+
 /// A job with what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
     /// The job.
     pub job: Job,
-    /// What is to be run: JSON, as the runner gets it. In a list nothing, if it is long.
-    pub config: Option<String>,
+    /// What it refers to.
+    pub slugs: Slugs,
+    /// What is to be run. In a list nothing, if it is long.
+    pub config: Option<KeptConfig>,
     /// What its runner said when it failed.
     pub error: Option<String>,
     /// What its results hold: JSON. In a list nothing, if it is long.
@@ -83,7 +102,12 @@ impl Described {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             job: Job::read(row)?,
-            config: maybe_text(row, "config")?,
+            slugs: Slugs {
+                project: maybe_text(row, "project_slug")?,
+                spec: maybe_text(row, "spec_slug")?,
+                runner: maybe_text(row, "runner_slug")?,
+            },
+            config: KeptConfig::read(row)?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,
         })
@@ -94,9 +118,9 @@ fn count_query() -> String {
     format!("SELECT {STATE} AS name, COUNT(*) AS jobs FROM jobs GROUP BY {STATE}")
 }
 
-/// `column`, unless it is long. Neither database reads a text to learn how many bytes it has.
-pub(super) fn short(column: &str) -> String {
-    format!("CASE WHEN octet_length({column}) <= {SHORT} THEN {column} END AS {column}")
+/// `column`, unless `bytes` are many. Neither database reads a text to learn how many it has.
+pub(super) fn short(column: &str, bytes: &str) -> String {
+    format!("CASE WHEN {bytes} <= {SHORT} THEN {column} END AS {column}")
 }
 
 impl Store {
@@ -117,20 +141,10 @@ impl Store {
     /// When there is none.
     pub async fn described_job(&self, id: JobId) -> Result<Described, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS}, error, config, summary \
+            "SELECT {COLUMNS}, {SLUGS}, error, config, variables, summary \
              FROM jobs LEFT JOIN configs ON configs.job = jobs.id WHERE jobs.id = $1"
         );
         Described::read(&self.row_of_job(query, id).await?)
-    }
-
-    /// What the job runs: JSON, as the runner gets it.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such job.
-    pub async fn config(&self, id: JobId) -> Result<String, StoreError> {
-        let query = "SELECT config FROM configs WHERE job = $1".to_owned();
-        text(&self.row_of_job(query, id).await?, "config")
     }
 
     /// Where the job's results are, if it has any.
@@ -145,7 +159,7 @@ impl Store {
     }
 
     /// `query` must be put together of constants only.
-    async fn row_of_job(&self, query: String, id: JobId) -> Result<AnyRow, StoreError> {
+    pub(super) async fn row_of_job(&self, query: String, id: JobId) -> Result<AnyRow, StoreError> {
         self.row(sqlx::query(AssertSqlSafe(query)).bind(id.to_string()))
             .await?
             .ok_or_else(|| StoreError::not_found("job", &id.to_string()))
@@ -197,11 +211,17 @@ impl Store {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::super::row::text;
+    use super::super::config::PLAIN;
     use super::*;
 
     /// How SQLite goes about `query` with these texts as its parameters.
-    async fn plan(store: &Store, query: &str, texts: Vec<String>) -> String {
+    pub(in crate::store::jobs) async fn plan(
+        store: &Store,
+        query: &str,
+        texts: Vec<String>,
+    ) -> String {
         let query = format!("EXPLAIN QUERY PLAN {query}");
         let mut query = sqlx::query(AssertSqlSafe(query));
         for text in texts {
@@ -254,5 +274,7 @@ mod tests {
         }
         let plan = plan(&store, &count_query(), Vec::new()).await;
         assert!(plan.contains("USING COVERING INDEX jobs_state"), "{plan}");
+        let plan = self::plan(&store, PLAIN, vec!["1".to_owned()]).await;
+        assert!(plan.contains("USING INDEX configs_plain"), "{plan}");
     }
 }

@@ -4,9 +4,11 @@ mod active;
 mod bound;
 mod change;
 mod claim;
+mod config;
 mod delete;
 mod heads;
 mod list;
+mod prospects;
 mod report;
 mod results;
 mod submit;
@@ -17,7 +19,8 @@ use sqlx::any::AnyRow;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
-pub use list::{Described, Filter};
+pub use config::KeptConfig;
+pub use list::{Described, Filter, Slugs};
 pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
 

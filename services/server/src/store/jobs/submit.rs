@@ -4,11 +4,13 @@ use bencher_jobs::{JobId, ProjectId, SpecId, State, Timestamp, TokenId};
 
 use super::super::transaction::Counts;
 use super::super::{Signal, StoreError, Transaction};
-use super::Side;
+use super::{KeptConfig, Side};
 
 /// A job to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
+    /// Its identifier: a new one, which its variables are sealed for.
+    pub id: JobId,
     /// What it must run on.
     pub spec: SpecId,
     /// The token that it is submitted with.
@@ -17,8 +19,8 @@ pub struct NewJob {
     pub priority: u8,
     /// Seconds that its command may run, all iterations together.
     pub timeout: u32,
-    /// What is to be run: JSON, as the runner gets it.
-    pub config: String,
+    /// What is to be run.
+    pub config: KeptConfig,
     /// What it is compared with.
     pub comparison: Option<Side>,
 }
@@ -45,20 +47,22 @@ impl Transaction {
             sqlx::query_as("SELECT CAST(COALESCE(SUM(queued), 0) AS BIGINT) FROM projects")
                 .fetch_one(self.connection())
                 .await?;
+        if more > limit {
+            return Err(StoreError::Beyond { more, limit });
+        }
         if queued.saturating_add(more.into()) > limit.into() {
             return Err(StoreError::Full(limit));
         }
         let now = Timestamp::now();
         let mut ids = Vec::with_capacity(jobs.len());
         for job in jobs {
-            let id = JobId::generate();
             let is_held = job.comparison.is_some_and(|side| side.position > 0);
             sqlx::query(
                 "INSERT INTO jobs (id, project, spec, submitter, created, priority, timeout, \
                  comparison, side, position, is_held, state) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
             )
-            .bind(id.to_string())
+            .bind(job.id.to_string())
             .bind(project.to_string())
             .bind(job.spec.to_string())
             .bind(job.submitter.map(|submitter| submitter.to_string()))
@@ -72,12 +76,13 @@ impl Transaction {
             .bind(State::Pending.name())
             .execute(self.connection())
             .await?;
-            sqlx::query("INSERT INTO configs (job, config) VALUES ($1, $2)")
-                .bind(id.to_string())
-                .bind(job.config.clone())
+            sqlx::query("INSERT INTO configs (job, config, variables) VALUES ($1, $2, $3)")
+                .bind(job.id.to_string())
+                .bind(job.config.text.clone())
+                .bind(job.config.sealed.clone())
                 .execute(self.connection())
                 .await?;
-            ids.push(id);
+            ids.push(job.id);
         }
         self.count(
             project,

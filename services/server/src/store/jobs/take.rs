@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use bencher_jobs::{ConnectionId, JobId, Life, Limits, RunnerId, SpecId, Timestamp};
 use sqlx::AssertSqlSafe;
 
-use super::super::row::{all, maybe_parsed, maybe_text, maybe_time, parsed, places, table};
+use super::super::row::{all, maybe_parsed, maybe_time, parsed, places, table};
 use super::super::{Signal, Spec, StoreError, Transaction};
-use super::Job;
 use super::claim::{Claims, Handed};
-use super::list::short;
+use super::{Job, KeptConfig};
 
 /// Who is to get which job: its row is taken.
 #[derive(Debug)]
@@ -196,13 +195,13 @@ impl Transaction {
     }
 
     /// What the jobs run, as far as it is short.
-    async fn configs(&mut self, taken: &[Taken]) -> Result<HashMap<JobId, String>, StoreError> {
+    async fn configs(&mut self, taken: &[Taken]) -> Result<HashMap<JobId, KeptConfig>, StoreError> {
         if taken.is_empty() {
             return Ok(HashMap::new());
         }
         let query = format!(
             "SELECT job, {} FROM configs WHERE job IN ({})",
-            short("config"),
+            KeptConfig::short_columns(),
             places(1, taken.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
@@ -211,7 +210,7 @@ impl Transaction {
         }
         let rows = query.fetch_all(self.connection()).await?;
         let configs = all(&rows, |row| {
-            Ok((parsed(row, "job")?, maybe_text(row, "config")?))
+            Ok((parsed(row, "job")?, KeptConfig::read(row)?))
         })?;
         Ok(configs
             .into_iter()

@@ -210,3 +210,47 @@ async fn what_comes_late_on_an_older_connection_does_not_take_a_job_for_lost() {
         assert_eq!(state().await, State::Failed);
     }
 }
+
+#[tokio::test]
+async fn a_connection_that_ended_is_no_runners_unless_it_has_a_newer_one() {
+    for place in places().await {
+        let store = &place.store;
+        let spec = spec(store, "s").await;
+        let (runner, older) = runner(store, "r", spec).await;
+        let leave = async |connection| {
+            let left = Greeting {
+                runner,
+                connection: None,
+                left: Some(connection),
+                metadata: None,
+            };
+            let (signals, told) = greet(store, &[left]).await;
+            assert!(signals.is_empty() && told.is_empty());
+        };
+        let newer = ConnectionId::generate();
+        greet(store, &[greeting(runner, newer, None)]).await;
+        leave(older).await;
+        assert_eq!(newest(store, runner).await, Some(newer));
+        let since = Timestamp::now();
+        let found = async || store.runner("r").await.expect("it is there");
+        assert!(
+            !found().await.is_connected(since),
+            "nothing was heard of it"
+        );
+        let seen = store.write(|mut transaction| async {
+            transaction.note_seen(runner);
+            (transaction, Ok(()))
+        });
+        seen.await.expect("it is written");
+        assert!(found().await.is_connected(since));
+        let later = Timestamp::now().after(Duration::from_secs(1));
+        assert!(!found().await.is_connected(later), "it was too long ago");
+        leave(newer).await;
+        assert_eq!(newest(store, runner).await, None);
+        assert!(!found().await.is_connected(since));
+        // It comes back.
+        let again = ConnectionId::generate();
+        greet(store, &[greeting(runner, again, None)]).await;
+        assert_eq!(newest(store, runner).await, Some(again));
+    }
+}
