@@ -88,10 +88,10 @@ pub(crate) fn open(
     job: JobId,
     config: &KeptConfig,
 ) -> Result<Option<BTreeMap<String, String>>, Unreadable> {
-    let Some(sealed) = &config.sealed else {
+    let Some(values) = &config.sealed else {
         return Ok(None);
     };
-    let text = sealer.unseal(&name(job), sealed).map_err(|_| Unreadable)?;
+    let text = sealer.unseal(&name(job), values).map_err(|_| Unreadable)?;
     serde_json::from_str(&text)
         .map(Some)
         .map_err(|_| Unreadable)
@@ -142,13 +142,13 @@ pub(crate) async fn seal_old(store: &Store, sealer: &Sealer) -> Result<u64, Seal
         if plain.is_empty() {
             break;
         }
-        let mut sealed = Vec::with_capacity(plain.len());
+        let mut configs = Vec::with_capacity(plain.len());
         for (job, text) in plain {
-            sealed.push((job, sealed_text(sealer, job, text)?));
+            configs.push((job, sealed_text(sealer, job, text)?));
         }
         let (more, _) = store
             .write(|mut transaction| async {
-                let done = transaction.seal_configs(&sealed).await;
+                let done = transaction.seal_configs(&configs).await;
                 (transaction, done)
             })
             .await?;

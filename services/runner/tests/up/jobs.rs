@@ -215,14 +215,14 @@ fn secrets_are_neither_given_to_the_command_nor_printed() {
     };
     let up = bench.start(&[]);
     let mut channel = bench.server.running(&bench.script(1, "env; sleep 3"));
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
         let parent = stat
             .rsplit(')')
             .next()
             .and_then(|rest| rest.split_whitespace().nth(1));
         if parent == Some(&up.id().to_string()) {
-            let file = |name| std::fs::read(process.path().join(name)).unwrap_or_default();
+            let file = |name| fs::read(process.path().join(name)).unwrap_or_default();
             let text = [file("cmdline"), file("environ")].concat();
             assert!(
                 !String::from_utf8_lossy(&text).contains("s3cret"),
