@@ -246,7 +246,7 @@ fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let failed = site.api.job(&waits);
     assert_eq!(
         (&failed["state"], &failed["reason"]),
-        (&json!("failed"), &json!("runner_failed"))
+        (&json!("failed"), &json!("job_failed"))
     );
     let error = failed["error"].as_str().unwrap();
     assert!(error.contains("can not be decrypted"), "{error}");

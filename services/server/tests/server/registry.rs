@@ -16,8 +16,8 @@ use test_support::{HTPASSWD, PASSWORD, USER};
 use crate::client::{runner, site};
 use crate::support::*;
 
-/// The digest of `{}`.
-const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+/// The digest of the smallest image's configuration.
+const CONFIG: &str = "sha256:c5b1d63604f273462ef36fadac3182d43ae6a6138731cf594b314835cf1c034f";
 
 /// Whose tokens a registry wants.
 #[derive(Clone, Copy)]
@@ -83,7 +83,7 @@ impl Registry {
     /// The status of the image's configuration in `repository`.
     fn config(&self, repository: &str, token: &str) -> u16 {
         let api = Api::new(&self.url, token);
-        let path = format!("/v2/{repository}/blobs/{EMPTY}");
+        let path = format!("/v2/{repository}/blobs/{CONFIG}");
         api.send("GET", &path, None).0
     }
 }
@@ -99,19 +99,21 @@ impl Drop for Registry {
 /// Puts the smallest image into a repository, and gives its digest.
 fn push(registry: &Registry, repository: &str) -> String {
     let agent = ureq::Agent::new_with_defaults();
-    let config = "{}";
+    let config =
+        r#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
     let uploads = format!("{}/v2/{repository}/blobs/uploads/", registry.url);
     let begun = agent.post(&uploads).send_empty().unwrap();
     let place = begun.headers()["location"].to_str().unwrap().to_owned();
     agent
-        .put(format!("{place}&digest={EMPTY}"))
+        .put(format!("{place}&digest={CONFIG}"))
         .send(config)
         .unwrap();
     let kind = "application/vnd.oci.image.manifest.v1+json";
     let manifest = json!({
         "schemaVersion": 2, "mediaType": kind, "layers": [],
         "config": {
-            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": EMPTY, "size": 2,
+            "mediaType": "application/vnd.oci.image.config.v1+json", "digest": CONFIG,
+            "size": config.len(),
         },
     });
     let put = agent
@@ -297,9 +299,16 @@ fn an_image_in_a_folder_is_submitted_and_pulled() {
     let host = registry.url.strip_prefix("http://").unwrap();
     let image = format!("{host}/a/b/{project}:v1");
     let key = site.new_runner("r");
+    // There may be no VMM on this host.
+    let spec = json!({
+        "slug": "host", "os": "linux", "architecture": "x86_64", "sandbox": null, "cpu": 1,
+        "memory": 1 << 30, "disk": 1 << 30,
+    });
+    site.api.post("/v0/specs", &spec);
+    site.api.put("/v0/runners/r/specs/host", &json!(null));
     let _runner = Up::start(&site, &site.server().url, &key, &[]);
     for named in [&[][..], &["--project", "p"]] {
-        let arguments = [&["submit", &image, "--spec", "s"], named].concat();
+        let arguments = [&["submit", &image, "--spec", "host"], named].concat();
         let submitted = runner(&site, &arguments).output().unwrap();
         assert!(submitted.status.success(), "{submitted:?}");
         let id = String::from_utf8(submitted.stdout).unwrap();
