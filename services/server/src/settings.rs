@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// How long ago something may have been heard of a runner that counts as connected: of one that is, it is
-    /// written down after each ping ([`PING`]) or renewal of its lease, when the dispatcher looks at time the
+    /// written down after each ping or renewal of its lease, when the dispatcher looks at time the
     /// next time. One of both may be missed.
     pub fn connected(&self) -> Duration {
         2 * (PING + self.lease_renewal())

@@ -90,8 +90,9 @@ impl Known {
 }
 
 impl Transaction {
-    /// Writes down new connections, those that ended, and what runners say of themselves. Says of each runner that has opened
-    /// one which is its newest: another one than it has opened if it was overtaken, or its key was rotated.
+    /// Writes down new connections, those that ended, and what runners say of themselves. Says of each runner
+    /// that has opened one which is its newest: another one than it has opened if it was overtaken, or its key
+    /// was rotated.
     ///
     /// # Errors
     ///
