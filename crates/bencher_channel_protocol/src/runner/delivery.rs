@@ -156,8 +156,23 @@ impl Machine {
     /// Sends the letter of a job, if nothing is on its way.
     pub(super) fn send(&mut self, job: Uuid) {
         if self.takes_its_turn(job) && !self.send_unsaved(job) {
+            *self.reading.entry(job).or_default() += 1;
             self.effect(Effect::Load(job));
         }
+    }
+
+    /// A letter was read, or could not be: whether that is the answer to the last time that it was asked
+    /// for, and not to an earlier one, which says nothing of what is on disk now.
+    fn is_news(&mut self, job: Uuid) -> bool {
+        let Some(count) = self.reading.get_mut(&job) else {
+            return false;
+        };
+        *count -= 1;
+        let is_last = *count == 0;
+        if is_last {
+            self.reading.remove(&job);
+        }
+        is_last
     }
 
     /// Whether a letter is there, and now is its turn.
@@ -194,7 +209,8 @@ impl Machine {
     /// A letter was read from disk. It is of no use any more if it has lost its turn with a connection.
     pub(super) fn loaded(&mut self, letter: &Letter) {
         let job = letter.job();
-        if self.is_awaited(job)
+        if self.is_news(job)
+            && self.is_awaited(job)
             && let Some(addressed) = self.address(letter)
         {
             self.dispatch(job, addressed);
@@ -203,7 +219,7 @@ impl Machine {
 
     /// A letter could not be read from disk.
     pub(super) fn not_loaded(&mut self, job: Uuid, problem: &NotLoaded) {
-        if !self.is_awaited(job) || self.send_unsaved(job) {
+        if !self.is_news(job) || !self.is_awaited(job) || self.send_unsaved(job) {
             return;
         }
         match problem {

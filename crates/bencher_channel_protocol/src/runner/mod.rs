@@ -52,6 +52,7 @@ mod stopping;
 mod updating;
 mod work;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -123,6 +124,8 @@ pub struct Machine {
     link: Option<Link>,
     work: Option<Work>,
     outbox: Outbox,
+    /// Letters that are being read from disk, and how often they were asked for: answers come in order.
+    reading: BTreeMap<Uuid, u32>,
     retry: Retry,
     room: Room,
     /// Whether the user knows that there was no room.
@@ -157,6 +160,7 @@ impl Machine {
             work: None,
             outbox: Outbox::new(outbox, settings.message_limit),
             settings,
+            reading: BTreeMap::new(),
             retry: Retry::default(),
             room: Room::default(),
             was_room_missing: false,

@@ -62,7 +62,7 @@ fn any_event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(800))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn whatever_happens(events in prop::collection::vec(any_event(), 1..120)) {

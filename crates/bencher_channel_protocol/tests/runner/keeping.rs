@@ -103,6 +103,27 @@ fn a_letter_that_is_lost_becomes_a_failure() {
     course.is("ack", "reached, forget 1, -acknowledge, make room");
 }
 
+/// A disk answers late, and in order: what it has said before the letter was put there anew says nothing of
+/// the new one.
+#[test]
+fn a_letter_is_lost_only_once() {
+    let mut course = with_letters(&[1]);
+    course.is("connected", "load 1");
+    course.goes("eof");
+    course.is("connected", "load 1");
+    course.is("lost 1", "");
+    course.is("lost 1", "persist 1, >failed 1, acknowledge 5");
+    course.goes("eof");
+    // On two connections it is asked for, and on the first one there was no answer in time.
+    course.is("connected", "load 1");
+    course.goes("eof");
+    course.is("connected", "load 1");
+    course.is("lost 1", "");
+    course.is("loaded 1", ">failed 1, acknowledge 5");
+    course.is("lost 1", "");
+    course.is("ack", "reached, forget 1, -acknowledge, make room");
+}
+
 #[test]
 fn a_letter_that_can_not_be_read_now_is_read_later_and_holds_up_nothing() {
     let mut course = with_letters(&[1, 2]);
@@ -166,6 +187,7 @@ fn who_may_not_ask_does_not_connect() {
     course.is("fired retry", "connect 0+0");
     course.is("connected", "load 1");
     course.is("eof", &format!("{LOST}, connect 125+125"));
+    course.is("loaded 1", "");
     course.is("connected", "load 1");
     course.is("loaded 1", ">completed 1, acknowledge 5");
     course.is("eof", &format!("retry 60, {LOST}"));
