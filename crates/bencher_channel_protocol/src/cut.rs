@@ -3,9 +3,10 @@
 //! A message over the server's limit resets the connection, and the result would never arrive. So
 //! texts are cut, each in its middle and with a mark there, and the least that helps is cut:
 //!
-//! 1. The longest texts (standard output, standard error, files) are cut to one length.
-//! 2. If that leaves nothing of them, the files are left out.
-//! 3. If that is not enough, the last iterations are left out, and then most of the error.
+//! 1. Evidence that would be more than a quarter of the message is left out.
+//! 2. The longest texts (standard output, standard error, files) are cut to one length.
+//! 3. If that leaves nothing of them, the files are left out.
+//! 4. If that is not enough, the last iterations are left out, and then most of the error.
 
 use std::collections::BTreeMap;
 
@@ -54,8 +55,12 @@ impl Terminal {
             });
         }
         drop(whole);
-        let steps: [fn(&mut Terminal, usize); 3] =
-            [shorten_texts, leave_out_files, leave_out_iterations];
+        let steps: [fn(&mut Terminal, usize); 4] = [
+            leave_out_evidence,
+            shorten_texts,
+            leave_out_files,
+            leave_out_iterations,
+        ];
         let mut needed = usize::MAX;
         for step in steps {
             step(&mut terminal, limit);
@@ -85,6 +90,17 @@ impl Terminal {
             Self::Failed { error, .. } => shorten(error, length),
             Self::Completed { .. } | Self::Canceled { .. } => false,
         }
+    }
+}
+
+/// Leaves out the evidence if it is long for what the message may have. It is no part of what the command
+/// produced, and half of it would be none.
+fn leave_out_evidence(terminal: &mut Terminal, limit: usize) {
+    match terminal {
+        Terminal::Completed { evidence, .. } | Terminal::Failed { evidence, .. } => {
+            evidence.take_if(|evidence| evidence.text().len() > limit / 4);
+        }
+        Terminal::Canceled { .. } => {}
     }
 }
 

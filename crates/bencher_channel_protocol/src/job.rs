@@ -24,6 +24,9 @@ pub struct Job {
     /// Whether the server wants the output while the job runs: see [the extension](crate#live-output).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live_output: bool,
+    /// Whether the server wants to know how it is measured: see [the extension](crate#evidence).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evidence: bool,
 }
 
 impl Job {

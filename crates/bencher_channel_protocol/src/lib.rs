@@ -33,6 +33,13 @@
 //!
 //! [`Event::Output`]: RunnerMessage::Output
 //!
+//! # Evidence
+//!
+//! Another extension, and asked for in the same way: the runner says [`Ready::evidence`], the server then may
+//! say [`Job::evidence`], and the last message about such a job has, beside `results`, the field `evidence`:
+//! an object of at most [`MAX_EVIDENCE_BYTES`], which this protocol does not look into ([`Evidence`]). What is
+//! no such object is passed over, and never costs the results.
+//!
 //! # The newest connection
 //!
 //! Another extension: the request for the upgrade says with [`CONNECTION_HEADER`] which of its process's
@@ -48,6 +55,7 @@ mod cut;
 mod decode;
 mod digest;
 mod error;
+mod evidence;
 mod excerpt;
 mod id;
 mod job;
@@ -70,6 +78,7 @@ pub use connection::{CONNECTION_HEADER, ConnectionNumber, ConnectionNumberError}
 pub use cut::{Encoded, TooSmall};
 pub use digest::{Checksum, ChecksumError, ImageDigest};
 pub use error::DecodeError;
+pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES};
 pub use excerpt::Excerpt;
 pub use id::{RunnerId, RunnerIdError};
 pub use job::Job;

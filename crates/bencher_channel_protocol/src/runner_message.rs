@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::decode::{self, payload};
-use crate::{Architecture, Checksum, DecodeError, IterationOutput, LiveOutput, Os, PollTimeout};
+use crate::{
+    Architecture, Checksum, DecodeError, Evidence, IterationOutput, LiveOutput, Os, PollTimeout,
+};
 
 /// A message of the runner.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +24,9 @@ pub enum RunnerMessage {
         job: Uuid,
         /// What each iteration produced.
         results: Vec<IterationOutput>,
+        /// How it was measured: see [the extension](crate#evidence).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// The job failed. See [`Terminal::Failed`].
     Failed {
@@ -31,6 +36,9 @@ pub enum RunnerMessage {
         results: Vec<IterationOutput>,
         /// Why it failed.
         error: String,
+        /// How it was measured: see [the extension](crate#evidence).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        evidence: Option<Evidence>,
     },
     /// The job was canceled. See [`Terminal::Canceled`].
     Canceled {
@@ -53,6 +61,9 @@ pub struct Ready {
     /// Whether the runner can send output while a job runs: see [the extension](crate#live-output).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live_output: bool,
+    /// Whether the runner can say how it measured: see [the extension](crate#evidence).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evidence: bool,
 }
 
 impl Ready {
@@ -101,6 +112,8 @@ pub enum Terminal {
         job: Uuid,
         /// What each iteration produced.
         results: Vec<IterationOutput>,
+        /// How it was measured: see [the extension](crate#evidence).
+        evidence: Option<Evidence>,
     },
     /// The job failed.
     Failed {
@@ -110,6 +123,8 @@ pub enum Terminal {
         results: Vec<IterationOutput>,
         /// Why it failed.
         error: String,
+        /// How it was measured: see [the extension](crate#evidence).
+        evidence: Option<Evidence>,
     },
     /// The job was canceled.
     Canceled {
@@ -139,15 +154,25 @@ impl Terminal {
 impl From<Terminal> for RunnerMessage {
     fn from(terminal: Terminal) -> Self {
         match terminal {
-            Terminal::Completed { job, results } => Self::Completed { job, results },
+            Terminal::Completed {
+                job,
+                results,
+                evidence,
+            } => Self::Completed {
+                job,
+                results,
+                evidence,
+            },
             Terminal::Failed {
                 job,
                 results,
                 error,
+                evidence,
             } => Self::Failed {
                 job,
                 results,
                 error,
+                evidence,
             },
             Terminal::Canceled { job } => Self::Canceled { job },
         }
@@ -159,6 +184,8 @@ impl From<Terminal> for RunnerMessage {
 struct Results {
     job: Uuid,
     results: Vec<IterationOutput>,
+    #[serde(default, deserialize_with = "Evidence::maybe")]
+    evidence: Option<Evidence>,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +193,8 @@ struct Failure {
     job: Uuid,
     results: Vec<IterationOutput>,
     error: String,
+    #[serde(default, deserialize_with = "Evidence::maybe")]
+    evidence: Option<Evidence>,
 }
 
 #[derive(Deserialize)]
@@ -194,15 +223,25 @@ impl RunnerMessage {
     /// The message itself, if it is another one.
     pub fn into_terminal(self) -> Result<Terminal, Self> {
         match self {
-            Self::Completed { job, results } => Ok(Terminal::Completed { job, results }),
+            Self::Completed {
+                job,
+                results,
+                evidence,
+            } => Ok(Terminal::Completed {
+                job,
+                results,
+                evidence,
+            }),
             Self::Failed {
                 job,
                 results,
                 error,
+                evidence,
             } => Ok(Terminal::Failed {
                 job,
                 results,
                 error,
+                evidence,
             }),
             Self::Canceled { job } => Ok(Terminal::Canceled { job }),
             other => Err(other),
@@ -226,19 +265,29 @@ impl RunnerMessage {
             "running" => Self::Running,
             "heartbeat" => Self::Heartbeat,
             "completed" => {
-                let Results { job, results } = payload("completed", text)?;
-                Self::Completed { job, results }
+                let Results {
+                    job,
+                    results,
+                    evidence,
+                } = payload("completed", text)?;
+                Self::Completed {
+                    job,
+                    results,
+                    evidence,
+                }
             }
             "failed" => {
                 let Failure {
                     job,
                     results,
                     error,
+                    evidence,
                 } = payload("failed", text)?;
                 Self::Failed {
                     job,
                     results,
                     error,
+                    evidence,
                 }
             }
             "canceled" => {

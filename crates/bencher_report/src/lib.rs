@@ -26,4 +26,5 @@ pub use bencher_metric_format::bencher_metric_format;
 pub use comparison::{Comparison, compare};
 pub use history::{History, history};
 pub use html::html;
+pub use quantity::quantity;
 pub use unit::MetricUnit;

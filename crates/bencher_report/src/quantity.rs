@@ -14,6 +14,13 @@ pub(crate) struct Scale<'a> {
     unit: &'a str,
 }
 
+/// `value` for people, in the same multiple of its unit as `largest`. The unit is called as in documents:
+/// `nanoseconds`, `bytes`, or any other.
+pub fn quantity(unit: &str, value: f64, largest: f64) -> String {
+    let unit = MetricUnit::named(unit);
+    Scale::of(&unit, largest).show(value)
+}
+
 const TIMES: [(f64, &str); 4] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
 const SIZES: [(f64, &str); 4] = [
     (1_073_741_824.0, "GiB"),

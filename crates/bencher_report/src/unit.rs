@@ -24,6 +24,15 @@ impl MetricUnit {
         }
     }
 
+    /// The one that documents call `name`.
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "nanoseconds" => Self::Known(Unit::Nanoseconds),
+            "bytes" => Self::Known(Unit::Bytes),
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
     /// The one of `metric`, which is of a harness and the same in all `iterations` that have it.
     ///
     /// # Errors

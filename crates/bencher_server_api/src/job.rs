@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Iteration, Waiting};
+use crate::{Iteration, Measured, Waiting};
 
 /// A job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Job {
     /// What its results hold, once they have been read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Vec<Iteration>>,
+    /// How it was measured, if its runner has said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
 }
 
 /// A job's place in a comparison.

@@ -4,6 +4,7 @@
 mod error;
 mod event;
 mod job;
+mod measured;
 mod new;
 mod page;
 mod summary;
@@ -12,6 +13,7 @@ mod waiting;
 pub use error::{Error, ErrorDetail};
 pub use event::{OUTPUT_EVENT, STATE_EVENT, Standing};
 pub use job::{Job, Side};
+pub use measured::{Measured, MeasuredMachine, MeasuredMetric};
 pub use new::{Config, NewJob};
 pub use page::Listed;
 pub use summary::{File, Iteration};

@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use bencher_runner::Reporter as _;
 use bencher_server_api::{Job, Listed};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
-use crate::client::{ClientError, Connection, Deleted, encoded, printable, watch};
+use crate::client::{ClientError, Connection, Deleted, encoded, measured_rows, printable, watch};
 use crate::listing::{listing, project, runner, spec, took};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
@@ -29,6 +30,9 @@ pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
                 watch(&connection, &command.job, terminal, cancel)
                     .map_err(|error| error.to_string())
             })
+        }
+        JobsCommand::Evidence(command) => {
+            work::run(terminal, move |terminal, _| evidence(&command, terminal))
         }
         JobsCommand::Cancel(command) => {
             work::run(terminal, move |terminal, _| cancel(&command, terminal))
@@ -81,6 +85,13 @@ fn show(arguments: &JobsShow, terminal: &Terminal) -> Result<(), String> {
         .get(&path(&arguments.job))
         .map_err(|error| error.to_string())?;
     output::print(&job, arguments.json, description)
+}
+
+fn evidence(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {
+    let connection = connect(&arguments.server, terminal)?;
+    let path = format!("{}/evidence", path(&arguments.job));
+    let evidence: Value = connection.get(&path).map_err(|error| error.to_string())?;
+    output::text(&output::json(&evidence)?)
 }
 
 fn cancel(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {
@@ -171,8 +182,13 @@ fn description(job: &Job) -> String {
         ),
         ("exit codes", code(job)),
     ];
+    let measured = job.measured.iter().flat_map(measured_rows);
+    let measured = measured.map(|(name, text)| (name, Some(text)));
     rows.into_iter()
-        .filter_map(|(name, value)| Some(format!("{name:<11} {}\n", printable(&value?))))
+        .chain(measured)
+        .filter_map(|(name, value)| {
+            Some(format!("{:<11} {}\n", printable(name), printable(&value?)))
+        })
         .collect()
 }
 
@@ -208,11 +224,20 @@ mod tests {
             "error": "\u{1b}]0;x\u{7}", "priority": 0, "timeout": 1,
             "config": {"digest": "d"}, "created": "c",
             "summary": [{"exit_code": 3, "stdout": 0, "stderr": 0, "files": []}],
+            "measured": {
+                "machine": {"cpu_model": "\u{1b}[2J"}, "comparable": false, "reasons": ["\u{1b}[2J"],
+                "iterations": 2, "suspect_iterations": 0, "suspicions": [],
+                "metrics": [{"name": "\u{1b}", "unit": "\u{1b}", "median": 1, "least": 1, "most": 1}],
+            },
         }))
         .expect("a job");
         let text = description(&job);
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(text.contains("exit codes  3\n"), "{text}");
         assert!(text.contains("image       d\n"), "{text}");
+        assert!(
+            text.contains("trust       the times can not be compared"),
+            "{text}"
+        );
     }
 }

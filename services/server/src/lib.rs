@@ -19,6 +19,7 @@ mod channel;
 mod counted;
 mod deletion;
 mod dispatch;
+mod evidence;
 mod first;
 mod folder;
 mod key;

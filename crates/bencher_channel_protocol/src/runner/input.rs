@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-use crate::{Checksum, DecodeError, IterationOutput, OutputStream, ServerMessage};
+use crate::{Checksum, DecodeError, Evidence, IterationOutput, OutputStream, ServerMessage};
 
 use super::{Letter, Timer};
 
@@ -30,6 +30,8 @@ pub enum Input {
     Ended {
         /// What was collected.
         results: Vec<IterationOutput>,
+        /// How it was measured, if that is known.
+        evidence: Option<Evidence>,
         /// Why it failed, if it did.
         failure: Option<Failure>,
     },

@@ -60,6 +60,7 @@ impl Letter {
             job,
             results: Vec::new(),
             error,
+            evidence: None,
         };
         Self::new(failed, false, limit)
     }

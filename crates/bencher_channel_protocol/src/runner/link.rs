@@ -126,6 +126,7 @@ impl Machine {
             poll_timeout: Some(self.settings.poll_timeout),
             runner: self.info_for_offers(),
             live_output: true,
+            evidence: true,
         };
         self.effect(Effect::Send(RunnerMessage::Ready(ready)));
         let patience = self.settings.poll_timeout.duration() + POLL_MARGIN;

@@ -200,7 +200,11 @@ impl Machine {
                 stream,
                 text,
             } => self.output(iteration, stream, text),
-            Input::Ended { results, failure } => self.ended(results, failure),
+            Input::Ended {
+                results,
+                evidence,
+                failure,
+            } => self.ended(results, evidence, failure),
             Input::NotPersisted { letter, error } => self.not_persisted(letter, &error),
             Input::Loaded(letter) => self.loaded(&letter),
             Input::NotLoaded { job, problem } => self.not_loaded(job, &problem),

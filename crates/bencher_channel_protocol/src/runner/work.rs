@@ -9,7 +9,7 @@ use super::{
     DEADLINE_MARGIN, Effect, Failure, Fault, HEARTBEAT_EVERY, Level, MOST_LETTERS, Machine,
     SET_UP_WITHIN, SILENCE, Timer,
 };
-use crate::{IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
+use crate::{Evidence, IterationOutput, Job, LiveOutput, OutputStream, RunnerMessage, Terminal};
 
 /// The job that runs.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub(super) struct Work {
     /// Whether the server has acknowledged that.
     pub(super) is_running_known: bool,
     wants_output: bool,
+    wants_evidence: bool,
     /// Why it is being killed.
     fate: Option<Fate>,
 }
@@ -72,6 +73,7 @@ impl Machine {
             is_set_up: false,
             is_running_known: false,
             wants_output: job.live_output,
+            wants_evidence: job.evidence,
             fate: None,
         });
         self.effect(Effect::Start(job));
@@ -117,6 +119,7 @@ impl Machine {
             job,
             results: Vec::new(),
             error,
+            evidence: None,
         };
         self.post(failed, false);
     }
@@ -219,7 +222,12 @@ impl Machine {
     }
 
     /// The job has ended.
-    pub(super) fn ended(&mut self, results: Vec<IterationOutput>, failure: Option<Failure>) {
+    pub(super) fn ended(
+        &mut self,
+        results: Vec<IterationOutput>,
+        evidence: Option<Evidence>,
+        failure: Option<Failure>,
+    ) {
         let Some(work) = self.work.take() else {
             return;
         };
@@ -258,14 +266,20 @@ impl Machine {
             )),
             None => error,
         };
+        let evidence = evidence.filter(|_| work.wants_evidence);
         let terminal = match (work.fate, error) {
             (Some(Fate::Canceled), _) => Terminal::Canceled { job },
             (_, Some(error)) => Terminal::Failed {
                 job,
                 results,
                 error,
+                evidence,
             },
-            (_, None) => Terminal::Completed { job, results },
+            (_, None) => Terminal::Completed {
+                job,
+                results,
+                evidence,
+            },
         };
         self.say(
             Level::Info,

@@ -1,7 +1,7 @@
 //! Terminal messages that are too long.
 
 use bencher_channel_protocol::{
-    IterationOutput, RESERVED_OUTPUT, RunnerMessage, Terminal, TooSmall, Uuid,
+    Evidence, IterationOutput, RESERVED_OUTPUT, RunnerMessage, Terminal, TooSmall, Uuid,
 };
 use proptest::prelude::*;
 
@@ -11,6 +11,7 @@ fn completed(results: Vec<IterationOutput>) -> Terminal {
     Terminal::Completed {
         job: Uuid::nil(),
         results,
+        evidence: None,
     }
 }
 
@@ -108,11 +109,46 @@ fn too_many_iterations_are_left_out() {
 }
 
 #[test]
+fn evidence_takes_no_more_than_its_share() {
+    let evidence = |length: usize| {
+        let text = format!(r#"{{"a":"{}"}}"#, "e".repeat(length));
+        Evidence::new(text).unwrap()
+    };
+    let with = |evidence| Terminal::Completed {
+        job: Uuid::nil(),
+        results: vec![result(&"x".repeat(20_000))],
+        evidence: Some(evidence),
+    };
+    for (length, is_kept) in [(2_000, true), (3_000, false)] {
+        match arriving(with(evidence(length)), 10_000) {
+            (
+                Terminal::Completed {
+                    evidence: arrived,
+                    results,
+                    ..
+                },
+                true,
+            ) => {
+                assert_eq!(arrived, is_kept.then(|| evidence(length)), "{length}");
+                // What is left is the outputs'.
+                let room = 10_000 - if is_kept { length } else { 0 };
+                let length = results[0].stdout.as_ref().unwrap().len();
+                assert!(length + 500 > room, "{length} of {room}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // Where all fits nothing is left out.
+    assert!(!arriving(with(evidence(9_000)), 40_000).1);
+}
+
+#[test]
 fn a_long_error_is_cut() {
     let failed = |length: usize| Terminal::Failed {
         job: Uuid::nil(),
         results: Vec::new(),
         error: "e".repeat(length),
+        evidence: None,
     };
     for (length, limit, is_cut) in [
         (1_000, 65_536, false),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use bencher_channel_protocol::{
-    Architecture, Checksum, IterationOutput, Job, JobConfig, JobSpec, LiveOutput, Os, OutputStream,
-    PollTimeout, PullToken, RESERVED_OUTPUT, Ready, RunnerInfo, RunnerMessage, SandboxKind,
-    ServerMessage, Terminal, Update, UpdateChannel, Uuid,
+    Architecture, Checksum, Evidence, IterationOutput, Job, JobConfig, JobSpec, LiveOutput, Os,
+    OutputStream, PollTimeout, PullToken, RESERVED_OUTPUT, Ready, RunnerInfo, RunnerMessage,
+    SandboxKind, ServerMessage, Terminal, Update, UpdateChannel, Uuid,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -81,15 +81,35 @@ pub(crate) fn any_result() -> impl Strategy<Value = IterationOutput> {
         })
 }
 
+fn any_evidence() -> impl Strategy<Value = Evidence> {
+    ".{0,800}".prop_map(|text| {
+        let text = serde_json::json!({"version": 1, "text": text}).to_string();
+        Evidence::new(text).unwrap()
+    })
+}
+
 pub(crate) fn any_terminal() -> impl Strategy<Value = Terminal> {
     let results = || vec(any_result(), 0..8);
     prop_oneof![
-        (any_uuid(), results()).prop_map(|(job, results)| Terminal::Completed { job, results }),
-        (any_uuid(), results(), ".{0,300}").prop_map(|(job, results, error)| Terminal::Failed {
-            job,
-            results,
-            error,
+        (any_uuid(), results(), option::of(any_evidence())).prop_map(|(job, results, evidence)| {
+            Terminal::Completed {
+                job,
+                results,
+                evidence,
+            }
         }),
+        (
+            any_uuid(),
+            results(),
+            ".{0,300}",
+            option::of(any_evidence())
+        )
+            .prop_map(|(job, results, error, evidence)| Terminal::Failed {
+                job,
+                results,
+                error,
+                evidence,
+            }),
         any_uuid().prop_map(|job| Terminal::Canceled { job }),
     ]
 }
@@ -124,12 +144,14 @@ pub(crate) fn any_runner_message() -> impl Strategy<Value = RunnerMessage> {
         option::of(poll),
         option::of(any_runner_info()),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(poll_timeout, runner, live_output)| {
+        .prop_map(|(poll_timeout, runner, live_output, evidence)| {
             RunnerMessage::Ready(Ready {
                 poll_timeout,
                 runner,
                 live_output,
+                evidence,
             })
         });
     let stream = prop_oneof![Just(OutputStream::Stdout), Just(OutputStream::Stderr)];
@@ -219,16 +241,20 @@ fn any_job() -> impl Strategy<Value = Job> {
         text(),
         1..u32::MAX,
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(uuid, spec, config, token, timeout, live_output)| Job {
-            uuid,
-            spec,
-            config,
-            oci_token: PullToken::new(token),
-            timeout,
-            created: "2026-11-29T12:00:00Z".to_owned(),
-            live_output,
-        })
+        .prop_map(
+            |(uuid, spec, config, token, timeout, live_output, evidence)| Job {
+                uuid,
+                spec,
+                config,
+                oci_token: PullToken::new(token),
+                timeout,
+                created: "2026-11-29T12:00:00Z".to_owned(),
+                live_output,
+                evidence,
+            },
+        )
 }
 
 pub(crate) fn any_server_message() -> impl Strategy<Value = ServerMessage> {

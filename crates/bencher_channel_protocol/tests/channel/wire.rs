@@ -1,8 +1,9 @@
 //! Every message beside the text that it is on the wire.
 
 use bencher_channel_protocol::{
-    Architecture, DecodeError, IterationOutput, LiveOutput, Os, OutputStream, PollTimeout,
-    RESERVED_OUTPUT, Ready, RunnerInfo, RunnerMessage, ServerMessage, Update, UpdateChannel, Uuid,
+    Architecture, DecodeError, Evidence, IterationOutput, LiveOutput, Os, OutputStream,
+    PollTimeout, RESERVED_OUTPUT, Ready, RunnerInfo, RunnerMessage, ServerMessage, Update,
+    UpdateChannel, Uuid,
 };
 
 use crate::samples::{JOB, files, job};
@@ -26,6 +27,7 @@ fn what_a_runner_says() {
                     live_output: false,
                 }),
                 live_output: false,
+                evidence: false,
             }),
             format!(
                 r#"{{"event":"ready","poll_timeout":30,"runner":{{"os":"linux","arch":"x86_64","version":"0.1.0","channel":"canary","checksum":"{SHA}"}}}}"#
@@ -43,6 +45,7 @@ fn what_a_runner_says() {
                     live_output: true,
                 }),
                 live_output: false,
+                evidence: false,
             }),
             r#"{"event":"ready","runner":{"os":"macos","arch":"aarch64","version":"1","live_output":true}}"#.to_owned(),
         ),
@@ -52,6 +55,13 @@ fn what_a_runner_says() {
                 ..Ready::default()
             }),
             r#"{"event":"ready","live_output":true}"#.to_owned(),
+        ),
+        (
+            RunnerMessage::Ready(Ready {
+                evidence: true,
+                ..Ready::default()
+            }),
+            r#"{"event":"ready","evidence":true}"#.to_owned(),
         ),
         (RunnerMessage::Running, r#"{"event":"running"}"#.to_owned()),
         (RunnerMessage::Heartbeat, r#"{"event":"heartbeat"}"#.to_owned()),
@@ -71,6 +81,7 @@ fn what_a_runner_says() {
                         ..IterationOutput::default()
                     },
                 ],
+                evidence: None,
             },
             format!(
                 r#"{{"event":"completed","job":"{JOB_UUID}","results":[{{"exit_code":0,"stdout":"out\n","output":{{"\u0000bencher":"{{}}","/r.json":"{{}}"}}}},{{"exit_code":-1,"stderr":"é"}}]}}"#
@@ -81,8 +92,11 @@ fn what_a_runner_says() {
                 job: JOB_UUID,
                 results: Vec::new(),
                 error: "no such image".to_owned(),
+                evidence: Some(Evidence::new(r#"{"version": 1}"#.to_owned()).unwrap()),
             },
-            format!(r#"{{"event":"failed","job":"{JOB_UUID}","results":[],"error":"no such image"}}"#),
+            format!(
+                r#"{{"event":"failed","job":"{JOB_UUID}","results":[],"error":"no such image","evidence":{{"version": 1}}}}"#
+            ),
         ),
         (
             RunnerMessage::Canceled { job: JOB_UUID },

@@ -190,6 +190,7 @@ fn a_long_result_is_cut_to_what_the_server_takes_and_shorter_after_some_resets()
     };
     let effects = course.take(Input::Ended {
         results: vec![long],
+        evidence: None,
         failure: None,
     });
     course.show(effects);
@@ -230,6 +231,7 @@ fn a_long_result_is_shorter_after_some_connections_that_ended() {
     };
     let effects = course.take(Input::Ended {
         results: vec![long],
+        evidence: None,
         failure: None,
     });
     course.show(effects);
@@ -282,6 +284,7 @@ fn a_letter_is_no_longer_than_a_message() {
             stdout: Some("x".repeat(1 << 20)),
             ..IterationOutput::default()
         }],
+        evidence: None,
     };
     let message = RunnerMessage::from(terminal).encode();
     let kept = serde_json::json!({"needs_running": false, "message": message}).to_string();

@@ -65,6 +65,7 @@ fn letters_on_disk_are_not_in_memory() {
         };
         let effects = course.take(Input::Ended {
             results: vec![long],
+            evidence: None,
             failure: None,
         });
         let written = effects.iter().find_map(|effect| match effect {
@@ -293,6 +294,7 @@ fn a_letter_on_disk_is_as_short_as_a_message() {
         };
         course.take(Input::Ended {
             results: vec![long],
+            evidence: None,
             failure: None,
         });
         let letter = &course.disk[&uuid(1)];

@@ -1,6 +1,9 @@
 //! A job from its claim to its end.
 
-use crate::course::Course;
+use bencher_channel_protocol::runner::Input;
+use bencher_channel_protocol::{Job, ServerMessage};
+
+use crate::course::{Course, job};
 
 const LOST: &str = "-idle, -acknowledge, -heartbeat, -silence";
 const OVER: &str = "-heartbeat, -silence, -deadline";
@@ -199,4 +202,24 @@ fn a_job_that_is_not_set_up_in_time_is_given_up() {
             .delivered
             .contains("the job was not set up within 3600 s")
     );
+}
+
+#[test]
+fn evidence_comes_where_it_was_asked_for() {
+    let asked = |evidence| {
+        let mut course = Course::idle();
+        let asks = Job {
+            evidence,
+            ..*job(1)
+        };
+        course.take(Input::Received(Ok(ServerMessage::Job(Box::new(asks)))));
+        course.is("set-up", "deadline 130, >running");
+        course.is(
+            "ended",
+            &format!("{OVER}, persist 1, >completed 1, acknowledge 5"),
+        );
+        course.delivered.contains(r#""evidence":{"version":1}"#)
+    };
+    assert!(asked(true));
+    assert!(!asked(false));
 }

@@ -64,6 +64,9 @@ pub struct Side {
     pub iterations: u32,
     /// Iterations that are left out: the command failed, or the other one of the pair did.
     pub left_out: u32,
+    /// Iterations that the result document lacks, since it had to be short; absent where it lacks none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u32>,
     /// Iterations that warmed up.
     pub warmups: u32,
     /// What bounded them; absent in documents from before it was in them.

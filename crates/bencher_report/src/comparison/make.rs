@@ -169,6 +169,7 @@ fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
         trust: result.trust.clone(),
         iterations: number(used.len()),
         left_out: number(rounds.len() - used.len()),
+        missing: result.outcome.iterations_left_out,
         warmups: number(all.iter().filter(|iteration| iteration.warmup).count()),
         limits: Some(result.limits),
         perf_counters: samples::have_counters(all),

@@ -62,6 +62,11 @@ fn of_side(side: &Side, failed: u32) -> Vec<String> {
         };
         warnings.push(format!("iterations left out: {left_out} ({why})"));
     }
+    if let Some(missing) = side.missing {
+        warnings.push(format!(
+            "the last {missing} iterations are not in its result, which had to be short"
+        ));
+    }
     warnings
 }
 

@@ -48,8 +48,16 @@ pub struct ResultDocument<I> {
 impl ResultDocument<IterationSpool> {
     /// The same with the iterations in memory, without what their commands wrote.
     pub(crate) fn with_read_iterations(self) -> std::io::Result<ResultDocument<Iterations>> {
-        Ok(ResultDocument {
-            iterations: Iterations(self.iterations.read()?),
+        let iterations = Iterations(self.iterations.read()?);
+        Ok(self.map_iterations(|_| iterations))
+    }
+}
+
+impl<I> ResultDocument<I> {
+    /// The same with other iterations.
+    pub(crate) fn map_iterations<J>(self, map: impl FnOnce(I) -> J) -> ResultDocument<J> {
+        ResultDocument {
+            iterations: map(self.iterations),
             version: self.version,
             runner: self.runner,
             started_at: self.started_at,
@@ -60,7 +68,7 @@ impl ResultDocument<IterationSpool> {
             limits: self.limits,
             outcome: self.outcome,
             trust: self.trust,
-        })
+        }
     }
 }
 
@@ -211,6 +219,10 @@ pub struct Outcome {
     pub iterations_wanted: u32,
     /// Iterations that were begun, those to warm up among them.
     pub iterations_run: u32,
+    /// How many of these, the last ones, are missing in this document, since it had to be short; absent
+    /// where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations_left_out: Option<u32>,
     /// The precision that was asked for; absent where it was a number of iterations.
     pub precision: Option<Precision>,
     /// What the runner failed at, if it did.

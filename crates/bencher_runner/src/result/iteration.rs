@@ -75,6 +75,13 @@ impl Iteration {
         self.ended_by == EndedBy::Exit && self.exit_code == 0
     }
 
+    /// The same without what the command wrote.
+    pub(crate) fn without_contents(&self) -> Self {
+        let mut iteration = self.clone();
+        iteration.drop_contents();
+        iteration
+    }
+
     /// Lets go of what the command wrote: it may be large, and comparisons do not look at it.
     pub(crate) fn drop_contents(&mut self) {
         self.stdout.content = None;

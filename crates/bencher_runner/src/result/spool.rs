@@ -56,9 +56,7 @@ impl IterationSpool {
     ///
     /// When the disk can not be read.
     pub fn read(&self) -> io::Result<Vec<Iteration>> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(0))?;
-        let lines = BufReader::new(file).lines();
+        let lines = self.lines()?;
         let read = |line: io::Result<String>| -> io::Result<Iteration> {
             let mut iteration: Iteration = serde_json::from_str(&line?)?;
             iteration.drop_contents();
@@ -66,14 +64,20 @@ impl IterationSpool {
         };
         lines.map(read).collect()
     }
+
+    /// The iterations as JSON, each as it was pushed.
+    pub(super) fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::new(file).lines())
+    }
 }
 
 impl Serialize for IterationSpool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(0)).map_err(S::Error::custom)?;
+        let lines = self.lines().map_err(S::Error::custom)?;
         let mut sequence = serializer.serialize_seq(None)?;
-        for line in BufReader::new(file).lines() {
+        for line in lines {
             let line = RawValue::from_string(line.map_err(S::Error::custom)?);
             sequence.serialize_element(&line.map_err(S::Error::custom)?)?;
         }

@@ -60,7 +60,7 @@ pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, 
 
 use crate::result::{Host, Iterations, Precision, ResultDocument, Setup};
 use crate::{Interrupts, Reporter};
-use session::Purpose;
+use session::{Ended, Purpose};
 use side::Side;
 use turns::Turns;
 
@@ -118,10 +118,37 @@ pub async fn measure(
     reporter: Arc<dyn Reporter>,
     approval: Approval<'_>,
 ) -> Measured {
-    let side = Side::new(spec, reporter);
-    let purpose = Purpose::HandBack(approval);
+    let side = Side::new(spec, Arc::clone(&reporter));
+    let purpose = Purpose::HandBackApproved(approval);
     let ended = session::attempt(&[side], Turns::One, purpose, interrupts).await;
-    ended.unwrap_or_else(Measured::failed)
+    ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
+}
+
+/// Runs what `spec` says, as [`run`] does, and hands the result document back as well: as JSON of at most
+/// `most` bytes, without what the command wrote, if anything ran.
+pub(crate) async fn run_with_evidence(
+    spec: RunSpec,
+    most: usize,
+    interrupts: &mut Interrupts,
+    reporter: Arc<dyn Reporter>,
+) -> (RunOutcome, Option<String>) {
+    let side = Side::new(spec, Arc::clone(&reporter));
+    let ended = session::attempt(&[side], Turns::One, Purpose::HandBack, interrupts).await;
+    let Ended {
+        outcome, documents, ..
+    } = match ended {
+        Ok(ended) => ended,
+        Err(error) => return (RunOutcome::failed(error), None),
+    };
+    let document = documents.into_iter().next();
+    let evidence = document.map(|document| document.into_evidence(most));
+    let evidence = evidence.transpose().unwrap_or_else(|error| {
+        reporter.warning(&format!(
+            "how it was measured is not known any more: {error}"
+        ));
+        None
+    });
+    (outcome, evidence.flatten())
 }
 
 /// Runs two sides in turns, in the order of the plan that `seed` gives, on the same CPUs of a host that
@@ -133,13 +160,39 @@ pub async fn measure_pairs(
     interrupts: &mut Interrupts,
     approval: Approval<'_>,
 ) -> Measured {
+    let reporter = Arc::clone(&sides[0].1);
     let sides = sides.map(|(spec, reporter)| Side::new(spec, reporter));
-    let purpose = Purpose::HandBack(approval);
+    let purpose = Purpose::HandBackApproved(approval);
     let ended = session::attempt(&sides, Turns::pairs(seed), purpose, interrupts).await;
-    ended.unwrap_or_else(Measured::failed)
+    ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
 }
 
 impl Measured {
+    fn of(ended: Ended, reporter: &dyn Reporter) -> Self {
+        let mut outcome = ended.outcome;
+        let mut results = Vec::new();
+        for document in ended.documents {
+            match document.with_read_iterations() {
+                Ok(result) => results.push(result),
+                Err(source) => {
+                    let path = std::env::temp_dir();
+                    let error = RunError::Result { path, source };
+                    if outcome.error.is_some() {
+                        reporter.warning(&error.to_string());
+                    } else {
+                        outcome = RunOutcome::failed(error);
+                    }
+                }
+            }
+        }
+        Self {
+            outcome,
+            results,
+            orders: ended.orders,
+            precision: ended.precision,
+        }
+    }
+
     fn failed(error: RunError) -> Self {
         Self {
             outcome: RunOutcome::failed(error),

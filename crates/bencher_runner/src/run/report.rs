@@ -17,7 +17,7 @@ use crate::result::{
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     spec: &'a RunSpec,
-    /// Whether somebody has the document beside those that the spec names.
+    /// Whether somebody has the document beside those that the spec names, without what commands wrote.
     wanted: bool,
     started_at: u64,
     spool: IterationSpool,
@@ -48,10 +48,20 @@ impl<'a> Report<'a> {
 
     /// Whether anybody is to see the document.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted
-            || self.spec.result_file.is_some()
-            || (self.spec.output_folder.is_some() && self.spec.live != LiveOutput::Reporter)
+        self.wanted || self.is_wanted_whole()
+    }
+
+    /// Whether anybody is to see it with what commands wrote: one of those that the spec names.
+    fn is_wanted_whole(&self) -> bool {
+        self.spec.result_file.is_some()
+            || self.folder().is_some()
             || self.spec.live == LiveOutput::Document
+    }
+
+    /// The output folder, if the document goes there.
+    fn folder(&self) -> Option<&'a Path> {
+        let folder = self.spec.output_folder.as_deref();
+        folder.filter(|_| self.spec.live != LiveOutput::Reporter)
     }
 
     pub(crate) fn push(&mut self, iteration: &Iteration) -> Result<(), RunError> {
@@ -61,12 +71,15 @@ impl<'a> Report<'a> {
         if !self.is_wanted() {
             return Ok(());
         }
-        self.spool
-            .push(iteration)
-            .map_err(|source| RunError::Result {
-                path: std::env::temp_dir(),
-                source,
-            })
+        let pushed = if self.is_wanted_whole() {
+            self.spool.push(iteration)
+        } else {
+            self.spool.push(&iteration.without_contents())
+        };
+        pushed.map_err(|source| RunError::Result {
+            path: std::env::temp_dir(),
+            source,
+        })
     }
 
     /// Writes the document to every place that the user named, and returns it if anybody is to see it.
@@ -83,11 +96,11 @@ impl<'a> Report<'a> {
             return Ok(None);
         }
         let spec = self.spec;
+        let folder = self.folder();
         let mut setup = setup(spec, prepared)?;
         setup.machine.vmm_version = vmm_version.or(setup.machine.vmm_version);
         let mut document = self.document(Some(setup), Some(host), outcome);
         document.outcome.precision = precision;
-        let folder = spec.output_folder.as_ref();
         let in_folder = folder.map(|folder| write(&folder.join("result.json"), &document));
         let failures = in_folder.and_then(Result::err).into_iter();
         let failures = failures.chain(deliver(spec, &document)).collect();
@@ -141,6 +154,7 @@ impl<'a> Report<'a> {
                 exit_code: outcome.exit_code,
                 iterations_wanted: spec.goal.most(),
                 iterations_run: self.count,
+                iterations_left_out: None,
                 precision: None,
                 error: outcome.error.as_ref().map(ToString::to_string),
             },

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bencher_statistics::Order;
+
 use super::output_folder::OutputFolder;
 use super::precision::Course;
 use super::quiet::{self, Quiet};
@@ -11,9 +13,9 @@ use super::report::{self, Report};
 use super::side::{Ready, Side};
 use super::turns::Turns;
 use super::witness::Instruments;
-use super::{Approval, Measured, Preview, RunError, RunOutcome};
+use super::{Approval, Preview, RunError, RunOutcome};
 use super::{blocking, iteration_folder, prepare};
-use crate::result::{EndedBy, Host, Iteration, IterationSpool, Iterations, ResultDocument};
+use crate::result::{EndedBy, Host, Iteration, IterationSpool, Precision, ResultDocument};
 use crate::scratch::Scratch;
 use crate::validity::{CoolDown, Cooling, Observer};
 use crate::{Interrupts, interruptible, network};
@@ -26,8 +28,22 @@ const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) enum Purpose<'a> {
     /// Nothing.
     Files,
-    /// They are in what is returned, if what is about to run is approved of.
-    HandBack(Approval<'a>),
+    /// They are in what is returned.
+    HandBack,
+    /// The same, if what is about to run is approved of.
+    HandBackApproved(Approval<'a>),
+}
+
+/// What became of runs.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: RunOutcome,
+    /// The results, in the order of the sides, where they are handed back; empty when nothing ran.
+    pub(super) documents: Vec<ResultDocument<IterationSpool>>,
+    /// Which side of each pair came first, where there are two sides.
+    pub(super) orders: Vec<Order>,
+    /// How narrow the interval is, where that was the goal.
+    pub(super) precision: Option<Precision>,
 }
 
 /// Runs `sides` by `turns`.
@@ -36,8 +52,8 @@ pub(super) async fn attempt(
     turns: Turns,
     purpose: Purpose<'_>,
     interrupts: &mut Interrupts,
-) -> Result<Measured, RunError> {
-    let wanted = matches!(purpose, Purpose::HandBack(_));
+) -> Result<Ended, RunError> {
+    let wanted = !matches!(purpose, Purpose::Files);
     let mut reports = Vec::new();
     for side in sides {
         reports.push(Report::new(&side.spec, wanted)?);
@@ -51,9 +67,9 @@ pub(super) async fn attempt(
                     side.reporter.warning(&second.to_string());
                 }
             }
-            return Ok(Measured {
+            return Ok(Ended {
                 outcome,
-                results: Vec::new(),
+                documents: Vec::new(),
                 orders: Vec::new(),
                 precision: None,
             });
@@ -70,7 +86,7 @@ pub(super) async fn attempt(
     };
     let ended = session.repeat(turns, &mut reports, interrupts).await;
     let host = blocking(move || quiet.end()).await?;
-    let mut results = Vec::new();
+    let mut documents = Vec::new();
     let mut failures = Vec::new();
     // Of two sides it is the ratio's, which is in neither result.
     let own_precision = ended.precision.clone().filter(|_| sides.len() == 1);
@@ -89,10 +105,7 @@ pub(super) async fn attempt(
             Ok(Some(written)) => {
                 failures.extend(written.failures);
                 if wanted {
-                    match read_back(written.document) {
-                        Ok(result) => results.push(result),
-                        Err(error) => failures.push(error),
-                    }
+                    documents.push(written.document);
                 }
             }
             Ok(None) => {}
@@ -107,20 +120,10 @@ pub(super) async fn attempt(
             outcome = RunOutcome::failed(failure);
         }
     }
-    Ok(Measured {
+    Ok(Ended {
         outcome,
-        results,
+        documents,
         ..ended
-    })
-}
-
-fn read_back(
-    document: ResultDocument<IterationSpool>,
-) -> Result<ResultDocument<Iterations>, RunError> {
-    let read = document.with_read_iterations();
-    read.map_err(|source| RunError::Result {
-        path: std::env::temp_dir(),
-        source,
     })
 }
 
@@ -186,7 +189,7 @@ async fn prepare_and_quieten<'a>(
             prepared: Arc::new(prepared),
         });
     }
-    if let Purpose::HandBack(approval) = purpose {
+    if let Purpose::HandBackApproved(approval) = purpose {
         let previews = ready.iter().map(preview).collect::<Result<Vec<_>, _>>()?;
         approval(&previews).map_err(RunError::Refused)?;
     }
@@ -216,7 +219,7 @@ impl Session<'_> {
         turns: Turns,
         reports: &mut [Report<'_>],
         interrupts: &mut Interrupts,
-    ) -> Measured {
+    ) -> Ended {
         let first = &self.sides[0];
         let spec = first.spec;
         let placement = self.quiet.placement();
@@ -297,9 +300,9 @@ impl Session<'_> {
                 break RunOutcome::failed(RunError::Suspect { index, reasons });
             }
         };
-        Measured {
+        Ended {
             outcome,
-            results: Vec::new(),
+            documents: Vec::new(),
             precision: course.precision(&repetition),
             orders: repetition.into_orders(),
         }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bencher_channel_protocol::runner::{
     Effect, Exit, Failure, Fault, Input, Letter, Level, Machine, Timer, UpdateFailure,
 };
-use bencher_channel_protocol::{Checksum, IterationOutput, Job, OutputStream, ServerMessage, Uuid};
+use bencher_channel_protocol::{
+    Checksum, Evidence, IterationOutput, Job, OutputStream, ServerMessage, Uuid,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -41,6 +43,7 @@ pub(super) enum Event {
     /// The job has ended.
     Ended {
         results: Vec<IterationOutput>,
+        evidence: Option<Evidence>,
         failure: Option<Failure>,
     },
     /// The host was looked at: it can run jobs, or why it can not.
@@ -203,9 +206,17 @@ impl Driver {
                     text,
                 }
             }
-            Event::Ended { results, failure } => {
+            Event::Ended {
+                results,
+                evidence,
+                failure,
+            } => {
                 self.job = None;
-                Input::Ended { results, failure }
+                Input::Ended {
+                    results,
+                    evidence,
+                    failure,
+                }
             }
             Event::Host(found) => Input::Host(found),
             Event::Updated => Input::Updated,
@@ -342,6 +353,7 @@ impl Driver {
             Ok(()) => self.job = Some(job::start(job, &self.workshop)),
             Err(error) => self.answers.push_back(Input::Ended {
                 results: Vec::new(),
+                evidence: None,
                 failure: Some(Failure {
                     error: format!(
                         "the runner could not keep the result of the job on its disk: {error}"

@@ -8,8 +8,8 @@ use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::Duration;
 
-use bencher_channel_protocol::Job;
 use bencher_channel_protocol::runner::{Failure, Fault};
+use bencher_channel_protocol::{Evidence, Job, MAX_EVIDENCE_BYTES};
 use bencher_oci::registry::RegistryOptions;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -92,6 +92,7 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
             let work = std::panic::AssertUnwindSafe(|| carry_out(&job, &for_thread, received));
             let ended = std::panic::catch_unwind(work).unwrap_or_else(|_| Event::Ended {
                 results: Vec::new(),
+                evidence: None,
                 failure: Some(Failure {
                     error: "a thread of the runner failed".to_owned(),
                     fault: Fault::Host,
@@ -102,6 +103,7 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
     if let Err(error) = spawned {
         let _gone = events.send(Event::Ended {
             results: Vec::new(),
+            evidence: None,
             failure: Some(Failure {
                 error: format!("the runner failed to start a thread: {error}"),
                 fault: Fault::Host,
@@ -114,6 +116,7 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
 fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) -> Event {
     let ended = |error: String, fault| Event::Ended {
         results: Vec::new(),
+        evidence: None,
         failure: Some(Failure { error, fault }),
     };
     let refused = |error| ended(error, Fault::Job);
@@ -156,14 +159,19 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let mut interrupts = Interrupts::ordered(orders);
     let outcome = runtime.block_on(async {
         let turn = turn(workshop, &mut interrupts).await?;
-        let outcome = run(spec, &mut interrupts, reporter).await;
+        let ended = if job.evidence {
+            let most = MAX_EVIDENCE_BYTES.min(workshop.limit / 4);
+            run::run_with_evidence(spec, most, &mut interrupts, reporter).await
+        } else {
+            (run(spec, &mut interrupts, reporter).await, None)
+        };
         drop(turn);
-        Ok(outcome)
+        Ok(ended)
     });
     // After a kill a thread may still be at work: it is not waited for.
     runtime.shutdown_background();
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
+    let (outcome, evidence) = match outcome {
+        Ok(ended) => ended,
         Err(refusal) => return refused(refusal),
     };
     let has_started = listener.has_started();
@@ -182,7 +190,22 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
             fault: Fault::Job,
         }),
     };
-    Event::Ended { results, failure }
+    Event::Ended {
+        results,
+        evidence: evidence.and_then(|text| told(text, workshop.reporter.as_ref())),
+        failure,
+    }
+}
+
+/// How a job was measured, as the server is told.
+fn told(text: String, reporter: &dyn Reporter) -> Option<Evidence> {
+    Evidence::new(text)
+        .inspect_err(|error| {
+            reporter.warning(&format!(
+                "the server is not told how the job was measured: {error}"
+            ));
+        })
+        .ok()
 }
 
 /// Waits until no other runner of this machine has a job.

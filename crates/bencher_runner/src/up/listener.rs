@@ -225,7 +225,12 @@ fn size(output: &IterationOutput) -> usize {
 /// As much of `results` as a message of `limit` bytes holds.
 fn cut(results: Vec<IterationOutput>, limit: usize) -> Vec<IterationOutput> {
     let job = Uuid::nil();
-    let encoded = Terminal::Completed { job, results }.encode_within(limit);
+    let completed = Terminal::Completed {
+        job,
+        results,
+        evidence: None,
+    };
+    let encoded = completed.encode_within(limit);
     let message = encoded
         .ok()
         .and_then(|it| RunnerMessage::decode(&it.text).ok());

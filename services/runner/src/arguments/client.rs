@@ -131,6 +131,8 @@ pub(crate) enum JobsCommand {
     Show(JobsShow),
     /// Print a job's output, to its end, and end as the job did
     Logs(JobsOne),
+    /// Print how a job was measured: its result document, which `runner compare` and `runner reproduce` read
+    Evidence(JobsOne),
     /// Stop a job
     Cancel(JobsOne),
     /// Delete jobs that have ended, with their results

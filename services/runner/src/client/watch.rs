@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::events::{Event, Events, MAX_LINE, ReadError};
 use super::outcome::{exit_code, is_over};
 use super::shown::Shown;
-use super::{ClientError, Connection, encoded, printable};
+use super::{ClientError, Connection, encoded, measured, printable};
 
 /// How long to wait before the server is asked once more, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -270,7 +270,23 @@ impl Watcher<'_> {
             self.reporter
                 .warning(&format!("the runner says: {}", printable(error)));
         }
+        self.tell_how_it_was_measured(&job);
         Ok(exit_code(&job, &results))
+    }
+
+    /// What was measured, and what speaks against that.
+    fn tell_how_it_was_measured(&self, job: &Job) {
+        let Some(measured) = &job.measured else {
+            return;
+        };
+        for (name, text) in measured::rows(measured) {
+            if name != "trust" {
+                self.reporter.info(&printable(&format!("{name}: {text}")));
+            }
+        }
+        for doubt in measured::doubts(measured) {
+            self.reporter.warning(&printable(&doubt));
+        }
     }
 }
 

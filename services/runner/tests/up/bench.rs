@@ -146,6 +146,11 @@ impl Bench {
         }
     }
 
+    /// The state folder.
+    pub(crate) fn state_folder(&self) -> String {
+        self.state.path().display().to_string()
+    }
+
     /// Where messages are kept that were not acknowledged.
     pub(crate) fn outbox_folder(&self) -> PathBuf {
         self.state.path().join("up/bench-1/outbox")

@@ -4,6 +4,7 @@
 
 mod bench;
 mod channel;
+mod evidence;
 mod fitness;
 mod jobs;
 mod keeping;

@@ -140,7 +140,7 @@ fn live_and_results(channel: &mut Channel) -> ([String; 2], Vec<IterationOutput>
             RunnerMessage::Output(output) => {
                 live[output.stream as usize].push_str(&output.text);
             }
-            RunnerMessage::Completed { job, results } => {
+            RunnerMessage::Completed { job, results, .. } => {
                 channel.acknowledge(Some(job));
                 return (live, results);
             }

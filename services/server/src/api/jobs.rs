@@ -33,6 +33,7 @@ pub(super) fn body(described: Described, caller: &Caller, sealer: &Sealer) -> Jo
         config,
         error,
         summary,
+        measured,
     } = described;
     let config = config.map(|config| shown(job.id, &config, caller, sealer));
     JobBody {
@@ -60,6 +61,7 @@ pub(super) fn body(described: Described, caller: &Caller, sealer: &Sealer) -> Jo
         ended: job.life.ended.map(rfc3339),
         waiting: None,
         summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
+        measured: measured.and_then(|text| serde_json::from_str(&text).ok()),
     }
 }
 

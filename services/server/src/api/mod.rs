@@ -75,6 +75,7 @@ fn routes() -> OpenApiRouter<App> {
         .routes(routes!(results::all))
         .routes(routes!(results::stream))
         .routes(routes!(results::file))
+        .routes(routes!(results::evidence))
         .routes(routes!(runners::list, runners::create))
         .routes(routes!(runners::show))
         .routes(routes!(runners::rotate_key))

@@ -16,7 +16,7 @@ use super::error::Body as ErrorBody;
 use super::extract::{Path, Query};
 use super::jobs::find;
 use crate::app::App;
-use crate::outputs::Reading;
+use crate::outputs::{Kept, Reading};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -78,13 +78,36 @@ pub(crate) async fn all(
     let Some(kept) = app.store.results(found.id).await? else {
         return Err(ApiError::not_found("result of the job", &job));
     };
-    let Reading { length, pieces } = app.outputs.read(&kept).await?;
+    json(&app, &kept).await
+}
+
+/// What is kept there, as it is.
+async fn json(app: &App, kept: &Kept) -> Result<Response, ApiError> {
+    let Reading { length, pieces } = app.outputs.read(kept).await?;
     let mut response = harmless("application/json", Body::from_stream(pieces));
-    // So that whoever reads them sees where the storage broke off.
+    // So that whoever reads it sees where the storage broke off.
     response
         .headers_mut()
         .insert(header::CONTENT_LENGTH, length.into());
     Ok(response)
+}
+
+/// How a job was measured: the result document of its runner, as that sent it, without what the command
+/// wrote. `runner compare` and `runner reproduce` read it.
+#[utoipa::path(get, path = "/v0/jobs/{job}/evidence", tag = "jobs", security(("token" = [])),
+    params(("job" = String, Path, description = "Its identifier")),
+    responses((status = 200, content_type = "application/json", body = serde_json::Value),
+        (status = "default", body = ErrorBody)))]
+pub(crate) async fn evidence(
+    State(app): State<App>,
+    caller: Caller,
+    Path(job): Path<String>,
+) -> Result<Response, ApiError> {
+    let found = find(&app, &caller, &job).await?;
+    let Some(kept) = app.store.evidence(found.id).await? else {
+        return Err(ApiError::not_found("evidence of the job", &job));
+    };
+    json(&app, &kept).await
 }
 
 /// What an iteration wrote to a stream.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, SandboxKind};
+use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, Ready, SandboxKind};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -31,8 +31,29 @@ pub(super) enum HandError {
     Token(#[from] TokenError),
 }
 
-/// The message's content.
-pub(super) async fn job(app: &App, handed: &Handed, live_output: bool) -> Result<Job, HandError> {
+/// What a runner knows beyond the protocol's first version.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extensions {
+    pub(super) live_output: bool,
+    pub(super) evidence: bool,
+}
+
+impl Extensions {
+    /// What it says that it knows.
+    pub(super) fn of(ready: &Ready) -> Self {
+        Self {
+            live_output: ready.has_live_output(),
+            evidence: ready.evidence,
+        }
+    }
+}
+
+/// The message's content, for a runner that knows `extensions`.
+pub(super) async fn job(
+    app: &App,
+    handed: &Handed,
+    extensions: Extensions,
+) -> Result<Job, HandError> {
     let kept = match &handed.config {
         Some(config) => Cow::Borrowed(config),
         None => Cow::Owned(app.store.config(handed.job.id).await?),
@@ -74,7 +95,8 @@ pub(super) async fn job(app: &App, handed: &Handed, live_output: bool) -> Result
         oci_token,
         timeout: handed.job.timeout,
         created: rfc3339(handed.job.created),
-        live_output,
+        live_output: extensions.live_output,
+        evidence: extensions.evidence,
     })
 }
 

@@ -1,10 +1,10 @@
-//! Where one job's results are.
+//! Where one job's results are, and its evidence.
 
 /// The longest result that the database itself keeps, in bytes: it is then written with the change
 /// of its job's state, at no cost of its own.
 const MAX_INLINE: usize = 16 * 1024;
 
-/// Where one job's results are.
+/// Where one job's results are, or its evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
     /// Here: JSON.
@@ -34,9 +34,9 @@ impl Kept {
         }
     }
 
-    /// Out of a column of the database: results are a JSON list.
+    /// Out of a column of the database: results are a JSON list, evidence is a JSON object.
     pub fn from_column(text: String) -> Self {
-        if text.starts_with('[') {
+        if text.starts_with(['[', '{']) {
             Self::Inline(text)
         } else {
             Self::Object(text)

@@ -104,7 +104,7 @@ impl Outputs {
         Ok(outputs)
     }
 
-    /// Keeps a job's results, a JSON list, and says where.
+    /// Keeps a job's results, a JSON list, or its evidence, a JSON object, and says where.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let outputs = opened(folder.path()).await;
         let job = JobId::generate();
-        for results in ["[]".to_owned(), long()] {
+        for results in ["[]".to_owned(), "{}".to_owned(), long()] {
             let kept = outputs.put(job, results.clone()).await.expect("kept");
             assert_eq!(Kept::from_column(kept.column().to_owned()), kept);
             let got = outputs.get(&kept).await.expect("there");

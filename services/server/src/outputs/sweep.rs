@@ -124,11 +124,11 @@ enum Fate {
     Unknown,
 }
 
-/// `named` is what the database has for each job that it knows or knew.
-fn fate(key: &Key, named: &HashMap<JobId, Option<String>>) -> Fate {
+/// `named` are the objects that the database has for each job that it knows or knew.
+fn fate(key: &Key, named: &HashMap<JobId, Vec<String>>) -> Fate {
     match job_of(key).and_then(|job| named.get(&job)) {
         None => Fate::Unknown,
-        Some(Some(name)) if name == key.as_ref() => Fate::Stays,
+        Some(names) if names.iter().any(|name| name == key.as_ref()) => Fate::Stays,
         Some(_) => Fate::Goes,
     }
 }
@@ -184,8 +184,8 @@ mod tests {
     use super::*;
     use crate::store::testing;
 
-    fn named(job: JobId, name: Option<&str>) -> HashMap<JobId, Option<String>> {
-        HashMap::from([(job, name.map(str::to_owned))])
+    fn named(job: JobId, names: &[&String]) -> HashMap<JobId, Vec<String>> {
+        HashMap::from([(job, names.iter().copied().cloned().collect())])
     }
 
     #[test]
@@ -194,12 +194,13 @@ mod tests {
         let (key, other) = ("results/{job}/1.json", "results/{job}/2.json");
         let [key, other] = [key, other].map(|text| text.replace("{job}", &job.to_string()));
         let path = Key::from(key.as_str());
-        assert_eq!(fate(&path, &named(job, Some(&key))), Fate::Stays);
-        assert_eq!(fate(&path, &named(job, Some(&other))), Fate::Goes);
-        assert_eq!(fate(&path, &named(job, None)), Fate::Goes);
-        assert_eq!(fate(&path, &named(JobId::generate(), None)), Fate::Unknown);
+        assert_eq!(fate(&path, &named(job, &[&key])), Fate::Stays);
+        assert_eq!(fate(&path, &named(job, &[&other, &key])), Fate::Stays);
+        assert_eq!(fate(&path, &named(job, &[&other])), Fate::Goes);
+        assert_eq!(fate(&path, &named(job, &[])), Fate::Goes);
+        assert_eq!(fate(&path, &named(JobId::generate(), &[])), Fate::Unknown);
         let foreign = Key::from("results/no-job/1.json");
-        assert_eq!(fate(&foreign, &named(job, None)), Fate::Unknown);
+        assert_eq!(fate(&foreign, &named(job, &[])), Fate::Unknown);
     }
 
     #[tokio::test]

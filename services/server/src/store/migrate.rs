@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "variables",
         include_str!("migrations/0007_variables.sql"),
     ),
+    (8, "evidence", include_str!("migrations/0008_evidence.sql")),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

@@ -136,11 +136,11 @@ async fn what_many_runners_say_at_once_is_written_once() {
         let nothing = Attached::default();
         let results = Attached {
             results: Some(Kept::Inline("[]".to_owned())),
-            error: None,
+            ..Attached::default()
         };
         let error = Attached {
-            results: None,
             error: Some("broken".to_owned()),
+            ..Attached::default()
         };
         // Two things of one job, one of each of the others, and of one that is not there.
         let heard = hear(

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Html;
 use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::{ComparisonId, JobId};
+use bencher_server_api::Measured;
 use bencher_statistics::{Comparison, Verdict};
 use maud::{Markup, html};
 use tokio::sync::Semaphore;
@@ -14,11 +15,13 @@ use super::deletion;
 use super::error::PageError;
 use super::jobs::title;
 use super::layout::{self, Section};
+use super::result::evidence_of;
 use super::scale::Scale;
 use super::session::Visitor;
 use super::side_plot;
 use super::sides::{Compared, Taken};
 use super::statistics::Statistics;
+use super::trust;
 use crate::api::ApiError;
 use crate::api::extract::Path;
 use crate::app::App;
@@ -47,6 +50,7 @@ pub(super) async fn show(
         jobs: jobs.len(),
         is_over,
         sides: sides(&jobs, &of),
+        measured: jobs.iter().filter_map(trust::measured).collect(),
         missing,
     };
     // Intervals take time, which is not to be that of those who wait for other things.
@@ -77,6 +81,8 @@ struct Shown {
     jobs: usize,
     is_over: bool,
     sides: BTreeMap<u32, Side>,
+    /// How its jobs were measured, as far as that is known.
+    measured: Vec<Measured>,
     missing: usize,
 }
 
@@ -92,6 +98,7 @@ impl Shown {
                 "."
             }
             (legend(&self.sides))
+            @if !self.measured.is_empty() { (trust::doubts(&self.measured)) }
             @if self.missing > 0 { p.problem { (self.missing) " jobs " (unread) } }
             @if measures.is_empty() {
                 p.empty {
@@ -182,7 +189,10 @@ async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
             found.missing += 1;
             continue;
         };
-        found.taken.take(side.side as usize, &results);
+        let evidence = evidence_of(app, job.id).await?;
+        found
+            .taken
+            .take(side.side as usize, &results, evidence.as_ref());
     }
     Ok(found)
 }

@@ -57,7 +57,8 @@ pub(super) async fn show(
             }
         }
         @if is_over {
-            @let sections = result::sections(&app, job.id).await?;
+            @let sections = result::sections(&app, &described).await?;
+            (sections.trust)
             (sections.measures)
             (facts)
             (sections.outputs)

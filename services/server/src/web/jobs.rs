@@ -11,6 +11,7 @@ use super::error::PageError;
 use super::layout::{self, Section};
 use super::names::Names;
 use super::session::Visitor;
+use super::trust;
 use super::when;
 use crate::api::ApiError;
 use crate::api::extract::Query;
@@ -163,7 +164,10 @@ async fn rows(app: &App, jobs: &[Described]) -> Result<Markup, PageError> {
                         " " span.hint { "side " (side.side + 1) }
                     }
                 }
-                td data-label="State" { (badge(job)) }
+                td data-label="State" {
+                    (badge(job))
+                    @if let Some(measured) = trust::measured(described) { (trust::mark(&measured)) }
+                }
                 td data-label="Project" { (project) }
                 td data-label="Spec" { (spec) }
                 td data-label="Runner" {

@@ -1,12 +1,14 @@
 //! The measures in a job's results.
 //!
-//! They are where Bencher Metric Format JSON is: in what the runner measured, in standard output,
-//! and in files. Everything else is output and no measure.
+//! The runner's own are in its evidence. Others are where Bencher Metric Format JSON is: in what the runner
+//! measured for the job, in standard output, and in files. Everything else is output and no measure.
 
 use std::collections::BTreeMap;
 
 use bencher_channel_protocol::IterationOutput;
 use serde::Deserialize;
+
+use crate::evidence::{self, Evidence};
 
 /// What is measured, at most: the rest is counted and not shown.
 pub(super) const MAX_SERIES: usize = 24;
@@ -37,6 +39,8 @@ pub(super) struct Point {
     pub(super) value: f64,
     /// Whether the command failed.
     pub(super) is_failed: bool,
+    /// Whether the host was not quiet.
+    pub(super) is_suspect: bool,
 }
 
 impl Series {
@@ -45,8 +49,46 @@ impl Series {
     }
 }
 
-/// All measures, by their names, and how many were left out.
-pub(super) fn measures(results: &[IterationOutput]) -> (Vec<Series>, usize) {
+/// What the runner measures of each command.
+const COMMAND: &str = "command";
+
+/// A measure of the runner's, as pages call it: Bencher Metric Format has no names with spaces.
+fn title(metric: evidence::Metric) -> &'static str {
+    match metric {
+        evidence::Metric::Wall => "wall time",
+        evidence::Metric::Cpu => "CPU time",
+        evidence::Metric::Memory => "peak memory",
+        evidence::Metric::Instructions => "instructions of the virtual clock",
+    }
+}
+
+/// All measures, the runner's own first and then by their names, and how many were left out.
+pub(super) fn measures(
+    results: &[IterationOutput],
+    evidence: Option<&Evidence>,
+) -> (Vec<Series>, usize) {
+    let iterations = evidence.map_or(&[][..], |evidence| &evidence.iterations);
+    let iterations: Vec<_> = iterations.iter().filter(|one| !one.is_extra()).collect();
+    let mut own = Vec::new();
+    for metric in evidence::Metric::ALL {
+        let points = (0..).zip(&iterations).filter_map(|(number, iteration)| {
+            Some(Point {
+                iteration: number,
+                value: metric.of(iteration)?,
+                is_failed: !iteration.ended_well(),
+                is_suspect: iteration.is_suspect(),
+            })
+        });
+        let points: Vec<_> = points.collect();
+        if !points.is_empty() {
+            own.push(Series {
+                benchmark: COMMAND.to_owned(),
+                measure: title(metric).to_owned(),
+                points,
+            });
+        }
+    }
+    let is_suspect = |number: usize| iterations.get(number).is_some_and(|one| one.is_suspect());
     let mut found: BTreeMap<(String, String), Vec<Point>> = BTreeMap::new();
     for (iteration, output) in results.iter().enumerate() {
         for (benchmark, measures) in texts(output).filter_map(metrics).flatten() {
@@ -61,21 +103,21 @@ pub(super) fn measures(results: &[IterationOutput]) -> (Vec<Series>, usize) {
                         iteration,
                         value: metric.value,
                         is_failed: output.exit_code != 0,
+                        is_suspect: is_suspect(iteration),
                     });
                 }
             }
         }
     }
-    let left_out = found.len().saturating_sub(MAX_SERIES);
-    let series = found
+    let left_out = (own.len() + found.len()).saturating_sub(MAX_SERIES);
+    let found = found
         .into_iter()
-        .take(MAX_SERIES)
         .map(|((benchmark, measure), points)| Series {
             benchmark,
             measure,
             points,
-        })
-        .collect();
+        });
+    let series = own.into_iter().chain(found).take(MAX_SERIES).collect();
     (series, left_out)
 }
 
@@ -122,7 +164,7 @@ mod tests {
             output(1, r#"{"b": {"build-time": {"value": 9}}}"#, &[]),
             output(0, r#"{"b": {"build-time": {"value": 1e999}}}"#, &[]),
         ];
-        let (series, left_out) = measures(&results);
+        let (series, left_out) = measures(&results, None);
         assert_eq!(left_out, 0);
         let names: Vec<_> = series
             .iter()
@@ -135,15 +177,42 @@ mod tests {
                 Point {
                     iteration: 0,
                     value: 1.5,
-                    is_failed: false
+                    is_failed: false,
+                    is_suspect: false,
                 },
                 Point {
                     iteration: 2,
                     value: 9.0,
-                    is_failed: true
+                    is_failed: true,
+                    is_suspect: false,
                 },
             ]
         );
+    }
+
+    #[test]
+    fn what_the_runner_measured_comes_first() {
+        let iteration = |wall_ns: u64, verdict: &str, retried: bool| {
+            serde_json::json!({
+                "ended_by": "exit", "retried": retried, "resources": {"wall_ns": wall_ns},
+                "validity": {"verdict": verdict, "reasons": [{"kind": "steal", "text": "t"}]},
+            })
+        };
+        let document = serde_json::json!({"iterations": [
+            iteration(9, "suspect", true), iteration(5, "valid", false), iteration(7, "suspect", false),
+        ]});
+        let evidence = Evidence::read(document.to_string().as_bytes()).expect("a document");
+        let stdout = r#"{"a": {"latency": {"value": 2}}}"#;
+        let results = [output(0, stdout, &[]), output(0, stdout, &[])];
+        let (series, left_out) = measures(&results, Some(&evidence));
+        let names = series.iter().map(|series| series.measure.as_str());
+        assert_eq!(names.collect::<Vec<_>>(), ["wall time", "latency"]);
+        assert_eq!(left_out, 0);
+        assert_eq!(series[0].values(), [5.0, 7.0]);
+        for series in &series {
+            let suspects: Vec<_> = series.points.iter().map(|point| point.is_suspect).collect();
+            assert_eq!(suspects, [false, true], "{series:?}");
+        }
     }
 
     #[test]
@@ -157,7 +226,7 @@ mod tests {
             })
             .collect();
         let text = serde_json::to_string(&benchmarks).expect("JSON");
-        let (series, left_out) = measures(&[output(0, &text, &[])]);
+        let (series, left_out) = measures(&[output(0, &text, &[])], None);
         assert_eq!((series.len(), left_out), (MAX_SERIES, 6));
     }
 }

@@ -22,6 +22,7 @@ mod session;
 mod side_plot;
 mod sides;
 mod statistics;
+mod trust;
 mod when;
 
 use axum::Router;
@@ -47,6 +48,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/jobs/{job}/delete", post(deletion::job))
         .route("/jobs/{job}/events", get(job::events))
         .route("/jobs/{job}/results", get(result::all))
+        .route("/jobs/{job}/evidence", get(result::evidence))
         .route("/jobs/{job}/results/{iteration}/file", get(result::file))
         .route(
             "/jobs/{job}/results/{iteration}/{stream}",

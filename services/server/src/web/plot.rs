@@ -97,11 +97,12 @@ pub(super) fn iterations(series: &Series, statistics: &Statistics, scale: &Scale
             }
             line.median x1=(LEFT) x2=(WIDTH - RIGHT) y1=(median) y2=(median) {}
             @for point in thinned(&series.points) {
-                circle.dot.failed[point.is_failed] r="3"
+                circle.dot.failed[point.is_failed].suspect[point.is_suspect] r="3"
                     cx=(coordinate(x.at(real(point.iteration + 1)))) cy=(coordinate(y.at(point.value))) {
                     title {
                         "iteration " (point.iteration + 1) ": " (scale.text(point.value))
                         @if point.is_failed { ", failed" }
+                        @if point.is_suspect { ", suspect" }
                     }
                 }
             }
@@ -268,6 +269,7 @@ mod tests {
             iteration,
             value,
             is_failed: iteration == 1,
+            is_suspect: iteration == 2,
         };
         Series {
             benchmark: "b".to_owned(),
@@ -289,7 +291,9 @@ mod tests {
         let text = plots(&[1.0, 2.0, 3.0, 3.0]);
         assert_eq!(text.matches("<circle").count(), 4);
         assert_eq!(text.matches("dot failed").count(), 1);
-        assert!(text.contains("iteration 2: 2, failed"), "{text}");
+        assert!(text.contains("iteration 2: 2, failed<"), "{text}");
+        assert_eq!(text.matches("dot suspect").count(), 1);
+        assert!(text.contains("iteration 3: 3, suspect<"), "{text}");
         assert_eq!(text.matches("<rect").count(), 2);
         assert!(text.contains("3 from 2 to 3"), "{text}");
         assert!(!text.contains("<script"), "{text}");

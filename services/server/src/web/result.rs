@@ -12,9 +12,12 @@ use super::plot;
 use super::scale::Scale;
 use super::session::{Visitor, encoded};
 use super::statistics::Statistics;
+use super::trust;
 use crate::api::extract::{Path, Query};
 use crate::api::{ApiError, results};
 use crate::app::App;
+use crate::evidence::{self, Evidence};
+use crate::store::Described;
 
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
@@ -26,29 +29,60 @@ const MAX_ALL_TEXT: usize = 512 * 1024;
 /// What a job that is over produced.
 #[derive(Debug)]
 pub(super) struct Sections {
+    pub(super) trust: Markup,
     pub(super) measures: Markup,
     pub(super) outputs: Markup,
 }
 
-/// The measures and the output of a job that is over.
-pub(super) async fn sections(app: &App, job: JobId) -> Result<Sections, PageError> {
+/// How a job that is over was measured, the measures, and the output.
+pub(super) async fn sections(app: &App, described: &Described) -> Result<Sections, PageError> {
+    let job = described.job.id;
     let Some(kept) = app.store.results(job).await? else {
         return Ok(Sections {
+            trust: html! {},
             measures: html! { p.empty { "There are no results." } },
             outputs: html! {},
         });
     };
     let bytes = app.outputs.get(&kept).await?;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes).map_err(ApiError::from)?;
+    let evidence = evidence_of(app, job).await?;
     let base = format!("/jobs/{job}/results");
     Ok(Sections {
-        measures: measured(&results),
-        outputs: outputs(&base, &results),
+        trust: html! {
+            @if let Some(measured) = trust::measured(described) {
+                (trust::section(&measured, &format!("/jobs/{job}/evidence")))
+            }
+        },
+        measures: measured(&results, evidence.as_ref()),
+        outputs: outputs(&base, &results, &suspicions(evidence.as_ref())),
     })
 }
 
-fn measured(results: &[IterationOutput]) -> Markup {
-    let (series, left_out) = measures(results);
+/// What the runner of a job says of how it was measured; nothing where it says nothing, or that is lost.
+pub(super) async fn evidence_of(app: &App, job: JobId) -> Result<Option<Evidence>, PageError> {
+    let Some(kept) = app.store.evidence(job).await? else {
+        return Ok(None);
+    };
+    match app.outputs.get(&kept).await {
+        Ok(bytes) => Ok(Evidence::read(&bytes)),
+        Err(error) if error.is_lost() => {
+            tracing::error!(%job, %error, "how it was measured is lost");
+            Ok(None)
+        }
+        Err(error) => Err(ApiError::from(error).into()),
+    }
+}
+
+/// What speaks against the numbers of each iteration of the results.
+fn suspicions(evidence: Option<&Evidence>) -> Vec<Option<String>> {
+    let iterations = evidence.map_or(&[][..], |evidence| &evidence.iterations);
+    let of_results = iterations.iter().filter(|one| !one.is_extra());
+    of_results.map(evidence::Iteration::suspicion).collect()
+}
+
+fn measured(results: &[IterationOutput], evidence: Option<&Evidence>) -> Markup {
+    let (series, left_out) = measures(results, evidence);
     html! {
         @if !series.is_empty() {
             section aria-labelledby="measures" {
@@ -99,13 +133,17 @@ fn measure(series: &Series) -> Markup {
     }
 }
 
-fn outputs(base: &str, results: &[IterationOutput]) -> Markup {
+fn outputs(base: &str, results: &[IterationOutput], suspicions: &[Option<String>]) -> Markup {
     let mut room = MAX_ALL_TEXT;
+    let is_open = results.len() == 1;
     let shown: Vec<_> = results
         .iter()
         .take(MAX_SHOWN)
         .enumerate()
-        .map(|(number, output)| iteration(base, number, output, results.len() == 1, &mut room))
+        .map(|(number, output)| {
+            let suspicion = suspicions.get(number).and_then(Option::as_deref);
+            iteration(base, number, output, suspicion, is_open, &mut room)
+        })
         .collect();
     html! {
         section aria-labelledby="outputs" {
@@ -123,6 +161,7 @@ fn iteration(
     base: &str,
     number: usize,
     output: &IterationOutput,
+    suspicion: Option<&str>,
     is_open: bool,
     room: &mut usize,
 ) -> Markup {
@@ -145,7 +184,9 @@ fn iteration(
                 span.badge.processed[output.exit_code == 0].failed[output.exit_code != 0] {
                     "exit code " (output.exit_code)
                 }
+                @if suspicion.is_some() { " " span.badge.doubt { "suspect" } }
             }
+            @if let Some(suspicion) = suspicion { p.problem.doubt { "The host was not quiet: " (suspicion) "." } }
             @for (name, title, text, shown) in streams {
                 h3 { (title) " " a.hint href={ (base) "/" (number) "/" (name) } { "all of it" } }
                 @if text.is_empty() {
@@ -199,6 +240,15 @@ pub(super) async fn all(
     results::all(app, visitor.into_caller(), path).await
 }
 
+/// How a job was measured.
+pub(super) async fn evidence(
+    app: State<App>,
+    visitor: Visitor,
+    path: Path<String>,
+) -> Result<Response, ApiError> {
+    results::evidence(app, visitor.into_caller(), path).await
+}
+
 /// What an iteration wrote to a stream.
 pub(super) async fn stream(
     app: State<App>,
@@ -245,9 +295,10 @@ mod tests {
             stderr: Some("x".repeat(MAX_TEXT + 7)),
             output: Some([(format!("/{evil}\""), String::new())].into()),
         };
-        let page = outputs("/jobs/j/results", &[output]).into_string();
+        let page = outputs("/jobs/j/results", &[output], &[Some(evil.to_owned())]).into_string();
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"), "{page}");
         assert!(page.contains("7 bytes before this"), "{page}");
+        assert!(page.contains("was not quiet: &lt;/pre&gt;"), "{page}");
     }
 }

@@ -25,12 +25,12 @@ const COUNTS: &[(f64, &str)] = &[
 
 impl Scale {
     /// For values of a measure, `most` being the one that lies farthest from zero. The units are
-    /// those of the measures that Bencher Metric Format knows by name.
+    /// those of the measures that Bencher Metric Format knows by name, and of the runner's own.
     pub(super) fn of(measure: &str, most: f64) -> Self {
         let (units, base) = match measure {
             "build-time" => (TIMES, 1e9),
-            "latency" => (TIMES, 1.0),
-            "file-size" => (BYTES, 1.0),
+            "latency" | "wall time" | "CPU time" => (TIMES, 1.0),
+            "file-size" | "peak memory" => (BYTES, 1.0),
             _ => (COUNTS, 1.0),
         };
         let most = most.abs() * base;
@@ -128,6 +128,8 @@ mod tests {
             ("latency", 0.25, "0.25 ns"),
             ("file-size", 4096.0, "4 KiB"),
             ("file-size", 0.0, "0 B"),
+            ("wall time", 1.5e9, "1.5 s"),
+            ("peak memory", 1_572_864.0, "1.5 MiB"),
             ("score", 123_456.0, "123.46 thousand"),
             ("score", -0.5, "-0.5"),
             ("score", 100.0, "100"),

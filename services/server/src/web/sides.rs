@@ -6,6 +6,7 @@ use bencher_channel_protocol::IterationOutput;
 use bencher_statistics::{Comparison, Design, Samples, Settings, compare};
 
 use super::measures::measures;
+use crate::evidence::Evidence;
 
 /// Measures that are shown, at most: the rest is counted.
 const MAX_SHOWN: usize = 24;
@@ -42,8 +43,13 @@ pub(super) struct Compared {
 
 impl Taken {
     /// Takes in what a job of a side has measured. Iterations that failed are not compared.
-    pub(super) fn take(&mut self, side: usize, results: &[IterationOutput]) {
-        let (taken, dropped) = measures(results);
+    pub(super) fn take(
+        &mut self,
+        side: usize,
+        results: &[IterationOutput],
+        evidence: Option<&Evidence>,
+    ) {
+        let (taken, dropped) = measures(results, evidence);
         self.dropped = self.dropped.max(dropped);
         for series in taken {
             let values = self
@@ -125,10 +131,14 @@ mod tests {
     #[test]
     fn values_are_those_of_their_sides_in_turns() {
         let mut taken = Taken::default();
-        taken.take(0, &[output(0, &[("m", 1.0), ("alone", 1.0)])]);
-        taken.take(1, &[output(0, &[("m", 2.0)]), output(1, &[("m", 9.0)])]);
-        taken.take(1, &[output(0, &[("m", 3.0)])]);
-        taken.take(0, &[output(0, &[("m", 4.0)])]);
+        taken.take(0, &[output(0, &[("m", 1.0), ("alone", 1.0)])], None);
+        taken.take(
+            1,
+            &[output(0, &[("m", 2.0)]), output(1, &[("m", 9.0)])],
+            None,
+        );
+        taken.take(1, &[output(0, &[("m", 3.0)])], None);
+        taken.take(0, &[output(0, &[("m", 4.0)])], None);
         let (compared, left_out) = taken.compared();
         assert_eq!(left_out, 0);
         assert_eq!(compared.len(), 1, "only one side has the other");
@@ -149,9 +159,9 @@ mod tests {
         let mut taken = Taken::default();
         for round in 0..10 {
             let noise = f64::from(round % 3) / 100.0;
-            taken.take(0, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])]);
-            taken.take(1, &[output(0, &[("m", 11.0 + noise), ("zero", 0.0)])]);
-            taken.take(2, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])]);
+            taken.take(0, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])], None);
+            taken.take(1, &[output(0, &[("m", 11.0 + noise), ("zero", 0.0)])], None);
+            taken.take(2, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])], None);
         }
         let (compared, _) = taken.compared();
         let answer = compared[0].answer(1).expect("there are enough");
@@ -180,7 +190,7 @@ mod tests {
                     .iter()
                     .map(|(name, value)| (name.as_str(), *value))
                     .collect();
-                taken.take(side, &[output(0, &measured)]);
+                taken.take(side, &[output(0, &measured)], None);
             }
         }
         let (compared, left_out) = taken.compared();

@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use crate::evidence;
 use crate::support::*;
 
 /// The `runner` program: the one that `BENCHER_RUNNER_BIN` names, or the one beside the server's, which
@@ -363,6 +364,42 @@ fn jobs_are_listed_and_shown() {
     }
     let table = stdout(&done(&site, &["jobs", "ls", "--runner", "lab"]));
     assert!(table.contains("  lab  "), "{table}");
+}
+
+#[test]
+fn how_a_job_was_measured_is_told() {
+    let site = site();
+    let mut runner = site.connected("r");
+    let id = site.submit();
+    let job = evidence::claim(&mut runner);
+    let others = "others took 5 %";
+    let (completed, document) = (json!({"event": "completed"}), evidence::evidence(others));
+    evidence::end(&mut runner, completed, &job, &document);
+    site.api.wait_for(&id, &["processed"]);
+    let logs = done(&site, &["jobs", "logs", &id]);
+    assert!(logs.status.success(), "{logs:?}");
+    let said = String::from_utf8(logs.stderr).unwrap();
+    for part in [
+        "wall: 3.000 ms (median of 2; 2.000 ms to 4.000 ms)",
+        "1 iteration is suspect, since the host was not quiet: others took 5 %",
+        "the times can not be compared with those of other machines: others took 5 %",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    let shown = stdout(&done(&site, &["jobs", "show", &id]));
+    for part in [
+        "machine     qemu (tcg) on ",
+        "memory      3.000 MiB",
+        "trust       ",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    let printed = stdout(&done(&site, &["jobs", "evidence", &id]));
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed, document);
+    let other = site.submit();
+    let none = done(&site, &["jobs", "evidence", &other]);
+    assert_eq!(none.status.code(), Some(125));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod client;
 mod conflicts;
 mod crash;
 mod deletion;
+mod evidence;
 mod jobs;
 mod live;
 mod lost;

@@ -240,7 +240,7 @@ pub(crate) fn lock(database: &Path) -> impl Drop + use<> {
 }
 
 /// Makes an object so old that it is looked at by who sweeps.
-fn make_old(object: &Path) {
+pub(crate) fn make_old(object: &Path) {
     let long_ago = SystemTime::now() - Duration::from_hours(48);
     let file = std::fs::File::open(object).unwrap();
     file.set_modified(long_ago).unwrap();

@@ -3,6 +3,7 @@
 mod browser;
 mod comparison;
 mod deletion;
+mod evidence;
 mod in_browser;
 mod visitor;
 mod waiting;
@@ -48,6 +49,7 @@ fn nobody_sees_anything_without_a_token() {
         format!("/jobs/{job}"),
         format!("/jobs/{job}/events"),
         format!("/jobs/{job}/results"),
+        format!("/jobs/{job}/evidence"),
     ] {
         let answer = visitor.get(&path);
         assert_eq!(answer.status, 303, "{path}");

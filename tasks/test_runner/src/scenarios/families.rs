@@ -25,13 +25,14 @@ mod resources;
 mod timeouts;
 mod tuning;
 mod up;
+mod up_evidence;
 mod up_kills;
 mod updates;
 
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 27] = [
+const FAMILIES: [&[Scenario]; 28] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -57,6 +58,7 @@ const FAMILIES: [&[Scenario]; 27] = [
     tuning::SCENARIOS,
     kills::SCENARIOS,
     up::SCENARIOS,
+    up_evidence::SCENARIOS,
     up_kills::SCENARIOS,
     updates::SCENARIOS,
 ];

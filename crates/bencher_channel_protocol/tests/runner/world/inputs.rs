@@ -96,6 +96,7 @@ impl World {
                 self.is_host_doubted |= *fails == Some(Fault::Host) && !dies;
                 Some(Input::Ended {
                     results: vec![IterationOutput::default()],
+                    evidence: None,
                     failure: fails.map(|fault| Failure {
                         error: "it failed".to_owned(),
                         fault,

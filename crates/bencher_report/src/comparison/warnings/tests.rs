@@ -47,6 +47,25 @@ fn the_side_that_failed_is_blamed_and_not_its_partner() {
 }
 
 #[test]
+fn a_result_that_lacks_iterations_is_said_to() {
+    let mut short = input("new", &WALL);
+    short.result.outcome.iterations_left_out = Some(92);
+    let found = compare(&input("old", &WALL), &short, &options(8)).expect("there is enough");
+    let warning = "B: the last 92 iterations are not in its result, which had to be short";
+    assert!(
+        found.warnings.iter().any(|text| text == warning),
+        "{:?}",
+        found.warnings
+    );
+    assert!(
+        !found
+            .warnings
+            .iter()
+            .any(|text| text.starts_with("A: the last"))
+    );
+}
+
+#[test]
 fn what_depends_on_time_is_told_where_it_matters() {
     // Equal sides on a host that becomes slower by 1 % an iteration.
     let noise = [0, 3, 1, 4, 1, 5, 2, 6, 3, 5, 0, 2];

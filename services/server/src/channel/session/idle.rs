@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Current, End, Session, Wait};
-use crate::channel::handed;
+use crate::channel::handed::{self, Extensions};
 use crate::dispatch::Awaited;
 use crate::releases;
 use crate::settings::PING;
@@ -86,7 +86,7 @@ impl Session {
 
     /// Writes down what the runner says of itself.
     async fn describe(&mut self, ready: &Ready) -> Result<(), End> {
-        self.has_live_output = ready.has_live_output();
+        self.extensions = Extensions::of(ready);
         let metadata = ready
             .runner
             .as_ref()
@@ -126,14 +126,17 @@ impl Session {
     /// Sends a job. One that can not be sent fails, and the runner waits on for what is `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
-        match handed::job(&self.app, &handed, self.has_live_output).await {
+        match handed::job(&self.app, &handed, self.extensions).await {
             Ok(message) => {
                 tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
                 self.current = Some(Current {
                     followed: self.app.bus.follow(job),
                     renewed: None,
                     is_fresh: true,
-                    writer: self.has_live_output.then(|| self.app.live.begin(job)),
+                    writer: self
+                        .extensions
+                        .live_output
+                        .then(|| self.app.live.begin(job)),
                 });
                 self.heard = Instant::now();
                 let message = ServerMessage::Job(Box::new(message));
@@ -143,7 +146,7 @@ impl Session {
                 tracing::error!(runner = %self.runner, %job, %error, "a job can not be sent");
                 let attached = Attached {
                     error: Some(error.to_string()),
-                    results: None,
+                    ..Attached::default()
                 };
                 let report = Report::Failed;
                 self.app

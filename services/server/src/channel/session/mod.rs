@@ -23,6 +23,7 @@ use bencher_jobs::{ConnectionId, Report, RunnerId};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+use super::handed::Extensions;
 use super::socket::{Frame, Gone, Socket};
 use crate::app::{App, ended};
 use crate::bus::{Entered, Followed};
@@ -102,7 +103,7 @@ pub(super) struct Session {
     /// When it was last noted that something came of the runner.
     noted: Instant,
     metadata: Option<String>,
-    has_live_output: bool,
+    extensions: Extensions,
     is_first_ready: bool,
     /// When an update is looked for; none once one was offered.
     next_offer: Option<Instant>,
@@ -158,7 +159,7 @@ impl Session {
             heard: Instant::now(),
             noted: Instant::now(),
             metadata: runner.metadata,
-            has_live_output: false,
+            extensions: Extensions::default(),
             is_first_ready: true,
             next_offer: Some(Instant::now()),
             wait: None,

@@ -1,12 +1,13 @@
 //! A runner at work: its signs of life, what its command writes, and how the job ended.
 
-use bencher_channel_protocol::{IterationOutput, LiveOutput, ServerMessage, Terminal};
+use bencher_channel_protocol::{Evidence, IterationOutput, LiveOutput, ServerMessage, Terminal};
 use bencher_jobs::{JobId, Reply, Report, RunnerId, State};
 use tokio::time::Instant;
 
 use super::{End, Session};
 use crate::app::App;
 use crate::deletion;
+use crate::evidence;
 use crate::outputs::Kept;
 use crate::store::{Attached, StoreError};
 
@@ -61,25 +62,33 @@ impl Session {
 
     pub(super) async fn terminal(&mut self, terminal: Terminal) -> Result<(), End> {
         let job = JobId::from_uuid(terminal.job());
-        let (report, results, error) = match terminal {
-            Terminal::Completed { results, .. } => (Report::Completed, Some(results), None),
-            Terminal::Failed { results, error, .. } => {
-                (Report::Failed, Some(results), Some(cut(&error)))
-            }
+        let (report, produced, error) = match terminal {
+            Terminal::Completed {
+                results, evidence, ..
+            } => (Report::Completed, Some((results, evidence)), None),
+            Terminal::Failed {
+                results,
+                evidence,
+                error,
+                ..
+            } => (Report::Failed, Some((results, evidence)), Some(cut(&error))),
             Terminal::Canceled { .. } => (Report::Canceled, None, None),
         };
-        let results = match results {
-            Some(results) => keep(&self.app, self.runner, job, &results).await?,
-            None => None,
+        let mut attached = match produced {
+            Some((results, evidence)) => {
+                keep(&self.app, self.runner, job, &results, evidence).await?
+            }
+            None => Attached::default(),
         };
+        attached.error = error;
         let current = self.current.take_if(|one| one.followed.job() == job);
         let writer = current.and_then(|current| current.writer);
         if let Some(writer) = &writer {
             // The end is heard of after what was written before it.
             writer.told().await;
         }
-        let has_object = matches!(results, Some(Kept::Object(_)));
-        let attached = Attached { results, error };
+        let mut kept = attached.results.iter().chain(&attached.evidence);
+        let has_object = kept.any(|kept| matches!(kept, Kept::Object(_)));
         let changed = self
             .app
             .dispatcher
@@ -103,31 +112,47 @@ impl Session {
     }
 }
 
-/// Keeps results before their job says that it has them.
+/// Keeps results before their job says that it has them, and how they were measured.
 async fn keep(
     app: &App,
     sender: RunnerId,
     job: JobId,
     results: &[IterationOutput],
-) -> Result<Option<Kept>, End> {
+    evidence: Option<Evidence>,
+) -> Result<Attached, End> {
+    let unwritten = |error: &dyn std::fmt::Display| {
+        tracing::error!(%job, %error, "results were not kept");
+        End::Unwritten
+    };
     // Those of a job that is not this runner's, or that does not take them any more, are kept nowhere.
     match app.store.job(job).await {
         Ok(found) if found.life.takes_results(sender) => {}
-        Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(error) => {
-            tracing::error!(%job, %error, "results were not kept");
-            return Err(End::Unwritten);
-        }
+        Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(Attached::default()),
+        Err(error) => return Err(unwritten(&error)),
     }
     let text = serde_json::to_string(results)
         .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
-    match app.outputs.put(job, text).await {
-        Ok(kept) => Ok(Some(kept)),
-        Err(error) => {
-            tracing::error!(%job, %error, "results were not kept");
-            Err(End::Unwritten)
+    let put = async |text| {
+        let kept = app.outputs.put(job, text).await;
+        kept.map_err(|error| unwritten(&error))
+    };
+    let mut attached = Attached {
+        results: Some(put(text).await?),
+        ..Attached::default()
+    };
+    let Some(evidence) = evidence.map(Evidence::into_text) else {
+        return Ok(attached);
+    };
+    match evidence::Evidence::read(evidence.as_bytes()) {
+        Some(read) => {
+            attached.measured = serde_json::to_string(&read.measured()).ok();
+            attached.evidence = Some(put(evidence).await?);
+        }
+        None => {
+            tracing::warn!(%job, runner = %sender, "its evidence is no result document: not kept")
         }
     }
+    Ok(attached)
 }
 
 /// As much of an error as is kept. PostgreSQL knows no NUL.

@@ -55,7 +55,7 @@ impl Filter {
     fn query(conditions: &[(&'static str, String)]) -> String {
         use std::fmt::Write as _;
         let mut query = format!(
-            "SELECT {COLUMNS}, {SLUGS}, error, {}, {} FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
+            "SELECT {COLUMNS}, {SLUGS}, error, {}, {}, measured FROM jobs LEFT JOIN configs ON configs.job = jobs.id \
              WHERE jobs.id < $1",
             KeptConfig::short_columns(),
             short("summary", "octet_length(summary)"),
@@ -96,6 +96,8 @@ pub struct Described {
     pub error: Option<String>,
     /// What its results hold: JSON. In a list nothing, if it is long.
     pub summary: Option<String>,
+    /// How it was measured, at a glance: JSON.
+    pub measured: Option<String>,
 }
 
 impl Described {
@@ -110,6 +112,7 @@ impl Described {
             config: KeptConfig::read(row)?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,
+            measured: maybe_text(row, "measured")?,
         })
     }
 }
@@ -141,7 +144,7 @@ impl Store {
     /// When there is none.
     pub async fn described_job(&self, id: JobId) -> Result<Described, StoreError> {
         let query = format!(
-            "SELECT {COLUMNS}, {SLUGS}, error, config, variables, summary \
+            "SELECT {COLUMNS}, {SLUGS}, error, config, variables, summary, measured \
              FROM jobs LEFT JOIN configs ON configs.job = jobs.id WHERE jobs.id = $1"
         );
         Described::read(&self.row_of_job(query, id).await?)
@@ -156,6 +159,17 @@ impl Store {
         let query = "SELECT results FROM jobs WHERE id = $1".to_owned();
         let row = self.row_of_job(query, id).await?;
         Ok(maybe_text(&row, "results")?.map(Kept::from_column))
+    }
+
+    /// Where it is told how the job was measured, if its runner has said it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such job.
+    pub async fn evidence(&self, id: JobId) -> Result<Option<Kept>, StoreError> {
+        let query = "SELECT evidence FROM jobs WHERE id = $1".to_owned();
+        let row = self.row_of_job(query, id).await?;
+        Ok(maybe_text(&row, "evidence")?.map(Kept::from_column))
     }
 
     /// `query` must be put together of constants only.

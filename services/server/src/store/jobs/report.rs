@@ -29,6 +29,10 @@ pub struct Changed {
 pub struct Attached {
     /// Where the results are.
     pub results: Option<Kept>,
+    /// Where it is told how they were measured.
+    pub evidence: Option<Kept>,
+    /// That at a glance: JSON.
+    pub measured: Option<String>,
     /// What the runner says went wrong.
     pub error: Option<String>,
 }
@@ -236,17 +240,15 @@ impl Transaction {
     async fn save(&mut self, drafts: &[&Draft<'_>]) -> Result<(), StoreError> {
         let changes: Vec<Change<'_>> = drafts
             .iter()
-            .map(|draft| Change {
-                job: &draft.job,
-                next: draft.life(),
-                results: draft
-                    .attached
-                    .and_then(|attached| attached.results.as_ref())
-                    .map(Kept::column),
-                error: draft
-                    .attached
-                    .and_then(|attached| attached.error.as_deref()),
-                summary: None,
+            .map(|draft| match draft.attached {
+                Some(attached) => Change {
+                    results: attached.results.as_ref().map(Kept::column),
+                    evidence: attached.evidence.as_ref().map(Kept::column),
+                    measured: attached.measured.as_deref(),
+                    error: attached.error.as_deref(),
+                    ..Change::of_life(&draft.job, draft.life())
+                },
+                None => Change::of_life(&draft.job, draft.life()),
             })
             .collect();
         self.save_all(&changes).await
@@ -268,6 +270,8 @@ pub(super) struct Change<'a> {
     pub(super) job: &'a Job,
     pub(super) next: &'a Life,
     pub(super) results: Option<&'a str>,
+    pub(super) evidence: Option<&'a str>,
+    pub(super) measured: Option<&'a str>,
     pub(super) error: Option<&'a str>,
     pub(super) summary: Option<&'a str>,
 }
@@ -278,6 +282,8 @@ impl<'a> Change<'a> {
             job,
             next,
             results: None,
+            evidence: None,
+            measured: None,
             error: None,
             summary: None,
         }
@@ -296,9 +302,11 @@ impl Transaction {
              claimed = news.column8, started = news.column9, ended = news.column10, \
              results = COALESCE(news.column11, results), \
              error = COALESCE(news.column12, error), \
-             summary = COALESCE(news.column13, summary) \
+             summary = COALESCE(news.column13, summary), \
+             evidence = COALESCE(news.column14, evidence), \
+             measured = COALESCE(news.column15, measured) \
              FROM {} AS news WHERE jobs.id = news.column1",
-            table(1, changes.len(), 13)
+            table(1, changes.len(), 15)
         );
         let milliseconds = |time: Option<Timestamp>| time.map(Timestamp::milliseconds);
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
@@ -317,7 +325,9 @@ impl Transaction {
                 .bind(milliseconds(next.ended))
                 .bind(change.results.map(str::to_owned))
                 .bind(change.error.map(str::to_owned))
-                .bind(change.summary.map(str::to_owned));
+                .bind(change.summary.map(str::to_owned))
+                .bind(change.evidence.map(str::to_owned))
+                .bind(change.measured.map(str::to_owned));
         }
         query.execute(self.connection()).await?;
         for change in changes {

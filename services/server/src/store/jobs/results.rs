@@ -10,8 +10,8 @@ use super::super::row::{maybe_text, parsed};
 use super::super::{Store, StoreError};
 
 impl Store {
-    /// What the database has as the results of those of these jobs that it knows: nothing of those that
-    /// were deleted.
+    /// The objects that the database has as results and evidence of those of these jobs that it knows: none
+    /// of those that were deleted.
     ///
     /// # Errors
     ///
@@ -19,16 +19,18 @@ impl Store {
     pub(crate) async fn results_of(
         &self,
         jobs: &[JobId],
-    ) -> Result<HashMap<JobId, Option<String>>, StoreError> {
+    ) -> Result<HashMap<JobId, Vec<String>>, StoreError> {
         let mut places = "NULL".to_owned();
         for place in 1..=jobs.len() {
             let _ = write!(places, ", ${place}");
         }
         // What is in the database itself is not read: it is the name of no object.
         let query = format!(
-            "SELECT id, CASE WHEN results LIKE '[%' THEN NULL ELSE results END AS name \
+            "SELECT id, CASE WHEN results LIKE '[%' THEN NULL ELSE results END AS results, \
+             CASE WHEN evidence LIKE '{{%' THEN NULL ELSE evidence END AS evidence \
              FROM jobs WHERE id IN ({places}) \
-             UNION ALL SELECT job AS id, NULL AS name FROM deleted_jobs WHERE job IN ({places})"
+             UNION ALL SELECT job AS id, NULL AS results, NULL AS evidence \
+             FROM deleted_jobs WHERE job IN ({places})"
         );
         // Put together of constants and numbers only.
         let mut query = sqlx::query(AssertSqlSafe(query));
@@ -37,7 +39,10 @@ impl Store {
         }
         let rows = self.rows(query).await?;
         rows.iter()
-            .map(|row| Ok((parsed(row, "id")?, maybe_text(row, "name")?)))
+            .map(|row| {
+                let names = [maybe_text(row, "results")?, maybe_text(row, "evidence")?];
+                Ok((parsed(row, "id")?, names.into_iter().flatten().collect()))
+            })
             .collect()
     }
 }

@@ -146,7 +146,7 @@ async fn who_has_a_deleted_job_is_told_to_stop_and_to_forget_it() {
         let nothing = Attached::default();
         let results = Attached {
             results: Some(Kept::Inline("[]".to_owned())),
-            error: None,
+            ..Attached::default()
         };
         let said = [
             (Report::Heartbeat, &nothing, Reply::Cancel),
@@ -240,7 +240,7 @@ async fn deleted_jobs_are_known_until_nothing_of_them_can_come() {
         }
         let known = store.results_of(&jobs).await.expect("all of them");
         assert_eq!(known.len(), 3);
-        assert!(known.values().all(Option::is_none), "they have none");
+        assert!(known.values().all(Vec::is_empty), "they have none");
         let forget = async |before: Timestamp| {
             let mut transaction = store.begin().await.expect("a transaction");
             transaction.forget_deleted(before).await.expect("forgotten");

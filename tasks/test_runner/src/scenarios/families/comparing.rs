@@ -124,7 +124,7 @@ const ALL: [&str; 6] = [
 ];
 
 /// The name of the comparison document.
-const COMPARISON: &str = "comparison.json";
+pub(super) const COMPARISON: &str = "comparison.json";
 
 /// `runner compare` on the stage's backend, so far.
 fn comparing(stage: &Stage<'_>) -> Command {
@@ -149,7 +149,7 @@ fn granted(stage: &Stage<'_>, command: &mut Command) {
 }
 
 /// Runs a command to its end: its exit code, and the comparison that it wrote.
-fn carry_out(stage: &mut Stage<'_>, command: Command) -> anyhow::Result<(i32, Value)> {
+pub(super) fn carry_out(stage: &mut Stage<'_>, command: Command) -> anyhow::Result<(i32, Value)> {
     stage.commands.push(describe(&command));
     let status = stage.carry_out(command, None)?;
     let code = status.code().context("a signal ended the runner")?;
@@ -160,7 +160,7 @@ fn carry_out(stage: &mut Stage<'_>, command: Command) -> anyhow::Result<(i32, Va
 }
 
 /// What of a comparison is known beforehand.
-fn found(code: i32, document: &Value) -> Value {
+pub(super) fn found(code: i32, document: &Value) -> Value {
     let metrics = document["metrics"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);

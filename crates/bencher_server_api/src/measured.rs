@@ -1,0 +1,60 @@
+//! How a job was measured: at a glance, out of the result document that its runner made.
+
+use serde::{Deserialize, Serialize};
+
+/// How a job was measured, as its runner says: whether its times can be compared, and what they are. All of
+/// it is in the job's evidence.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Measured {
+    /// Where it ran.
+    pub machine: MeasuredMachine,
+    /// Whether times can be compared with those of other machines of this hardware; those of a virtual
+    /// clock with others of such a clock, whatever the hardware.
+    pub comparable: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+    /// Iterations whose numbers count: those whose command ended well.
+    pub iterations: u32,
+    /// Iterations during which the host was not quiet: something speaks against their numbers.
+    pub suspect_iterations: u32,
+    /// What that was, one example of each kind.
+    pub suspicions: Vec<String>,
+    /// What the iterations that count used.
+    pub metrics: Vec<MeasuredMetric>,
+}
+
+/// Where a job ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MeasuredMachine {
+    /// `firecracker`, `qemu`, or `none`: the host's own kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
+    /// What executed the guest's instructions, such as `kvm` or `tcg`, which emulates them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accelerator: Option<String>,
+    /// `wall` or `virtual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
+    /// The host's processor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<String>,
+}
+
+/// A measure over the iterations that count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MeasuredMetric {
+    /// `wall` (the guest's clock, from `execve` to the exit), `cpu` (CPU time of the command's processes),
+    /// `memory` (most in use at one time, page cache included), or under a virtual clock `instructions`.
+    pub name: String,
+    /// `nanoseconds`, `bytes` or `instructions`.
+    pub unit: String,
+    /// The median.
+    pub median: f64,
+    /// The least value.
+    pub least: f64,
+    /// The greatest value.
+    pub most: f64,
+}

@@ -1,0 +1,379 @@
+//! What a runner says of how it measured a job: its result document, as far as this server looks into it.
+//!
+//! The document is kept as it came. Everything in it is a runner's word, which may be newer or older than
+//! this server: what is missing or of another kind is passed over.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bencher_channel_protocol::MAX_ITERATIONS;
+use bencher_server_api::{Measured, MeasuredMachine, MeasuredMetric};
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// The longest text that is shown of it, in characters, and the most of them.
+const MAX_TEXT: usize = 200;
+const MAX_TEXTS: usize = 12;
+
+/// A result document.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Evidence {
+    #[serde(default, deserialize_with = "maybe")]
+    machine: Machine,
+    #[serde(default, deserialize_with = "maybe")]
+    host: Host,
+    #[serde(default, deserialize_with = "iterations")]
+    pub(crate) iterations: Vec<Iteration>,
+    #[serde(default, deserialize_with = "maybe")]
+    trust: Trust,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Machine {
+    sandbox: Option<String>,
+    accelerator: Option<String>,
+    clock: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Host {
+    cpu_model: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Trust {
+    comparable: bool,
+    reasons: Vec<String>,
+}
+
+/// An iteration, in the order in which they ran.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Iteration {
+    ended_by: Option<String>,
+    exit_code: i32,
+    retried: bool,
+    warmup: bool,
+    resources: Option<Resources>,
+    instructions: Option<u64>,
+    validity: Option<Validity>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Resources {
+    wall_ns: Option<u64>,
+    cpu_us: Option<u64>,
+    memory_peak_bytes: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Validity {
+    verdict: Option<String>,
+    reasons: Vec<Suspicion>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Suspicion {
+    kind: String,
+    text: String,
+}
+
+/// What is shown of each iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    Wall,
+    Cpu,
+    Memory,
+    Instructions,
+}
+
+impl Metric {
+    pub(crate) const ALL: [Self; 4] = [Self::Wall, Self::Cpu, Self::Memory, Self::Instructions];
+
+    /// Its name, as result documents and `runner compare` have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Instructions => "instructions",
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Wall | Self::Cpu => "nanoseconds",
+            Self::Memory => "bytes",
+            Self::Instructions => "instructions",
+        }
+    }
+
+    /// Its value, where it was measured.
+    pub(crate) fn of(self, iteration: &Iteration) -> Option<f64> {
+        let resources = iteration.resources.as_ref();
+        let value = match self {
+            Self::Wall => resources?.wall_ns,
+            Self::Cpu => resources?.cpu_us.map(|time| time.saturating_mul(1000)),
+            Self::Memory => resources?.memory_peak_bytes,
+            Self::Instructions => iteration.instructions,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "they are shown in five digits")]
+        value.map(|value| value as f64)
+    }
+}
+
+impl Iteration {
+    /// Whether another one took its place, or it was to warm up: the results have no such ones.
+    pub(crate) fn is_extra(&self) -> bool {
+        self.retried || self.warmup
+    }
+
+    /// Whether the command ended by itself and without an error.
+    pub(crate) fn ended_well(&self) -> bool {
+        self.exit_code == 0 && self.ended_by.as_deref() == Some("exit")
+    }
+
+    /// What speaks against its numbers.
+    fn suspicions(&self) -> &[Suspicion] {
+        match &self.validity {
+            Some(validity) if validity.verdict.as_deref() == Some("suspect") => &validity.reasons,
+            _ => &[],
+        }
+    }
+
+    /// Whether something does.
+    pub(crate) fn is_suspect(&self) -> bool {
+        !self.suspicions().is_empty()
+    }
+
+    /// The same in words; nothing where nothing does.
+    pub(crate) fn suspicion(&self) -> Option<String> {
+        let reasons = self.suspicions().iter().take(MAX_TEXTS);
+        let texts: Vec<String> = reasons.map(|reason| short(&reason.text)).collect();
+        (!texts.is_empty()).then(|| texts.join("; "))
+    }
+}
+
+impl Evidence {
+    /// What a document says; nothing, where it is none.
+    pub(crate) fn read(text: &[u8]) -> Option<Self> {
+        // A list would pass for an object.
+        let is_object = text.trim_ascii_start().starts_with(b"{");
+        is_object.then(|| serde_json::from_slice(text).ok())?
+    }
+
+    /// What people are told of it at a glance.
+    pub(crate) fn measured(&self) -> Measured {
+        let counting: Vec<&Iteration> = self
+            .iterations
+            .iter()
+            .filter(|iteration| !iteration.is_extra() && iteration.ended_well())
+            .collect();
+        let real = self.iterations.iter().filter(|it| !it.warmup);
+        let suspects: Vec<&Iteration> = real.filter(|it| it.is_suspect()).collect();
+        let mut kinds = BTreeMap::new();
+        for reason in suspects.iter().flat_map(|it| it.suspicions()) {
+            kinds.entry(&reason.kind).or_insert(&reason.text);
+        }
+        let text = |text: &Option<String>| text.as_deref().map(short);
+        Measured {
+            machine: MeasuredMachine {
+                sandbox: text(&self.machine.sandbox),
+                accelerator: text(&self.machine.accelerator),
+                clock: text(&self.machine.clock),
+                cpu_model: text(&self.host.cpu_model),
+            },
+            comparable: self.trust.comparable,
+            reasons: few(self.trust.reasons.iter()),
+            iterations: number(counting.len()),
+            suspect_iterations: number(suspects.len()),
+            suspicions: few(kinds.into_values()),
+            metrics: Metric::ALL
+                .into_iter()
+                .filter_map(|metric| summary(metric, &counting))
+                .collect(),
+        }
+    }
+}
+
+fn summary(metric: Metric, iterations: &[&Iteration]) -> Option<MeasuredMetric> {
+    let values = iterations.iter().filter_map(|it| metric.of(it));
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (&least, &most) = (values.first()?, values.last()?);
+    let upper = values.len() / 2;
+    let lower = (values.len() - 1) / 2;
+    Some(MeasuredMetric {
+        name: metric.name().to_owned(),
+        unit: metric.unit().to_owned(),
+        median: f64::midpoint(values[lower], values[upper]),
+        least,
+        most,
+    })
+}
+
+fn few<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {
+    texts.take(MAX_TEXTS).map(|text| short(text)).collect()
+}
+
+/// The beginning of a text. PostgreSQL knows no NUL.
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().take(MAX_TEXT).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short.replace('\0', "\u{fffd}")
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A part that may be of another kind.
+fn maybe<'de, T: DeserializeOwned + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+/// As many iterations as a job may have. One that is of another kind is there, and says nothing.
+fn iterations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Iteration>, D::Error> {
+    struct Some;
+    impl<'de> Visitor<'de> for Some {
+        type Value = Vec<Iteration>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list of iterations")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut iterations = Vec::new();
+            while number(iterations.len()) < MAX_ITERATIONS {
+                let Option::Some(value) = list.next_element::<Value>()? else {
+                    return Ok(iterations);
+                };
+                iterations.push(serde_json::from_value(value).unwrap_or_default());
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(iterations)
+        }
+    }
+    deserializer.deserialize_seq(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn iteration(wall_ns: u64) -> Value {
+        json!({
+            "index": 1, "ended_by": "exit", "exit_code": 0, "retried": false,
+            "resources": {"wall_ns": wall_ns, "cpu_us": 5, "memory_peak_bytes": 4096},
+            "validity": {"verdict": "valid", "reasons": []},
+        })
+    }
+
+    fn with(mut iteration: Value, field: &str, value: Value) -> Value {
+        iteration[field] = value;
+        iteration
+    }
+
+    fn measured(document: &Value) -> Measured {
+        let text = document.to_string();
+        let evidence = Evidence::read(text.as_bytes()).expect("a document");
+        evidence.measured()
+    }
+
+    #[test]
+    fn a_document_at_a_glance() {
+        let suspect = json!({"verdict": "suspect", "reasons": [
+            {"kind": "steal", "text": "a hypervisor took 3 %"},
+            {"kind": "other_load", "text": "others took 5 %"},
+        ]});
+        let found = measured(&json!({
+            "version": 1,
+            "machine": {"sandbox": "qemu", "accelerator": "tcg", "clock": "wall"},
+            "host": {"cpu_model": "Some CPU"},
+            "trust": {"comparable": false, "reasons": ["it was emulated"], "suspect_iterations": 2},
+            "iterations": [
+                with(iteration(900), "warmup", json!(true)),
+                with(iteration(100), "validity", suspect.clone()),
+                with(with(iteration(7), "validity", suspect), "retried", json!(true)),
+                iteration(200),
+                with(iteration(3), "exit_code", json!(1)),
+                with(iteration(4), "ended_by", json!("timeout")),
+                iteration(400),
+            ],
+        }));
+        assert_eq!(
+            serde_json::to_value(&found).expect("JSON"),
+            json!({
+                "machine": {
+                    "sandbox": "qemu", "accelerator": "tcg", "clock": "wall", "cpu_model": "Some CPU",
+                },
+                "comparable": false,
+                "reasons": ["it was emulated"],
+                "iterations": 3,
+                "suspect_iterations": 2,
+                "suspicions": ["others took 5 %", "a hypervisor took 3 %"],
+                "metrics": [
+                    {"name": "wall", "unit": "nanoseconds", "median": 200.0, "least": 100.0, "most": 400.0},
+                    {"name": "cpu", "unit": "nanoseconds", "median": 5000.0, "least": 5000.0, "most": 5000.0},
+                    {"name": "memory", "unit": "bytes", "median": 4096.0, "least": 4096.0, "most": 4096.0},
+                ],
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_of_another_kind_is_passed_over() {
+        let nothing = Measured::default();
+        for document in [
+            json!({}),
+            json!({"machine": [1], "host": "x", "trust": 3, "iterations": []}),
+            json!({"trust": {"comparable": "yes"}}),
+        ] {
+            assert_eq!(measured(&document), nothing, "{document}");
+        }
+        let strange = json!({"iterations": [3, {"resources": "none"}, null, iteration(8)]});
+        let found = measured(&strange);
+        assert_eq!((found.iterations, found.metrics.len()), (1, 3));
+        for text in ["", "[]", "3", "{", r#"{"iterations": {}}"#] {
+            assert!(Evidence::read(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_bounded() {
+        let long = "é\0".repeat(5000);
+        let reasons: Vec<_> = (0..500).map(|number| format!("{number}{long}")).collect();
+        let suspicions: Vec<_> = reasons
+            .iter()
+            .map(|text| json!({"kind": text, "text": text}))
+            .collect();
+        let validity = json!({"verdict": "suspect", "reasons": suspicions});
+        let iteration = with(iteration(1), "validity", validity);
+        let found = measured(&json!({
+            "machine": {"sandbox": long},
+            "trust": {"reasons": reasons},
+            "iterations": vec![iteration; 3],
+        }));
+        let text = serde_json::to_string(&found).expect("JSON");
+        assert!(
+            text.len() < 16_384 && !text.contains('\0'),
+            "{}",
+            text.len()
+        );
+        let many = format!(r#"{{"iterations": [{}0]}}"#, "0,".repeat(70_000));
+        let evidence = Evidence::read(many.as_bytes()).expect("a document");
+        assert_eq!(number(evidence.iterations.len()), MAX_ITERATIONS);
+    }
+}
