@@ -121,7 +121,12 @@ fn measure(series: &Series) -> Markup {
                 div.plots {
                     figure {
                         (plot::iterations(series, &statistics, &scale))
-                        figcaption { "each iteration; the line is the median" }
+                        figcaption {
+                            "each iteration; the line is the median"
+                            @if series.points.iter().any(|point| point.is_suspect) {
+                                ", and what has a ring is suspect"
+                            }
+                        }
                     }
                     figure {
                         (plot::distribution(series, &statistics, &scale))

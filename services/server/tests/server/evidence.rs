@@ -6,7 +6,17 @@ use crate::support::*;
 
 /// What a runner says of two iterations, the second one of which is suspect.
 pub(crate) fn evidence(text: &str) -> Value {
-    let iteration = |index: u32, wall_ns: u64, verdict: &str| {
+    evidence_of(&[2_000_000, 4_000_000], text)
+}
+
+/// What a runner says of iterations that took so many nanoseconds, the last one of which is suspect.
+pub(crate) fn evidence_of(walls: &[u64], text: &str) -> Value {
+    let iteration = |(index, wall_ns): (usize, &u64)| {
+        let verdict = if index == walls.len() {
+            "suspect"
+        } else {
+            "valid"
+        };
         json!({
             "index": index, "ended_by": "exit", "exit_code": 0, "retried": false,
             "resources": {"wall_ns": wall_ns, "cpu_us": 1500, "memory_peak_bytes": 3_145_728},
@@ -18,7 +28,7 @@ pub(crate) fn evidence(text: &str) -> Value {
         "machine": {"sandbox": "qemu", "accelerator": "tcg", "clock": "wall"},
         "host": {"cpu_model": text},
         "trust": {"comparable": false, "reasons": [text], "suspect_iterations": 1},
-        "iterations": [iteration(1, 2_000_000, "valid"), iteration(2, 4_000_000, "suspect")],
+        "iterations": (1..).zip(walls).map(iteration).collect::<Vec<_>>(),
     })
 }
 
@@ -35,10 +45,18 @@ fn results() -> Value {
     json!([{"exit_code": 0, "stdout": "out"}, {"exit_code": 0, "stdout": "out"}])
 }
 
+/// As many results as there are iterations in the evidence.
+fn results_of(evidence: &Value) -> Value {
+    match evidence["iterations"].as_array() {
+        Some(iterations) => vec![results()[0].clone(); iterations.len()].into(),
+        None => results(),
+    }
+}
+
 /// The end of a job, with this evidence.
 pub(crate) fn end(runner: &mut Runner, mut message: Value, job: &Value, evidence: &Value) {
     message["job"] = job.clone();
-    message["results"] = results();
+    message["results"] = results_of(evidence);
     message["evidence"] = evidence.clone();
     runner.send(&message);
     assert_eq!(runner.receive()["event"], "ack");

@@ -28,6 +28,7 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
         "peak memory",
         "3 MiB",
         ": 4 ms, suspect",
+        ", and what has a ring is suspect",
         "The host was not quiet: ",
     ] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
