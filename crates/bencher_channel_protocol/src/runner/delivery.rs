@@ -12,17 +12,12 @@
 //! One is on its way at a time: so a server that ends connections over one of them is known to mean
 //! that one, and hears of the others first. It is read from disk when its turn has come, unless it came
 //! about just now: the others are not in memory.
-//!
-//! One that can not be read is held as well. One that is lost, since its file is gone or damaged, has become
-//! a failure that says so.
-
-use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::link::{Expected, OnItsWay};
 use super::outbox::{Addressed, Envelope};
-use super::{ACKNOWLEDGE_WITHIN, Effect, Ending, Letter, Level, Machine, NotLoaded, Timer};
+use super::{ACKNOWLEDGE_WITHIN, Effect, Ending, Letter, Level, Machine, Timer};
 use crate::{RunnerMessage, Terminal};
 
 /// How often a letter is sent as it is, though connections are reset over it.
@@ -36,10 +31,6 @@ const MOST_LOST: u32 = 6;
 
 /// Connections on which it was not acknowledged, before it is held back.
 const MOST_UNACKNOWLEDGED: u32 = 2;
-
-/// The first pause before a letter that is held back is sent again, and the longest.
-const RETRY: Duration = Duration::from_secs(30);
-const RETRY_AT_MOST: Duration = Duration::from_mins(16);
 
 /// How a letter did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,32 +79,6 @@ impl Failing {
     }
 }
 
-/// When letters that are held back are sent again.
-#[derive(Debug, Default)]
-pub(super) struct Retry {
-    state: RetryState,
-    /// Times in a row that it has not helped.
-    failures: u32,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum RetryState {
-    /// Nothing is held back.
-    #[default]
-    None,
-    /// Later: the timer is armed.
-    Later,
-    /// Between the next two polls.
-    Now,
-}
-
-impl Retry {
-    /// Whether something that is held back is to be sent as soon as it can.
-    pub(super) fn is_due(&self) -> bool {
-        self.state == RetryState::Now
-    }
-}
-
 impl Machine {
     /// Puts the last message about a job into the outbox, on disk first, and sends it if it can.
     pub(super) fn post(&mut self, terminal: Terminal, needs_running: bool) {
@@ -136,43 +101,11 @@ impl Machine {
         }
     }
 
-    /// Sends a letter that is held back, if it is time for that, and the server was asked for a job on
-    /// this connection before; whether it does.
-    pub(super) fn deliver_held(&mut self) -> bool {
-        let was_answered = self.link.as_ref().is_some_and(|link| link.was_answered);
-        // Where no job may be asked for, the connection is for this alone.
-        let is_time = was_answered || self.obstacle().is_some();
-        if !self.retry.is_due() || !is_time {
-            return false;
-        }
-        let Some(job) = self.outbox.next(true) else {
-            self.retry = Retry::default();
-            return false;
-        };
-        self.send(job);
-        true
-    }
-
     /// Sends the letter of a job, if nothing is on its way.
     pub(super) fn send(&mut self, job: Uuid) {
         if self.takes_its_turn(job) && !self.send_unsaved(job) {
-            *self.reading.entry(job).or_default() += 1;
-            self.effect(Effect::Load(job));
+            self.read(job);
         }
-    }
-
-    /// A letter was read, or could not be: whether that is the answer to the last time that it was asked
-    /// for, and not to an earlier one, which says nothing of what is on disk now.
-    fn is_news(&mut self, job: Uuid) -> bool {
-        let Some(count) = self.reading.get_mut(&job) else {
-            return false;
-        };
-        *count -= 1;
-        let is_last = *count == 0;
-        if is_last {
-            self.reading.remove(&job);
-        }
-        is_last
     }
 
     /// Whether a letter is there, and now is its turn.
@@ -192,7 +125,7 @@ impl Machine {
     }
 
     /// Sends the letter of a job whose turn it is, if it is in memory; whether it is.
-    fn send_unsaved(&mut self, job: Uuid) -> bool {
+    pub(super) fn send_unsaved(&mut self, job: Uuid) -> bool {
         let Some(envelope) = self.outbox.of(job) else {
             return false;
         };
@@ -206,76 +139,14 @@ impl Machine {
         true
     }
 
-    /// A letter was read from disk. It is of no use any more if it has lost its turn with a connection.
-    pub(super) fn loaded(&mut self, letter: &Letter) {
-        let job = letter.job();
-        if self.is_news(job)
-            && self.is_awaited(job)
-            && let Some(addressed) = self.address(letter)
-        {
-            self.dispatch(job, addressed);
-        }
-    }
-
-    /// A letter could not be read from disk.
-    pub(super) fn not_loaded(&mut self, job: Uuid, problem: &NotLoaded) {
-        if !self.is_news(job) || !self.is_awaited(job) || self.send_unsaved(job) {
-            return;
-        }
-        match problem {
-            NotLoaded::Lost(reason) => self.replace_lost(job, reason),
-            NotLoaded::Unreadable(error) => {
-                if let Some(link) = &mut self.link {
-                    link.on_its_way = None;
-                }
-                self.say(
-                    Level::Warning,
-                    format!(
-                        "the end of the job {job} can not be read from disk, and is sent later: {error}"
-                    ),
-                );
-                if let Some(envelope) = self.outbox.of(job) {
-                    let was_held = std::mem::replace(&mut envelope.is_held, true);
-                    envelope.is_back();
-                    self.has_to_wait(was_held);
-                }
-                self.deliver();
-                self.go_on();
-            }
-        }
-    }
-
-    /// A letter will never be read again: the server hears that it is lost, instead of nothing.
-    fn replace_lost(&mut self, job: Uuid, reason: &str) {
-        self.say(
-            Level::Warning,
-            format!(
-                "the end of the job {job} is lost, and the server is told that the job has failed: {reason}"
-            ),
-        );
-        let letter = Letter::lost(job, reason, self.settings.message_limit);
-        if let Some(envelope) = self.outbox.of(job) {
-            envelope.is_refilled(&letter);
-            let addressed = envelope.address(&letter);
-            self.effect(Effect::Persist(letter));
-            self.dispatch(job, addressed);
-        }
-    }
-
-    /// Whether it is the turn of a letter that is being read.
-    fn is_awaited(&self, job: Uuid) -> bool {
-        let on_its_way = self.link.as_ref().and_then(|link| link.on_its_way);
-        on_its_way.is_some_and(|on_its_way| on_its_way.job == job && !on_its_way.is_sent)
-    }
-
-    fn address(&mut self, letter: &Letter) -> Option<Addressed> {
+    pub(super) fn address(&mut self, letter: &Letter) -> Option<Addressed> {
         let envelope = self.outbox.of(letter.job())?;
         Some(envelope.address(letter))
     }
 
     /// Sends a letter whose turn it is. On the connection on which its job was last said to be running that
     /// is not said again.
-    fn dispatch(&mut self, job: Uuid, addressed: Addressed) {
+    pub(super) fn dispatch(&mut self, job: Uuid, addressed: Addressed) {
         let Some(link) = &mut self.link else {
             return;
         };
@@ -349,7 +220,7 @@ impl Machine {
                 Level::Debug,
                 format!("the server has the end of the job {job}"),
             );
-            self.retry.failures = 0;
+            self.retry.has_helped();
             self.room_may_be_there();
         }
         if let Some(link) = &mut self.link
@@ -415,27 +286,5 @@ impl Machine {
         }
         self.has_to_wait(was_held);
         0
-    }
-
-    /// A letter is held back, and was before, or not.
-    fn has_to_wait(&mut self, was_held: bool) {
-        if was_held {
-            self.retry.failures = self.retry.failures.saturating_add(1);
-            self.retry_later();
-        } else if self.retry.state == RetryState::None {
-            self.retry_later();
-        }
-    }
-
-    fn retry_later(&mut self) {
-        self.retry.state = RetryState::Later;
-        let pause = RETRY.saturating_mul(1 << self.retry.failures.min(16));
-        self.arm(Timer::Retry, pause.min(RETRY_AT_MOST));
-    }
-
-    /// It is time to try what is held back once more.
-    pub(super) fn retry_is_due(&mut self) {
-        self.retry.state = RetryState::Now;
-        self.wake();
     }
 }
