@@ -34,7 +34,9 @@ pub use clock::{Clock, ClockKind, ClockRate, NoSuchRate, VirtualClock};
 pub use console::Tail;
 pub use error::MachineError;
 pub(crate) use firecracker::DRIVERS as FIRECRACKER_DRIVERS;
-pub use firecracker::{CpuTemplate, Firecracker, FirecrackerOptions, firecracker_version};
+pub use firecracker::{
+    CpuTemplate, Firecracker, FirecrackerOptions, MOST_VCPUS, firecracker_version,
+};
 pub use host::Host;
 pub use huge_pages::HugePages;
 pub(crate) use kvm::state as kvm_state_of;

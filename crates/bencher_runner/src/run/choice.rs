@@ -8,7 +8,7 @@ use super::{PageCache, RunError, RunSpec, SandboxChoice, clock};
 use crate::Reporter;
 use crate::jail::Strictness;
 use crate::machine::{
-    Clock, Firecracker, Host, KvmState, MachineError, Qemu, RootDevice, kvm_state,
+    Clock, Firecracker, Host, KvmState, MOST_VCPUS, MachineError, Qemu, RootDevice, kvm_state,
 };
 use crate::network::NetworkError;
 
@@ -56,12 +56,17 @@ pub(super) fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, 
             if spec.sandbox == SandboxChoice::Firecracker || !spec.firecracker.is_default() =>
         {
             let program = Firecracker::find(spec.firecracker.program.as_deref(), cache)?;
+            if !fits_firecracker(spec) {
+                let asked = spec.vcpus.get();
+                return Err(RunError::TooManyVcpus { asked });
+            }
             return Ok(Choice::Firecracker(program));
         }
         // The user's choices for QEMU ask for QEMU.
         SandboxChoice::Auto
             if spec.qemu.is_default()
                 && spec.clock == Clock::Wall
+                && fits_firecracker(spec)
                 && kvm_state() == KvmState::Usable =>
         {
             if let Some(program) = preferred(spec.firecracker.program.as_deref(), cache, reporter)?
@@ -80,6 +85,12 @@ pub(super) fn choose(spec: &RunSpec, reporter: &dyn Reporter) -> Result<Choice, 
     }
     Qemu::find(spec.qemu.program.as_deref())?;
     Ok(Choice::Qemu)
+}
+
+/// Whether Firecracker gives a machine so many vCPUs. It would say so itself, but only once everything else
+/// is prepared.
+fn fits_firecracker(spec: &RunSpec) -> bool {
+    spec.vcpus.get() <= MOST_VCPUS
 }
 
 /// Whether the machine can have its memory and its disk as the user wants them in the host's memory.

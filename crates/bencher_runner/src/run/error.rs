@@ -10,7 +10,7 @@ use crate::cpus::LayoutError;
 use crate::images::OpenImageError;
 use crate::initramfs::InitramfsError;
 use crate::kernel::KernelError;
-use crate::machine::MachineError;
+use crate::machine::{MOST_VCPUS, MachineError};
 use crate::scratch::ScratchError;
 use crate::tuning::TuningError;
 
@@ -97,6 +97,15 @@ pub enum RunError {
     HostMemory {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
+    },
+    /// More vCPUs than the VMM gives a machine.
+    #[error(
+        "Firecracker gives a machine {MOST_VCPUS} vCPUs at most, and {asked} were asked for: ask for fewer, or \
+         use --sandbox qemu"
+    )]
+    TooManyVcpus {
+        /// How many were asked for.
+        asked: u8,
     },
     /// The CPUs that were named can not be used.
     #[error(transparent)]

@@ -62,6 +62,7 @@ impl RunError {
             | Self::Adapter { .. }
             | Self::NoSuchMetric { .. }
             | Self::NoJail
+            | Self::TooManyVcpus { .. }
             | Self::NotFirecracker { .. }
             | Self::NoLockedMemory { .. }
             | Self::NoMemory
@@ -208,6 +209,7 @@ mod tests {
             (bencher_rootfs::CopyError::Cancelled.into(), Fault::Run),
             (RunError::Thread(full()), Fault::Host),
             (RunError::TooManyFiles { limit: 1 }, Fault::Run),
+            (RunError::TooManyVcpus { asked: 33 }, Fault::Run),
         ];
         for (error, fault) in rows {
             for has_started in [false, true] {

@@ -2,6 +2,7 @@
 //! left behind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use crate::support::{Image, Ran, Runner, SmallDisk, no_image, no_vm};
@@ -53,6 +54,27 @@ fn a_wrong_command_line_is_125() {
         .output()
         .unwrap();
     assert_eq!(help.status.code(), Some(0));
+}
+
+/// Whether this host has KVM or a Firecracker at all does not matter.
+#[test]
+fn more_vcpus_than_firecracker_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("firecracker");
+    fs::write(&program, "#!/bin/sh\necho Firecracker v1.13.0\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = program.to_str().unwrap();
+    let (runner, ran) = run(&[
+        "--sandbox",
+        "firecracker",
+        "--firecracker",
+        program,
+        "--vcpus",
+        "33",
+        "--image",
+        "./none",
+    ]);
+    fails(&runner, ran, "32 vCPUs at most, and 33 were asked for");
 }
 
 #[test]

@@ -39,6 +39,9 @@ use crate::kernel::Kernel;
 use crate::network::GuestNetwork;
 use crate::units::ByteSize;
 use api::Api;
+/// The most vCPUs that Firecracker gives a guest (its `MAX_SUPPORTED_VCPUS`).
+pub const MOST_VCPUS: u8 = 32;
+
 pub use config::CpuTemplate;
 use config::{Config, Files};
 pub use find::version as firecracker_version;
