@@ -403,6 +403,22 @@ fn how_a_job_was_measured_is_told() {
 }
 
 #[test]
+fn more_jobs_are_listed_than_the_server_gives_at_once() {
+    let site = site();
+    let jobs: Vec<_> = (0..205).map(|_| site.submit()).collect();
+    let list = |limit: &str| {
+        let listed = done(&site, &["jobs", "ls", "--json", "--limit", limit]);
+        let listed: Value = serde_json::from_str(&stdout(&listed)).unwrap();
+        let ids = listed.as_array().unwrap().iter();
+        ids.map(|job| job["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let newest_first: Vec<_> = jobs.into_iter().rev().collect();
+    assert_eq!(list("1000"), newest_first);
+    assert_eq!(list("203"), newest_first[..203]);
+}
+
+#[test]
 fn what_can_not_be_is_said_and_no_token_is_shown() {
     let site = site();
     let image = image(&site);

@@ -150,8 +150,9 @@ fn it_is_taken_of_the_jobs_runner_alone() {
         &mut other,
         json!({"event": "completed"}),
         &job,
-        &evidence("theirs"),
+        &evidence(&"theirs".repeat(5000)),
     );
+    assert!(!site.path("outputs/results").join(&id).exists());
     assert_eq!(site.api.job(&id)["state"], "running");
     assert_eq!(site.api.send("GET", &path(&id), None).0, 404);
     end(
