@@ -40,18 +40,19 @@ impl Waiting {
                  more: link it, or cancel the job"
             ),
             (Some(runner), _, 0) => format!(
-                "the runner `{runner}`, which runs its comparison, is not connected: start it, or cancel \
-                 the job"
+                "the runner `{runner}`, which runs its comparison, is not connected: start it, or see in its \
+                 log why it asks for no jobs, or cancel the job"
             ),
             (None, 0, _) => {
                 format!("no runner is linked to the spec `{spec}`: link one, or cancel the job")
             }
             (None, 1, 0) => format!(
-                "the only runner of the spec `{spec}` is not connected: start it, or cancel the job"
+                "the only runner of the spec `{spec}` is not connected: start it, or see in its log why it \
+                 asks for no jobs, or cancel the job"
             ),
             (None, runners, 0) => format!(
-                "none of the {runners} runners of the spec `{spec}` is connected: start one, or cancel \
-                 the job"
+                "none of the {runners} runners of the spec `{spec}` is connected: start one, or see in their \
+                 logs why they ask for no jobs, or cancel the job"
             ),
             _ if self.project_is_full => format!(
                 "its project has as many jobs at work as its quota allows, and {}",
@@ -93,11 +94,11 @@ mod tests {
             ),
             (
                 of(false, 1, 0, 0, true),
-                "the only runner of the spec `s` is not connected: start it, or cancel the job",
+                "the only runner of the spec `s` is not connected: start it, or see in its log why it asks for no jobs, or cancel the job",
             ),
             (
                 of(false, 3, 0, 0, false),
-                "none of the 3 runners of the spec `s` is connected: start one, or cancel the job",
+                "none of the 3 runners of the spec `s` is connected: start one, or see in their logs why they ask for no jobs, or cancel the job",
             ),
             (
                 of(true, 0, 0, 0, false),
@@ -105,7 +106,7 @@ mod tests {
             ),
             (
                 of(true, 1, 0, 0, false),
-                "the runner `r`, which runs its comparison, is not connected: start it, or cancel the job",
+                "the runner `r`, which runs its comparison, is not connected: start it, or see in its log why it asks for no jobs, or cancel the job",
             ),
             (of(true, 1, 1, 1, false), "1 job is ahead"),
             (of(false, 2, 1, 0, false), "no job is ahead"),
