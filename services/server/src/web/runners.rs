@@ -42,12 +42,14 @@ pub(super) async fn list(
     let active = app.store.active_jobs().await?;
     let active: HashMap<RunnerId, Active> =
         active.into_iter().map(|job| (job.runner, job)).collect();
+    let ids: Vec<RunnerId> = runners.iter().map(|runner| runner.id).collect();
+    let specs_of = app.store.specs_of_all(&ids).await?;
     let mut names = Names::default();
     let mut rows = Vec::with_capacity(runners.len());
     for runner in &runners {
         let mut specs = Vec::new();
-        for spec in app.store.specs_of(runner.id).await? {
-            specs.push(names.spec(&app.store, spec).await?);
+        for spec in specs_of.get(&runner.id).into_iter().flatten() {
+            specs.push(names.spec(&app.store, *spec).await?);
         }
         rows.push(row(
             &visitor,
