@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 const OTHERS: u32 = 0o007;
 /// What the owner may do.
 const OWNER: u32 = 0o700;
-/// What says that a folder is a server's.
-const OURS: [&str; 4] = ["lock", "outputs", "secrets.key", "server.sqlite"];
+/// What says that a folder is a server's: each name is one that nobody else gives a file. `lock` and `outputs`
+/// are a server's too, and many others'.
+const OURS: [&str; 2] = ["secrets.key", "server.sqlite"];
 /// What a new filesystem has, and is nobody's.
 const NOBODYS: &str = "lost+found";
 
@@ -113,13 +114,28 @@ mod tests {
             prepare(&path).expect("it is a server's");
             assert_eq!(mode(&path), 0o750, "{name}");
         }
-        let foreign = folder.path().join("foreign");
-        open_folder(&foreign);
-        fs::write(foreign.join("diary"), "").expect("written");
-        let error = prepare(&foreign).expect_err("it is somebody's");
-        assert!(error.to_string().contains("chmod o= "), "{error}");
-        assert_eq!(mode(&foreign), 0o755, "it is left as it is");
-        fs::set_permissions(&foreign, fs::Permissions::from_mode(0o750)).expect("closed");
-        prepare(&foreign).expect("nobody else can look into it");
+    }
+
+    #[test]
+    fn what_others_have_too_makes_no_folder_a_servers() {
+        for names in [
+            &["diary"][..],
+            &["outputs", "diary"],
+            &["lock", "utmp", "systemd"],
+            &["lock"],
+            &["outputs"],
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("foreign");
+            open_folder(&path);
+            for name in names {
+                fs::create_dir(path.join(name)).expect("made");
+            }
+            let error = prepare(&path).expect_err("it is somebody's");
+            assert!(error.to_string().contains("chmod o= "), "{error}");
+            assert_eq!(mode(&path), 0o755, "{names:?}: it is left as it is");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).expect("closed");
+            prepare(&path).expect("nobody else can look into it");
+        }
     }
 }
