@@ -8,7 +8,7 @@
 //! | any other | an empty token: the image is pulled as anybody could |
 //!
 //! A registry's address may end in a folder, as in `https://ghcr.io/owner/`, where all repositories are in
-//! one. What is kept for a folder goes before what is kept for all of the registry.
+//! one. What is kept for a folder is for those in it, too, and goes before what is kept for all of the registry.
 
 mod credential;
 mod exchange;
@@ -111,17 +111,24 @@ pub(crate) fn normalized(registry: &str) -> String {
     registry.trim_end_matches('/').to_ascii_lowercase()
 }
 
-/// What is kept for the registry's address, or for the registry as a whole, and under which name.
+/// What is kept for the registry's address, or else for the next folder around it or the registry as a whole,
+/// and under which name.
 async fn kept(store: &Store, registry: &str) -> Result<Option<(String, String)>, StoreError> {
-    if let Some(sealed) = store.credential(registry).await? {
-        return Ok(Some((registry.to_owned(), sealed)));
+    for address in outward(registry) {
+        if let Some(sealed) = store.credential(address).await? {
+            return Ok(Some((address.to_owned(), sealed)));
+        }
     }
-    let whole = whole(registry);
-    if whole == registry {
-        return Ok(None);
-    }
-    let sealed = store.credential(whole).await?;
-    Ok(sealed.map(|sealed| (whole.to_owned(), sealed)))
+    Ok(None)
+}
+
+/// The address, then those of the folders that it is in, and the registry's as a whole at last.
+fn outward(registry: &str) -> impl Iterator<Item = &str> {
+    let least = whole(registry).len();
+    std::iter::successors(Some(registry), move |address| {
+        let end = address.rfind('/').filter(|end| *end >= least)?;
+        Some(address[..end].trim_end_matches('/'))
+    })
 }
 
 /// The address without its folder.
@@ -175,6 +182,30 @@ mod tests {
             ("http://[::1]:5000/a", "http://[::1]:5000"),
         ] {
             assert_eq!(whole(address), found);
+        }
+    }
+
+    #[test]
+    fn folders_are_gone_through_from_within() {
+        for (address, found) in [
+            (
+                "https://r.example/a//b/c",
+                &[
+                    "https://r.example/a//b/c",
+                    "https://r.example/a//b",
+                    "https://r.example/a",
+                    "https://r.example",
+                ][..],
+            ),
+            ("https://r.example", &["https://r.example"]),
+            (
+                "http://[::1]:5000/a",
+                &["http://[::1]:5000/a", "http://[::1]:5000"],
+            ),
+            ("no-address/a", &["no-address/a", "no-address"]),
+            ("", &[""]),
+        ] {
+            assert_eq!(outward(address).collect::<Vec<_>>(), found);
         }
     }
 

@@ -345,6 +345,8 @@ fn what_is_kept_for_a_registry_is_for_its_folders_too() {
     for (registry, secret) in [
         ("https://r.example/", "of-all"),
         ("https://r.example/a/", "of-a"),
+        ("https://r.example/a/b/c/", "of-a"),
+        ("https://r.example/ab/", "of-all"),
         ("https://r.example/b/c/", "of-all"),
         ("https://r.example.net/a/", ""),
         ("http://r.example/a/", ""),
