@@ -248,6 +248,14 @@ impl Life {
         }
     }
 
+    /// The job as if it had never been claimed; `None` unless `runner` has claimed it and said nothing of it
+    /// since: it may be at work otherwise.
+    pub fn put_back(&self, runner: RunnerId) -> Option<Self> {
+        let is_unheard =
+            self.state == State::Claimed && !self.is_confirmed && self.runner == Some(runner);
+        is_unheard.then_some(Self::PENDING)
+    }
+
     /// The job after its results were read; `None` if there are none to read.
     pub fn process(&self) -> Option<Self> {
         (self.state == State::Completed).then(|| Self {

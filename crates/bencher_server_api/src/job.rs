@@ -26,7 +26,7 @@ pub struct Job {
     /// Why it failed or was canceled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What its runner says went wrong.
+    /// What its runner says went wrong; of a job that waits, why it could not be given to a runner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The higher, the sooner.

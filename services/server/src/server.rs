@@ -212,7 +212,11 @@ impl Server {
         let app = App {
             store,
             outputs,
-            tokens: Arc::new(PullTokens::new(Arc::clone(&sealer), fronted)),
+            tokens: Arc::new(PullTokens::new(
+                Arc::clone(&sealer),
+                fronted,
+                settings.exchange(),
+            )),
             sealer,
             bus,
             live,

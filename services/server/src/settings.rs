@@ -7,6 +7,9 @@ use bencher_jobs::{Limits, Rate};
 /// How often those who watch a job look at it at least.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// How long a registry may take to give a token, at most.
+const EXCHANGE: Duration = Duration::from_secs(15);
+
 /// How often a runner that waits for a job is asked whether it is there.
 pub(crate) const PING: Duration = Duration::from_secs(20);
 
@@ -60,6 +63,12 @@ impl Settings {
     /// the database is not asked, a job that was stopped elsewhere goes on.
     pub fn lease_renewal(&self) -> Duration {
         self.heartbeat / 6
+    }
+
+    /// How long a registry may take to give a token for a job that was claimed: the job is not to time out
+    /// meanwhile.
+    pub fn exchange(&self) -> Duration {
+        (self.heartbeat / 2).min(EXCHANGE)
     }
 
     /// How long ago something may have been heard of a runner that counts as connected: of one that is, it is

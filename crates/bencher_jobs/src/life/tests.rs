@@ -315,3 +315,15 @@ proptest! {
         prop_assert!(results <= 1, "{} results", results);
     }
 }
+
+#[test]
+fn a_job_is_put_back_before_its_runner_knows_it_and_never_after() {
+    assert_eq!(claimed().put_back(runner(1)), Some(Life::PENDING));
+    assert_eq!(claimed().put_back(runner(2)), None);
+    let heard = after(&claimed(), Report::Heartbeat, 1);
+    let canceled = claimed().cancel(at(1)).expect("it was claimed");
+    let silenced = claimed().expire(at(31)).expect("it was silent");
+    for life in [Life::PENDING, heard, running(), canceled, silenced] {
+        assert_eq!(life.put_back(runner(1)), None, "{life:?}");
+    }
+}

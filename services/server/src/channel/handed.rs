@@ -1,6 +1,7 @@
 //! A claimed job in the words of the protocol.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bencher_channel_protocol::{Architecture, Job, JobConfig, JobSpec, Os, Ready, SandboxKind};
 use serde::de::DeserializeOwned;
@@ -29,6 +30,29 @@ pub(super) enum HandError {
     /// No token for its image.
     #[error("there is no token for the job's image: {0}")]
     Token(#[from] TokenError),
+}
+
+/// What becomes of a job that can not be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It fails: nothing changes by itself.
+    Fails,
+    /// It waits, and others come before it for so long.
+    Waits(Duration),
+    /// The database can not be asked, so it is the runner's, who gets it once more when it is back.
+    Stays,
+}
+
+impl HandError {
+    pub(super) fn fate(&self) -> Fate {
+        match self {
+            Self::Token(TokenError::Away(away)) => Fate::Waits(away.left),
+            Self::Store(error) | Self::Token(TokenError::Store(error)) if error.is_passing() => {
+                Fate::Stays
+            }
+            _ => Fate::Fails,
+        }
+    }
 }
 
 /// What a runner knows beyond the protocol's first version.

@@ -17,6 +17,9 @@ use crate::store::{Claims, Greeting, Heard, Said, Store, StoreError, Transaction
 /// Jobs that one round lets expire: others are for the next look.
 const EXPIRED: u32 = 256;
 
+/// Jobs that one round lets wait again that were held back: others are for the next look.
+const RELEASED: u32 = 1024;
+
 /// A runner that waits, and who is told of its job.
 #[derive(Debug)]
 struct Waiter {
@@ -150,13 +153,14 @@ impl Round {
             .map(|waiter| waiter.waiting.clone())
             .collect();
         let is_overdue = std::mem::take(&mut self.is_overdue);
+        let has_due = is_again && self.store.has_due(Timestamp::now()).await?;
         // Those that are connected say something all the time, so it is written seldom, and of all at once.
         let heard = if is_again {
             self.heard.clone()
         } else {
             BTreeSet::new()
         };
-        let has_changes = !self.work.is_empty() || is_overdue || !heard.is_empty();
+        let has_changes = !self.work.is_empty() || is_overdue || has_due || !heard.is_empty();
         if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
             return Ok((Vec::new(), Claims::default()));
         }
@@ -165,6 +169,10 @@ impl Round {
             .write(|mut transaction| async {
                 for runner in &heard {
                     transaction.note_seen(*runner);
+                }
+                if has_due && let Err(error) = transaction.release(Timestamp::now(), RELEASED).await
+                {
+                    return (transaction, Err(error));
                 }
                 let done = self.transact(&mut transaction, &looking, is_overdue).await;
                 (transaction, done)

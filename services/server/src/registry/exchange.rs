@@ -7,8 +7,9 @@ use bencher_oci::registry::{
     Credentials, Proxies, RegistryClient, RegistryError, RegistryErrorReason, RegistryOptions,
     RegistryReference, RetryPolicy, Secret, Timeouts,
 };
+use tokio::time::timeout;
 
-/// How long the registry and its token server may take for anything: a runner waits.
+/// How long the registry and its token server may take for any one thing: a runner waits.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How a request that failed is made again, for the same reason.
 const RETRIES: RetryPolicy = RetryPolicy {
@@ -38,23 +39,62 @@ pub(crate) enum ExchangeError {
     /// Something else, with the registry or on the way to it.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// It took too long as a whole.
+    #[error("{0} or its token server does not answer in time: see whether they run")]
+    Silent(String),
     /// The server is about to end.
     #[error("the server is about to end")]
     Ended,
 }
 
+impl ExchangeError {
+    /// Whether the same may well be done a little later, without anybody doing something here.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Address(_) | Self::Refused(_) | Self::NoTokens(_) => false,
+            Self::Registry(error) => is_passing(error.reason()),
+            Self::Silent(_) | Self::Ended => true,
+        }
+    }
+}
+
+/// What a registry that is down, or cut off, or overloaded is told by.
+fn is_passing(reason: &RegistryErrorReason) -> bool {
+    use RegistryErrorReason as Reason;
+    match reason {
+        Reason::UnknownHost { .. }
+        | Reason::Refused
+        | Reason::Lost
+        | Reason::Connection(_)
+        // A certificate that has expired, for instance.
+        | Reason::Tls(_)
+        | Reason::TimedOut(_)
+        | Reason::TooSlow(_)
+        | Reason::TooManyRequests(_)
+        | Reason::Server { .. }
+        | Reason::Status(408)
+        | Reason::Truncated { .. } => true,
+        Reason::TokenServer { reason, .. } | Reason::Elsewhere { reason, .. } => is_passing(reason),
+        _ => false,
+    }
+}
+
 /// A token to pull from `repository` of the registry at the address `registry`; empty where it
-/// asks nobody who they are.
+/// asks nobody who they are. All of it takes no longer than `patience`.
 pub(super) async fn pull_token(
     registry: &str,
     repository: &str,
     user: String,
     password: String,
+    patience: Duration,
 ) -> Result<String, ExchangeError> {
     let place = Place::of(registry, repository)
         .ok_or_else(|| ExchangeError::Address(registry.to_owned()))?;
-    let asked = tokio::task::spawn_blocking(move || place.ask(user, password)).await;
-    asked
+    // Who is given up is done a little later: each thing that it does ends, too.
+    let asked = tokio::task::spawn_blocking(move || place.ask(user, password));
+    timeout(patience, asked)
+        .await
+        .map_err(|_| ExchangeError::Silent(registry.to_owned()))?
         .map_err(|_| ExchangeError::Ended)?
         .map_err(|error| match error.reason() {
             RegistryErrorReason::Unauthorized => ExchangeError::Refused(registry.to_owned()),

@@ -13,15 +13,20 @@
 mod credential;
 mod exchange;
 mod minter;
+mod outages;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bencher_channel_protocol::{JobConfig, PullToken};
 
 pub(crate) use credential::Credential;
 pub use minter::{Minter, MinterError};
+pub(crate) use outages::Away;
 
 use exchange::ExchangeError;
+use outages::Outages;
+use tokio::time::Instant;
 
 use crate::seal::{SealError, Sealer};
 use crate::store::{Store, StoreError};
@@ -38,6 +43,9 @@ pub(crate) enum TokenError {
     /// There is none for the user name and the password that are kept.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    /// The registry gives none for the moment.
+    #[error(transparent)]
+    Away(#[from] Away),
     /// The token can not be signed.
     #[error(transparent)]
     Mint(#[from] MinterError),
@@ -49,14 +57,24 @@ pub(crate) struct PullTokens {
     sealer: Arc<Sealer>,
     /// The registry that trusts this server, and what signs for it.
     fronted: Option<(String, Minter)>,
+    /// How long other registries may take for a token, as a whole.
+    patience: Duration,
+    outages: Outages,
 }
 
 impl PullTokens {
-    /// Gives out sealed credentials, and tokens for the registry at the address of `fronted`.
-    pub(crate) fn new(sealer: Arc<Sealer>, fronted: Option<(String, Minter)>) -> Self {
+    /// Gives out sealed credentials, and tokens for the registry at the address of `fronted`. Other registries
+    /// may take `patience` for a token.
+    pub(crate) fn new(
+        sealer: Arc<Sealer>,
+        fronted: Option<(String, Minter)>,
+        patience: Duration,
+    ) -> Self {
         Self {
             sealer,
             fronted: fronted.map(|(registry, minter)| (normalized(&registry), minter)),
+            patience,
+            outages: Outages::default(),
         }
     }
 
@@ -84,8 +102,22 @@ impl PullTokens {
         let text = match credential {
             Credential::Token(token) => token,
             Credential::Password { user, password } => {
+                let begun = Instant::now();
+                self.outages.begin(&name, begun)?;
                 let repository = config.project.to_string();
-                exchange::pull_token(&registry, &repository, user, password).await?
+                let asked =
+                    exchange::pull_token(&registry, &repository, user, password, self.patience);
+                match asked.await {
+                    Err(error) if error.is_passing() => {
+                        let why = error.to_string();
+                        let now = Instant::now();
+                        return Err(self.outages.is_away(&name, why, begun, now).into());
+                    }
+                    answer => {
+                        self.outages.is_there(&name);
+                        answer?
+                    }
+                }
             }
         };
         Ok(PullToken::new(text))

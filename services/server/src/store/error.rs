@@ -138,6 +138,14 @@ impl StoreError {
             what,
             name: name.chars().take(100).collect(),
         }
+    /// Whether it is the database that fails for the moment, and not what it holds.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_) | Self::Query(_) | Self::Late(_) | Self::Torn
+        )
+    }
+
     }
 
     /// `error`, or that the slug `name` is taken if that is what it says.

@@ -2,8 +2,18 @@
 
 use bencher_channel_protocol::ConnectionNumber;
 use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
+use tempfile::TempDir;
 
 use super::{Greeting, KeptConfig, NewJob, NewProject, NewSpec, Opened, Store};
+
+/// An SQLite file in a folder, which goes with it.
+pub(crate) async fn database() -> (TempDir, Store) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open_file(&folder.path().join("db"))
+        .await
+        .expect("a database");
+    (folder, store)
+}
 
 /// A project without limits that matter.
 pub(crate) async fn project(store: &Store, slug: &str) -> ProjectId {

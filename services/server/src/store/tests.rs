@@ -3,6 +3,7 @@
 mod claims;
 mod connections;
 mod delete;
+mod held;
 mod locks;
 mod variables;
 

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use test_support::{HTPASSWD, PASSWORD, USER};
 
 use crate::client::{runner, site};
+use crate::outputs::wait_until;
 use crate::support::*;
 
 /// The digest of the smallest image's configuration.
@@ -180,11 +181,16 @@ fn a_runner_gets_a_token_for_its_projects_images_and_no_others() {
     assert_eq!(runner.claim()["oci_token"], Value::from(""));
 }
 
-/// A token server that knows [`USER`] and gives tokens of `minter`, to pull from whatever is asked for;
-/// and what is asked.
-fn token_server(minter: Minter) -> (String, mpsc::Receiver<String>) {
+/// A place for a token server, and where it is.
+fn realm() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let realm = format!("http://{}/token", listener.local_addr().unwrap());
+    (listener, realm)
+}
+
+/// A token server that knows [`USER`] and gives tokens of `minter`, to pull from whatever is asked for;
+/// and what is asked.
+fn token_server(listener: TcpListener, minter: Minter) -> mpsc::Receiver<String> {
     let (sender, requests) = mpsc::channel();
     let user = STANDARD.encode(format!("{USER}:{PASSWORD}"));
     std::thread::spawn(move || {
@@ -217,7 +223,7 @@ fn token_server(minter: Minter) -> (String, mpsc::Receiver<String>) {
             .unwrap();
         }
     });
-    (realm, requests)
+    requests
 }
 
 fn keep_password(site: &Site, registry: &str, password: &str) {
@@ -240,7 +246,8 @@ fn a_user_and_a_password_become_a_token_for_the_projects_images() {
     push(&open, "other");
     drop(open);
     let minter = Minter::open(folder.path(), "bencher-server", "registry").unwrap();
-    let (realm, requests) = token_server(minter);
+    let (listener, realm) = realm();
+    let requests = token_server(listener, minter);
     let trust = Trust {
         certificate: &folder.path().join("registry.crt.pem"),
         realm: &realm,
@@ -282,6 +289,65 @@ fn a_user_and_a_password_become_a_token_for_the_projects_images() {
         "{error}"
     );
     assert!(!error.contains("a wrong one"), "{error}");
+}
+
+/// Waits until it is said of a job that waits why it does.
+fn wait_for_error(site: &Site, id: &str, part: &str) {
+    wait_until(part, || {
+        let job = site.api.job(id);
+        let error = job["error"].as_str();
+        job["state"] == "pending" && error.is_some_and(|error| error.contains(part))
+    });
+}
+
+#[test]
+fn a_token_server_that_is_away_fails_no_job_and_holds_up_none_of_other_registries() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(open) = Registry::start(folder.path(), None) else {
+        return;
+    };
+    let site = Site::with(Setup::with(&["--heartbeat-timeout", "3"]));
+    let project = site.api.get("/v0/projects/p")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let digest = push(&open, &project);
+    drop(open);
+    let (listener, realm) = realm();
+    let address = listener.local_addr().unwrap();
+    let minter = Minter::open(folder.path(), "bencher-server", "registry").unwrap();
+    let trust = Trust {
+        certificate: &folder.path().join("registry.crt.pem"),
+        realm: &realm,
+    };
+    let registry = Registry::start(folder.path(), Some(trust)).unwrap();
+    keep_password(&site, &registry.url, PASSWORD);
+    let mut body = job_body("p", "s");
+    body["config"]["registry"] = json!(registry.url);
+    body["config"]["digest"] = json!(digest);
+    let mut ids: Vec<_> = (0..3).map(|_| site.api.submit(&body)).collect();
+    // Nobody answers who connects: that takes no longer than a part of the job's time.
+    let mut runner = site.connected("r");
+    runner.ready();
+    wait_for_error(&site, &ids[0], "does not answer in time");
+    // Nobody is there any more.
+    drop(listener);
+    let other = site.submit();
+    let job = runner.receive();
+    assert_eq!(job["uuid"], other.as_str(), "{job}");
+    runner.complete(&job["uuid"]);
+    let minted = TcpListener::bind(address).unwrap();
+    let _requests = token_server(minted, minter);
+    while !ids.is_empty() {
+        let job = runner.claim();
+        let id = job["uuid"].as_str().unwrap();
+        let place = ids.iter().position(|one| one == id).expect("each once");
+        ids.remove(place);
+        let token = job["oci_token"].as_str().unwrap();
+        assert_eq!(registry.config(&project, token), 200);
+        assert_eq!(site.api.job(id)["error"], Value::Null);
+        runner.complete(&job["uuid"]);
+    }
 }
 
 #[test]

@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bencher_channel_protocol::{PollTimeout, Ready, ServerMessage, Update};
-use bencher_jobs::Report;
+use bencher_jobs::{Report, Timestamp};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::{Current, End, Session, Wait};
-use crate::channel::handed::{self, Extensions};
+use crate::app::App;
+use crate::channel::handed::{self, Extensions, Fate};
 use crate::dispatch::Awaited;
 use crate::releases;
 use crate::settings::PING;
-use crate::store::{Attached, Handed};
+use crate::store::{Attached, Handed, Hold};
 
 /// How long a runner waits for a job if it does not say it.
 const POLL: Duration = Duration::from_secs(30);
@@ -123,7 +124,8 @@ impl Session {
         }
     }
 
-    /// Sends a job. One that can not be sent fails, and the runner waits on for what is `left`.
+    /// Sends a job. One that can not be sent fails or waits once more, and the runner waits on for what is
+    /// `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
         match handed::job(&self.app, &handed, self.extensions).await {
@@ -143,16 +145,32 @@ impl Session {
                 Ok(self.socket.send(&message).await?)
             }
             Err(error) => {
-                tracing::error!(runner = %self.runner, %job, %error, "a job can not be sent");
-                let attached = Attached {
-                    error: Some(error.to_string()),
-                    ..Attached::default()
-                };
-                let report = Report::Failed;
-                self.app
-                    .dispatcher
-                    .report(self.runner, job, report, attached)
-                    .await?;
+                let fate = error.fate();
+                tracing::error!(runner = %self.runner, %job, %error, ?fate, "a job can not be sent");
+                match fate {
+                    Fate::Fails => {
+                        let attached = Attached {
+                            error: Some(error.to_string()),
+                            ..Attached::default()
+                        };
+                        let report = Report::Failed;
+                        self.app
+                            .dispatcher
+                            .report(self.runner, job, report, attached)
+                            .await?;
+                    }
+                    Fate::Waits(pause) => {
+                        let hold = Hold {
+                            runner: self.runner,
+                            connection: self.connection,
+                            job,
+                            until: Timestamp::now().after(pause),
+                            why: &error.to_string(),
+                        };
+                        put_back(&self.app, &hold).await?;
+                    }
+                    Fate::Stays => return Err(End::Unwritten),
+                }
                 self.begin_to_wait(Instant::now() + left).await
             }
         }
@@ -180,5 +198,24 @@ impl Session {
         }
         self.heard = now;
         Ok(self.socket.send(&ServerMessage::NoJob).await?)
+    }
+}
+
+/// Lets a job that was not sent wait once more.
+async fn put_back(app: &App, hold: &Hold<'_>) -> Result<(), End> {
+    let done = app
+        .write(|mut transaction| async {
+            let done = transaction.put_back(hold).await;
+            (transaction, done)
+        })
+        .await;
+    match done {
+        Ok(true) => Ok(()),
+        // It is another connection's.
+        Ok(false) => Err(End::Unwritten),
+        Err(error) => {
+            tracing::error!(runner = %hold.runner, job = %hold.job, %error, "a job is not put back");
+            Err(End::Unwritten)
+        }
     }
 }

@@ -30,7 +30,7 @@ impl Transaction {
         }
         let query = format!(
             "SELECT bound_to, project, spec, MIN(id) AS id FROM jobs WHERE state = 'pending' \
-             AND bound_to IS NOT NULL AND bound_to IN ({}) GROUP BY bound_to, project, spec",
+             AND is_held = 0 AND bound_to IS NOT NULL AND bound_to IN ({}) GROUP BY bound_to, project, spec",
             places(1, idle.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
@@ -72,7 +72,7 @@ impl Transaction {
             return Ok(HashMap::new());
         }
         let query = self.skipping(format!(
-            "SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND id IN ({})",
+            "SELECT {COLUMNS} FROM jobs WHERE state = 'pending' AND is_held = 0 AND id IN ({})",
             places(1, ids.len())
         ));
         let mut query = sqlx::query(query).persistent(false);

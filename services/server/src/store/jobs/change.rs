@@ -53,14 +53,25 @@ impl Transaction {
     ///
     /// When there is no such job.
     pub async fn cancel(&mut self, id: JobId) -> Result<bool, StoreError> {
+        let jobs = self.take_with_rest(id).await?;
+        let is_over = |job: &Job| job.id == id && job.life.state.is_over();
+        if jobs.iter().any(is_over) {
+            return Ok(false);
+        }
+        let now = Timestamp::now();
+        Ok(self.go_on(&jobs, |job| job.life.cancel(now)).await? > 0)
+    }
+
+    /// Takes a job and all that waits of its comparison.
+    pub(super) async fn take_with_rest(&mut self, id: JobId) -> Result<Vec<Job>, StoreError> {
         // Before anything is taken: the job itself may not be the first of those that are to be.
         let row = sqlx::query("SELECT comparison FROM jobs WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(self.connection())
             .await?
             .ok_or_else(|| StoreError::not_found("job", &id.to_string()))?;
-        let jobs = match maybe_text(&row, "comparison")? {
-            None => self.take_jobs(&[id]).await?,
+        match maybe_text(&row, "comparison")? {
+            None => self.take_jobs(&[id]).await,
             Some(comparison) => {
                 let query = self.locking(format!(
                     "SELECT {COLUMNS} FROM jobs \
@@ -71,15 +82,9 @@ impl Transaction {
                     .bind(id.to_string())
                     .fetch_all(self.connection())
                     .await?;
-                all(&rows, Job::read)?
+                all(&rows, Job::read)
             }
-        };
-        let is_over = |job: &Job| job.id == id && job.life.state.is_over();
-        if jobs.iter().any(is_over) {
-            return Ok(false);
         }
-        let now = Timestamp::now();
-        Ok(self.go_on(&jobs, |job| job.life.cancel(now)).await? > 0)
     }
 
     /// Fails what waits for a machine that is gone.

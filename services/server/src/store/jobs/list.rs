@@ -92,7 +92,7 @@ pub struct Described {
     pub slugs: Slugs,
     /// What is to be run. In a list nothing, if it is long.
     pub config: Option<KeptConfig>,
-    /// What its runner said when it failed.
+    /// What its runner said when it failed, or why it waits once more.
     pub error: Option<String>,
     /// What its results hold: JSON. In a list nothing, if it is long.
     pub summary: Option<String>,

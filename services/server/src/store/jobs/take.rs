@@ -168,7 +168,7 @@ impl Transaction {
         }
         let query = format!(
             "UPDATE jobs SET state = news.column2, runner = news.column3, lease = news.column4, \
-             deadline = news.column5, claimed = news.column6 \
+             deadline = news.column5, claimed = news.column6, error = NULL \
              FROM {} AS news WHERE jobs.id = news.column1 AND jobs.state = 'pending'",
             table(1, taken.len(), 6)
         );
