@@ -1,21 +1,36 @@
 //! Reads the results of completed jobs: completed → processed.
+//!
+//! Results that can not be read for the moment are passed over and tried again after a pause, so that all
+//! others are read meanwhile. Those are known in memory only: the next server tries them at once.
 
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bencher_channel_protocol::IterationOutput;
+use bencher_jobs::JobId;
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::app::{App, ended};
 use crate::outputs::{Kept, OutputError};
 use crate::store::StoreError;
 use crate::summary::summarize;
 
-/// Jobs that are read at once.
+/// Jobs that are looked for, and written down, at once.
 const BATCH: u32 = 64;
+/// Results that are got from the storage at once.
+const AT_ONCE: usize = 8;
+/// How long the storage may take for one job's.
+const READING: Duration = Duration::from_secs(20);
 /// How long others may complete in the meantime, to be read together: runners' claims wait while what was
 /// read is written.
-const GATHER: std::time::Duration = std::time::Duration::from_millis(100);
-/// How long to wait after something failed.
-const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+const GATHER: Duration = Duration::from_millis(100);
+/// How long to wait after something failed, at first.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long at most, after it failed again and again.
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The summary of no iterations.
 const NOTHING: &str = "[]";
@@ -24,6 +39,8 @@ const NOTHING: &str = "[]";
 enum ReadError {
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error("the storage did not give them within {} s", READING.as_secs())]
+    Slow,
     #[error("they are no results: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -33,35 +50,50 @@ impl ReadError {
     fn is_final(&self) -> bool {
         match self {
             Self::Output(error) => error.is_lost(),
+            Self::Slow => false,
             Self::Json(_) => true,
         }
     }
+}
+
+/// Jobs whose results could not be read, though they may be later: others do not wait for them.
+type Later = HashMap<JobId, Retry>;
+
+/// When results are read again.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    pause: Duration,
+    at: Instant,
 }
 
 /// Reads results as they come, until the server ends. What was left by one that ended is read too.
 pub(crate) async fn run(app: App) {
     let bus = Arc::clone(&app.bus);
     let mut shutdown = app.shutdown.clone();
+    let mut later = Later::new();
     loop {
-        // What a batch has not written down is read by the next server.
-        let batch = tokio::select! {
+        // What is not written down then is read by the next server.
+        let done = tokio::select! {
             () = ended(&mut shutdown) => return,
-            batch = batch(&app) => batch,
+            done = pass(&app, &mut later) => done,
         };
-        let pause = match batch {
-            Ok(Batch::Read) => Some(GATHER),
-            Ok(Batch::Empty) => None,
-            Ok(Batch::Partly) => Some(PAUSE),
-            Err(error) => {
-                tracing::error!(%error, "results were not read");
-                Some(PAUSE)
-            }
-        };
+        let next = later.values().map(|retry| retry.at).min();
         let wake = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => bus.processor.notified().await,
+            if let Err(error) = done {
+                tracing::error!(%error, "results were not read");
+                return sleep(PAUSE).await;
             }
+            let again = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = bus.processor.notified() => {}
+                () = again => {}
+            }
+            sleep(GATHER).await;
         };
         tokio::select! {
             () = ended(&mut shutdown) => return,
@@ -70,53 +102,149 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// What became of some jobs.
-enum Batch {
-    /// All were read.
-    Read,
-    /// Some could not be read now.
-    Partly,
-    /// There were none.
-    Empty,
+/// Reads all that nobody has tried to read yet, and then some of what is to be tried once more.
+async fn pass(app: &App, later: &mut Later) -> Result<(), StoreError> {
+    let mut due = Vec::new();
+    let mut left = HashSet::new();
+    let mut after = None;
+    loop {
+        let jobs = app.store.unprocessed(after, BATCH).await?;
+        let Some((last, _)) = jobs.last() else {
+            break;
+        };
+        after = Some(*last);
+        let now = Instant::now();
+        let mut new = Vec::with_capacity(jobs.len());
+        for (job, kept) in jobs {
+            match later.get(&job) {
+                None => new.push((job, kept)),
+                Some(retry) if retry.at <= now && due.len() < AT_ONCE => due.push((job, kept)),
+                Some(_) => {}
+            }
+            left.insert(job);
+        }
+        if !new.is_empty() {
+            read(app, new, later).await?;
+            sleep(GATHER).await;
+        }
+    }
+    // Others were read by another server, or deleted.
+    later.retain(|job, _| left.contains(job));
+    read(app, due, later).await
 }
 
-/// Reads some. Results that are lost, or are none, are read as empty ones: no other attempt changes
-/// them, and other jobs are not to wait for them.
-async fn batch(app: &App) -> Result<Batch, StoreError> {
-    let jobs = app.store.unprocessed(BATCH).await?;
-    if jobs.is_empty() {
-        return Ok(Batch::Empty);
-    }
-    let mut summaries = Vec::with_capacity(jobs.len());
-    for (job, kept) in &jobs {
-        match summary(app, kept.as_ref()).await {
-            Ok(summary) => summaries.push((*job, summary)),
-            Err(error) => {
-                tracing::error!(%job, %error, "results were not read");
-                if error.is_final() {
-                    summaries.push((*job, NOTHING.to_owned()));
+/// Reads the results of `jobs`, and writes down what they hold as soon as they are read. Results that are lost,
+/// or are none, are read as empty ones: no other attempt changes them.
+async fn read(
+    app: &App,
+    jobs: Vec<(JobId, Option<Kept>)>,
+    later: &mut Later,
+) -> Result<(), StoreError> {
+    let reading = stream::iter(jobs)
+        .map(|(job, kept)| async move { (job, summary(app, kept.as_ref()).await) })
+        .buffer_unordered(AT_ONCE)
+        .ready_chunks(BATCH as usize);
+    let mut reading = pin!(reading);
+    while let Some(read) = reading.next().await {
+        let mut summaries = Vec::with_capacity(read.len());
+        for (job, summary) in read {
+            match summary {
+                Ok(summary) => summaries.push((job, summary)),
+                Err(error) if error.is_final() => {
+                    tracing::error!(%job, %error, "results were not read, and never will be");
+                    summaries.push((job, NOTHING.to_owned()));
+                }
+                Err(error) => {
+                    let pause = later
+                        .get(&job)
+                        .map_or(PAUSE, |retry| (retry.pause * 2).min(LONGEST));
+                    tracing::error!(%job, %error, ?pause, "results were not read: they will be tried again");
+                    let at = Instant::now() + pause;
+                    later.insert(job, Retry { pause, at });
                 }
             }
         }
+        if summaries.is_empty() {
+            continue;
+        }
+        app.write(|mut transaction| async {
+            let done = transaction.process(&summaries).await;
+            (transaction, done)
+        })
+        .await?;
     }
-    let is_partly = summaries.len() < jobs.len();
-    app.write(|mut transaction| async {
-        let done = transaction.process(&summaries).await;
-        (transaction, done)
-    })
-    .await?;
-    Ok(if is_partly {
-        Batch::Partly
-    } else {
-        Batch::Read
-    })
+    Ok(())
 }
 
 async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
     let Some(kept) = kept else {
         return Ok(NOTHING.to_owned());
     };
-    let bytes = app.outputs.get(kept).await?;
+    let bytes = timeout(READING, app.outputs.get(kept))
+        .await
+        .map_err(|_| ReadError::Slow)??;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes)?;
     Ok(serde_json::to_string(&summarize(&results))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use bencher_jobs::State;
+
+    use super::*;
+    use crate::server::{Place, Server};
+    use crate::settings::Settings;
+    use crate::store::testing;
+
+    /// Waits until all of `jobs` are processed.
+    async fn wait_for(app: &App, jobs: &[JobId]) {
+        let mut changes = app.bus.watch();
+        for job in jobs {
+            while app.store.job(*job).await.expect("it").life.state != State::Processed {
+                // Whatever it is, there is something new.
+                let _change = changes.recv().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn results_that_can_not_be_read_hold_up_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place {
+            folder: folder.path().to_owned(),
+            database: None,
+            outputs: None,
+        };
+        let server = Server::start(&place, "127.0.0.1:0", None, Settings::default())
+            .await
+            .expect("a server");
+        let app = server.app();
+        let store = &app.store;
+        let (project, spec) = (
+            testing::project(store, "p").await,
+            testing::spec(store, "s").await,
+        );
+        let jobs = testing::submit_for(store, project, spec, BATCH as usize + 2).await;
+        // Whoever opens it fails, though it is there.
+        let results = folder.path().join("outputs/results");
+        std::fs::create_dir_all(&results).expect("made");
+        symlink("loop", results.join("loop")).expect("linked");
+        let (last, stuck) = jobs.split_last().expect("some");
+        let unreadable = Kept::Object("results/loop".to_owned());
+        testing::complete(store, stuck, &unreadable).await;
+        let inline = Kept::Inline("[]".to_owned());
+        testing::complete(store, &[*last], &inline).await;
+        app.bus.publish_all();
+        wait_for(app, &[*last]).await;
+        for job in stuck {
+            let state = store.job(*job).await.expect("it").life.state;
+            assert_eq!(state, State::Completed);
+        }
+        // Once they can be read, they are.
+        std::fs::remove_file(results.join("loop")).expect("removed");
+        std::fs::write(results.join("loop"), "[]").expect("written");
+        wait_for(app, stuck).await;
+    }
 }

@@ -5,6 +5,7 @@ use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
 use tempfile::TempDir;
 
 use super::{Greeting, KeptConfig, NewJob, NewProject, NewSpec, Opened, Store};
+use crate::outputs::Kept;
 
 /// An SQLite file in a folder, which goes with it.
 pub(crate) async fn database() -> (TempDir, Store) {
@@ -131,4 +132,16 @@ pub(crate) async fn submit_for(
         .await
         .expect("submitted");
     ids
+}
+
+/// Jobs have been completed, with these results each.
+pub(crate) async fn complete(store: &Store, jobs: &[JobId], results: &Kept) {
+    for job in jobs {
+        sqlx::query("UPDATE jobs SET state = 'completed', results = $1 WHERE id = $2")
+            .bind(results.column().to_owned())
+            .bind(job.to_string())
+            .execute(&store.writers)
+            .await
+            .expect("written");
+    }
 }

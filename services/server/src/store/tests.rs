@@ -172,8 +172,10 @@ async fn what_many_runners_say_at_once_is_written_once() {
         let found = store.project("p").await.expect("the project");
         assert_eq!((found.queued, found.active), (0, 1));
         // The results are read.
-        let unprocessed = store.unprocessed(9).await.expect("one");
+        let unprocessed = store.unprocessed(None, 9).await.expect("one");
         assert_eq!(unprocessed, [(first, results.results)]);
+        let after = store.unprocessed(Some(first), 9).await.expect("none");
+        assert_eq!(after, []);
         let mut transaction = store.begin().await.expect("a transaction");
         let summaries = [(first, "[1]".to_owned()), (second, "[2]".to_owned())];
         transaction.process(&summaries).await.expect("processed");

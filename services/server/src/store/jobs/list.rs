@@ -12,6 +12,10 @@ use crate::outputs::Kept;
 /// The longest text that lists show, in bytes: what is longer is only shown with its job.
 pub(super) const SHORT: usize = 16 * 1024;
 
+/// Jobs that are completed and come after the identifier `$1`.
+const UNPROCESSED: &str =
+    "SELECT id, results FROM jobs WHERE state = 'completed' AND id > $1 ORDER BY id LIMIT $2";
+
 /// The state, as the index has it that is for nothing but lists and counts.
 const STATE: &str = "(state || '')";
 
@@ -195,16 +199,19 @@ impl Store {
         all(&rows, Described::read)
     }
 
-    /// Jobs whose results nobody has read yet, the oldest first, and where the results are.
+    /// Jobs whose results nobody has read yet, the oldest after `after` first, and where the results are.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn unprocessed(&self, limit: u32) -> Result<Vec<(JobId, Option<Kept>)>, StoreError> {
-        let query = sqlx::query(
-            "SELECT id, results FROM jobs WHERE state = 'completed' ORDER BY id LIMIT $1",
-        )
-        .bind(i64::from(limit));
+    pub async fn unprocessed(
+        &self,
+        after: Option<JobId>,
+        limit: u32,
+    ) -> Result<Vec<(JobId, Option<Kept>)>, StoreError> {
+        let query = sqlx::query(UNPROCESSED)
+            .bind(after.map(|job| job.to_string()).unwrap_or_default())
+            .bind(i64::from(limit));
         all(&self.rows(query).await?, |row| {
             let results = maybe_text(row, "results")?.map(Kept::from_column);
             Ok((parsed(row, "id")?, results))
@@ -288,6 +295,8 @@ pub(super) mod tests {
         }
         let plan = plan(&store, &count_query(), Vec::new()).await;
         assert!(plan.contains("USING COVERING INDEX jobs_state"), "{plan}");
+        let plan = self::plan(&store, UNPROCESSED, vec!["1".to_owned(); 2]).await;
+        assert!(plan.contains("INDEX jobs_completed (id>?)"), "{plan}");
         let plan = self::plan(&store, PLAIN, vec!["1".to_owned()]).await;
         assert!(plan.contains("USING INDEX configs_plain"), "{plan}");
     }
