@@ -124,7 +124,7 @@ async fn serve(command: Serve) -> Done {
 }
 
 async fn create_token(command: TokenCreate) -> Done {
-    let store = command.place.place().open_store().await?;
+    let store = command.place.place().open_store_beside().await?;
     let project = match &command.project {
         Some(name) => Some(store.project(name).await.map_err(ServerError::from)?.id),
         None => None,
@@ -143,7 +143,7 @@ async fn create_token(command: TokenCreate) -> Done {
 }
 
 async fn forget_secrets(command: SecretsForget) -> Done {
-    let store = command.place.place().open_store().await?;
+    let store = command.place.place().open_store_beside().await?;
     let (count, _) = store
         .write(|mut transaction| async {
             let done = transaction.forget_seals().await;

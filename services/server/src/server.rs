@@ -118,7 +118,7 @@ pub struct Server {
 }
 
 impl Place {
-    /// Opens the database, and makes the folder if need be.
+    /// Opens the database, brings it up to date, and makes the folder if need be.
     ///
     /// # Errors
     ///
@@ -126,6 +126,16 @@ impl Place {
     pub async fn open_store(&self) -> Result<Store, ServerError> {
         folder::prepare(&self.folder)?;
         Ok(Store::open(&self.url()).await?)
+    }
+
+    /// Opens the database beside servers that may be at work, and makes the folder if need be.
+    ///
+    /// # Errors
+    ///
+    /// When either can not be used, or the database is older than this program.
+    pub async fn open_store_beside(&self) -> Result<Store, ServerError> {
+        folder::prepare(&self.folder)?;
+        Ok(Store::open_beside(&self.url()).await?)
     }
 
     fn url(&self) -> String {

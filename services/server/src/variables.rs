@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bencher_jobs::JobId;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use crate::app::{App, ended};
 use crate::seal::{SealError, Sealer};
@@ -108,29 +109,53 @@ pub(crate) enum SealingError {
     Seal(#[from] SealError),
 }
 
-/// Seals what was submitted before variables were sealed, and ends.
+/// Seals what was submitted to servers that did not seal variables, makes sure that the database's log does not
+/// hold them any more, and ends.
 pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
     loop {
-        // What is not sealed then is sealed by the next server.
-        let sealed = tokio::select! {
+        // What is not done then is done by the next server.
+        let done = tokio::select! {
             () = ended(&mut shutdown) => return,
-            sealed = seal_old(&app.store, &app.sealer) => sealed,
+            done = seal_old(&app.store, &app.sealer) => done,
         };
-        match sealed {
-            Ok(0) => return,
+        match done {
             Ok(jobs) => {
-                tracing::info!(jobs, "variables of jobs from before were sealed");
-                return;
+                if jobs > 0 {
+                    tracing::info!(jobs, "variables of jobs from before were sealed");
+                }
+                break;
             }
             Err(error) => {
                 tracing::error!(%error, "variables of jobs from before were not all sealed");
             }
         }
-        tokio::select! {
-            () = ended(&mut shutdown) => return,
-            () = tokio::time::sleep(PAUSE) => {}
+        if pause(&mut shutdown).await {
+            return;
         }
+    }
+    // At each start: a server that was killed may have sealed something just before.
+    loop {
+        match app.store.empty_log().await {
+            Ok(true) => return,
+            Ok(false) => {
+                tracing::info!("the database's log is read, and is emptied later");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the database's log was not emptied: it may hold what was sealed");
+            }
+        }
+        if pause(&mut shutdown).await {
+            return;
+        }
+    }
+}
+
+/// Waits before something is tried again; says whether the server is to end.
+async fn pause(shutdown: &mut watch::Receiver<bool>) -> bool {
+    tokio::select! {
+        () = ended(shutdown) => true,
+        () = tokio::time::sleep(PAUSE) => false,
     }
 }
 
@@ -140,7 +165,7 @@ pub(crate) async fn seal_old(store: &Store, sealer: &Sealer) -> Result<u64, Seal
     loop {
         let plain = store.plain_configs(BATCH).await?;
         if plain.is_empty() {
-            break;
+            return Ok(count);
         }
         let mut configs = Vec::with_capacity(plain.len());
         for (job, text) in plain {
@@ -155,10 +180,6 @@ pub(crate) async fn seal_old(store: &Store, sealer: &Sealer) -> Result<u64, Seal
         count += more;
         tokio::time::sleep(BETWEEN).await;
     }
-    if count > 0 {
-        store.empty_log().await?;
-    }
-    Ok(count)
 }
 
 fn sealed_text(sealer: &Sealer, job: JobId, text: String) -> Result<KeptConfig, SealError> {

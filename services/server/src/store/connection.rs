@@ -30,13 +30,15 @@ pub(super) const WRITING: Duration = Duration::from_secs(20);
 /// How long it may be waited for a sign of life.
 const PINGING: Duration = Duration::from_secs(2);
 
+/// How long a connection to SQLite waits for others.
+pub(super) const BUSY: &str = "PRAGMA busy_timeout = 10000";
 /// What each connection to SQLite begins with. What was acknowledged must outlive a loss of power,
 /// so every commit is synced.
 const SQLITE: &[&str] = &[
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
-    "PRAGMA busy_timeout = 10000",
+    BUSY,
     // What is deleted is overwritten, and not only left out.
     "PRAGMA secure_delete = ON",
     // Pages: what changes again and again is written back seldom, for all wait meanwhile.

@@ -20,6 +20,11 @@ pub enum StoreError {
         "failed to bring the database up to date: {0}; a newer server may have used it: restore a backup or use that version"
     )]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Its tables are those of an older server, which may be at work.
+    #[error(
+        "the database is of an older version: start the new server first, which brings it up to date"
+    )]
+    Older,
     /// A query failed.
     #[error("failed to use the database: {0}")]
     Query(#[from] sqlx::Error),
@@ -133,11 +138,6 @@ impl StoreError {
         }
     }
 
-    pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
-        Self::NotFound {
-            what,
-            name: name.chars().take(100).collect(),
-        }
     /// Whether it is the database that fails for the moment, and not what it holds.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(
@@ -146,6 +146,11 @@ impl StoreError {
         )
     }
 
+    pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
+        Self::NotFound {
+            what,
+            name: name.chars().take(100).collect(),
+        }
     }
 
     /// `error`, or that the slug `name` is taken if that is what it says.

@@ -6,6 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, Connection as _, SqlSafeStr as _};
 use tokio::time::timeout;
 
+use super::row::{all, number};
 use super::{Dialect, Store, StoreError};
 
 /// The tables, in the order in which they came.
@@ -26,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0007_variables.sql"),
     ),
     (8, "evidence", include_str!("migrations/0008_evidence.sql")),
+    (10, "unsealed", include_str!("migrations/0010_unsealed.sql")),
     (11, "held", include_str!("migrations/0011_held.sql")),
 ];
 /// How long a connection may be waited for.
@@ -42,6 +44,30 @@ pub(super) fn migrator(until: i64) -> Migrator {
         })
         .collect();
     Migrator::with_migrations(migrations)
+}
+
+/// As [`run`], but leaves tables of an older version as they are: servers of that version may be at work. Where
+/// there are none, nobody is.
+pub(super) async fn run_on_new(url: &str, store: &Store) -> Result<(), StoreError> {
+    let applied = applied(store).await?;
+    let is_applied = |version: i64| applied.contains(&version);
+    if !applied.is_empty() && !MIGRATIONS.iter().all(|&(version, ..)| is_applied(version)) {
+        return Err(StoreError::Older);
+    }
+    run(url, store).await
+}
+
+/// The versions that the tables were brought up to.
+async fn applied(store: &Store) -> Result<Vec<i64>, StoreError> {
+    let find = match store.dialect {
+        Dialect::Sqlite => "SELECT 1 AS found FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        Dialect::Postgres => "SELECT 1 AS found WHERE to_regclass('_sqlx_migrations') IS NOT NULL",
+    };
+    if store.row(sqlx::query(find)).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = store.rows(sqlx::query("SELECT version FROM _sqlx_migrations"));
+    all(&rows.await?, |row| number(row, "version"))
 }
 
 /// Brings the tables of `store`, which is at `url`, up to date. That may take longer than anything

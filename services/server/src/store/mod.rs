@@ -83,6 +83,23 @@ impl Store {
     ///
     /// When there is none, or it is newer than this program.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        migrate::run(url, &store).await?;
+        Ok(store)
+    }
+
+    /// Opens the database at `url` beside servers that may be at work: it has to be of this version, or new.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`], and when it is older than this program.
+    pub async fn open_beside(url: &str) -> Result<Self, StoreError> {
+        let store = Self::connect(url).await?;
+        migrate::run_on_new(url, &store).await?;
+        Ok(store)
+    }
+
+    async fn connect(url: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let dialect = match url.split_once(':') {
             Some(("sqlite", _)) => Dialect::Sqlite,
@@ -94,13 +111,11 @@ impl Store {
             Dialect::Sqlite => connection::sqlite(options).await?,
             Dialect::Postgres => connection::postgres(options).await?,
         };
-        let store = Self {
+        Ok(Self {
             dialect,
             readers,
             writers,
-        };
-        migrate::run(url, &store).await?;
-        Ok(store)
+        })
     }
 
     /// Opens the SQLite file `path`, which need not exist.

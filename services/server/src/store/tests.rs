@@ -334,9 +334,33 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         let store = Store::open(&url).await.expect("brought up to date");
         let kept = store.config(id).await.expect("a config");
         assert_eq!(kept.text, "{\"old\": 1}");
-        assert_eq!(store.plain_configs(9).await.expect("none"), []);
+        let unseen = store.plain_configs(9).await.expect("one to be looked at");
+        assert_eq!(unseen, [(id, kept.text)]);
         let job = store.job(id).await.expect("the job");
         assert_eq!(job.life.state, State::Pending);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn beside_older_servers_the_tables_stay_as_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = file_url(&folder.path().join("old"));
+    old_database(&url, "{}").await;
+    for _ in 0..2 {
+        let error = Store::open_beside(&url).await.expect_err("it is older");
+        assert!(
+            error.to_string().contains("start the new server"),
+            "{error}"
+        );
+    }
+    Store::open(&url).await.expect("up to date").close().await;
+    let store = Store::open_beside(&url).await.expect("it is up to date");
+    store.close().await;
+    for place in places().await {
+        let store = Store::open_beside(&place.url)
+            .await
+            .expect("of this version");
         store.close().await;
     }
 }

@@ -206,6 +206,33 @@ fn holds_none(folder: &Path, secrets: [&str; 4]) {
 }
 
 #[test]
+fn commands_beside_older_servers_leave_their_database_as_it_is() {
+    let mut site = Site::new();
+    assert!(site.server.take().unwrap().stop());
+    // As a server of the version before had made it.
+    site.execute(&[
+        "DROP INDEX jobs_due",
+        "ALTER TABLE jobs DROP COLUMN held_until",
+        "DELETE FROM _sqlx_migrations WHERE version = 11",
+    ]);
+    for command in [
+        &["token", "create", "--name", "n", "--role", "viewer"][..],
+        &["secrets", "forget"],
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_bencher-server"))
+            .args(command)
+            .arg("--data-dir")
+            .arg(site.folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("start the new server first"), "{errors}");
+    }
+    site.start_again();
+}
+
+#[test]
 fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let mut site = Site::new();
     let key = site.new_runner("r");

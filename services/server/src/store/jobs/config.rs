@@ -3,20 +3,26 @@
 //! | `variables` | the values of the job's variables are |
 //! |---|---|
 //! | a text | sealed in it, and `config` has only their names |
-//! | empty | in `config` as they are: they were submitted before values were sealed |
-//! | nothing | none |
+//! | `-` | none: there are no variables |
+//! | empty, or nothing | in `config` as they are, if there are any: it was submitted to a server that did not seal them |
 
 use bencher_jobs::JobId;
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
+use tokio::time::timeout;
 
-use super::super::row::{all, maybe_text, parsed, places, table, text};
+use super::super::connection::{BUSY, Lent, WRITING};
+use super::super::row::{all, maybe_text, parsed, places, table, text, truth};
 use super::super::{Dialect, Store, StoreError, Transaction};
 use super::list::short;
 
 /// The jobs whose variables are kept as they are.
 pub(super) const PLAIN: &str =
-    "SELECT job, config FROM configs WHERE variables = '' ORDER BY job LIMIT $1";
+    "SELECT job, config FROM configs WHERE COALESCE(variables, '') = '' ORDER BY job LIMIT $1";
+/// What is kept instead of sealed variables where there are none.
+const NONE: &str = "-";
+/// How long SQLite's log may wait for those who read it, so that it is emptied. Nobody else can write meanwhile.
+const EMPTYING: &str = "PRAGMA busy_timeout = 100";
 
 /// What a job runs, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +39,14 @@ impl KeptConfig {
         let Some(text) = maybe_text(row, "config")? else {
             return Ok(None);
         };
-        let sealed = maybe_text(row, "variables")?.filter(|sealed| !sealed.is_empty());
+        let sealed =
+            maybe_text(row, "variables")?.filter(|sealed| !sealed.is_empty() && sealed != NONE);
         Ok(Some(Self { text, sealed }))
+    }
+
+    /// What is written into the column `variables`.
+    pub(super) fn variables(&self) -> &str {
+        self.sealed.as_deref().unwrap_or(NONE)
     }
 
     /// The columns that it is read from, unless they are long together.
@@ -56,7 +68,7 @@ impl Store {
             .ok_or_else(|| StoreError::not_found("job", &id.to_string()))
     }
 
-    /// Jobs whose variables are kept as they are, and what they run: JSON, as the runner gets it.
+    /// Jobs whose variables are kept as they are, if they have any, and what they run: JSON, as the runner gets it.
     ///
     /// # Errors
     ///
@@ -68,25 +80,37 @@ impl Store {
         })
     }
 
-    /// Empties SQLite's log, which has what rows held before. Readers may keep it from being emptied:
-    /// then that comes with time.
+    /// Empties SQLite's log, which has what rows held before, and says whether it is empty. Those who read
+    /// may keep it from being emptied.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn empty_log(&self) -> Result<(), StoreError> {
-        if self.dialect == Dialect::Sqlite {
-            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-                .execute(&self.writers)
-                .await?;
+    pub async fn empty_log(&self) -> Result<bool, StoreError> {
+        if self.dialect != Dialect::Sqlite {
+            return Ok(true);
         }
-        Ok(())
+        // One that is not given back begins anew, with its usual patience.
+        let mut connection = Lent::from(&self.writers).await?;
+        let emptying = async {
+            sqlx::query(EMPTYING).execute(&mut *connection).await?;
+            let done = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .fetch_one(&mut *connection)
+                .await?;
+            sqlx::query(BUSY).execute(&mut *connection).await?;
+            Ok(!truth(&done, "busy")?)
+        };
+        let is_empty = timeout(WRITING, emptying)
+            .await
+            .unwrap_or(Err(StoreError::Late(WRITING)))?;
+        connection.give_back();
+        Ok(is_empty)
     }
 }
 
 impl Transaction {
-    /// Keeps these instead of what was kept as it is, and says of how many jobs. Those that another
-    /// server is at are left to it.
+    /// Keeps these instead of what was kept as it is, and says of how many jobs variables are sealed now that
+    /// were not. Those that another server is at are left to it.
     ///
     /// # Errors
     ///
@@ -99,12 +123,13 @@ impl Transaction {
             return Ok(0);
         }
         let free = self.skipping(format!(
-            "SELECT job FROM configs WHERE variables = '' AND job IN ({})",
+            "SELECT job FROM configs WHERE COALESCE(variables, '') = '' AND job IN ({})",
             places(1, sealed.len())
         ));
         let query = format!(
             "UPDATE configs SET config = news.column2, variables = news.column3 FROM {} AS news \
-             WHERE configs.job = news.column1 AND configs.job IN ({})",
+             WHERE configs.job = news.column1 AND configs.job IN ({}) \
+             RETURNING variables",
             table(1 + sealed.len(), sealed.len(), 3),
             free.as_str()
         );
@@ -116,9 +141,11 @@ impl Transaction {
             query = query
                 .bind(job.to_string())
                 .bind(config.text.clone())
-                .bind(config.sealed.clone());
+                .bind(config.variables().to_owned());
         }
-        let done = query.execute(self.connection()).await?;
-        Ok(done.rows_affected())
+        let rows = query.fetch_all(self.connection()).await?;
+        let written = all(&rows, |row| text(row, "variables"))?;
+        let sealed = written.iter().filter(|variables| *variables != NONE);
+        Ok(sealed.count() as u64)
     }
 }

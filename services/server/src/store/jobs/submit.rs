@@ -79,7 +79,7 @@ impl Transaction {
             sqlx::query("INSERT INTO configs (job, config, variables) VALUES ($1, $2, $3)")
                 .bind(job.id.to_string())
                 .bind(job.config.text.clone())
-                .bind(job.config.sealed.clone())
+                .bind(job.config.variables().to_owned())
                 .execute(self.connection())
                 .await?;
             ids.push(job.id);

@@ -69,5 +69,70 @@ async fn a_database_of_the_first_version_has_its_variables_sealed() {
     let plain = store.plain_configs(9).await.expect("one");
     assert_eq!(plain, [(id, config)]);
     seal_old(&store, &sealer(&folder)).await.expect("sealed");
+    assert!(store.empty_log().await.expect("emptied"));
     assert!(!has_secret(&folder));
+}
+
+#[tokio::test]
+async fn what_an_older_server_writes_into_newer_tables_is_sealed_too() {
+    for place in places().await {
+        let store = &place.store;
+        let folder = tempfile::tempdir().expect("a folder");
+        let sealer = sealer(&folder);
+        let (project, spec) = (project(store, "p").await, spec(store, "s").await);
+        let jobs = submit_for(store, project, spec, 4).await;
+        assert_eq!(store.plain_configs(9).await.expect("none"), []);
+        let secret = format!("{{\"env\":{{\"A\":\"{SECRET}\"}}}}");
+        let configs = [&secret, "{\"env\":{}}", "{\"cmd\":[\"\\\"env\\\"\"]}"];
+        for (job, config) in jobs.iter().zip(configs) {
+            sqlx::query("UPDATE configs SET config = $1, variables = NULL WHERE job = $2")
+                .bind(config.to_owned())
+                .bind(job.to_string())
+                .execute(&store.writers)
+                .await
+                .expect("written");
+        }
+        assert_eq!(seal_old(store, &sealer).await.expect("sealed"), 1);
+        let kept = store.config(jobs[0]).await.expect("it");
+        assert!(!kept.text.contains(SECRET));
+        let opened = open(&sealer, jobs[0], &kept).expect("its own");
+        assert_eq!(opened.expect("some")["A"], SECRET);
+        for (job, config) in jobs[1..3].iter().zip(&configs[1..]) {
+            let kept = store.config(*job).await.expect("it");
+            assert_eq!((kept.text.as_str(), kept.sealed), (*config, None));
+        }
+        // The next start has nothing to look at.
+        assert_eq!(store.plain_configs(9).await.expect("none"), []);
+    }
+}
+
+#[tokio::test]
+async fn who_reads_keeps_the_log_and_nobody_waits_for_that() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open_file(&folder.path().join("db"))
+        .await
+        .expect("a database");
+    let mut reader = store.readers.acquire().await.expect("a connection");
+    for query in ["BEGIN", "SELECT COUNT(*) FROM jobs"] {
+        sqlx::query(query)
+            .execute(&mut *reader)
+            .await
+            .expect("done");
+    }
+    project(&store, "p").await;
+    assert!(!store.empty_log().await.expect("it is tried"));
+    // The connection is as patient as before with others.
+    let row = sqlx::query("PRAGMA busy_timeout")
+        .fetch_one(&store.writers)
+        .await
+        .expect("a row");
+    assert_eq!(
+        row::number::<i64>(&row, "timeout").expect("a number"),
+        10_000
+    );
+    sqlx::query("COMMIT")
+        .execute(&mut *reader)
+        .await
+        .expect("done");
+    assert!(store.empty_log().await.expect("emptied"));
 }
