@@ -350,10 +350,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_on_two_connections_gets_a_job_on_the_newer_one() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_file(&folder.path().join("db"))
-            .await
-            .expect("a database");
+        let (_folder, store) = testing::database().await;
         let spec = testing::spec(&store, "s").await;
         let project = testing::project(&store, "p").await;
         let mut round = round(&store);
@@ -390,10 +387,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_runner_can_run_is_known_on_all_of_its_connections() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_file(&folder.path().join("db"))
-            .await
-            .expect("a database");
+        let (_folder, store) = testing::database().await;
         let spec = testing::spec(&store, "s").await;
         let project = testing::project(&store, "p").await;
         let (runner, newer) = testing::runner(&store, "r", spec).await;
@@ -410,10 +404,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_heard_of_runners_is_written_when_time_is_looked_at() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_file(&folder.path().join("db"))
-            .await
-            .expect("a database");
+        let (_folder, store) = testing::database().await;
         let spec = testing::spec(&store, "s").await;
         let (runner, _) = testing::runner(&store, "r", spec).await;
         let mut round = round(&store);
@@ -436,10 +427,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_could_not_be_written_gives_runners_more_time() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_file(&folder.path().join("db"))
-            .await
-            .expect("a database");
+        let (_folder, store) = testing::database().await;
         let settings = Settings {
             heartbeat: Duration::from_secs(2),
             ..Settings::default()
