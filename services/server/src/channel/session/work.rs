@@ -136,23 +136,37 @@ async fn keep(
         let kept = app.outputs.put(job, text).await;
         kept.map_err(|error| unwritten(&error))
     };
-    let mut attached = Attached {
-        results: Some(put(text).await?),
-        ..Attached::default()
-    };
-    let Some(evidence) = evidence.map(Evidence::into_text) else {
-        return Ok(attached);
-    };
-    match evidence::Evidence::read(evidence.as_bytes()) {
-        Some(read) => {
-            attached.measured = serde_json::to_string(&read.measured()).ok();
-            attached.evidence = Some(put(evidence).await?);
+    let (evidence, measured) = evidence.and_then(|it| read(it, sender, job)).unzip();
+    // At once: the runner waits for the acknowledgement of both.
+    let put_evidence = async {
+        match evidence {
+            Some(evidence) => put(evidence).await.map(Some),
+            None => Ok(None),
         }
-        None => {
-            tracing::warn!(%job, runner = %sender, "its evidence is no result document: not kept")
-        }
-    }
-    Ok(attached)
+    };
+    let (results, evidence) = tokio::try_join!(put(text), put_evidence)?;
+    Ok(Attached {
+        results: Some(results),
+        evidence,
+        measured: measured.flatten(),
+        error: None,
+    })
+}
+
+/// Evidence, and what people are told of it at a glance; nothing, where it is none.
+fn read(evidence: Evidence, sender: RunnerId, job: JobId) -> Option<(String, Option<String>)> {
+    let unkept = |reason: &dyn std::fmt::Display| {
+        tracing::warn!(%job, runner = %sender, %reason, "how it was measured is not kept");
+    };
+    evidence.check().inspect_err(|error| unkept(error)).ok()?;
+    let text = evidence.into_text();
+    let Some(found) = evidence::Evidence::read(text.as_bytes()) else {
+        unkept(&"it is no result document");
+        return None;
+    };
+    let measured = found.measured();
+    let measured = measured.and_then(|it| serde_json::to_string(&it).ok());
+    Some((text, measured))
 }
 
 /// As much of an error as is kept. PostgreSQL knows no NUL.
