@@ -12,6 +12,7 @@ mod deletion;
 mod jobs;
 mod live;
 mod lost;
+mod metrics;
 mod openapi;
 mod outage;
 mod outputs;

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::deletion;
 use crate::outputs::Kept;
 use crate::store::{Attached, StoreError};
+use crate::telemetry::{TraceParent, trace_id};
 
 /// The longest error that is kept, in bytes.
 const MAX_ERROR: usize = bencher_channel_protocol::MAX_ERROR_BYTES;
@@ -32,6 +33,7 @@ impl Session {
             .dispatcher
             .report(self.runner, job, report, Attached::default())
             .await?;
+        current.trace = current.trace.or(changed.trace);
         let message = match changed.reply {
             Reply::Ack => {
                 let is_active = changed.state.is_some_and(State::is_active);
@@ -68,8 +70,11 @@ impl Session {
             }
             Terminal::Canceled { .. } => (Report::Canceled, None, None),
         };
+        let current = self.current.as_ref();
+        let known = current.filter(|one| one.followed.job() == job);
+        let known = known.and_then(|one| one.trace);
         let results = match results {
-            Some(results) => keep(&self.app, self.runner, job, &results).await?,
+            Some(results) => keep(&self.app, self.runner, job, known, &results).await?,
             None => None,
         };
         let current = self.current.take_if(|one| one.followed.job() == job);
@@ -86,7 +91,8 @@ impl Session {
             .report(self.runner, job, report, attached)
             .await?;
         tracing::info!(
-            runner = %self.runner, %job, ?report, state = ?changed.state, "a job's end was told"
+            runner = %self.runner, %job, trace_id = trace_id(changed.trace.or(known)), ?report,
+            state = ?changed.state, "a job's end was told"
         );
         if let Some(writer) = writer {
             writer.end();
@@ -103,28 +109,29 @@ impl Session {
     }
 }
 
-/// Keeps results before their job says that it has them.
+/// Keeps results before their job says that it has them. `known` is what is known of its trace.
 async fn keep(
     app: &App,
     sender: RunnerId,
     job: JobId,
+    known: Option<TraceParent>,
     results: &[IterationOutput],
 ) -> Result<Option<Kept>, End> {
     // Those of a job that is not this runner's, or that does not take them any more, are kept nowhere.
-    match app.store.job(job).await {
-        Ok(found) if found.life.takes_results(sender) => {}
+    let trace_id = match app.store.job(job).await {
+        Ok(found) if found.life.takes_results(sender) => found.trace_id(),
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => {
-            tracing::error!(%job, %error, "results were not kept");
+            tracing::error!(%job, trace_id = trace_id(known), %error, "results were not kept");
             return Err(End::Unwritten);
         }
-    }
+    };
     let text = serde_json::to_string(results)
         .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
     match app.outputs.put(job, text).await {
         Ok(kept) => Ok(Some(kept)),
         Err(error) => {
-            tracing::error!(%job, %error, "results were not kept");
+            tracing::error!(%job, trace_id, %error, "results were not kept");
             Err(End::Unwritten)
         }
     }
