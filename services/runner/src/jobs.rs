@@ -170,6 +170,7 @@ fn description(job: &Job) -> String {
             took(job, Timestamp::now()).filter(|_| job.ended.is_some()),
         ),
         ("exit codes", code(job)),
+        ("trace", job.trace.clone()),
     ];
     rows.into_iter()
         .filter_map(|(name, value)| Some(format!("{name:<11} {}\n", printable(&value?))))

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use serde_json::{Value, json};
 use test_support::Postgres;
 
+use crate::client::{done, image, runner, site, stdout};
 use crate::outputs::wait_until;
 use crate::postgres::two_servers_with;
 use crate::support::*;
@@ -166,6 +167,29 @@ fn a_jobs_life_is_a_part_of_the_trace_that_it_was_submitted_in() {
         whole["endTimeUnixNano"].as_str() >= Some(&moments[3]),
         "{whole}"
     );
+}
+
+#[test]
+fn whoever_submits_within_a_trace_goes_on_with_it() {
+    let site = site();
+    let image = image(&site);
+    for (traceparent, expected) in [
+        (format!("00-{TRACE}-{PARENT}-01"), Some(TRACE)),
+        ("nonsense".to_owned(), None),
+        ("non\nsense".to_owned(), None),
+    ] {
+        let output = runner(&site, &["submit", &image, "--spec", "s"])
+            .env("TRACEPARENT", traceparent)
+            .output()
+            .unwrap();
+        let id = stdout(&output);
+        let trace = site.api.job(&id)["trace"].clone();
+        assert_eq!(trace.as_str().map(str::len), Some(32));
+        assert_eq!(trace == TRACE, expected.is_some());
+        let shown = stdout(&done(&site, &["jobs", "show", &id]));
+        let line = format!("trace       {}", trace.as_str().unwrap());
+        assert!(shown.lines().any(|shown| shown == line), "{shown}");
+    }
 }
 
 #[test]
