@@ -181,6 +181,7 @@ fn description(job: &Job) -> String {
             took(job, Timestamp::now()).filter(|_| job.ended.is_some()),
         ),
         ("exit codes", code(job)),
+        ("trace", job.trace.clone()),
     ];
     let measures = job.measured.iter().flat_map(measured::rows);
     let measures = measures.map(|(name, text)| (name, Some(text)));

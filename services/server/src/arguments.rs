@@ -164,7 +164,7 @@ pub(crate) struct Serve {
     /// keep the secrets in the data folder: the beginning of a fleet on one machine
     #[arg(long, value_name = "NAME")]
     pub(crate) first_runner: Option<String>,
-    /// The OpenTelemetry collector that is told of requests, over HTTP (`http://HOST:4318`)
+    /// The OpenTelemetry collector that is told of requests and of jobs, over HTTP (`http://HOST:4318`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     otlp_endpoint: Option<String>,
     /// The registry that trusts this server's tokens: its address, as jobs name it

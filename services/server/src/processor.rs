@@ -6,8 +6,9 @@ use bencher_channel_protocol::IterationOutput;
 
 use crate::app::{App, ended};
 use crate::outputs::{Kept, OutputError};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unprocessed};
 use crate::summary::summarize;
+use crate::telemetry::trace_id;
 
 /// Jobs that are read at once.
 const BATCH: u32 = 64;
@@ -88,11 +89,17 @@ async fn batch(app: &App) -> Result<Batch, StoreError> {
         return Ok(Batch::Empty);
     }
     let mut summaries = Vec::with_capacity(jobs.len());
-    for (job, kept) in &jobs {
-        match summary(app, kept.as_ref()).await {
+    for Unprocessed {
+        job,
+        results,
+        trace,
+    } in &jobs
+    {
+        match summary(app, results.as_ref()).await {
             Ok(summary) => summaries.push((*job, summary)),
             Err(error) => {
-                tracing::error!(%job, %error, "results were not read");
+                let trace_id = trace_id(*trace);
+                tracing::error!(%job, trace_id, %error, "results were not read");
                 if error.is_final() {
                     summaries.push((*job, NOTHING.to_owned()));
                 }

@@ -20,11 +20,13 @@ use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
 use crate::live::{Live, Relay};
 use crate::metrics::Metrics;
+use crate::observer::Witness;
 use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
+use crate::telemetry::JobSpans;
 use crate::watchers::Watchers;
 use crate::{api, deletion, first, folder, listen, processor, serve, telemetry, variables};
 
@@ -158,6 +160,7 @@ impl Server {
             None => Some(lock(&place.folder)?),
             Some(_) => None,
         };
+        let metrics = Arc::new(Metrics::default());
         let store = place.open_store().await?;
         let secrets = place.folder.join(SECRETS);
         let sealer = Sealer::open(&secrets)?;
@@ -171,6 +174,7 @@ impl Server {
             None => None,
         };
         let outputs = Outputs::open(&place.outputs()).await?;
+        let outputs = outputs.observed(Arc::clone(&metrics));
         let listener = TcpListener::bind(address)
             .await
             .map_err(|cause| ServerError::Listen {
@@ -181,7 +185,17 @@ impl Server {
         let (end, shutdown) = watch::channel(false);
         let settings = Arc::new(settings);
         let bus = Arc::new(Bus::default());
-        let metrics = Arc::new(Metrics::default());
+        let (exporter, exports) = match &settings.otlp_endpoint {
+            Some(endpoint) => {
+                let (exporter, task) = telemetry::start(endpoint, Arc::clone(&metrics));
+                (Some(exporter), Some(task))
+            }
+            None => (None, None),
+        };
+        let spans = exporter
+            .clone()
+            .map(|exporter| JobSpans::start(store.unobserved(), exporter));
+        let store = store.observed(Arc::new(Witness::new(Arc::clone(&metrics), spans)));
         let (dispatcher, task) = Dispatcher::start(
             store.clone(),
             Arc::clone(&bus),
@@ -199,16 +213,10 @@ impl Server {
                 place.url(),
                 Arc::clone(&bus),
                 Arc::clone(&live),
+                Arc::clone(&metrics),
                 shutdown.clone(),
             ));
         }
-        let (exporter, exports) = match &settings.otlp_endpoint {
-            Some(endpoint) => {
-                let (exporter, task) = telemetry::start(endpoint);
-                (Some(exporter), Some(task))
-            }
-            None => (None, None),
-        };
         let app = App {
             store,
             outputs,
@@ -305,7 +313,8 @@ impl Server {
             _lock,
             ..
         } = self;
-        let store = app.store.clone();
+        // It holds up nobody who is told of what ends.
+        let store = app.store.unobserved();
         let patience = app.settings.client;
         let shutdown = app.shutdown.clone();
         let serving = serve::run(listener, api::router(app), patience, shutdown);

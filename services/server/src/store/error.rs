@@ -5,6 +5,8 @@ use std::time::Duration;
 use bencher_channel_protocol::ConnectionNumberError;
 use bencher_jobs::{ComparisonId, IdError, JobId, QuotaError, State, UnknownName};
 
+use crate::telemetry::TraceError;
+
 /// Why the database did not do what it was asked for: one line, complete in itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -41,6 +43,9 @@ pub enum StoreError {
     /// What it holds makes no sense.
     #[error("the database holds what it should not: {0}")]
     Connection(#[from] ConnectionNumberError),
+    /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}")]
+    Trace(#[from] TraceError),
     /// What it holds makes no sense.
     #[error("column `{column}` of the database holds {value}, which is out of its bounds")]
     Number {
@@ -131,6 +136,14 @@ impl StoreError {
             Self::Torn => true,
             _ => false,
         }
+    }
+
+    /// Whether the database itself is at fault, and not what it was asked for.
+    pub(super) fn is_fault(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(_) | Self::Migrate(_) | Self::Query(_) | Self::Late(_) | Self::Torn
+        )
     }
 
     pub(crate) fn not_found(what: &'static str, name: &str) -> Self {

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0007_variables.sql"),
     ),
     (8, "evidence", include_str!("migrations/0008_evidence.sql")),
+    (9, "traces", include_str!("migrations/0009_traces.sql")),
 ];
 /// How long a connection may be waited for.
 const CONNECTING: Duration = Duration::from_secs(10);

@@ -62,11 +62,11 @@ pub(crate) fn runner(site: &Site, arguments: &[&str]) -> Command {
     command
 }
 
-fn done(site: &Site, arguments: &[&str]) -> Output {
+pub(crate) fn done(site: &Site, arguments: &[&str]) -> Output {
     runner(site, arguments).output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone())
         .unwrap()

@@ -13,6 +13,7 @@ mod evidence;
 mod jobs;
 mod live;
 mod lost;
+mod metrics;
 mod openapi;
 mod outage;
 mod outputs;

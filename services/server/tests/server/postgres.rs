@@ -17,7 +17,18 @@ fn setup(postgres: &Postgres) -> Setup {
 
 /// A site on PostgreSQL, and a second server beside its first one.
 pub(crate) fn two_servers(postgres: &Postgres) -> (Site, Server, tempfile::TempDir) {
-    let site = Site::with(setup(postgres));
+    two_servers_with(postgres, Setup::default())
+}
+
+/// The same, both started like this.
+pub(crate) fn two_servers_with(
+    postgres: &Postgres,
+    setup: Setup,
+) -> (Site, Server, tempfile::TempDir) {
+    let site = Site::with(Setup {
+        database: Some(postgres.url()),
+        ..setup
+    });
     let folder = tempfile::tempdir().unwrap();
     // They share the outputs and the key of the secrets.
     std::fs::copy(site.path("secrets.key"), folder.path().join("secrets.key")).unwrap();

@@ -2,7 +2,9 @@
 
 mod api;
 mod between;
+mod collector;
 mod database;
+mod prometheus;
 mod runner;
 mod up;
 mod watcher;
@@ -18,6 +20,8 @@ use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use between::{Fate, between};
+pub(crate) use collector::{Collector, attribute};
+pub(crate) use prometheus::Numbers;
 pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
 pub(crate) use watcher::Watcher;

@@ -126,11 +126,13 @@ impl Session {
     /// Sends a job. One that can not be sent fails, and the runner waits on for what is `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
+        let trace_id = handed.job.trace_id();
         match handed::job(&self.app, &handed, self.extensions).await {
             Ok(message) => {
-                tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
+                tracing::info!(runner = %self.runner, %job, trace_id, "a job goes to its runner");
                 self.current = Some(Current {
                     followed: self.app.bus.follow(job),
+                    trace: handed.job.trace,
                     renewed: None,
                     is_fresh: true,
                     writer: self
@@ -143,7 +145,7 @@ impl Session {
                 Ok(self.socket.send(&message).await?)
             }
             Err(error) => {
-                tracing::error!(runner = %self.runner, %job, %error, "a job can not be sent");
+                tracing::error!(runner = %self.runner, %job, trace_id, %error, "a job can not be sent");
                 let attached = Attached {
                     error: Some(error.to_string()),
                     ..Attached::default()
