@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use bencher_oci::{PullError, StoreError};
-use bencher_rootfs::{CacheError, ExtractError, RootfsError};
+use bencher_rootfs::{CacheError, CopyError, ExtractError, RootfsError};
 use rustix::io::Errno;
 
 use super::RunError;
@@ -31,7 +31,7 @@ impl RunError {
                 CacheError::Build(error) => is_of_host_rootfs(error),
                 _ => true,
             },
-            Self::RootfsCopy(error) => error.source().is_some(),
+            Self::RootfsCopy(error) => !matches!(error, CopyError::Cancelled),
             Self::Extract(error) => match error {
                 ExtractError::Build(error) => is_of_host_rootfs(error),
                 other => is_of_disk(other),

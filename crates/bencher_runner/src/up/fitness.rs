@@ -1,6 +1,7 @@
 //! Whether jobs can be run on this host: looked at before the first one is asked for, and after one that
 //! failed for a reason of the host. A runner that does not look takes the whole queue, and fails it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -60,6 +61,14 @@ pub enum Unfit {
         /// What is left, in bytes.
         left: u64,
     },
+    /// A disk does not answer.
+    #[error("{} can not be looked at: {source}; see whether its disk works", path.display())]
+    Broken {
+        /// A folder on it.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 fn of(program: Option<&PathBuf>) -> String {
@@ -99,8 +108,15 @@ pub(super) fn look_again(
     reporter: &dyn Reporter,
 ) -> Result<Fitness, Unfit> {
     for folder in [&directories.cache, &directories.state] {
-        let left = available(folder).unwrap_or(u64::MAX);
-        check_space(folder, left)?;
+        match available(folder) {
+            Ok(left) => check_space(folder, left)?,
+            // It is made when it is needed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => {
+                let path = folder.clone();
+                return Err(Unfit::Broken { path, source });
+            }
+        }
     }
     look(policy, directories, kvm, reporter)
 }

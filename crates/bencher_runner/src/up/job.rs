@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::JobPolicy;
-use super::admission::{Surroundings, admit};
+use super::admission::{Surroundings, admit, host_memory};
 use super::driver::Event;
 use super::fitness;
 use super::listener::Listener;
@@ -133,6 +133,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let around = Surroundings {
         policy: &workshop.policy,
         directories: &workshop.directories,
+        memory: host_memory(),
         registry: RegistryOptions {
             ca_file: workshop.ca_file.clone(),
             proxies: bencher_oci::registry::Proxies::from_env(),
