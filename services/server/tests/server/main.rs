@@ -20,6 +20,7 @@ mod registry;
 mod releases;
 mod rm;
 mod scheduling;
+mod service;
 mod support;
 mod tls;
 mod traces;
