@@ -22,6 +22,7 @@ mod network;
 mod output;
 mod registry;
 mod resources;
+mod services;
 mod timeouts;
 mod tuning;
 mod up;
@@ -31,7 +32,7 @@ mod updates;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 27] = [
+const FAMILIES: [&[Scenario]; 28] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,
@@ -59,6 +60,7 @@ const FAMILIES: [&[Scenario]; 27] = [
     up::SCENARIOS,
     up_kills::SCENARIOS,
     updates::SCENARIOS,
+    services::SCENARIOS,
 ];
 
 /// All of them.

@@ -59,6 +59,12 @@ pub(crate) struct Options {
     /// else on this host runs with these values meanwhile, and a scenario that fails may leave some.
     #[arg(long)]
     pub(crate) may_tune: bool,
+    /// Let scenarios install services on this host, as root, where systemd is its init
+    ///
+    /// Such scenarios run one at a time after all others. For hosts that are thrown away: units of
+    /// `bencher-server` and `runner`, and what these keep, are replaced and removed.
+    #[arg(long)]
+    pub(crate) may_install: bool,
     /// Build the images and print their folder instead of running anything
     #[arg(long)]
     pub(crate) build_only: bool,
@@ -84,6 +90,7 @@ impl Default for Options {
             cache: None,
             work: None,
             may_tune: false,
+            may_install: false,
             build_only: false,
             record: None,
         }
