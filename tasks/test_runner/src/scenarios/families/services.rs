@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
@@ -20,6 +21,9 @@ use crate::scenarios::scenario::Scenario;
 use crate::scenarios::stage::{LEFT_OVER, Stage};
 use crate::scenarios::surroundings::Need;
 
+/// How long one may take, on a machine that is busy with something else as well: services are silent until
+/// they are missed, and all of it is emulated.
+const PATIENCE: Duration = Duration::from_mins(6);
 /// Where the server keeps everything.
 const DATA: &str = "/var/lib/bencher-server";
 /// What the first start leaves for the administrator.
@@ -86,6 +90,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .on(On::Host)
+    .patience(PATIENCE)
     .needs(NEEDS),
     Scenario::driven(
         "runner_service_of_machines",
@@ -115,6 +120,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     )
     .on(On::Machines)
+    .patience(PATIENCE)
     .needs(NEEDS),
 ];
 
