@@ -52,14 +52,15 @@ pub(crate) fn run(arguments: &InstallService) -> Done {
     .text()?;
     let secrets = secrets(arguments.database.as_deref());
     if arguments.dry_run {
-        let names: String = secrets
+        let names: Vec<_> = secrets
             .iter()
             .map(|(name, _)| format!("{name}=…\n"))
             .collect();
         let text = format!(
-            "# {}\n{unit}\n# {} (readable by root alone)\n{names}",
+            "# {}\n{unit}\n# {} (readable by root alone)\n{}",
             arguments.unit.display(),
             arguments.environment.display(),
+            names.concat(),
         );
         // Nobody reads it any more: there is nobody to tell.
         let _closed = io::stdout().lock().write_all(text.as_bytes());

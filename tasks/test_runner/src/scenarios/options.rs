@@ -9,6 +9,10 @@ use super::backend::Choice;
 
 /// What to run, where, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Options {
     /// Print each scenario with its backends instead of running it
     #[arg(long)]

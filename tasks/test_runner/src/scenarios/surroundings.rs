@@ -23,10 +23,8 @@ pub(crate) struct Surroundings {
     root: bool,
     /// What the user allows.
     knobs: Knobs,
-    /// Whether the user lets scenarios install services.
-    may_install: bool,
-    /// Whether systemd is this host's init.
-    systemd: bool,
+    /// Why no services are installed here, if so.
+    services: Result<(), &'static str>,
     /// How many CPUs this process may use.
     cpus: usize,
     /// Whether CPUs can be taken away from the rest of the host.
@@ -88,9 +86,8 @@ impl Surroundings {
             qemu: prerequisites::qemu().is_ok(),
             root: prerequisites::is_root(),
             knobs,
-            may_install,
             // As sd_booted(3) has it.
-            systemd: Path::new("/run/systemd/system").is_dir(),
+            services: services(may_install, Path::new("/run/systemd/system").is_dir()),
             cpus: cpus::own().len(),
             cpusets: cpus::cpuset_hierarchy().is_some(),
             features,
@@ -160,10 +157,7 @@ impl Surroundings {
             Need::TunableHost if !self.may_be_tuned() => {
                 Some("this host is not to be tuned (see --may-tune)".to_owned())
             }
-            Need::Services if !self.may_install => {
-                Some("no services are to be installed on this host (see --may-install)".to_owned())
-            }
-            Need::Services if !self.systemd => Some("systemd is not this host's init".to_owned()),
+            Need::Services if self.services.is_err() => self.services.err().map(str::to_owned),
             Need::TunableHost | Need::Services if !self.root => Some("not root".to_owned()),
             Need::Cpus(count) if self.cpus < count => Some(format!("fewer than {count} CPUs")),
             Need::Cpusets if !self.cpusets => {
@@ -171,6 +165,15 @@ impl Surroundings {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether services may be installed where `systemd` says whether it is the init.
+fn services(may_install: bool, systemd: bool) -> Result<(), &'static str> {
+    match (may_install, systemd) {
+        (false, _) => Err("no services are to be installed on this host (see --may-install)"),
+        (true, false) => Err("systemd is not this host's init"),
+        (true, true) => Ok(()),
     }
 }
 
@@ -208,8 +211,7 @@ mod tests {
             qemu: true,
             root: false,
             knobs: Knobs::Kept,
-            may_install: false,
-            systemd: true,
+            services: services(false, true),
             cpus: 2,
             cpusets: false,
             features: Features::of(help),
@@ -279,9 +281,9 @@ mod tests {
         assert_eq!(lacks(&here, Need::TunableHost), None);
         let reason = lacks(&here, Need::Services).expect("nobody said so");
         assert!(reason.contains("--may-install"), "{reason}");
-        here.may_install = true;
+        here.services = services(true, true);
         assert_eq!(lacks(&here, Need::Services), None);
-        here.systemd = false;
+        here.services = services(true, false);
         let reason = lacks(&here, Need::Services);
         assert_eq!(reason.as_deref(), Some("systemd is not this host's init"));
         assert_eq!(lacks(&here, Need::Cpus(2)), None);

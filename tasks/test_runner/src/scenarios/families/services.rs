@@ -247,8 +247,8 @@ fn kill_both(
         json!([runner.next()?, runner.next()?]),
     );
     let next = fleet.submit(&fleet.script("echo next"))?;
-    let state = fleet.outcome(&lost)?["state"].clone();
-    stage.observe("the state of the job whose runner was killed", state);
+    let outcome = fleet.outcome(&lost)?["state"].take();
+    stage.observe("the state of the job whose runner was killed", outcome);
     stage.observe(NEXT, fleet.outcome(&next)?);
     Ok(())
 }
@@ -294,11 +294,11 @@ fn replace(stage: &mut Stage<'_>, fleet: &Fleet, runner: &mut Service) -> anyhow
     runner_is_connected(fleet)?;
     let other = fleet.up(stage)?;
     stage.observe("the runner when replaced", json!([started, runner.next()?]));
-    let (state, restarts) = (
+    let (active, restarts) = (
         runner.property("ActiveState")?,
         runner.property("NRestarts")?,
     );
-    stage.observe("the replaced runner", json!([state, restarts]));
+    stage.observe("the replaced runner", json!([active, restarts]));
     let job = fleet.submit(&fleet.script("echo replaced"))?;
     stage.observe("the job after the replacement", fleet.outcome(&job)?);
     other.stop()?;
@@ -319,10 +319,13 @@ fn end_and_spoil(stage: &mut Stage<'_>, server: &mut Service) -> anyhow::Result<
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644))?;
     ensure!(server.ctl("start").is_err(), "it starts with an open key");
     let end = server.next()?;
-    let (state, restarts) = (
+    let (active, restarts) = (
         server.property("ActiveState")?,
         server.property("NRestarts")?,
     );
-    stage.observe("the server with an open key", json!([end, state, restarts]));
+    stage.observe(
+        "the server with an open key",
+        json!([end, active, restarts]),
+    );
     Ok(())
 }
