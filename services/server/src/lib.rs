@@ -35,6 +35,7 @@ mod releases;
 mod seal;
 mod serve;
 mod server;
+mod service;
 mod settings;
 pub mod store;
 mod summary;

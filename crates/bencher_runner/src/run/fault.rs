@@ -202,11 +202,8 @@ mod tests {
             (RootfsError::HostDiskFull(full()).into(), Fault::Host),
             (CacheError::Build(layer(full())).into(), Fault::Host),
             (layer(io::ErrorKind::InvalidData.into()).into(), Fault::Run),
-            (
-                bencher_rootfs::CopyError::HostDiskFull(full()).into(),
-                Fault::Host,
-            ),
-            (bencher_rootfs::CopyError::Cancelled.into(), Fault::Run),
+            (CopyError::HostDiskFull(full()).into(), Fault::Host),
+            (CopyError::Cancelled.into(), Fault::Run),
             (RunError::Thread(full()), Fault::Host),
             (RunError::TooManyFiles { limit: 1 }, Fault::Run),
             (RunError::TooManyVcpus { asked: 33 }, Fault::Run),

@@ -1,7 +1,6 @@
 //! Whether jobs can be run on this host: looked at before the first one is asked for, and after one that
 //! failed for a reason of the host. A runner that does not look takes the whole queue, and fails it.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -62,12 +61,13 @@ pub enum Unfit {
         left: u64,
     },
     /// A disk does not answer.
-    #[error("{} can not be looked at: {source}; see whether its disk works", path.display())]
+    #[error(
+        "this host can not run jobs: the disk of {} does not tell how much is left; see whether it works",
+        path.display()
+    )]
     Broken {
-        /// A folder on it.
+        /// The folder.
         path: PathBuf,
-        /// Why not.
-        source: io::Error,
     },
 }
 
@@ -108,15 +108,11 @@ pub(super) fn look_again(
     reporter: &dyn Reporter,
 ) -> Result<Fitness, Unfit> {
     for folder in [&directories.cache, &directories.state] {
-        match available(folder) {
-            Ok(left) => check_space(folder, left)?,
-            // It is made when it is needed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => {
-                let path = folder.clone();
-                return Err(Unfit::Broken { path, source });
-            }
-        }
+        let Some(left) = available(folder) else {
+            let path = folder.clone();
+            return Err(Unfit::Broken { path });
+        };
+        check_space(folder, left)?;
     }
     look(policy, directories, kvm, reporter)
 }

@@ -146,6 +146,20 @@ impl StoreError {
         )
     }
 
+    /// Whether the database can not be used until a person does something: its address is none, or it is
+    /// another version's.
+    pub(crate) fn is_lasting(&self) -> bool {
+        use sqlx::migrate::MigrateError;
+        match self {
+            Self::Kind | Self::Open(sqlx::Error::Configuration(_)) => true,
+            Self::Migrate(cause) => matches!(
+                cause,
+                MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)
+            ),
+            _ => false,
+        }
+    }
+
     pub(crate) fn not_found(what: &'static str, name: &str) -> Self {
         Self::NotFound {
             what,

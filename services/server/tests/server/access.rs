@@ -224,7 +224,8 @@ fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let waits = site.api.submit(&body);
     site.kill();
     std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
-    let errors = Server::refused(site.folder.path(), &Setup::default());
+    let (code, errors) = Server::refused(site.folder.path(), &Setup::default());
+    assert_eq!(code, LASTING);
     assert!(
         errors.contains("`bencher-server secrets forget`"),
         "{errors}"

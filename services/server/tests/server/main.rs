@@ -22,6 +22,7 @@ mod registry;
 mod releases;
 mod rm;
 mod scheduling;
+mod service;
 mod support;
 mod tls;
 mod traces;

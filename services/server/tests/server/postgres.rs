@@ -163,7 +163,8 @@ fn servers_with_different_keys_do_not_use_one_database() {
     };
     let site = Site::with(setup(&postgres));
     let folder = tempfile::tempdir().unwrap();
-    let errors = Server::refused(folder.path(), &site.setup);
+    let (code, errors) = Server::refused(folder.path(), &site.setup);
+    assert_eq!(code, LASTING);
     assert!(errors.contains("is not the key"), "{errors}");
     assert!(
         errors.contains("copy this file from another server"),
