@@ -3,7 +3,8 @@
 //! A message over the server's limit resets the connection, and the result would never arrive. So
 //! texts are cut, each in its middle and with a mark there, and the least that helps is cut:
 //!
-//! 1. Evidence that would be more than a quarter of the message is left out.
+//! 1. Evidence is left out, if that is enough. It takes no room that results need: where they do not fit by
+//!    themselves either, as much of it is there as a sixteenth of the message.
 //! 2. The longest texts (standard output, standard error, files) are cut to one length.
 //! 3. If that leaves nothing of them, the files are left out.
 //! 4. If that is not enough, the last iterations are left out, and then most of the error.
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use crate::bounds::MAX_ERROR_BYTES;
-use crate::{IterationOutput, RESERVED_OUTPUT, RunnerMessage, Terminal};
+use crate::{Evidence, IterationOutput, RESERVED_OUTPUT, RunnerMessage, Terminal};
 
 /// The last message about a job as the text of a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,9 @@ pub struct TooSmall {
     /// What is needed, in bytes.
     pub needed: usize,
 }
+
+/// Which part of a message evidence may have whose results have to be cut.
+pub const EVIDENCE_OF_CUT: usize = 16;
 
 /// The shortest that a text is cut to, in bytes of JSON: a mark and a little on both sides.
 const MIN_TEXT: usize = 192;
@@ -55,12 +59,22 @@ impl Terminal {
             });
         }
         drop(whole);
-        let steps: [fn(&mut Terminal, usize); 4] = [
-            leave_out_evidence,
-            shorten_texts,
-            leave_out_files,
-            leave_out_iterations,
-        ];
+        if let Some(evidence) = terminal.evidence_mut().and_then(Option::take) {
+            let alone = terminal.encoded();
+            if alone.len() <= limit {
+                return Ok(Encoded {
+                    text: alone,
+                    is_cut: true,
+                });
+            }
+            if evidence.text().len() <= limit / EVIDENCE_OF_CUT
+                && let Some(place) = terminal.evidence_mut()
+            {
+                *place = Some(evidence);
+            }
+        }
+        let steps: [fn(&mut Terminal, usize); 3] =
+            [shorten_texts, leave_out_files, leave_out_iterations];
         let mut needed = usize::MAX;
         for step in steps {
             step(&mut terminal, limit);
@@ -85,22 +99,18 @@ impl Terminal {
         }
     }
 
+    fn evidence_mut(&mut self) -> Option<&mut Option<Evidence>> {
+        match self {
+            Self::Completed { evidence, .. } | Self::Failed { evidence, .. } => Some(evidence),
+            Self::Canceled { .. } => None,
+        }
+    }
+
     fn cut_error(&mut self, length: usize) -> bool {
         match self {
             Self::Failed { error, .. } => shorten(error, length),
             Self::Completed { .. } | Self::Canceled { .. } => false,
         }
-    }
-}
-
-/// Leaves out the evidence if it is long for what the message may have. It is no part of what the command
-/// produced, and half of it would be none.
-fn leave_out_evidence(terminal: &mut Terminal, limit: usize) {
-    match terminal {
-        Terminal::Completed { evidence, .. } | Terminal::Failed { evidence, .. } => {
-            evidence.take_if(|evidence| evidence.text().len() > limit / 4);
-        }
-        Terminal::Canceled { .. } => {}
     }
 }
 

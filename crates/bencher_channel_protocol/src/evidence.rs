@@ -33,14 +33,27 @@ impl Evidence {
     ///
     /// When it is no JSON object, or too long.
     pub fn new(text: String) -> Result<Self, EvidenceError> {
-        if text.len() > MAX_EVIDENCE_BYTES {
-            return Err(EvidenceError::Length(text.len()));
-        }
         let value = RawValue::from_string(text).map_err(|_| EvidenceError::NoObject)?;
-        if !value.get().starts_with('{') {
+        let evidence = Self(value);
+        evidence.check()?;
+        Ok(evidence)
+    }
+
+    /// Makes sure that it is some. What came in a message may be anything: it must not cost the results that
+    /// it came with.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object, or too long.
+    pub fn check(&self) -> Result<(), EvidenceError> {
+        let length = self.text().len();
+        if length > MAX_EVIDENCE_BYTES {
+            return Err(EvidenceError::Length(length));
+        }
+        if !self.text().starts_with('{') {
             return Err(EvidenceError::NoObject);
         }
-        Ok(Self(value))
+        Ok(())
     }
 
     /// Its JSON.
@@ -53,13 +66,12 @@ impl Evidence {
         Box::<str>::from(self.0).into()
     }
 
-    /// A field of a message. What comes with a result must not cost the result: what is no evidence is
-    /// passed over.
-    pub(crate) fn maybe<'de, D: Deserializer<'de>>(
+    /// A field of a message, whatever is in it.
+    pub(crate) fn unchecked<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Self>, D::Error> {
-        let value = Box::<RawValue>::deserialize(deserializer)?;
-        Ok(Self::new(Box::<str>::from(value).into()).ok())
+        let value = Option::<Box<RawValue>>::deserialize(deserializer)?;
+        Ok(value.map(Self))
     }
 }
 

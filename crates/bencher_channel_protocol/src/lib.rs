@@ -38,7 +38,7 @@
 //! Another extension, and asked for in the same way: the runner says [`Ready::evidence`], the server then may
 //! say [`Job::evidence`], and the last message about such a job has, beside `results`, the field `evidence`:
 //! an object of at most [`MAX_EVIDENCE_BYTES`], which this protocol does not look into ([`Evidence`]). What is
-//! no such object is passed over, and never costs the results.
+//! no such object costs no results: who receives it looks at it by itself ([`Evidence::check`]).
 //!
 //! # The newest connection
 //!
@@ -75,7 +75,7 @@ pub use bounds::{
 pub use close::{CloseReason, REPLACED};
 pub use config::JobConfig;
 pub use connection::{CONNECTION_HEADER, ConnectionNumber, ConnectionNumberError};
-pub use cut::{Encoded, TooSmall};
+pub use cut::{EVIDENCE_OF_CUT, Encoded, TooSmall};
 pub use digest::{Checksum, ChecksumError, ImageDigest};
 pub use error::DecodeError;
 pub use evidence::{Evidence, EvidenceError, MAX_EVIDENCE_BYTES};

@@ -184,7 +184,7 @@ impl From<Terminal> for RunnerMessage {
 struct Results {
     job: Uuid,
     results: Vec<IterationOutput>,
-    #[serde(default, deserialize_with = "Evidence::maybe")]
+    #[serde(default, deserialize_with = "Evidence::unchecked")]
     evidence: Option<Evidence>,
 }
 
@@ -193,7 +193,7 @@ struct Failure {
     job: Uuid,
     results: Vec<IterationOutput>,
     error: String,
-    #[serde(default, deserialize_with = "Evidence::maybe")]
+    #[serde(default, deserialize_with = "Evidence::unchecked")]
     evidence: Option<Evidence>,
 }
 

@@ -104,6 +104,11 @@ impl Reason {
     pub const fn is_silence(self) -> bool {
         matches!(self, Self::HeartbeatTimeout | Self::RunnerLostJob)
     }
+
+    /// Whether somebody did not want it any more: all others are failures.
+    pub const fn is_cancellation(self) -> bool {
+        matches!(self, Self::CanceledByRunner | Self::CanceledByUser)
+    }
 }
 
 #[cfg(test)]

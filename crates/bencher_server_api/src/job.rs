@@ -56,6 +56,10 @@ pub struct Job {
     /// RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// The trace of the request that submitted it, by which its logs and its spans are found: the trace
+    /// identifier of W3C Trace Context, 32 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
     /// Why it waits; only where one job that does is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,

@@ -13,7 +13,7 @@ mod waiting;
 pub use error::{Error, ErrorDetail};
 pub use event::{OUTPUT_EVENT, STATE_EVENT, Standing};
 pub use job::{Job, Side};
-pub use measured::{Measured, MeasuredMachine, MeasuredMetric};
+pub use measured::{Measured, MeasuredMachine, MeasuredMetric, Suspicion};
 pub use new::{Config, NewJob};
 pub use page::Listed;
 pub use summary::{File, Iteration};

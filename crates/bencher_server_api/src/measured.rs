@@ -16,12 +16,34 @@ pub struct Measured {
     pub reasons: Vec<String>,
     /// Iterations whose numbers count: those whose command ended well.
     pub iterations: u32,
-    /// Iterations during which the host was not quiet: something speaks against their numbers.
+    /// Iterations after these of which nothing is known here, since the evidence had to be short.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub iterations_left_out: u32,
+    /// Iterations whose numbers count, and of which nobody knows what the host went through meanwhile.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unjudged_iterations: u32,
+    /// Iterations against whose numbers something speaks, those that were left out among them.
     pub suspect_iterations: u32,
-    /// What that was, one example of each kind.
-    pub suspicions: Vec<String>,
+    /// What that is.
+    pub suspicions: Vec<Suspicion>,
     /// What the iterations that count used.
     pub metrics: Vec<MeasuredMetric>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Something that speaks against numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Suspicion {
+    /// Its kind, such as `other_load`.
+    pub kind: String,
+    /// An example, in words.
+    pub text: String,
+    /// In how many iterations.
+    pub iterations: u32,
 }
 
 /// Where a job ran.
@@ -40,6 +62,15 @@ pub struct MeasuredMachine {
     /// The host's processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_model: Option<String>,
+    /// Virtual CPUs; absent without a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vcpus: Option<u32>,
+    /// The machine's memory in bytes; absent without a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// The release of the guest's kernel; absent without a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
 }
 
 /// A measure over the iterations that count.
@@ -51,6 +82,8 @@ pub struct MeasuredMetric {
     pub name: String,
     /// `nanoseconds`, `bytes` or `instructions`.
     pub unit: String,
+    /// How many values there are: not every iteration has every measure.
+    pub values: u32,
     /// The median.
     pub median: f64,
     /// The least value.

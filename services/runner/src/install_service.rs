@@ -3,30 +3,31 @@
 mod options;
 mod unit;
 
-use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use bencher_runner::Reporter as _;
+use bencher_unit::Hidden;
 
 use crate::FAILED;
 use crate::arguments::InstallService;
 use crate::terminal::Terminal;
 use crate::up::runner_key;
-use unit::{Environment, Hidden, Unit};
+use unit::{Environment, Unit};
 
 pub(crate) fn run(arguments: InstallService, terminal: &Terminal) -> u8 {
     match attempt(arguments, terminal) {
         Ok(()) => 0,
-        Err(message) => {
-            terminal.error(&message);
+        Err(error) => {
+            terminal.error(&error.to_string());
             FAILED
         }
     }
 }
 
-fn attempt(mut arguments: InstallService, terminal: &Terminal) -> Result<(), String> {
+fn attempt(
+    mut arguments: InstallService,
+    terminal: &Terminal,
+) -> Result<(), Box<dyn std::error::Error>> {
     let key = runner_key(arguments.key.take(), arguments.key_file.as_deref())?;
     let program = std::env::current_exe()
         .map_err(|error| format!("this program does not know its own file: {error}"))?;
@@ -59,12 +60,9 @@ fn attempt(mut arguments: InstallService, terminal: &Terminal) -> Result<(), Str
         let _closed = io::stdout().lock().write_all(text.as_bytes());
         return Ok(());
     }
-    write(
-        &arguments.environment,
-        &environment.text(key.expose())?,
-        0o600,
-    )?;
-    write(&arguments.unit, &unit, 0o644)?;
+    let secrets = environment.text(key.expose())?;
+    bencher_unit::write(&arguments.environment, &secrets, 0o600)?;
+    bencher_unit::write(&arguments.unit, &unit, 0o644)?;
     let name = arguments.unit.file_name().unwrap_or_default();
     terminal.info(&format!(
         "wrote {} and {}; start it with: systemctl daemon-reload && systemctl enable --now {}",
@@ -73,26 +71,4 @@ fn attempt(mut arguments: InstallService, terminal: &Terminal) -> Result<(), Str
         name.display(),
     ));
     Ok(())
-}
-
-/// Puts a whole file in its place, with these permissions from its first byte on.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
-    let attempt = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new()
-            .prefix(".new-")
-            .permissions(fs::Permissions::from_mode(mode))
-            .tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    attempt().map_err(|error| {
-        format!(
-            "failed to write {}: {error}; run this as root, or see --dry-run",
-            path.display()
-        )
-    })
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
-use crate::client::{ClientError, Connection, Deleted, encoded, measured_rows, printable, watch};
+use crate::client::{ClientError, Connection, Deleted, encoded, measured, printable, watch};
 use crate::listing::{listing, project, runner, spec, took};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
@@ -181,13 +181,16 @@ fn description(job: &Job) -> String {
             took(job, Timestamp::now()).filter(|_| job.ended.is_some()),
         ),
         ("exit codes", code(job)),
+        ("trace", job.trace.clone()),
     ];
-    let measured = job.measured.iter().flat_map(measured_rows);
-    let measured = measured.map(|(name, text)| (name, Some(text)));
+    let measures = job.measured.iter().flat_map(measured::rows);
+    let measures = measures.map(|(name, text)| (name, Some(text)));
+    let trust = job.measured.as_ref().map(measured::trust);
     rows.into_iter()
-        .chain(measured)
+        .chain(measures)
+        .chain([("trust", trust)])
         .filter_map(|(name, value)| {
-            Some(format!("{:<11} {}\n", printable(name), printable(&value?)))
+            Some(format!("{:<12} {}\n", printable(name), printable(&value?)))
         })
         .collect()
 }
@@ -206,14 +209,14 @@ mod tests {
         .expect("a job");
         let text = description(&job);
         assert!(
-            text.contains("waits       no runner is linked to the spec `1`: "),
+            text.contains("waits        no runner is linked to the spec `1`: "),
             "{text}"
         );
         job.spec_slug = Some("s".to_owned());
         let text = description(&job);
-        assert!(text.contains("spec        s\n"), "{text}");
+        assert!(text.contains("spec         s\n"), "{text}");
         assert!(text.contains("linked to the spec `s`: "), "{text}");
-        assert!(text.contains("project     p\n"), "{text}");
+        assert!(text.contains("project      p\n"), "{text}");
         assert!(!text.contains("took"), "{text}");
     }
 
@@ -227,16 +230,16 @@ mod tests {
             "measured": {
                 "machine": {"cpu_model": "\u{1b}[2J"}, "comparable": false, "reasons": ["\u{1b}[2J"],
                 "iterations": 2, "suspect_iterations": 0, "suspicions": [],
-                "metrics": [{"name": "\u{1b}", "unit": "\u{1b}", "median": 1, "least": 1, "most": 1}],
+                "metrics": [{"name": "\u{1b}", "unit": "\u{1b}", "values": 2, "median": 1, "least": 1, "most": 1}],
             },
         }))
         .expect("a job");
         let text = description(&job);
         assert!(!text.contains('\u{1b}'), "{text}");
-        assert!(text.contains("exit codes  3\n"), "{text}");
-        assert!(text.contains("image       d\n"), "{text}");
+        assert!(text.contains("exit codes   3\n"), "{text}");
+        assert!(text.contains("image        d\n"), "{text}");
         assert!(
-            text.contains("trust       the times can not be compared"),
+            text.contains("trust        the times can not be compared"),
             "{text}"
         );
     }

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use crate::client::printable;
 
-/// What the columns that hold no names take at most: an identifier, the longest state, an age, a time, and
-/// two spaces between each of all seven columns and the next.
-const FIXED: usize = 36 + 9 + 4 + 6 + 2 * 6;
+/// What the columns that hold no names take at most: an identifier, the longest state with its mark, an age, a
+/// time, and two spaces between each of all seven columns and the next.
+const FIXED: usize = 36 + 19 + 4 + 6 + 2 * 6;
 /// The least that a name is cut to.
 const LEAST: usize = 8;
 
@@ -19,7 +19,7 @@ pub(crate) fn listing(jobs: &[Job], now: Timestamp, width: usize) -> String {
     let rows = jobs.iter().map(|job| {
         [
             printable(&job.id),
-            printable(&job.state),
+            printable(&state(job)),
             name(project(job)),
             name(spec(job)),
             name(runner(job).unwrap_or_default()),
@@ -29,6 +29,14 @@ pub(crate) fn listing(jobs: &[Job], now: Timestamp, width: usize) -> String {
     });
     let titles = ["JOB", "STATE", "PROJECT", "SPEC", "RUNNER", "AGE", "TOOK"];
     table(titles, &["AGE", "TOOK"], rows)
+}
+
+/// The job's state, and whether something speaks against the numbers of some iterations.
+fn state(job: &Job) -> String {
+    let measured = job.measured.as_ref();
+    let is_suspect = measured.is_some_and(|measured| measured.suspect_iterations > 0);
+    let mark = if is_suspect { " (suspect)" } else { "" };
+    format!("{}{mark}", job.state)
 }
 
 /// What the job's project is called.

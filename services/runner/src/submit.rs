@@ -11,7 +11,7 @@ use bencher_server_api::{Config, Job, NewJob};
 use serde::Deserialize;
 
 use crate::arguments::{ServerOptions, Submit, When};
-use crate::client::{Connection, encoded, watch};
+use crate::client::{Connection, encoded, printable, watch};
 use crate::terminal::Terminal;
 use crate::{output, work};
 
@@ -77,7 +77,13 @@ fn attempt(
         output::line(&id)?;
         return Ok(0);
     }
-    terminal.info(&format!("submitted the job {id}"));
+    match job.trace.as_deref() {
+        Some(trace) => {
+            let trace = printable(trace);
+            terminal.info(&format!("submitted the job {id}, in the trace {trace}"));
+        }
+        None => terminal.info(&format!("submitted the job {id}")),
+    }
     // Set once: the job is submitted once.
     let _was_unset = hint.set(goes_on(&id, &arguments.server));
     watch(&connection, &id, terminal, cancel).map_err(|error| error.to_string())

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod install_service;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use bencher_server::store::Role;
 use bencher_server::{Fronted, OutputPlace, Place, Settings};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use nix::unistd::geteuid;
+
+pub(crate) use install_service::InstallService;
 
 /// Seconds of a day.
 const DAY: u32 = 24 * 3600;
@@ -42,6 +46,7 @@ pub(crate) enum Command {
     Secrets(Secrets),
     /// Print the API's OpenAPI document
     Openapi,
+    InstallService(InstallService),
 }
 
 #[derive(Debug, Subcommand)]
@@ -164,7 +169,11 @@ pub(crate) struct Serve {
     /// keep the secrets in the data folder: the beginning of a fleet on one machine
     #[arg(long, value_name = "NAME")]
     pub(crate) first_runner: Option<String>,
-    /// The OpenTelemetry collector that is told of requests, over HTTP (`http://HOST:4318`)
+    /// At the first start write the administrator's token to this file, which only its owner can read,
+    /// instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) first_token_file: Option<PathBuf>,
+    /// The OpenTelemetry collector that is told of requests and of jobs, over HTTP (`http://HOST:4318`)
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     otlp_endpoint: Option<String>,
     /// The registry that trusts this server's tokens: its address, as jobs name it

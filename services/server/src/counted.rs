@@ -3,20 +3,31 @@
 
 use std::time::{Duration, Instant};
 
-use bencher_jobs::State;
+use bencher_jobs::{State, Timestamp};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-use crate::store::{Store, StoreError};
+use crate::store::{Oldest, Store, StoreError};
 
-/// How many jobs are in each state.
-type States = Vec<(State, u64)>;
+/// How long counting may take: less than Prometheus waits for an answer, whose other numbers are worth most
+/// while the database hangs.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The numbers, and when they were counted.
+/// What is counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Numbers {
+    /// How many jobs are in each state.
+    pub(crate) states: Vec<(State, u64)>,
+    /// When the oldest of those that wait were submitted.
+    pub(crate) oldest: Oldest,
+}
+
+/// The numbers, and when they were counted; none if they could not be.
 #[derive(Debug)]
 pub(crate) struct Counted {
     /// How old they may be.
     age: Duration,
-    last: Mutex<Option<(Instant, States)>>,
+    last: Mutex<Option<(Instant, Option<Numbers>)>>,
 }
 
 impl Counted {
@@ -28,22 +39,31 @@ impl Counted {
         }
     }
 
-    /// How many jobs are in each state. Those who ask together wait for one answer.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub(crate) async fn states(&self, store: &Store) -> Result<States, StoreError> {
+    /// The numbers, with runners that are connected of which something was heard within `connected`; nothing
+    /// if the database does not answer. Those who ask together wait for one answer.
+    pub(crate) async fn numbers(&self, store: &Store, connected: Duration) -> Option<Numbers> {
         let mut last = self.last.lock().await;
-        if let Some((when, states)) = &*last
+        if let Some((when, numbers)) = &*last
             && when.elapsed() < self.age
         {
-            return Ok(states.clone());
+            return numbers.clone();
         }
-        let states = store.count_states().await?;
-        *last = Some((Instant::now(), states.clone()));
-        Ok(states)
+        let counted = timeout(PATIENCE, count(store, connected)).await;
+        let numbers = counted.unwrap_or(Err(StoreError::Late(PATIENCE)));
+        let numbers = numbers
+            .inspect_err(|error| tracing::warn!(%error, "jobs were not counted"))
+            .ok();
+        *last = Some((Instant::now(), numbers.clone()));
+        numbers
     }
+}
+
+async fn count(store: &Store, connected: Duration) -> Result<Numbers, StoreError> {
+    let since = Timestamp::now().before(connected);
+    Ok(Numbers {
+        states: store.count_states().await?,
+        oldest: store.oldest_waiting(since).await?,
+    })
 }
 
 #[cfg(test)]
@@ -59,10 +79,16 @@ mod tests {
             .expect("a database");
         let project = testing::project(&store, "p").await;
         let (seldom, always) = (Counted::new(Duration::MAX), Counted::new(Duration::ZERO));
-        assert_eq!(seldom.states(&store).await.expect("none"), []);
+        let hour = Duration::from_hours(1);
+        let none = Some(Numbers::default());
+        assert_eq!(seldom.numbers(&store, hour).await, none);
         testing::submit(&store, project, 3).await;
-        assert_eq!(seldom.states(&store).await.expect("none yet"), []);
-        let states = always.states(&store).await.expect("three");
-        assert_eq!(states, [(State::Pending, 3)]);
+        assert_eq!(seldom.numbers(&store, hour).await, none);
+        let numbers = always.numbers(&store, hour).await.expect("three");
+        assert_eq!(numbers.states, [(State::Pending, 3)]);
+        assert!(numbers.oldest.without_runner.is_some());
+        store.close().await;
+        assert_eq!(seldom.numbers(&store, hour).await, none);
+        assert_eq!(always.numbers(&store, hour).await, None);
     }
 }

@@ -3,22 +3,26 @@
 //! The document is kept as it came. Everything in it is a runner's word, which may be newer or older than
 //! this server: what is missing or of another kind is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bencher_channel_protocol::MAX_ITERATIONS;
-use bencher_server_api::{Measured, MeasuredMachine, MeasuredMetric};
+use bencher_server_api::{self as api, Measured, MeasuredMachine, MeasuredMetric};
 use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// The longest text that is shown of it, in characters, and the most of them.
 const MAX_TEXT: usize = 200;
-const MAX_TEXTS: usize = 12;
+const MAX_TEXTS: usize = 8;
+
+/// The layout of result documents that this server knows.
+const VERSION: u32 = 1;
 
 /// A result document.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Evidence {
+    version: u32,
     #[serde(default, deserialize_with = "maybe")]
     machine: Machine,
     #[serde(default, deserialize_with = "maybe")]
@@ -27,6 +31,8 @@ pub(crate) struct Evidence {
     pub(crate) iterations: Vec<Iteration>,
     #[serde(default, deserialize_with = "maybe")]
     trust: Trust,
+    #[serde(default, deserialize_with = "maybe")]
+    outcome: Outcome,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -34,6 +40,19 @@ struct Machine {
     sandbox: Option<String>,
     accelerator: Option<String>,
     clock: Option<String>,
+    vcpus: Option<u32>,
+    memory_bytes: Option<u64>,
+    kernel: Option<Kernel>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Kernel {
+    release: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Outcome {
+    iterations_left_out: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -46,6 +65,7 @@ struct Host {
 struct Trust {
     comparable: bool,
     reasons: Vec<String>,
+    suspect_iterations: u32,
 }
 
 /// An iteration, in the order in which they ran.
@@ -167,8 +187,24 @@ impl Evidence {
         is_object.then(|| serde_json::from_slice(text).ok())?
     }
 
-    /// What people are told of it at a glance.
-    pub(crate) fn measured(&self) -> Measured {
+    /// Whether it is of the layout that this server knows: what another one says may mean something else.
+    pub(crate) fn is_understood(&self) -> bool {
+        self.version == VERSION
+    }
+
+    /// The iterations that there are results of, in the same order.
+    pub(crate) fn of_results(&self) -> impl Iterator<Item = &Iteration> {
+        let is_understood = self.is_understood();
+        let iterations = self.iterations.iter();
+        iterations.filter(move |one| is_understood && !one.is_extra())
+    }
+
+    /// What people are told of it at a glance; nothing, where it is not understood.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        self.is_understood().then(|| self.at_a_glance())
+    }
+
+    fn at_a_glance(&self) -> Measured {
         let counting: Vec<&Iteration> = self
             .iterations
             .iter()
@@ -176,10 +212,22 @@ impl Evidence {
             .collect();
         let real = self.iterations.iter().filter(|it| !it.warmup);
         let suspects: Vec<&Iteration> = real.filter(|it| it.is_suspect()).collect();
-        let mut kinds = BTreeMap::new();
-        for reason in suspects.iter().flat_map(|it| it.suspicions()) {
-            kinds.entry(&reason.kind).or_insert(&reason.text);
+        let mut kinds: BTreeMap<&str, api::Suspicion> = BTreeMap::new();
+        for iteration in &suspects {
+            let mut seen = BTreeSet::new();
+            for reason in iteration.suspicions() {
+                if !seen.insert(&reason.kind) {
+                    continue;
+                }
+                let first = || api::Suspicion {
+                    kind: short(&reason.kind),
+                    text: short(&reason.text),
+                    iterations: 0,
+                };
+                kinds.entry(&reason.kind).or_insert_with(first).iterations += 1;
+            }
         }
+        let unjudged = counting.iter().filter(|it| it.validity.is_none());
         let text = |text: &Option<String>| text.as_deref().map(short);
         Measured {
             machine: MeasuredMachine {
@@ -187,12 +235,22 @@ impl Evidence {
                 accelerator: text(&self.machine.accelerator),
                 clock: text(&self.machine.clock),
                 cpu_model: text(&self.host.cpu_model),
+                vcpus: self.machine.vcpus,
+                memory_bytes: self.machine.memory_bytes,
+                kernel: self
+                    .machine
+                    .kernel
+                    .as_ref()
+                    .and_then(|it| text(&it.release)),
             },
             comparable: self.trust.comparable,
             reasons: few(self.trust.reasons.iter()),
             iterations: number(counting.len()),
-            suspect_iterations: number(suspects.len()),
-            suspicions: few(kinds.into_values()),
+            iterations_left_out: self.outcome.iterations_left_out.unwrap_or_default(),
+            unjudged_iterations: number(unjudged.count()),
+            // Of those that were left out the document has the number.
+            suspect_iterations: number(suspects.len()).max(self.trust.suspect_iterations),
+            suspicions: kinds.into_values().take(MAX_TEXTS).collect(),
             metrics: Metric::ALL
                 .into_iter()
                 .filter_map(|metric| summary(metric, &counting))
@@ -211,6 +269,7 @@ fn summary(metric: Metric, iterations: &[&Iteration]) -> Option<MeasuredMetric> 
     Some(MeasuredMetric {
         name: metric.name().to_owned(),
         unit: metric.unit().to_owned(),
+        values: number(values.len()),
         median: f64::midpoint(values[lower], values[upper]),
         least,
         most,
@@ -289,7 +348,7 @@ mod tests {
     fn measured(document: &Value) -> Measured {
         let text = document.to_string();
         let evidence = Evidence::read(text.as_bytes()).expect("a document");
-        evidence.measured()
+        evidence.measured().expect("it is understood")
     }
 
     #[test]
@@ -300,7 +359,10 @@ mod tests {
         ]});
         let found = measured(&json!({
             "version": 1,
-            "machine": {"sandbox": "qemu", "accelerator": "tcg", "clock": "wall"},
+            "machine": {
+                "sandbox": "qemu", "accelerator": "tcg", "clock": "wall", "vcpus": 2,
+                "memory_bytes": 512 << 20, "kernel": {"release": "6.1", "sha256": "x"},
+            },
             "host": {"cpu_model": "Some CPU"},
             "trust": {"comparable": false, "reasons": ["it was emulated"], "suspect_iterations": 2},
             "iterations": [
@@ -318,16 +380,20 @@ mod tests {
             json!({
                 "machine": {
                     "sandbox": "qemu", "accelerator": "tcg", "clock": "wall", "cpu_model": "Some CPU",
+                    "vcpus": 2, "memory_bytes": 512 << 20, "kernel": "6.1",
                 },
                 "comparable": false,
                 "reasons": ["it was emulated"],
                 "iterations": 3,
                 "suspect_iterations": 2,
-                "suspicions": ["others took 5 %", "a hypervisor took 3 %"],
+                "suspicions": [
+                    {"kind": "other_load", "text": "others took 5 %", "iterations": 2},
+                    {"kind": "steal", "text": "a hypervisor took 3 %", "iterations": 2},
+                ],
                 "metrics": [
-                    {"name": "wall", "unit": "nanoseconds", "median": 200.0, "least": 100.0, "most": 400.0},
-                    {"name": "cpu", "unit": "nanoseconds", "median": 5000.0, "least": 5000.0, "most": 5000.0},
-                    {"name": "memory", "unit": "bytes", "median": 4096.0, "least": 4096.0, "most": 4096.0},
+                    {"name": "wall", "unit": "nanoseconds", "values": 3, "median": 200.0, "least": 100.0, "most": 400.0},
+                    {"name": "cpu", "unit": "nanoseconds", "values": 3, "median": 5000.0, "least": 5000.0, "most": 5000.0},
+                    {"name": "memory", "unit": "bytes", "values": 3, "median": 4096.0, "least": 4096.0, "most": 4096.0},
                 ],
             })
         );
@@ -337,18 +403,47 @@ mod tests {
     fn what_is_of_another_kind_is_passed_over() {
         let nothing = Measured::default();
         for document in [
-            json!({}),
-            json!({"machine": [1], "host": "x", "trust": 3, "iterations": []}),
-            json!({"trust": {"comparable": "yes"}}),
+            json!({"version": 1}),
+            json!({"version": 1, "machine": [1], "host": "x", "trust": 3, "iterations": []}),
+            json!({"version": 1, "trust": {"comparable": "yes"}, "outcome": []}),
         ] {
             assert_eq!(measured(&document), nothing, "{document}");
         }
-        let strange = json!({"iterations": [3, {"resources": "none"}, null, iteration(8)]});
+        let strange =
+            json!({"version": 1, "iterations": [3, {"resources": "none"}, null, iteration(8)]});
         let found = measured(&strange);
         assert_eq!((found.iterations, found.metrics.len()), (1, 3));
-        for text in ["", "[]", "3", "{", r#"{"iterations": {}}"#] {
+        for text in [
+            "",
+            "[]",
+            "3",
+            "{",
+            "{}",
+            r#"{"version": 1, "iterations": {}}"#,
+        ] {
             assert!(Evidence::read(text.as_bytes()).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_left_out_and_not_looked_at_is_told() {
+        let found = measured(&json!({
+            "version": 1,
+            "outcome": {"iterations_left_out": 4150},
+            "trust": {"comparable": true, "reasons": [], "suspect_iterations": 300},
+            "iterations": [iteration(1), with(iteration(2), "validity", json!(null))],
+        }));
+        assert_eq!(found.iterations_left_out, 4150);
+        assert_eq!(found.suspect_iterations, 300);
+        assert_eq!((found.iterations, found.unjudged_iterations), (2, 1));
+    }
+
+    #[test]
+    fn another_layout_may_mean_something_else() {
+        let document = json!({"version": 2, "iterations": [iteration(1)]});
+        let evidence = Evidence::read(document.to_string().as_bytes()).expect("a document");
+        assert!(evidence.measured().is_none());
+        assert_eq!(evidence.of_results().count(), 0);
     }
 
     #[test]
@@ -362,6 +457,7 @@ mod tests {
         let validity = json!({"verdict": "suspect", "reasons": suspicions});
         let iteration = with(iteration(1), "validity", validity);
         let found = measured(&json!({
+            "version": 1,
             "machine": {"sandbox": long},
             "trust": {"reasons": reasons},
             "iterations": vec![iteration; 3],
@@ -372,7 +468,10 @@ mod tests {
             "{}",
             text.len()
         );
-        let many = format!(r#"{{"iterations": [{}0]}}"#, "0,".repeat(70_000));
+        let many = format!(
+            r#"{{"version": 1, "iterations": [{}0]}}"#,
+            "0,".repeat(70_000)
+        );
         let evidence = Evidence::read(many.as_bytes()).expect("a document");
         assert_eq!(number(evidence.iterations.len()), MAX_ITERATIONS);
     }

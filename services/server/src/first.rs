@@ -49,6 +49,17 @@ pub enum FirstError {
     Random(#[from] NoRandomness),
 }
 
+impl FirstError {
+    /// Whether it stays as it is until a person does something.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Taken(_) => true,
+            Self::Store(error) => error.is_lasting(),
+            Self::File { .. } | Self::Random(_) => false,
+        }
+    }
+}
+
 /// What was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct First {
@@ -136,8 +147,9 @@ async fn fill(
     Ok(project.id)
 }
 
-/// What an attempt left that came to nothing is worth nothing, and is written over.
-fn keep(path: &Path, key: &Key) -> Result<(), FirstError> {
+/// Writes a secret into a file that only its owner may read. What an attempt left that came to nothing is worth
+/// nothing, and is written over.
+pub(crate) fn keep(path: &Path, key: &Key) -> Result<(), FirstError> {
     let write = || {
         let mut file = OpenOptions::new()
             .write(true)

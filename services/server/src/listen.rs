@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::app::ended;
 use crate::bus::Bus;
 use crate::live::{Live, OUTPUT};
-use crate::store::{NOTIFICATIONS, Signal};
+use crate::metrics::Metrics;
+use crate::store::{NOTIFICATIONS, Operation, Signal};
 
 /// How long to wait after the connection was lost.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -20,12 +21,14 @@ pub(crate) async fn run(
     url: String,
     bus: Arc<Bus>,
     live: Arc<Live>,
+    metrics: Arc<Metrics>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
         tokio::select! {
             () = ended(&mut shutdown) => return,
             error = pass_on(&url, &bus, &live) => {
+                metrics.count_database_error(Operation::Listen);
                 tracing::warn!(%error, "other servers are not heard: trying again");
             }
         }

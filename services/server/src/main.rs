@@ -1,19 +1,23 @@
 //! The `bencher-server` command.
 
 mod arguments;
+mod install_service;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command, LogFormat, Secrets, SecretsForget, Serve, TokenCreate};
-use bencher_server::{Key, Server, ServerError, document};
+use bencher_server::{FirstError, Key, Server, ServerError, document};
 use clap::Parser as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// The exit code of every failure.
+/// The exit code of a failure that another start may not have.
 const FAILED: u8 = 1;
+/// The exit code of a failure that stays until a person does something: that of a wrong configuration in
+/// sysexits.h(3head). A wrong command line has 2, as clap gives it.
+const LASTING: u8 = 78;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
             Command::Token(arguments::Token::Create(command)) => create_token(command).await,
             Command::Secrets(Secrets::Forget(command)) => forget_secrets(command).await,
             Command::Openapi => print(&openapi()),
+            Command::InstallService(command) => install_service::run(&command),
         }
     });
     match done {
@@ -42,17 +47,29 @@ fn main() -> ExitCode {
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
-fn fail(error: &dyn std::error::Error) -> ExitCode {
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     // Nothing can be done if nobody reads it.
     let _unread = writeln!(io::stderr(), "error: {error}");
-    ExitCode::from(FAILED)
+    ExitCode::from(if is_lasting(error) { LASTING } else { FAILED })
+}
+
+/// Whether another start would be of no use.
+fn is_lasting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_server = error.downcast_ref::<ServerError>();
+    let of_first = error.downcast_ref::<FirstError>();
+    of_server.is_some_and(ServerError::is_lasting) || of_first.is_some_and(FirstError::is_lasting)
 }
 
 /// Takes as many open files as the system allows: each connection is one, and the usual limit of
 /// 1,024 is there for programs that can not handle more.
 fn allow_connections() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(now, most)| {
+        // A service has it so already, and may not change limits.
+        if now == most {
+            return Ok(());
+        }
+        setrlimit(Resource::RLIMIT_NOFILE, most, most)
+    });
     if let Err(error) = raised {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
@@ -107,7 +124,11 @@ async fn serve(command: Serve) -> Done {
             first.name, first.project
         ))?;
     }
-    if let Some(token) = server.first_token().await? {
+    if let Some(file) = &command.first_token_file {
+        if server.first_token_in(file).await? {
+            print(&format!("admin token: {}", file.display()))?;
+        }
+    } else if let Some(token) = server.first_token().await? {
         print(&format!("admin token, shown only now: {}", token.expose()))?;
     }
     print(&format!("listening on http://{}", server.address()))?;

@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::app::{App, ended};
 use crate::outputs::{Kept, OutputError};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unprocessed};
 use crate::summary::summarize;
+use crate::telemetry::trace_id;
 
 /// Jobs that are looked for, and written down, at once.
 const BATCH: u32 = 64;
@@ -109,19 +110,19 @@ async fn pass(app: &App, later: &mut Later) -> Result<(), StoreError> {
     let mut after = None;
     loop {
         let jobs = app.store.unprocessed(after, BATCH).await?;
-        let Some((last, _)) = jobs.last() else {
+        let Some(last) = jobs.last() else {
             break;
         };
-        after = Some(*last);
+        after = Some(last.job);
         let now = Instant::now();
         let mut new = Vec::with_capacity(jobs.len());
-        for (job, kept) in jobs {
-            match later.get(&job) {
-                None => new.push((job, kept)),
-                Some(retry) if retry.at <= now && due.len() < AT_ONCE => due.push((job, kept)),
+        for one in jobs {
+            left.insert(one.job);
+            match later.get(&one.job) {
+                None => new.push(one),
+                Some(retry) if retry.at <= now && due.len() < AT_ONCE => due.push(one),
                 Some(_) => {}
             }
-            left.insert(job);
         }
         if !new.is_empty() {
             read(app, new, later).await?;
@@ -135,34 +136,37 @@ async fn pass(app: &App, later: &mut Later) -> Result<(), StoreError> {
 
 /// Reads the results of `jobs`, and writes down what they hold as soon as they are read. Results that are lost,
 /// or are none, are read as empty ones: no other attempt changes them.
-async fn read(
-    app: &App,
-    jobs: Vec<(JobId, Option<Kept>)>,
-    later: &mut Later,
-) -> Result<(), StoreError> {
+async fn read(app: &App, jobs: Vec<Unprocessed>, later: &mut Later) -> Result<(), StoreError> {
     let reading = stream::iter(jobs)
-        .map(|(job, kept)| async move { (job, summary(app, kept.as_ref()).await) })
+        .map(|one| async move {
+            let summary = summary(app, one.results.as_ref()).await;
+            (one, summary)
+        })
         .buffer_unordered(AT_ONCE)
         .ready_chunks(BATCH as usize);
     let mut reading = pin!(reading);
     while let Some(read) = reading.next().await {
         let mut summaries = Vec::with_capacity(read.len());
-        for (job, summary) in read {
-            match summary {
-                Ok(summary) => summaries.push((job, summary)),
-                Err(error) if error.is_final() => {
-                    tracing::error!(%job, %error, "results were not read, and never will be");
-                    summaries.push((job, NOTHING.to_owned()));
+        for (Unprocessed { job, trace, .. }, summary) in read {
+            let error = match summary {
+                Ok(summary) => {
+                    summaries.push((job, summary));
+                    continue;
                 }
-                Err(error) => {
-                    let pause = later
-                        .get(&job)
-                        .map_or(PAUSE, |retry| (retry.pause * 2).min(LONGEST));
-                    tracing::error!(%job, %error, ?pause, "results were not read: they will be tried again");
-                    let at = Instant::now() + pause;
-                    later.insert(job, Retry { pause, at });
-                }
+                Err(error) => error,
+            };
+            let trace_id = trace_id(trace);
+            if error.is_final() {
+                tracing::error!(%job, trace_id, %error, "results were not read, and never will be");
+                summaries.push((job, NOTHING.to_owned()));
+                continue;
             }
+            let pause = later
+                .get(&job)
+                .map_or(PAUSE, |retry| (retry.pause * 2).min(LONGEST));
+            tracing::error!(%job, trace_id, %error, ?pause, "results were not read, and are tried again");
+            let at = Instant::now() + pause;
+            later.insert(job, Retry { pause, at });
         }
         if summaries.is_empty() {
             continue;

@@ -1,6 +1,7 @@
 //! A server from its start to its end.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,13 +21,17 @@ use crate::key::{Key, NoRandomness};
 use crate::limiter::Limiter;
 use crate::live::{Live, Relay};
 use crate::metrics::Metrics;
+use crate::observer::Witness;
 use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
+use crate::telemetry::JobSpans;
 use crate::watchers::Watchers;
-use crate::{api, deletion, first, folder, listen, processor, serve, telemetry, variables};
+use crate::{
+    api, deletion, first, folder, listen, processor, serve, service, telemetry, variables,
+};
 
 /// The file of the data folder with the key of what is kept encrypted.
 pub(crate) const SECRETS: &str = "secrets.key";
@@ -79,6 +84,28 @@ pub enum ServerError {
     /// No key can be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+}
+
+impl ServerError {
+    /// Whether it stays as it is until a person does something: to start the server again is of no use.
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            Self::Folder(error) => matches!(error, FolderError::Exposed(_)),
+            Self::Seal(error) => matches!(
+                error,
+                SealError::Open(_) | SealError::NoKey(_) | SealError::OtherKey(_)
+            ),
+            Self::Mint(error) => {
+                matches!(error, MinterError::Key(_) | MinterError::Certificate(_))
+            }
+            Self::Listen { cause, .. } => matches!(
+                cause.kind(),
+                ErrorKind::InvalidInput | ErrorKind::PermissionDenied
+            ),
+            Self::Store(error) => error.is_lasting(),
+            Self::InUse(_) | Self::Serve(_) | Self::Output(_) | Self::Random(_) => false,
+        }
+    }
 }
 
 /// Where a server keeps things.
@@ -163,11 +190,13 @@ impl Server {
         fronted: Option<&Fronted>,
         settings: Settings,
     ) -> Result<Self, ServerError> {
+        service::say_opening();
         folder::prepare(&place.folder)?;
         let lock = match place.database {
             None => Some(lock(&place.folder)?),
             Some(_) => None,
         };
+        let metrics = Arc::new(Metrics::default());
         let store = place.open_store().await?;
         let secrets = place.folder.join(SECRETS);
         let sealer = Sealer::open(&secrets)?;
@@ -181,6 +210,7 @@ impl Server {
             None => None,
         };
         let outputs = Outputs::open(&place.outputs()).await?;
+        let outputs = outputs.observed(Arc::clone(&metrics));
         let listener = TcpListener::bind(address)
             .await
             .map_err(|cause| ServerError::Listen {
@@ -191,7 +221,17 @@ impl Server {
         let (end, shutdown) = watch::channel(false);
         let settings = Arc::new(settings);
         let bus = Arc::new(Bus::default());
-        let metrics = Arc::new(Metrics::default());
+        let (exporter, exports) = match &settings.otlp_endpoint {
+            Some(endpoint) => {
+                let (exporter, task) = telemetry::start(endpoint, Arc::clone(&metrics));
+                (Some(exporter), Some(task))
+            }
+            None => (None, None),
+        };
+        let spans = exporter
+            .clone()
+            .map(|exporter| JobSpans::start(store.unobserved(), exporter));
+        let store = store.observed(Arc::new(Witness::new(Arc::clone(&metrics), spans)));
         let (dispatcher, task) = Dispatcher::start(
             store.clone(),
             Arc::clone(&bus),
@@ -209,16 +249,10 @@ impl Server {
                 place.url(),
                 Arc::clone(&bus),
                 Arc::clone(&live),
+                Arc::clone(&metrics),
                 shutdown.clone(),
             ));
         }
-        let (exporter, exports) = match &settings.otlp_endpoint {
-            Some(endpoint) => {
-                let (exporter, task) = telemetry::start(endpoint);
-                (Some(exporter), Some(task))
-            }
-            None => (None, None),
-        };
         let app = App {
             store,
             outputs,
@@ -276,6 +310,27 @@ impl Server {
             return Ok(None);
         }
         let key = Key::user()?;
+        self.create_first_token(&key).await?;
+        Ok(Some(key))
+    }
+
+    /// The same, but the token goes into `file`, which only its owner may read. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// When the file can not be written, or the database fails.
+    pub async fn first_token_in(&self, file: &Path) -> Result<bool, FirstError> {
+        if self.app.store.has_tokens().await? {
+            return Ok(false);
+        }
+        let key = Key::user()?;
+        // Before it is worth anything: one that is kept nowhere would be lost.
+        first::keep(file, &key)?;
+        self.create_first_token(&key).await?;
+        Ok(true)
+    }
+
+    async fn create_first_token(&self, key: &Key) -> Result<(), StoreError> {
         self.app
             .write(|mut transaction| async {
                 let done = transaction
@@ -283,8 +338,8 @@ impl Server {
                     .await;
                 (transaction, done)
             })
-            .await?;
-        Ok(Some(key))
+            .await
+            .map(drop)
     }
 
     /// What a first job needs, with a runner of this name, if there never was any token: secrets go
@@ -313,18 +368,22 @@ impl Server {
         let Self {
             app,
             listener,
+            address,
             dispatcher,
             exports,
             end,
             _lock,
-            ..
         } = self;
-        let store = app.store.clone();
+        // It holds up nobody who is told of what ends.
+        let store = app.store.unobserved();
         let patience = app.settings.client;
         let shutdown = app.shutdown.clone();
+        tokio::spawn(service::run(app.clone()));
         let serving = serve::run(listener, api::router(app), patience, shutdown);
+        service::say_ready(address);
         let stopping = async move {
             stop.await;
+            service::say_stopping();
             // All connections hear of it.
             let _count = end.send(true);
             tokio::time::sleep(ENDING).await;

@@ -44,7 +44,7 @@ pub struct Settings {
     pub keep: Option<Duration>,
     /// How long a client may take to send the headers of a request, or leave unread what it is sent.
     pub client: Duration,
-    /// The OpenTelemetry collector that is told of requests: its address.
+    /// The OpenTelemetry collector that is told of requests and of jobs: its address.
     pub otlp_endpoint: Option<String>,
 }
 

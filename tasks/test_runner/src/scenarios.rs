@@ -108,8 +108,8 @@ fn carry_out(suite: &Suite<'_>, chosen: &[&'static Scenario]) -> anyhow::Result<
 pub(crate) struct Needs {
     /// So many CPUs.
     pub(crate) cpus: usize,
-    /// A host whose knobs may be turned.
-    pub(crate) tunable_host: bool,
+    /// A host that may be changed: its knobs are turned, or services are installed.
+    pub(crate) own_host: bool,
     /// `bencher-server`.
     pub(crate) server: bool,
 }
@@ -119,7 +119,7 @@ pub(crate) fn needs(name: &str) -> Needs {
     let found = families::all().find(|scenario| scenario.name == name);
     found.map_or_else(Needs::default, |scenario| Needs {
         cpus: scenario.cpus(),
-        tunable_host: scenario.needs.contains(&Need::TunableHost),
+        own_host: scenario.is_alone(),
         server: scenario.needs.contains(&Need::Server),
     })
 }

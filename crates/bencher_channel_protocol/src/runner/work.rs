@@ -252,10 +252,13 @@ impl Machine {
         let error = failure.map(|failure| failure.error);
         let error = match work.fate {
             Some(Fate::Canceled | Fate::Replaced) => None,
-            Some(Fate::OverTime) if !work.is_set_up => Some(format!(
-                "the job was not set up within {} s: its image was not fetched, or its machine not made",
-                SET_UP_WITHIN.as_secs()
-            )),
+            Some(Fate::OverTime) if !work.is_set_up => {
+                let within = SET_UP_WITHIN.as_secs();
+                let why = error.unwrap_or_else(|| {
+                    "its image was not fetched, or its machine not made".to_owned()
+                });
+                Some(format!("the job was not set up within {within} s: {why}"))
+            }
             Some(Fate::OverTime) => Some(format!(
                 "the job took longer than its timeout of {} s",
                 work.timeout.as_secs()

@@ -109,37 +109,44 @@ fn too_many_iterations_are_left_out() {
 }
 
 #[test]
-fn evidence_takes_no_more_than_its_share() {
+fn evidence_costs_no_results() {
     let evidence = |length: usize| {
         let text = format!(r#"{{"a":"{}"}}"#, "e".repeat(length));
         Evidence::new(text).unwrap()
     };
-    let with = |evidence| Terminal::Completed {
-        job: Uuid::nil(),
-        results: vec![result(&"x".repeat(20_000))],
-        evidence: Some(evidence),
-    };
-    for (length, is_kept) in [(2_000, true), (3_000, false)] {
-        match arriving(with(evidence(length)), 10_000) {
+    let arriving = |results: usize, length: usize| {
+        let terminal = Terminal::Completed {
+            job: Uuid::nil(),
+            results: vec![result(&"x".repeat(results))],
+            evidence: Some(evidence(length)),
+        };
+        match arriving(terminal, 16_000) {
             (
                 Terminal::Completed {
-                    evidence: arrived,
-                    results,
-                    ..
+                    evidence, results, ..
                 },
-                true,
-            ) => {
-                assert_eq!(arrived, is_kept.then(|| evidence(length)), "{length}");
-                // What is left is the outputs'.
-                let room = 10_000 - if is_kept { length } else { 0 };
-                let length = results[0].stdout.as_ref().unwrap().len();
-                assert!(length + 500 > room, "{length} of {room}");
-            }
+                is_cut,
+            ) => (
+                results[0].stdout.clone().unwrap(),
+                evidence.is_some(),
+                is_cut,
+            ),
             other => panic!("{other:?}"),
         }
+    };
+    // There is room for both.
+    assert_eq!(arriving(2000, 9000), ("x".repeat(2000), true, false));
+    // There is not: the results arrive whole, however little is missing.
+    for (results, length) in [(10_000, 9000), (15_800, 100), (15_000, 900)] {
+        let expected = ("x".repeat(results), false, true);
+        assert_eq!(arriving(results, length), expected, "{results} {length}");
     }
-    // Where all fits nothing is left out.
-    assert!(!arriving(with(evidence(9_000)), 40_000).1);
+    // Results that have to be cut all the same leave room for a little.
+    for (length, is_kept) in [(900, true), (1100, false)] {
+        let (text, is_there, is_cut) = arriving(40_000, length);
+        assert_eq!((is_there, is_cut), (is_kept, true), "{length}");
+        assert!(text.len() > 14_000, "{}", text.len());
+    }
 }
 
 #[test]

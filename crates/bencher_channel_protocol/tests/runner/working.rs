@@ -200,7 +200,7 @@ fn a_job_that_is_not_set_up_in_time_is_given_up() {
     assert!(
         course
             .delivered
-            .contains("the job was not set up within 3600 s")
+            .contains("the job was not set up within 3600 s: killed")
     );
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{Mode, SFlag, mknod};
+use nix::sys::stat::{Mode, SFlag, mknod, umask};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::{Gid, Uid, chdir, chown, pivot_root};
 
@@ -35,6 +35,8 @@ pub(super) fn mount_new_root(place: &Path) -> Result<(), StepError> {
 
 /// Puts everything that the plan names into the new root.
 pub(super) fn fill(isolation: &Isolation, ids: Option<Ids>) -> Result<(), StepError> {
+    // The jail's user must pass the folders that are made here, with whatever mask the runner was started.
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     for entry in &isolation.entries {
         let target = place_for(entry, &isolation.place)?;
         match (entry.access, isolation.by) {

@@ -54,6 +54,23 @@ impl ResultDocument<IterationSpool> {
 }
 
 impl<I> ResultDocument<I> {
+    /// A copy with other iterations.
+    pub(crate) fn with_iterations<J>(&self, iterations: J) -> ResultDocument<J> {
+        ResultDocument {
+            version: self.version,
+            runner: self.runner.clone(),
+            started_at: self.started_at,
+            label: self.label.clone(),
+            adapter: self.adapter.clone(),
+            setup: self.setup.clone(),
+            host: self.host.clone(),
+            limits: self.limits,
+            iterations,
+            outcome: self.outcome.clone(),
+            trust: self.trust.clone(),
+        }
+    }
+
     /// The same with other iterations.
     pub(crate) fn map_iterations<J>(self, map: impl FnOnce(I) -> J) -> ResultDocument<J> {
         ResultDocument {

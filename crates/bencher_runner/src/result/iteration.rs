@@ -77,9 +77,35 @@ impl Iteration {
 
     /// The same without what the command wrote.
     pub(crate) fn without_contents(&self) -> Self {
-        let mut iteration = self.clone();
-        iteration.drop_contents();
-        iteration
+        let without = |content: &Content| Content {
+            content: None,
+            sha256: content.sha256.clone(),
+            path: content.path.clone(),
+            ..*content
+        };
+        Self {
+            stdout: without(&self.stdout),
+            stderr: without(&self.stderr),
+            files: self
+                .files
+                .iter()
+                .map(|file| FileOutput {
+                    guest_path: file.guest_path.clone(),
+                    content: without(&file.content),
+                    ..*file
+                })
+                .collect(),
+            error: self.error.clone(),
+            kernel_release: self.kernel_release.clone(),
+            resources: self.resources.clone(),
+            vm_exits: self.vm_exits.clone(),
+            perf_counters: self.perf_counters.clone(),
+            validity: self.validity.clone(),
+            harness: self.harness.clone(),
+            missing: self.missing.clone(),
+            warnings: self.warnings.clone(),
+            ..*self
+        }
     }
 
     /// Lets go of what the command wrote: it may be large, and comparisons do not look at it.

@@ -1,7 +1,7 @@
 //! The result document: what ran, where, and what came of it.
 
 mod document;
-mod evidence;
+pub(crate) mod evidence;
 pub(crate) mod harness;
 mod iteration;
 mod measures;

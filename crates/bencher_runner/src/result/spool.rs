@@ -66,7 +66,7 @@ impl IterationSpool {
     }
 
     /// The iterations as JSON, each as it was pushed.
-    pub(super) fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
+    fn lines(&self) -> io::Result<impl Iterator<Item = io::Result<String>>> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
         Ok(BufReader::new(file).lines())

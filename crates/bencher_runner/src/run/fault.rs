@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use bencher_oci::{PullError, StoreError};
-use bencher_rootfs::{CacheError, ExtractError, RootfsError};
+use bencher_rootfs::{CacheError, CopyError, ExtractError, RootfsError};
 use rustix::io::Errno;
 
 use super::RunError;
@@ -31,7 +31,7 @@ impl RunError {
                 CacheError::Build(error) => is_of_host_rootfs(error),
                 _ => true,
             },
-            Self::RootfsCopy(error) => error.source().is_some(),
+            Self::RootfsCopy(error) => !matches!(error, CopyError::Cancelled),
             Self::Extract(error) => match error {
                 ExtractError::Build(error) => is_of_host_rootfs(error),
                 other => is_of_disk(other),
@@ -202,11 +202,8 @@ mod tests {
             (RootfsError::HostDiskFull(full()).into(), Fault::Host),
             (CacheError::Build(layer(full())).into(), Fault::Host),
             (layer(io::ErrorKind::InvalidData.into()).into(), Fault::Run),
-            (
-                bencher_rootfs::CopyError::HostDiskFull(full()).into(),
-                Fault::Host,
-            ),
-            (bencher_rootfs::CopyError::Cancelled.into(), Fault::Run),
+            (CopyError::HostDiskFull(full()).into(), Fault::Host),
+            (CopyError::Cancelled.into(), Fault::Run),
             (RunError::Thread(full()), Fault::Host),
             (RunError::TooManyFiles { limit: 1 }, Fault::Run),
             (RunError::TooManyVcpus { asked: 33 }, Fault::Run),

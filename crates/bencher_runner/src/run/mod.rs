@@ -58,6 +58,7 @@ pub use repetition::Goal;
 pub use rootfs::build_to_file;
 pub use spec::{FirecrackerChoice, LEAST_MEMORY, QemuChoice, RunLimits, RunSpec, SandboxChoice};
 
+use crate::result::evidence::ShortIterations;
 use crate::result::{Host, Iterations, Precision, ResultDocument, Setup};
 use crate::{Interrupts, Reporter};
 use session::{Ended, Purpose};
@@ -119,36 +120,25 @@ pub async fn measure(
     approval: Approval<'_>,
 ) -> Measured {
     let side = Side::new(spec, Arc::clone(&reporter));
-    let purpose = Purpose::HandBackApproved(approval);
+    let purpose = Purpose::HandBack(approval);
     let ended = session::attempt(&[side], Turns::One, purpose, interrupts).await;
     ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
 }
 
-/// Runs what `spec` says, as [`run`] does, and hands the result document back as well: as JSON of at most
-/// `most` bytes, without what the command wrote, if anything ran.
+/// Runs what `spec` says, as [`run`] does, and hands the result back in short as well, if anything ran: for
+/// evidence of at most `most` bytes.
 pub(crate) async fn run_with_evidence(
     spec: RunSpec,
     most: usize,
     interrupts: &mut Interrupts,
     reporter: Arc<dyn Reporter>,
-) -> (RunOutcome, Option<String>) {
-    let side = Side::new(spec, Arc::clone(&reporter));
-    let ended = session::attempt(&[side], Turns::One, Purpose::HandBack, interrupts).await;
-    let Ended {
-        outcome, documents, ..
-    } = match ended {
-        Ok(ended) => ended,
-        Err(error) => return (RunOutcome::failed(error), None),
-    };
-    let document = documents.into_iter().next();
-    let evidence = document.map(|document| document.into_evidence(most));
-    let evidence = evidence.transpose().unwrap_or_else(|error| {
-        reporter.warning(&format!(
-            "how it was measured is not known any more: {error}"
-        ));
-        None
-    });
-    (outcome, evidence.flatten())
+) -> (RunOutcome, Option<ResultDocument<ShortIterations>>) {
+    let side = Side::new(spec, reporter);
+    let purpose = Purpose::Evidence(most);
+    match session::attempt(&[side], Turns::One, purpose, interrupts).await {
+        Ok(ended) => (ended.outcome, ended.evidence.into_iter().next()),
+        Err(error) => (RunOutcome::failed(error), None),
+    }
 }
 
 /// Runs two sides in turns, in the order of the plan that `seed` gives, on the same CPUs of a host that
@@ -162,7 +152,7 @@ pub async fn measure_pairs(
 ) -> Measured {
     let reporter = Arc::clone(&sides[0].1);
     let sides = sides.map(|(spec, reporter)| Side::new(spec, reporter));
-    let purpose = Purpose::HandBackApproved(approval);
+    let purpose = Purpose::HandBack(approval);
     let ended = session::attempt(&sides, Turns::pairs(seed), purpose, interrupts).await;
     ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
 }

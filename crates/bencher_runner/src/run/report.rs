@@ -8,6 +8,7 @@ use super::prepare::{self, Prepared};
 use super::quiet::HostState;
 use super::{LiveOutput, RunError, RunOutcome, RunSpec, orders, rootfs};
 use crate::Destination;
+use crate::result::evidence::ShortIterations;
 use crate::result::{
     Host, Image, Iteration, IterationSpool, Limits, Outcome, Precision, ResultDocument,
     RunnerIdentity, Setup, Trust, VERSION,
@@ -21,12 +22,19 @@ pub(crate) struct Report<'a> {
     wanted: bool,
     started_at: u64,
     spool: IterationSpool,
+    /// The iterations in short, where somebody has the document so.
+    evidence: Option<ShortIterations>,
     count: u32,
     suspect: u32,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(spec: &'a RunSpec, wanted: bool) -> Result<Self, RunError> {
+    /// `evidence` is how long the document in short may be, in bytes, where somebody has it so.
+    pub(crate) fn new(
+        spec: &'a RunSpec,
+        wanted: bool,
+        evidence: Option<usize>,
+    ) -> Result<Self, RunError> {
         let started_at = SystemTime::now().duration_since(UNIX_EPOCH);
         let spool = IterationSpool::new().map_err(|source| RunError::Result {
             path: std::env::temp_dir(),
@@ -41,6 +49,7 @@ impl<'a> Report<'a> {
             wanted,
             started_at: started_at.map_or(0, |duration| duration.as_secs()),
             spool,
+            evidence: evidence.map(ShortIterations::new),
             count: 0,
             suspect: 0,
         })
@@ -48,7 +57,7 @@ impl<'a> Report<'a> {
 
     /// Whether anybody is to see the document.
     pub(crate) fn is_wanted(&self) -> bool {
-        self.wanted || self.is_wanted_whole()
+        self.wanted || self.evidence.is_some() || self.is_wanted_whole()
     }
 
     /// Whether anybody is to see it with what commands wrote: one of those that the spec names.
@@ -68,13 +77,15 @@ impl<'a> Report<'a> {
         self.count += 1;
         let is_suspect = !iteration.warmup && iteration.suspicions().is_some();
         self.suspect += u32::from(is_suspect);
-        if !self.is_wanted() {
-            return Ok(());
+        if let Some(evidence) = &mut self.evidence {
+            evidence.push(iteration);
         }
         let pushed = if self.is_wanted_whole() {
             self.spool.push(iteration)
-        } else {
+        } else if self.wanted {
             self.spool.push(&iteration.without_contents())
+        } else {
+            Ok(())
         };
         pushed.map_err(|source| RunError::Result {
             path: std::env::temp_dir(),
@@ -85,7 +96,7 @@ impl<'a> Report<'a> {
     /// Writes the document to every place that the user named, and returns it if anybody is to see it.
     /// A place that can not be written does not keep it from the others.
     pub(crate) fn write(
-        self,
+        mut self,
         prepared: &Prepared,
         host: HostState,
         vmm_version: Option<String>,
@@ -97,6 +108,7 @@ impl<'a> Report<'a> {
         }
         let spec = self.spec;
         let folder = self.folder();
+        let evidence = self.evidence.take();
         let mut setup = setup(spec, prepared)?;
         setup.machine.vmm_version = vmm_version.or(setup.machine.vmm_version);
         let mut document = self.document(Some(setup), Some(host), outcome);
@@ -104,7 +116,12 @@ impl<'a> Report<'a> {
         let in_folder = folder.map(|folder| write(&folder.join("result.json"), &document));
         let failures = in_folder.and_then(Result::err).into_iter();
         let failures = failures.chain(deliver(spec, &document)).collect();
-        Ok(Some(Written { document, failures }))
+        let evidence = evidence.map(|iterations| document.with_iterations(iterations));
+        Ok(Some(Written {
+            document,
+            evidence,
+            failures,
+        }))
     }
 
     /// Writes the document of a run that failed before there was anything to run. It is not put
@@ -172,6 +189,8 @@ impl<'a> Report<'a> {
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) document: ResultDocument<IterationSpool>,
+    /// The same in short, where somebody has it so.
+    pub(crate) evidence: Option<ResultDocument<ShortIterations>>,
     /// Why it is not in each place that the user named.
     pub(crate) failures: Vec<RunError>,
 }

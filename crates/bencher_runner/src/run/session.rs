@@ -15,6 +15,7 @@ use super::turns::Turns;
 use super::witness::Instruments;
 use super::{Approval, Preview, RunError, RunOutcome};
 use super::{blocking, iteration_folder, prepare};
+use crate::result::evidence::ShortIterations;
 use crate::result::{EndedBy, Host, Iteration, IterationSpool, Precision, ResultDocument};
 use crate::scratch::Scratch;
 use crate::validity::{CoolDown, Cooling, Observer};
@@ -28,10 +29,10 @@ const VERSION_PATIENCE: Duration = Duration::from_secs(2);
 pub(super) enum Purpose<'a> {
     /// Nothing.
     Files,
-    /// They are in what is returned.
-    HandBack,
-    /// The same, if what is about to run is approved of.
-    HandBackApproved(Approval<'a>),
+    /// They are in what is returned, if what is about to run is approved of.
+    HandBack(Approval<'a>),
+    /// They are in what is returned, in short: of at most so many bytes each.
+    Evidence(usize),
 }
 
 /// What became of runs.
@@ -40,6 +41,8 @@ pub(super) struct Ended {
     pub(super) outcome: RunOutcome,
     /// The results, in the order of the sides, where they are handed back; empty when nothing ran.
     pub(super) documents: Vec<ResultDocument<IterationSpool>>,
+    /// The same, in the same order, where they are handed back in short.
+    pub(super) evidence: Vec<ResultDocument<ShortIterations>>,
     /// Which side of each pair came first, where there are two sides.
     pub(super) orders: Vec<Order>,
     /// How narrow the interval is, where that was the goal.
@@ -53,10 +56,14 @@ pub(super) async fn attempt(
     purpose: Purpose<'_>,
     interrupts: &mut Interrupts,
 ) -> Result<Ended, RunError> {
-    let wanted = !matches!(purpose, Purpose::Files);
+    let (wanted, evidence) = match purpose {
+        Purpose::Files => (false, None),
+        Purpose::HandBack(_) => (true, None),
+        Purpose::Evidence(most) => (false, Some(most)),
+    };
     let mut reports = Vec::new();
     for side in sides {
-        reports.push(Report::new(&side.spec, wanted)?);
+        reports.push(Report::new(&side.spec, wanted, evidence)?);
     }
     let (ready, quiet) = match get_ready(sides, purpose, interrupts).await {
         Ok(ready) => ready,
@@ -70,6 +77,7 @@ pub(super) async fn attempt(
             return Ok(Ended {
                 outcome,
                 documents: Vec::new(),
+                evidence: Vec::new(),
                 orders: Vec::new(),
                 precision: None,
             });
@@ -87,6 +95,7 @@ pub(super) async fn attempt(
     let ended = session.repeat(turns, &mut reports, interrupts).await;
     let host = blocking(move || quiet.end()).await?;
     let mut documents = Vec::new();
+    let mut in_short = Vec::new();
     let mut failures = Vec::new();
     // Of two sides it is the ratio's, which is in neither result.
     let own_precision = ended.precision.clone().filter(|_| sides.len() == 1);
@@ -104,6 +113,7 @@ pub(super) async fn attempt(
         match report.write(&side.prepared, host, vmm_version, outcome, own_precision) {
             Ok(Some(written)) => {
                 failures.extend(written.failures);
+                in_short.extend(written.evidence);
                 if wanted {
                     documents.push(written.document);
                 }
@@ -123,6 +133,7 @@ pub(super) async fn attempt(
     Ok(Ended {
         outcome,
         documents,
+        evidence: in_short,
         ..ended
     })
 }
@@ -189,7 +200,7 @@ async fn prepare_and_quieten<'a>(
             prepared: Arc::new(prepared),
         });
     }
-    if let Purpose::HandBackApproved(approval) = purpose {
+    if let Purpose::HandBack(approval) = purpose {
         let previews = ready.iter().map(preview).collect::<Result<Vec<_>, _>>()?;
         approval(&previews).map_err(RunError::Refused)?;
     }
@@ -303,6 +314,7 @@ impl Session<'_> {
         Ended {
             outcome,
             documents: Vec::new(),
+            evidence: Vec::new(),
             precision: course.precision(&repetition),
             orders: repetition.into_orders(),
         }

@@ -21,6 +21,8 @@ use crate::units::ByteSize;
 pub(super) struct Surroundings<'a> {
     pub(super) policy: &'a JobPolicy,
     pub(super) directories: &'a Directories,
+    /// The memory of this host in bytes, if it is known.
+    pub(super) memory: Option<u64>,
     /// How registries are talked to, but for who asks.
     pub(super) registry: RegistryOptions,
     /// Where outputs go.
@@ -66,7 +68,7 @@ pub(super) fn admit(job: &Job, around: Surroundings<'_>) -> Result<RunSpec, Stri
         },
         clock: Clock::Wall,
         vcpus: vcpus(job)?,
-        memory: ByteSize::from_bytes(job.spec.memory),
+        memory: memory(job, sandbox, around.memory)?,
         huge_pages: None,
         prefault: false,
         disk: ByteSize::from_bytes(job.spec.disk),
@@ -167,6 +169,34 @@ fn sandbox(job: &Job, policy: &JobPolicy) -> Result<SandboxChoice, String> {
     }
 }
 
+/// The memory of the job's machine. More than the host has is known now, and would be taken for the host's
+/// fault later.
+fn memory(job: &Job, sandbox: SandboxChoice, host: Option<u64>) -> Result<ByteSize, String> {
+    let asked = job.spec.memory;
+    if let Some(host) = host
+        && sandbox != SandboxChoice::None
+        && asked > host
+    {
+        return Err(format!(
+            "the job's spec asks for {} MiB of memory, and this host has {}: link the runner to specs that it \
+             can run",
+            asked >> 20,
+            host >> 20
+        ));
+    }
+    Ok(ByteSize::from_bytes(asked))
+}
+
+/// The memory of this host, in bytes.
+pub(super) fn host_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes << 10)
+}
+
 fn vcpus(job: &Job) -> Result<NonZeroU8, String> {
     let asked = job.spec.cpu;
     u8::try_from(asked)
@@ -243,6 +273,7 @@ pub(super) mod tests {
             Surroundings {
                 policy,
                 directories: &Directories::resolve(Some("/c".into()), Some("/s".into())),
+                memory: Some(64 << 30),
                 registry: RegistryOptions::default(),
                 output_folder: "/out".into(),
             },
@@ -303,7 +334,11 @@ pub(super) mod tests {
     #[test]
     fn what_this_host_lacks_is_refused() {
         type Change = fn(&mut Job, &mut JobPolicy);
-        let table: [(Change, &str); 7] = [
+        let table: [(Change, &str); 8] = [
+            (
+                |job, _| job.spec.memory = 1 << 40,
+                "asks for 1048576 MiB of memory, and this host has 65536",
+            ),
             (
                 |job, _| job.spec.os = Os::Windows,
                 "asks for windows, and this runner has linux",

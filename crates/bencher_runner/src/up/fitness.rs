@@ -60,6 +60,15 @@ pub enum Unfit {
         /// What is left, in bytes.
         left: u64,
     },
+    /// A disk does not answer.
+    #[error(
+        "this host can not run jobs: the disk of {} does not tell how much is left; see whether it works",
+        path.display()
+    )]
+    Broken {
+        /// The folder.
+        path: PathBuf,
+    },
 }
 
 fn of(program: Option<&PathBuf>) -> String {
@@ -99,7 +108,10 @@ pub(super) fn look_again(
     reporter: &dyn Reporter,
 ) -> Result<Fitness, Unfit> {
     for folder in [&directories.cache, &directories.state] {
-        let left = available(folder).unwrap_or(u64::MAX);
+        let Some(left) = available(folder) else {
+            let path = folder.clone();
+            return Err(Unfit::Broken { path });
+        };
         check_space(folder, left)?;
     }
     look(policy, directories, kvm, reporter)

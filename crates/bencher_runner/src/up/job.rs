@@ -9,13 +9,15 @@ use std::thread;
 use std::time::Duration;
 
 use bencher_channel_protocol::runner::{Failure, Fault};
-use bencher_channel_protocol::{Evidence, Job, MAX_EVIDENCE_BYTES};
+use bencher_channel_protocol::{
+    EVIDENCE_OF_CUT, Evidence, IterationOutput, Job, MAX_ERROR_BYTES, MAX_EVIDENCE_BYTES,
+};
 use bencher_oci::registry::RegistryOptions;
 use nix::sys::signal::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::JobPolicy;
-use super::admission::{Surroundings, admit};
+use super::admission::{Surroundings, admit, host_memory};
 use super::driver::Event;
 use super::fitness;
 use super::listener::Listener;
@@ -24,6 +26,9 @@ use super::output::Wanted;
 use crate::machine::kvm_state;
 use crate::run::{self, run};
 use crate::{Directories, Interrupts, Reporter};
+
+/// What a message holds beside results and evidence, at most, in bytes: an error, above all.
+const AROUND: usize = 2 * MAX_ERROR_BYTES;
 
 /// How often it is looked whether another job is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -128,6 +133,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let around = Surroundings {
         policy: &workshop.policy,
         directories: &workshop.directories,
+        memory: host_memory(),
         registry: RegistryOptions {
             ca_file: workshop.ca_file.clone(),
             proxies: bencher_oci::registry::Proxies::from_env(),
@@ -160,7 +166,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let outcome = runtime.block_on(async {
         let turn = turn(workshop, &mut interrupts).await?;
         let ended = if job.evidence {
-            let most = MAX_EVIDENCE_BYTES.min(workshop.limit / 4);
+            let most = MAX_EVIDENCE_BYTES;
             run::run_with_evidence(spec, most, &mut interrupts, reporter).await
         } else {
             (run(spec, &mut interrupts, reporter).await, None)
@@ -190,22 +196,32 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
             fault: Fault::Job,
         }),
     };
+    let evidence = evidence.and_then(|document| {
+        let most = room_for_evidence(&results, workshop.limit);
+        let told = document.to_evidence(most).map(Evidence::new);
+        if !matches!(told, Some(Ok(_))) {
+            workshop.reporter.warning(&format!(
+                "the server is not told how the job {} was measured: there is no room for that beside its \
+                 results",
+                job.uuid
+            ));
+        }
+        told?.ok()
+    });
     Event::Ended {
         results,
-        evidence: evidence.and_then(|text| told(text, workshop.reporter.as_ref())),
+        evidence,
         failure,
     }
 }
 
-/// How a job was measured, as the server is told.
-fn told(text: String, reporter: &dyn Reporter) -> Option<Evidence> {
-    Evidence::new(text)
-        .inspect_err(|error| {
-            reporter.warning(&format!(
-                "the server is not told how the job was measured: {error}"
-            ));
-        })
-        .ok()
+/// How long evidence may be, in bytes, beside these results in a message of `limit` bytes: it takes no room
+/// that they need. Where they have to be cut all the same, it gets a little.
+fn room_for_evidence(results: &[IterationOutput], limit: usize) -> usize {
+    let length = serde_json::to_vec(results).map_or(limit, |text| text.len());
+    let room = limit.checked_sub(length + AROUND);
+    let room = room.unwrap_or(limit / EVIDENCE_OF_CUT);
+    room.min(MAX_EVIDENCE_BYTES)
 }
 
 /// Waits until no other runner of this machine has a job.
@@ -244,4 +260,27 @@ fn make_folder(workshop: &Workshop) -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new()
         .prefix("job-")
         .tempdir_in(&workshop.folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn evidence_takes_no_room_that_results_need() {
+        const LIMIT: usize = 4 << 20;
+        let of = |bytes: usize| {
+            let result = IterationOutput {
+                stdout: Some("x".repeat(bytes)),
+                ..IterationOutput::default()
+            };
+            room_for_evidence(&[result], LIMIT)
+        };
+        assert_eq!(of(100), MAX_EVIDENCE_BYTES);
+        let beside = of(LIMIT - (1 << 19));
+        assert!(beside < 1 << 19 && beside > 1 << 18, "{beside}");
+        assert!(of(LIMIT - AROUND - 200) < 200);
+        // They are cut in any case.
+        assert_eq!(of(LIMIT), LIMIT / EVIDENCE_OF_CUT);
+    }
 }

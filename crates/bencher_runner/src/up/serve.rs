@@ -68,8 +68,8 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
             updater.give_up();
             Ok(end)
         }
-        // That is not the program's fault.
-        Err(error @ (UpError::Refused(_) | UpError::Replaced | UpError::Unfit(_))) => {
+        // That is not the program's fault. That the host is unfit may be: the old one wanted something else.
+        Err(error @ (UpError::Refused(_) | UpError::Replaced)) => {
             updater.give_up();
             Err(error)
         }

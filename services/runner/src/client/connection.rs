@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 const MAX_ANSWER: u64 = 1 << 30;
 /// The longest answer of a refusal that is read, in bytes.
 const MAX_REFUSAL: u64 = 64 << 10;
+/// What a CI's job says of the trace that it is in, as OpenTelemetry has it for environments: W3C Trace Context.
+const TRACEPARENT: &str = "TRACEPARENT";
 /// The longest file of a token that is read, in bytes.
 const MAX_TOKEN: u64 = 4096;
 
@@ -30,6 +32,8 @@ const MAX_TOKEN: u64 = 4096;
 pub(crate) struct Connection {
     host: String,
     authorization: Secret,
+    /// The trace that whoever started this program is in, if there is one.
+    traceparent: Option<HeaderValue>,
     agent: Agent,
 }
 
@@ -68,9 +72,11 @@ impl Connection {
         if HeaderValue::from_str(&authorization).is_err() || token.expose().contains(' ') {
             return Err(ClientError::Token);
         }
+        let traceparent = std::env::var(TRACEPARENT).ok();
         Ok(Self {
             host,
             authorization: Secret::new(authorization),
+            traceparent: traceparent.and_then(|text| HeaderValue::try_from(text).ok()),
             agent,
         })
     }
@@ -119,10 +125,13 @@ impl Connection {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> Result<Response<Body>, ClientError> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.host))
             .header(header::AUTHORIZATION, self.authorization.expose());
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         let sent = match body {
             Some(body) => {
                 let request = request.header(header::CONTENT_TYPE, "application/json");

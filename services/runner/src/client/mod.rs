@@ -3,7 +3,7 @@
 mod connection;
 mod error;
 mod events;
-mod measured;
+pub(crate) mod measured;
 mod outcome;
 mod shown;
 mod text;
@@ -11,6 +11,5 @@ mod watch;
 
 pub(crate) use connection::{Connection, Deleted, encoded, token};
 pub(crate) use error::ClientError;
-pub(crate) use measured::rows as measured_rows;
 pub(crate) use text::printable;
 pub(crate) use watch::watch;

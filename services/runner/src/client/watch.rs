@@ -280,9 +280,7 @@ impl Watcher<'_> {
             return;
         };
         for (name, text) in measured::rows(measured) {
-            if name != "trust" {
-                self.reporter.info(&printable(&format!("{name}: {text}")));
-            }
+            self.reporter.info(&printable(&format!("{name}: {text}")));
         }
         for doubt in measured::doubts(measured) {
             self.reporter.warning(&printable(&doubt));

@@ -30,17 +30,9 @@ pub(super) fn check(options: &[String]) -> Result<Vec<PathBuf>, String> {
         "--drain-timeout",
         "1",
     ];
-    let words = base.into_iter().chain(options.iter().map(String::as_str));
-    let matches = Arguments::command()
-        .try_get_matches_from(words)
-        .map_err(|error| {
-            let text = error.render().to_string();
-            format!(
-                "the options after -- are none for `runner up` in a service, which has --host, --runner, \
-                 --key and --drain-timeout already: {}",
-                text.trim_start_matches("error: ").trim_end()
-            )
-        })?;
+    let given = "--host, --runner, --key and --drain-timeout";
+    let matches = bencher_unit::passed_on(Arguments::command(), &base, given, options)
+        .map_err(|error| error.to_string())?;
     let Some((_, up)) = matches.subcommand() else {
         return Ok(Vec::new());
     };

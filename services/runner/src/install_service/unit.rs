@@ -1,9 +1,10 @@
 //! The texts of a unit and of its environment file, by `systemd.service`(5) and `systemd.exec`(5).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bencher_channel_protocol::RunnerId;
+use bencher_unit::{Hidden, UnitError, absolute, quoted, specifiers};
 
 use crate::up::REPLACED;
 
@@ -18,47 +19,6 @@ pub(super) struct Unit<'a> {
     pub(super) drain_timeout: Duration,
     pub(super) options: &'a [String],
     pub(super) hidden: &'a Hidden,
-}
-
-/// What the service needs of folders that a unit usually hides.
-#[derive(Debug, Default)]
-pub(super) struct Hidden {
-    /// Below the folders of users.
-    home: Option<PathBuf>,
-    /// Below the folders of temporary files.
-    temporary: Option<PathBuf>,
-}
-
-impl Hidden {
-    /// What of `places` is hidden: by `systemd.exec`(5), `ProtectHome=` and `PrivateTmp=`.
-    pub(super) fn of(places: &[PathBuf]) -> Self {
-        let below = |folders: &[&str]| {
-            let is_below =
-                |place: &&PathBuf| folders.iter().any(|folder| place.starts_with(folder));
-            places.iter().find(is_below).cloned()
-        };
-        Self {
-            home: below(&["/home", "/root", "/run/user"]),
-            temporary: below(&["/tmp", "/var/tmp"]),
-        }
-    }
-
-    /// What the user should know of it.
-    pub(super) fn warnings(&self) -> Vec<String> {
-        let warning = |place: &PathBuf, setting: &str| {
-            format!(
-                "{} is needed, so the unit has no {setting}: to have it, move that to /usr/local, /etc or \
-                 /var/lib",
-                place.display()
-            )
-        };
-        let home = self.home.iter().map(|place| warning(place, "ProtectHome"));
-        let temporary = self
-            .temporary
-            .iter()
-            .map(|place| warning(place, "PrivateTmp"));
-        home.chain(temporary).collect()
-    }
 }
 
 /// What a unit's environment file is made of, beside the key.
@@ -99,17 +59,8 @@ impl Unit<'_> {
     /// # Errors
     ///
     /// When a path or an option can not stand in a unit.
-    pub(super) fn text(&self) -> Result<String, String> {
-        let path = |path: &Path| -> Result<String, String> {
-            let text = path.to_str().filter(|text| text.starts_with('/'));
-            text.map(str::to_owned).ok_or_else(|| {
-                format!(
-                    "{} can not stand in a unit: give an absolute path of UTF-8",
-                    path.display()
-                )
-            })
-        };
-        let mut command = quoted(&path(self.program)?)?;
+    pub(super) fn text(&self) -> Result<String, UnitError> {
+        let mut command = quoted(absolute(self.program)?)?;
         let drain = format!("{}ms", self.drain_timeout.as_millis());
         for word in ["up", "--drain-timeout", &drain] {
             command = format!("{command} {word}");
@@ -117,10 +68,8 @@ impl Unit<'_> {
         for option in self.options {
             command = format!("{command} {}", quoted(option)?);
         }
-        let environment = specifiers(&path(self.environment)?)?;
-        let protects = |hidden: &Option<PathBuf>| if hidden.is_some() { "no" } else { "yes" };
-        let home = protects(&self.hidden.home);
-        let temporary = protects(&self.hidden.temporary);
+        let environment = specifiers(absolute(self.environment)?)?;
+        let hidden = self.hidden.settings();
         let stop = (self.drain_timeout + STOP_MARGIN).as_secs();
         let hardening = if self.allows_no_sandbox() {
             OF_HOST_JOBS
@@ -161,8 +110,7 @@ impl Unit<'_> {
              LimitCORE=0\n\
              # What is left out here would take away what a run needs: namespaces, mounts, devices, the\n\
              # kernel's knobs and its log, host names of its own, and code that QEMU makes.\n\
-             ProtectHome={home}\n\
-             PrivateTmp={temporary}\n\
+             {hidden}\
              # Neither the runner, nor what it starts, loads modules, sets clocks, or does anything else of\n\
              # these.\n\
              CapabilityBoundingSet=~CAP_SYS_MODULE CAP_SYS_BOOT CAP_SYS_TIME CAP_SYS_PACCT\n\
@@ -198,30 +146,11 @@ impl Environment<'_> {
     }
 }
 
-/// A word of a command line.
-fn quoted(word: &str) -> Result<String, String> {
-    let escaped = specifiers(word)?
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('$', "$$");
-    Ok(format!("\"{escaped}\""))
-}
-
-/// A text in which nothing is replaced.
-fn specifiers(text: &str) -> Result<String, String> {
-    if text.contains(char::is_control) {
-        return Err(format!(
-            "{text:?} can not stand in a unit: it holds a control character"
-        ));
-    }
-    Ok(text.replace('%', "%%"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn unit(options: &[&str]) -> Result<String, String> {
+    fn unit(options: &[&str]) -> Result<String, UnitError> {
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         Unit {
             program: Path::new("/usr/local/bin/runner"),
@@ -231,32 +160,6 @@ mod tests {
             hidden: &Hidden::default(),
         }
         .text()
-    }
-
-    #[test]
-    fn what_the_service_needs_is_not_hidden_from_it() {
-        for (place, home, temporary) in [
-            ("/usr/local/bin/runner", "yes", "yes"),
-            ("/root/target/debug/runner", "no", "yes"),
-            ("/home/me/ca.pem", "no", "yes"),
-            ("/homes/me/ca.pem", "yes", "yes"),
-            ("/tmp/vmlinux", "yes", "no"),
-        ] {
-            let hidden = Hidden::of(&["/etc/x".into(), place.into()]);
-            let text = Unit {
-                program: Path::new("/usr/local/bin/runner"),
-                environment: Path::new("/etc/bencher-runner/runner.env"),
-                drain_timeout: Duration::ZERO,
-                options: &[],
-                hidden: &hidden,
-            }
-            .text();
-            let text = text.unwrap();
-            let lines = format!("ProtectHome={home}\nPrivateTmp={temporary}\n");
-            assert!(text.contains(&lines), "{place}: {text}");
-            let is_told = hidden.warnings().iter().any(|text| text.contains(place));
-            assert_eq!(is_told, (home, temporary) != ("yes", "yes"), "{place}");
-        }
     }
 
     /// What a job without a sandbox runs inherits what the service has.

@@ -2,7 +2,8 @@
 //! made.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -69,6 +70,49 @@ fn the_vmm_is_nobody_and_sees_nothing() {
     assert!(vmm_of(&runner).is_empty());
 }
 
+/// `runner run` as a shell starts it that does `script` before, with `given` as its `$0`.
+fn through_a_shell(
+    runner: &Runner,
+    image: &Image,
+    script: &str,
+    given: &Path,
+    words: &[&str],
+) -> Command {
+    let inner = runner.command();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", script])
+        .arg(given)
+        .arg(inner.get_program())
+        .args(["run", "--image"])
+        .arg(image.path())
+        .args(words)
+        .envs(
+            inner
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// As services are started, and by administrators of careful hosts.
+#[test]
+fn a_runner_whose_files_are_for_nobody_else_has_a_vmm() {
+    if no_vm() {
+        return;
+    }
+    let runner = Runner::new();
+    let image = Image::new(&json!({}));
+    let script = "umask 077; exec \"$@\"";
+    let words = ["--", "echo", "hello"];
+    let mut command = through_a_shell(&runner, &image, script, Path::new("sh"), &words);
+    let ran = Ran::of(command.output().unwrap()).exits(0);
+    assert_eq!(ran.text(), "hello\n");
+}
+
 #[test]
 fn what_the_runner_inherited_is_not_the_vmms() {
     if no_vm() {
@@ -77,23 +121,8 @@ fn what_the_runner_inherited_is_not_the_vmms() {
     let runner = Runner::new();
     let image = Image::new(&json!({}));
     let secret = tempfile::NamedTempFile::new().unwrap();
-    let inner = runner.command();
-    let mut command = std::process::Command::new("sh");
-    command
-        .args(["-c", "exec 9<\"$0\"; exec \"$@\""])
-        .arg(secret.path())
-        .arg(inner.get_program())
-        .args(["run", "--image"])
-        .arg(image.path())
-        .args(WAIT)
-        .envs(
-            inner
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+    let script = "exec 9<\"$0\"; exec \"$@\"";
+    let mut command = through_a_shell(&runner, &image, script, secret.path(), &WAIT);
     let mut child = command.spawn().unwrap();
     wait_for(&mut child, "ready\n");
     let holds_it = |process: u32| {

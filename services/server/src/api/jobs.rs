@@ -35,7 +35,7 @@ pub(super) fn body(described: Described, caller: &Caller, sealer: &Sealer) -> Jo
         summary,
         measured,
     } = described;
-    let config = config.map(|config| shown(job.id, &config, caller, sealer));
+    let config = config.map(|config| shown(&job, &config, caller, sealer));
     JobBody {
         id: job.id.to_string(),
         project: job.project.to_string(),
@@ -59,6 +59,7 @@ pub(super) fn body(described: Described, caller: &Caller, sealer: &Sealer) -> Jo
         claimed: job.life.claimed.map(rfc3339),
         started: job.life.started.map(rfc3339),
         ended: job.life.ended.map(rfc3339),
+        trace: job.trace.map(|parent| parent.trace.to_string()),
         waiting: None,
         summary: summary.and_then(|text| serde_json::from_str(&text).ok()),
         measured: measured.and_then(|text| serde_json::from_str(&text).ok()),
@@ -76,7 +77,7 @@ pub(crate) async fn waiting(app: &App, job: &Job) -> Result<Option<Waiting>, Api
 
 /// What a job runs as `caller` sees it: the values of its variables may be secrets, and those who only
 /// read do not see them.
-fn shown(job: JobId, kept: &KeptConfig, caller: &Caller, sealer: &Sealer) -> Value {
+fn shown(job: &Job, kept: &KeptConfig, caller: &Caller, sealer: &Sealer) -> Value {
     let mut config: Value = serde_json::from_str(&kept.text).unwrap_or_default();
     let Some(variables) = config.get_mut("env").and_then(Value::as_object_mut) else {
         return config;
@@ -84,14 +85,17 @@ fn shown(job: JobId, kept: &KeptConfig, caller: &Caller, sealer: &Sealer) -> Val
     let instead = if caller.must_be(Role::Submitter).is_err() {
         Some(HIDDEN)
     } else {
-        match variables::open(sealer, job, kept) {
+        match variables::open(sealer, job.id, kept) {
             Ok(None) => None,
             Ok(Some(opened)) => {
                 variables.extend(opened.into_iter().map(|(name, value)| (name, value.into())));
                 None
             }
             Err(error) => {
-                tracing::debug!(%job, %error, "its variables are shown without their values");
+                let trace_id = job.trace_id();
+                tracing::debug!(
+                    job = %job.id, trace_id, %error, "its variables are shown without their values"
+                );
                 Some(UNREADABLE)
             }
         }

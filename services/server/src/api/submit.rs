@@ -1,5 +1,6 @@
 //! Jobs come in.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_channel_protocol::JobConfig;
@@ -15,6 +16,7 @@ use super::extract::Json;
 use super::jobs::body as job_body;
 use crate::app::App;
 use crate::store::{NewJob, Project, Role, Side, Spec};
+use crate::telemetry::Context;
 use crate::variables::Parted;
 
 /// How long a job may take, in seconds, if it does not say it.
@@ -150,6 +152,7 @@ async fn submit(app: &App, project: ProjectId, jobs: &[NewJob]) -> Result<(), Ap
     responses((status = 201, body = JobBody), (status = "default", body = ErrorBody)))]
 pub(crate) async fn job(
     State(app): State<App>,
+    Extension(context): Extension<Context>,
     caller: Caller,
     Json(body): Json<NewJobBody>,
 ) -> Result<(StatusCode, Json<JobBody>), ApiError> {
@@ -164,6 +167,7 @@ pub(crate) async fn job(
         timeout: place.timeout,
         config: Parted::from(serde_json::to_value(&config)?).seal(&app.sealer, id)?,
         comparison: None,
+        trace: Some(context.as_parent()),
     };
     submit(&app, place.project.id, &[new]).await?;
     let job = app.store.described_job(id).await?;
@@ -179,6 +183,7 @@ pub(crate) async fn job(
     responses((status = 201, body = Submitted), (status = "default", body = ErrorBody)))]
 pub(crate) async fn comparison(
     State(app): State<App>,
+    Extension(context): Extension<Context>,
     caller: Caller,
     Json(body): Json<NewComparisonBody>,
 ) -> Result<(StatusCode, Json<Submitted>), ApiError> {
@@ -211,6 +216,7 @@ pub(crate) async fn comparison(
                 side: u32::try_from(side).unwrap_or(u32::MAX),
                 position,
             }),
+            trace: Some(context.as_parent()),
         });
     }
     submit(&app, place.project.id, &jobs).await?;

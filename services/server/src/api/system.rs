@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use bencher_jobs::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -56,18 +57,19 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiErro
     Ok(Json(WELL))
 }
 
-/// Numbers for Prometheus. They name nobody and nothing, and those of jobs are some seconds old at
-/// most.
+/// Numbers for Prometheus. They name nobody and nothing, and those of the database are some seconds old at
+/// most, or not there while it does not answer.
 #[utoipa::path(get, path = "/metrics", tag = "system",
     responses((status = 200, content_type = "text/plain", body = String)))]
-pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, ApiError> {
+pub(crate) async fn metrics(State(app): State<App>) -> Response {
+    let connected = app.settings.connected();
     let seen = Seen {
         connected: app.bus.connected(),
         watchers: app.watchers.count(),
-        states: app.counted.states(&app.store).await?,
+        database: app.counted.numbers(&app.store, connected).await,
     };
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
-    Ok((kind, app.metrics.text(&seen)).into_response())
+    (kind, app.metrics.text(&seen, Timestamp::now())).into_response()
 }
 
 /// This document.

@@ -47,7 +47,7 @@ impl HandError {
     pub(super) fn fate(&self) -> Fate {
         match self {
             Self::Token(TokenError::Away(away)) => Fate::Waits(away.left),
-            Self::Store(error) | Self::Token(TokenError::Store(error)) if error.is_passing() => {
+            Self::Store(error) | Self::Token(TokenError::Store(error)) if error.is_fault() => {
                 Fate::Stays
             }
             _ => Fate::Fails,

@@ -157,6 +157,16 @@ impl Dispatcher {
         answer.await.map_err(|_| Unwritten)
     }
 
+    /// Comes back once the dispatcher has come to what it was asked, so that it is seen to be at work.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(crate) async fn comes_round(&self) -> Result<(), Unwritten> {
+        // Nobody has this connection.
+        self.withdraw(ConnectionId::generate()).await
+    }
+
     /// Makes `opened` the runner's connection, unless it was overtaken.
     ///
     /// # Errors

@@ -194,13 +194,7 @@ impl Round {
         let limits = |timeout| self.settings.limits(timeout);
         let done = self.work_on(transaction).await?;
         if is_overdue {
-            let expired = transaction.expire(Timestamp::now(), EXPIRED).await?;
-            if expired > 0 {
-                tracing::warn!(
-                    jobs = expired,
-                    "jobs are failed: their runners are silent or late"
-                );
-            }
+            transaction.expire(Timestamp::now(), EXPIRED).await?;
         }
         let claims = transaction.claim(looking, limits).await?;
         Ok((done, claims))
@@ -285,9 +279,11 @@ impl Round {
             let waiter = self.waiters.swap_remove(place);
             let latency = Timestamp::now().since(waiter.waiting.idle.since.max(handed.job.created));
             self.metrics.count_claim(latency);
+            let (runner, job) = (handed.runner, handed.job.id);
+            let trace_id = handed.job.trace_id();
             if waiter.reply.send(Awaited::Job(Box::new(handed))).is_err() {
                 // Its connection broke just now: it gets the job when it is back.
-                tracing::info!("a runner left before it got its job");
+                tracing::info!(%runner, %job, trace_id, "a runner left before it got its job");
             }
         }
         for connection in claims.refused {

@@ -20,6 +20,7 @@
 mod bucket;
 mod error;
 mod kept;
+mod operation;
 mod place;
 mod remove;
 pub(crate) mod sweep;
@@ -30,8 +31,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bencher_jobs::JobId;
-use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt as _};
@@ -39,7 +40,10 @@ use uuid::Uuid;
 
 pub use error::OutputError;
 pub use kept::Kept;
+pub(crate) use operation::StorageOperation;
 pub use place::{Bucket, OutputPlace, PlaceError};
+
+use crate::metrics::Metrics;
 
 /// The object that shows that a storage is the one that was opened, and not an empty one in its
 /// place.
@@ -58,6 +62,8 @@ const LEAST_RATE: u64 = 1 << 20;
 pub struct Outputs {
     store: Arc<dyn ObjectStore>,
     place: OutputPlace,
+    /// Where its failures are counted.
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// A result on its way.
@@ -92,6 +98,7 @@ impl Outputs {
         let outputs = Self {
             store: store.map_err(open)?,
             place: place.clone(),
+            metrics: None,
         };
         // First, since some storages make a bucket of what is put into it.
         let mut listed = outputs.store.list(Some(&Key::from(RESULTS)));
@@ -102,6 +109,14 @@ impl Outputs {
         put.map_err(open)?;
         outputs.store.head(&check).await.map_err(open)?;
         Ok(outputs)
+    }
+
+    /// The same, whose failures `metrics` counts.
+    pub(crate) fn observed(self, metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
     }
 
     /// Keeps a job's results, a JSON list, or its evidence, a JSON object, and says where.
@@ -119,11 +134,12 @@ impl Outputs {
         let patience = WRITING + Duration::from_secs(length / LEAST_RATE);
         let path = Key::from(key.as_str());
         let putting = self.store.put(&path, results.into_bytes().into());
-        match tokio::time::timeout(patience, putting).await {
+        let done = match tokio::time::timeout(patience, putting).await {
             Ok(Ok(_)) => Ok(Kept::Object(key)),
             Ok(Err(cause)) => Err(OutputError::object(&key, cause)),
             Err(_) => Err(OutputError::Slow { key, patience }),
-        }
+        };
+        self.noted(StorageOperation::Put, done)
     }
 
     /// The results that are kept there.
@@ -137,9 +153,8 @@ impl Outputs {
             Kept::Object(key) => {
                 let found = self.find(key).await?;
                 let bytes = found.bytes().await;
-                Ok(bytes
-                    .map_err(|cause| OutputError::object(key, cause))?
-                    .into())
+                let bytes = bytes.map_err(|cause| OutputError::object(key, cause));
+                Ok(self.noted(StorageOperation::Get, bytes)?.into())
             }
         }
     }
@@ -161,13 +176,15 @@ impl Outputs {
             Kept::Object(key) => key.clone(),
         };
         let found = self.find(&key).await?;
+        let length = found.range.end - found.range.start;
+        let outputs = self.clone();
+        let pieces = found.into_stream().map(move |piece| {
+            let piece = piece.map_err(|cause| OutputError::object(&key, cause));
+            outputs.noted(StorageOperation::Get, piece)
+        });
         Ok(Reading {
-            length: found.range.end - found.range.start,
-            pieces: Box::pin(
-                found
-                    .into_stream()
-                    .map_err(move |cause| OutputError::object(&key, cause)),
-            ),
+            length,
+            pieces: Box::pin(pieces),
         })
     }
 
@@ -178,7 +195,8 @@ impl Outputs {
         if let Err(object_store::Error::NotFound { .. }) = found {
             self.ping().await?;
         }
-        found.map_err(|cause| OutputError::object(key, cause))
+        let found = found.map_err(|cause| OutputError::object(key, cause));
+        self.noted(StorageOperation::Get, found)
     }
 
     /// Whether the storage answers, and is the one that was opened.
@@ -187,13 +205,14 @@ impl Outputs {
     ///
     /// When it does not, or is not.
     pub async fn ping(&self) -> Result<(), OutputError> {
-        match self.store.head(&Key::from(CHECK)).await {
+        let done = match self.store.head(&Key::from(CHECK)).await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => {
                 Err(OutputError::Gone(self.place.to_string()))
             }
             Err(cause) => Err(OutputError::object(CHECK, cause)),
-        }
+        };
+        self.noted(StorageOperation::Check, done)
     }
 }
 

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path as Key;
 
-use super::{OutputError, OutputPlace, Outputs, RESULTS};
+use super::{OutputError, OutputPlace, Outputs, RESULTS, StorageOperation};
 
 /// Jobs whose objects are removed at a time.
 const AT_A_TIME: usize = 8;
@@ -15,10 +15,11 @@ const AT_A_TIME: usize = 8;
 impl Outputs {
     /// Removes an object; that it is not there is as well.
     pub(super) async fn remove(&self, key: &Key) -> Result<(), OutputError> {
-        match self.store.delete(key).await {
+        let done = match self.store.delete(key).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(cause) => Err(OutputError::object(key.as_ref(), cause)),
-        }
+        };
+        self.noted(StorageOperation::Delete, done)
     }
 
     /// Removes all that there is of each of `jobs`, whenever it was written, and says what came of it.
@@ -45,22 +46,21 @@ impl Outputs {
             .store
             .list(Some(&prefix))
             .map_ok(|object| object.location);
-        let keys: Vec<Key> = listed
-            .try_collect()
-            .await
-            .map_err(|cause| OutputError::object(&name, cause))?;
-        for key in keys {
+        let keys: Result<Vec<Key>, _> = listed.try_collect().await;
+        let keys = keys.map_err(|cause| OutputError::object(&name, cause));
+        for key in self.noted(StorageOperation::List, keys)? {
             self.remove(&key).await?;
         }
         let OutputPlace::Folder(folder) = &self.place else {
             return Ok(());
         };
         // What a server that was killed had begun to write is not listed.
-        match tokio::fs::remove_dir_all(folder.join(&name)).await {
+        let done = match tokio::fs::remove_dir_all(folder.join(&name)).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(OutputError::Remove { name, cause: error })
             }
             _ => Ok(()),
-        }
+        };
+        self.noted(StorageOperation::Delete, done)
     }
 }

@@ -13,7 +13,7 @@ use bencher_jobs::{JobId, Timestamp};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as Key;
 
-use super::{OutputError, OutputPlace, Outputs, RESULTS};
+use super::{OutputError, OutputPlace, Outputs, RESULTS, StorageOperation};
 use crate::app::{App, ended};
 use crate::store::{Store, StoreError};
 
@@ -151,7 +151,10 @@ impl Outputs {
                 Ok(object) => {
                     (SystemTime::from(object.last_modified) < time).then_some(Ok(object.location))
                 }
-                Err(cause) => Some(Err(OutputError::object(RESULTS, cause))),
+                Err(cause) => {
+                    let error = Err(OutputError::object(RESULTS, cause));
+                    Some(self.noted(StorageOperation::List, error))
+                }
             })
         }))
     }

@@ -13,7 +13,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AnyPool};
 use tokio::time::timeout;
 
-use super::{Store, StoreError};
+use super::{Operation, Store, StoreError};
 
 /// Connections that read SQLite: enough for two processors, few enough for their caches.
 const READERS: u32 = 4;
@@ -150,6 +150,12 @@ impl Store {
         &self,
         query: Query<'_, Any, AnyArguments>,
     ) -> Result<Vec<AnyRow>, StoreError> {
+        let rows = self.read(query).await;
+        self.note_failure(Operation::Read, &rows);
+        rows
+    }
+
+    async fn read(&self, query: Query<'_, Any, AnyArguments>) -> Result<Vec<AnyRow>, StoreError> {
         let mut connection = Lent::from(&self.readers).await?;
         let rows = timeout(READING, query.fetch_all(&mut *connection))
             .await
@@ -172,9 +178,9 @@ impl Store {
     ///
     /// When it does not, or not at once.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        timeout(PINGING, self.rows(sqlx::query("SELECT 1")))
-            .await
-            .map_err(|_| StoreError::Late(PINGING))??;
-        Ok(())
+        let rows = timeout(PINGING, self.read(sqlx::query("SELECT 1"))).await;
+        let rows = rows.unwrap_or(Err(StoreError::Late(PINGING)));
+        self.note_failure(Operation::Read, &rows);
+        rows.map(drop)
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use bencher_channel_protocol::ConnectionNumberError;
 use bencher_jobs::{ComparisonId, IdError, JobId, QuotaError, State, UnknownName};
 
+use crate::telemetry::TraceError;
+
 /// Why the database did not do what it was asked for: one line, complete in itself.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +48,9 @@ pub enum StoreError {
     /// What it holds makes no sense.
     #[error("the database holds what it should not: {0}")]
     Connection(#[from] ConnectionNumberError),
+    /// What it holds makes no sense.
+    #[error("the database holds what it should not: {0}")]
+    Trace(#[from] TraceError),
     /// What it holds makes no sense.
     #[error("column `{column}` of the database holds {value}, which is out of its bounds")]
     Number {
@@ -138,12 +143,26 @@ impl StoreError {
         }
     }
 
-    /// Whether it is the database that fails for the moment, and not what it holds.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether the database itself is at fault, and not what it was asked for.
+    pub(crate) fn is_fault(&self) -> bool {
         matches!(
             self,
-            Self::Open(_) | Self::Query(_) | Self::Late(_) | Self::Torn
+            Self::Open(_) | Self::Migrate(_) | Self::Query(_) | Self::Late(_) | Self::Torn
         )
+    }
+
+    /// Whether the database can not be used until a person does something: its address is none, or it is
+    /// another version's.
+    pub(crate) fn is_lasting(&self) -> bool {
+        use sqlx::migrate::MigrateError;
+        match self {
+            Self::Kind | Self::Older | Self::Open(sqlx::Error::Configuration(_)) => true,
+            Self::Migrate(cause) => matches!(
+                cause,
+                MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)
+            ),
+            _ => false,
+        }
     }
 
     pub(crate) fn not_found(what: &'static str, name: &str) -> Self {

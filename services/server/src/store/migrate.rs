@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("migrations/0007_variables.sql"),
     ),
     (8, "evidence", include_str!("migrations/0008_evidence.sql")),
+    (9, "traces", include_str!("migrations/0009_traces.sql")),
     (10, "unsealed", include_str!("migrations/0010_unsealed.sql")),
     (11, "held", include_str!("migrations/0011_held.sql")),
 ];

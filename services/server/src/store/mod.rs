@@ -11,6 +11,7 @@ mod error;
 mod greetings;
 mod jobs;
 mod migrate;
+mod observer;
 mod page;
 mod projects;
 mod releases;
@@ -29,6 +30,7 @@ mod transaction;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::AnyPool;
@@ -38,10 +40,12 @@ use tokio::time::timeout;
 use connection::Lent;
 pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
+pub(crate) use jobs::Oldest;
 pub use jobs::{
     Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Hold, Job, KeptConfig,
-    NewJob, Said, Side, Slugs, Waiting, What,
+    NewJob, Said, Side, Slugs, Unprocessed, Waiting, What,
 };
+pub(crate) use observer::{Observer, Operation, Turn};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
 pub use releases::{Kind, NewRelease, Release};
@@ -74,6 +78,7 @@ pub struct Store {
     readers: AnyPool,
     /// One connection for SQLite, so that writers queue up in order instead of trying again.
     writers: AnyPool,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Store {
@@ -115,6 +120,7 @@ impl Store {
             dialect,
             readers,
             writers,
+            observer: None,
         })
     }
 
@@ -125,6 +131,31 @@ impl Store {
     /// As [`Store::open`].
     pub async fn open_file(path: &Path) -> Result<Self, StoreError> {
         Self::open(&file_url(path)).await
+    }
+
+    /// The same, of whose changes and failures `observer` is told.
+    pub(crate) fn observed(self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            observer: Some(observer),
+            ..self
+        }
+    }
+
+    /// The same, of which nobody is told.
+    pub(crate) fn unobserved(&self) -> Self {
+        Self {
+            observer: None,
+            ..self.clone()
+        }
+    }
+
+    /// Tells of what went wrong, if the database is at fault.
+    fn note_failure<T>(&self, operation: Operation, done: &Result<T, StoreError>) {
+        if let (Err(error), Some(observer)) = (done, &self.observer)
+            && error.is_fault()
+        {
+            observer.failed(operation);
+        }
     }
 
     /// What kind it is.
@@ -146,17 +177,23 @@ impl Store {
     where
         F: Future<Output = (Transaction, Result<T, StoreError>)>,
     {
-        for _ in 1..ATTEMPTS {
+        let mut attempt = 1;
+        let done = loop {
             match self.attempt(&change).await {
-                Err(error) if error.is_conflict() => {
+                Err(error) if error.is_conflict() && attempt < ATTEMPTS => {
                     tracing::warn!(%error, "two changes met: this one is made anew");
+                    if let Some(observer) = &self.observer {
+                        observer.met();
+                    }
+                    attempt += 1;
                     let pause = fastrand::u64(PAUSE);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
-                done => return done,
+                done => break done,
             }
-        }
-        self.attempt(&change).await
+        };
+        self.note_failure(Operation::Write, &done);
+        done
     }
 
     async fn attempt<T, F>(
@@ -184,7 +221,8 @@ impl Store {
     /// Begins to write. Nothing is changed before [`Transaction::commit`]. Whoever writes goes through
     /// [`Store::write`], which begins anew where PostgreSQL ends it.
     async fn begin(&self) -> Result<Transaction, StoreError> {
-        Transaction::begin(Lent::from(&self.writers).await?, self.dialect).await
+        let connection = Lent::from(&self.writers).await?;
+        Transaction::begin(connection, self.dialect, self.observer.clone()).await
     }
 
     /// Closes all connections; SQLite's log goes into the file.

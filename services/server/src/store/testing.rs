@@ -107,6 +107,7 @@ pub(crate) fn new_job(spec: SpecId) -> NewJob {
             sealed: None,
         },
         comparison: None,
+        trace: None,
     }
 }
 

@@ -5,6 +5,7 @@ mod connections;
 mod delete;
 mod held;
 mod locks;
+mod observed;
 mod variables;
 
 use std::collections::HashMap;
@@ -98,6 +99,7 @@ fn changed(reply: Reply, state: State) -> Heard {
         reply,
         state: Some(state),
         reason: None,
+        trace: None,
     })
 }
 
@@ -173,7 +175,12 @@ async fn what_many_runners_say_at_once_is_written_once() {
         assert_eq!((found.queued, found.active), (0, 1));
         // The results are read.
         let unprocessed = store.unprocessed(None, 9).await.expect("one");
-        assert_eq!(unprocessed, [(first, results.results)]);
+        let expected = Unprocessed {
+            job: first,
+            results: results.results,
+            trace: None,
+        };
+        assert_eq!(unprocessed, [expected]);
         let after = store.unprocessed(Some(first), 9).await.expect("none");
         assert_eq!(after, []);
         let mut transaction = store.begin().await.expect("a transaction");
@@ -183,7 +190,8 @@ async fn what_many_runners_say_at_once_is_written_once() {
         let read = store.described_job(first).await.expect("the first");
         assert_eq!(read.job.life.state, State::Processed);
         assert_eq!(read.summary.as_deref(), Some("[1]"));
-        assert_eq!(store.results(first).await.expect("it"), unprocessed[0].1);
+        let kept = store.results(first).await.expect("it");
+        assert_eq!(kept, unprocessed[0].results);
         assert_eq!(
             store.job(second).await.expect("it").life.state,
             State::Claimed
@@ -337,7 +345,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date() {
         let unseen = store.plain_configs(9).await.expect("one to be looked at");
         assert_eq!(unseen, [(id, kept.text)]);
         let job = store.job(id).await.expect("the job");
-        assert_eq!(job.life.state, State::Pending);
+        assert_eq!((job.life.state, job.trace), (State::Pending, None));
         store.close().await;
     }
 }

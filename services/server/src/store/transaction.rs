@@ -23,11 +23,13 @@
 //! is in the database: [`Store::write`](super::Store::write) then begins anew, some times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bencher_jobs::{ProjectId, RunnerId, Share, Timestamp};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::connection::Lent;
+use super::observer::{Observer, Turn};
 use super::row::places;
 use super::signal::{NOTIFICATIONS, Signal};
 use super::{Dialect, StoreError};
@@ -53,10 +55,17 @@ pub struct Transaction {
     /// Of whom something was heard: written after that.
     seen: BTreeSet<RunnerId>,
     signals: Vec<Signal>,
+    /// What became of jobs, for whoever observes it.
+    turns: Vec<Turn>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Transaction {
-    pub(super) async fn begin(mut inner: Lent, dialect: Dialect) -> Result<Self, StoreError> {
+    pub(super) async fn begin(
+        mut inner: Lent,
+        dialect: Dialect,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, StoreError> {
         let begin = match dialect {
             // Otherwise two that have read could both want to write, and one would have to fail.
             Dialect::Sqlite => "BEGIN IMMEDIATE",
@@ -70,6 +79,8 @@ impl Transaction {
             taken: BTreeSet::new(),
             seen: BTreeSet::new(),
             signals: Vec::new(),
+            turns: Vec::new(),
+            observer,
         })
     }
 
@@ -138,6 +149,13 @@ impl Transaction {
     pub fn signal(&mut self, signal: Signal) {
         if !self.signals.contains(&signal) {
             self.signals.push(signal);
+        }
+    }
+
+    /// Tells whoever observes jobs, once this is true.
+    pub(super) fn note(&mut self, turn: Turn) {
+        if self.observer.is_some() {
+            self.turns.push(turn);
         }
     }
 
@@ -224,6 +242,11 @@ impl Transaction {
         }
         sqlx::query("COMMIT").execute(self.connection()).await?;
         self.inner.give_back();
+        if let Some(observer) = &self.observer
+            && !self.turns.is_empty()
+        {
+            observer.turned(&self.turns);
+        }
         Ok(self.signals)
     }
 

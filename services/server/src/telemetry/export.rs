@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::otlp::{Span, body};
+use crate::metrics::Metrics;
 
 /// Spans that wait; what is more is dropped.
 const WAITING: usize = 4096;
@@ -19,24 +20,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where spans go.
 #[derive(Debug, Clone)]
-pub(crate) struct Exporter(mpsc::Sender<Span>);
+pub(crate) struct Exporter {
+    sender: mpsc::Sender<Span>,
+    metrics: Arc<Metrics>,
+}
 
 impl Exporter {
     pub(super) fn export(&self, span: Span) {
-        // A collector that is too slow misses some.
-        let _missed = self.0.try_send(span);
+        if self.sender.try_send(span).is_err() {
+            // A collector that is too slow misses some.
+            self.count_dropped(1);
+        }
+    }
+
+    /// So many spans, or what they would have been made of, were not sent.
+    pub(super) fn count_dropped(&self, spans: usize) {
+        self.metrics.count_dropped_spans(spans);
     }
 }
 
 /// Begins to send to the collector at `endpoint`. The task ends once all exporters are gone and
 /// everything is sent.
-pub(crate) fn start(endpoint: &str) -> (Exporter, JoinHandle<()>) {
+pub(crate) fn start(endpoint: &str, metrics: Arc<Metrics>) -> (Exporter, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(WAITING);
     let url = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
-    (Exporter(sender), tokio::spawn(run(url, receiver)))
+    let task = tokio::spawn(run(url, receiver, Arc::clone(&metrics)));
+    (Exporter { sender, metrics }, task)
 }
 
-async fn run(url: String, mut receiver: mpsc::Receiver<Span>) {
+async fn run(url: String, mut receiver: mpsc::Receiver<Span>, metrics: Arc<Metrics>) {
     let agent = ureq::Agent::config_builder()
         .max_redirects(0)
         .timeout_global(Some(PATIENCE))
@@ -59,8 +71,11 @@ async fn run(url: String, mut receiver: mpsc::Receiver<Span>) {
         };
         // What is there by then is sent.
         let _late = tokio::time::timeout(GATHERING, gathered).await;
-        let (agent, to) = (agent.clone(), Arc::clone(&url));
+        let (agent, to, count) = (agent.clone(), Arc::clone(&url), spans.len());
         let sent = tokio::task::spawn_blocking(move || send(&agent, &to, &spans)).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            metrics.count_dropped_spans(count);
+        }
         match sent {
             Ok(Ok(())) => is_heard = true,
             Ok(Err(error)) if is_heard => {

@@ -25,6 +25,7 @@ use super::trust;
 use crate::api::ApiError;
 use crate::api::extract::Path;
 use crate::app::App;
+use crate::evidence::Evidence;
 use crate::store::{Described, Filter, MAX_PAGE, Page, Role};
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
@@ -50,7 +51,7 @@ pub(super) async fn show(
         jobs: jobs.len(),
         is_over,
         sides: sides(&jobs, &of),
-        measured: jobs.iter().filter_map(trust::measured).collect(),
+        measured: measured(&jobs),
         missing,
     };
     // Intervals take time, which is not to be that of those who wait for other things.
@@ -81,8 +82,8 @@ struct Shown {
     jobs: usize,
     is_over: bool,
     sides: BTreeMap<u32, Side>,
-    /// How its jobs were measured, as far as that is known.
-    measured: Vec<Measured>,
+    /// Of each side how its jobs were measured, as far as that is known, and how many of them are over.
+    measured: BTreeMap<u32, (Vec<Measured>, usize)>,
     missing: usize,
 }
 
@@ -98,7 +99,9 @@ impl Shown {
                 "."
             }
             (legend(&self.sides))
-            @if !self.measured.is_empty() { (trust::doubts(&self.measured)) }
+            @if self.measured.values().any(|(jobs, _)| !jobs.is_empty()) {
+                (trust::of_sides(&self.measured))
+            }
             @if self.missing > 0 { p.problem { (self.missing) " jobs " (unread) } }
             @if measures.is_empty() {
                 p.empty {
@@ -189,7 +192,11 @@ async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
             found.missing += 1;
             continue;
         };
-        let evidence = evidence_of(app, job.id).await?;
+        let evidence = evidence_of(app, job.id).await;
+        let evidence = evidence.and_then(|bytes| {
+            room = room.saturating_sub(bytes.len());
+            Evidence::read(&bytes)
+        });
         found
             .taken
             .take(side.side as usize, &results, evidence.as_ref());
@@ -202,6 +209,19 @@ struct Side {
     title: String,
     jobs: usize,
     with_results: usize,
+}
+
+fn measured(jobs: &[Described]) -> BTreeMap<u32, (Vec<Measured>, usize)> {
+    let mut sides: BTreeMap<u32, (Vec<Measured>, usize)> = BTreeMap::new();
+    for described in jobs {
+        let job = &described.job;
+        if let Some(place) = job.comparison.filter(|_| job.life.state.is_over()) {
+            let (measured, count) = sides.entry(place.side).or_default();
+            measured.extend(trust::measured(described));
+            *count += 1;
+        }
+    }
+    sides
 }
 
 fn sides(jobs: &[Described], have_results: &BTreeSet<JobId>) -> BTreeMap<u32, Side> {
@@ -272,7 +292,12 @@ fn measure(compared: &Compared) -> Markup {
             div.plots {
                 figure {
                     (side_plot::turns(compared, &scale))
-                    figcaption { "each iteration, in turns" }
+                    figcaption {
+                        "each iteration, in turns"
+                        @if compared.values.iter().any(|one| one.is_suspect) {
+                            ", and what is in a ring is suspect"
+                        }
+                    }
                 }
                 figure {
                     (side_plot::rows(compared, &scale))

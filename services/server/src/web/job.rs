@@ -128,6 +128,9 @@ async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
                 }
                 dt { "Time-out" } dd { (job.timeout) " s" }
                 dt { "Priority" } dd { (job.priority) }
+                @if let Some(parent) = job.trace {
+                    dt { "Trace" } dd { code { (parent.trace) } }
+                }
                 @if let Some(side) = &job.comparison {
                     dt { "Comparison" }
                     dd {

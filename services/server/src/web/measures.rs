@@ -24,6 +24,8 @@ struct Metric {
 /// One measure of one benchmark over the iterations.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
+    /// Whether the runner measured it, and not what it ran.
+    pub(super) is_own: bool,
     pub(super) benchmark: String,
     pub(super) measure: String,
     /// In the order of the iterations; one that lacks it is left out.
@@ -52,7 +54,7 @@ impl Series {
 /// What the runner measures of each command.
 const COMMAND: &str = "command";
 
-/// A measure of the runner's, as pages call it: Bencher Metric Format has no names with spaces.
+/// A measure of the runner's, as pages call it.
 fn title(metric: evidence::Metric) -> &'static str {
     match metric {
         evidence::Metric::Wall => "wall time",
@@ -62,38 +64,55 @@ fn title(metric: evidence::Metric) -> &'static str {
     }
 }
 
-/// All measures, the runner's own first and then by their names, and how many were left out.
-pub(super) fn measures(
-    results: &[IterationOutput],
-    evidence: Option<&Evidence>,
-) -> (Vec<Series>, usize) {
-    let iterations = evidence.map_or(&[][..], |evidence| &evidence.iterations);
-    let iterations: Vec<_> = iterations.iter().filter(|one| !one.is_extra()).collect();
-    let mut own = Vec::new();
+/// Whether what a command wrote goes by the name of what the runner measured.
+fn is_taken(benchmark: &str, measure: &str) -> bool {
+    let mut own = evidence::Metric::ALL.into_iter().map(title);
+    benchmark == COMMAND && own.any(|own| own == measure)
+}
+
+/// The runner's own measures of the iterations that there are `count` results of.
+fn own(iterations: &[&evidence::Iteration], count: usize) -> Vec<Series> {
+    let mut series = Vec::new();
     for metric in evidence::Metric::ALL {
-        let points = (0..).zip(&iterations).filter_map(|(number, iteration)| {
-            Some(Point {
-                iteration: number,
-                value: metric.of(iteration)?,
-                is_failed: !iteration.ended_well(),
-                is_suspect: iteration.is_suspect(),
-            })
-        });
+        let points = (0..count)
+            .zip(iterations)
+            .filter_map(|(number, iteration)| {
+                Some(Point {
+                    iteration: number,
+                    value: metric.of(iteration)?,
+                    is_failed: !iteration.ended_well(),
+                    is_suspect: iteration.is_suspect(),
+                })
+            });
         let points: Vec<_> = points.collect();
         if !points.is_empty() {
-            own.push(Series {
+            series.push(Series {
+                is_own: true,
                 benchmark: COMMAND.to_owned(),
                 measure: title(metric).to_owned(),
                 points,
             });
         }
     }
+    series
+}
+
+/// All measures, the runner's own first and then by their names, and how many of the others were left out.
+pub(super) fn measures(
+    results: &[IterationOutput],
+    evidence: Option<&Evidence>,
+) -> (Vec<Series>, usize) {
+    let iterations: Vec<_> = evidence
+        .into_iter()
+        .flat_map(Evidence::of_results)
+        .collect();
+    let mut series = own(&iterations, results.len());
     let is_suspect = |number: usize| iterations.get(number).is_some_and(|one| one.is_suspect());
     let mut found: BTreeMap<(String, String), Vec<Point>> = BTreeMap::new();
     for (iteration, output) in results.iter().enumerate() {
         for (benchmark, measures) in texts(output).filter_map(metrics).flatten() {
             for (measure, metric) in measures {
-                if !metric.value.is_finite() {
+                if !metric.value.is_finite() || is_taken(&benchmark, &measure) {
                     continue;
                 }
                 let points = found.entry((benchmark.clone(), measure)).or_default();
@@ -109,15 +128,14 @@ pub(super) fn measures(
             }
         }
     }
-    let left_out = (own.len() + found.len()).saturating_sub(MAX_SERIES);
-    let found = found
-        .into_iter()
-        .map(|((benchmark, measure), points)| Series {
-            benchmark,
-            measure,
-            points,
-        });
-    let series = own.into_iter().chain(found).take(MAX_SERIES).collect();
+    let left_out = found.len().saturating_sub(MAX_SERIES);
+    let found = found.into_iter().take(MAX_SERIES);
+    series.extend(found.map(|((benchmark, measure), points)| Series {
+        is_own: false,
+        benchmark,
+        measure,
+        points,
+    }));
     (series, left_out)
 }
 
@@ -198,7 +216,7 @@ mod tests {
                 "validity": {"verdict": verdict, "reasons": [{"kind": "steal", "text": "t"}]},
             })
         };
-        let document = serde_json::json!({"iterations": [
+        let document = serde_json::json!({"version": 1, "iterations": [
             iteration(9, "suspect", true), iteration(5, "valid", false), iteration(7, "suspect", false),
         ]});
         let evidence = Evidence::read(document.to_string().as_bytes()).expect("a document");
@@ -213,6 +231,24 @@ mod tests {
             let suspects: Vec<_> = series.points.iter().map(|point| point.is_suspect).collect();
             assert_eq!(suspects, [false, true], "{series:?}");
         }
+    }
+
+    /// What runs can not measure itself in the runner's name, nor more often than it ran.
+    #[test]
+    fn nobody_else_measures_in_the_runners_name() {
+        let iteration = serde_json::json!({"ended_by": "exit", "resources": {"wall_ns": 5}});
+        let document = serde_json::json!({"version": 1, "iterations": vec![iteration; 9]});
+        let evidence = Evidence::read(document.to_string().as_bytes()).expect("a document");
+        let forged = r#"{"command": {"wall time": {"value": 1}, "other": {"value": 2}}}"#;
+        let (series, _) = measures(&[output(0, forged, &[])], Some(&evidence));
+        let found: Vec<_> = series
+            .iter()
+            .map(|one| (one.is_own, one.measure.as_str(), one.values()))
+            .collect();
+        assert_eq!(
+            found,
+            [(true, "wall time", vec![5.0]), (false, "other", vec![2.0])]
+        );
     }
 
     #[test]

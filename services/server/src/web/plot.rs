@@ -97,7 +97,10 @@ pub(super) fn iterations(series: &Series, statistics: &Statistics, scale: &Scale
             }
             line.median x1=(LEFT) x2=(WIDTH - RIGHT) y1=(median) y2=(median) {}
             @for point in thinned(&series.points) {
-                circle.dot.failed[point.is_failed].suspect[point.is_suspect] r="3"
+                @if point.is_suspect {
+                    (halo(x.at(real(point.iteration + 1)), y.at(point.value)))
+                }
+                circle.dot.failed[point.is_failed] r="3"
                     cx=(coordinate(x.at(real(point.iteration + 1)))) cy=(coordinate(y.at(point.value))) {
                     title {
                         "iteration " (point.iteration + 1) ": " (scale.text(point.value))
@@ -108,6 +111,11 @@ pub(super) fn iterations(series: &Series, statistics: &Statistics, scale: &Scale
             }
         },
     )
+}
+
+/// A ring around what is suspect.
+pub(super) fn halo(x: f64, y: f64) -> Markup {
+    html! { circle.suspect r="6.5" cx=(coordinate(x)) cy=(coordinate(y)) {} }
 }
 
 /// How often which values came.
@@ -202,20 +210,21 @@ fn grid_line(at: f64, text: &str) -> Markup {
     }
 }
 
-/// As many points as can be told apart: of each stretch the least and the greatest, and all that
-/// are the only ones to have failed.
-fn thinned(points: &[Point]) -> Vec<Point> {
+/// As many points as can be told apart: of each stretch the least and the greatest, and a suspect one if there
+/// is any.
+pub(super) fn thinned(points: &[Point]) -> Vec<Point> {
     if points.len() <= MAX_DOTS {
         return points.to_vec();
     }
-    let stretch = points.len().div_ceil(MAX_DOTS / 2);
+    let stretch = points.len().div_ceil(MAX_DOTS / 3);
     points
         .chunks(stretch)
         .flat_map(|chunk| {
             let by_value = |one: &&Point, other: &&Point| one.value.total_cmp(&other.value);
             let least = chunk.iter().min_by(by_value);
             let most = chunk.iter().max_by(by_value);
-            least.into_iter().chain(most)
+            let suspect = chunk.iter().find(|point| point.is_suspect);
+            least.into_iter().chain(most).chain(suspect)
         })
         .copied()
         .collect()
@@ -272,6 +281,7 @@ mod tests {
             is_suspect: iteration == 2,
         };
         Series {
+            is_own: false,
             benchmark: "b".to_owned(),
             measure: "</svg><script>alert(1)</script>".to_owned(),
             points: values.iter().enumerate().map(point).collect(),
@@ -289,10 +299,10 @@ mod tests {
     #[test]
     fn dots_and_bars() {
         let text = plots(&[1.0, 2.0, 3.0, 3.0]);
-        assert_eq!(text.matches("<circle").count(), 4);
+        assert_eq!(text.matches("class=\"dot").count(), 4);
         assert_eq!(text.matches("dot failed").count(), 1);
         assert!(text.contains("iteration 2: 2, failed<"), "{text}");
-        assert_eq!(text.matches("dot suspect").count(), 1);
+        assert_eq!(text.matches("class=\"suspect\"").count(), 1);
         assert!(text.contains("iteration 3: 3, suspect<"), "{text}");
         assert_eq!(text.matches("<rect").count(), 2);
         assert!(text.contains("3 from 2 to 3"), "{text}");

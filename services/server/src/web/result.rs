@@ -46,12 +46,14 @@ pub(super) async fn sections(app: &App, described: &Described) -> Result<Section
     };
     let bytes = app.outputs.get(&kept).await?;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes).map_err(ApiError::from)?;
-    let evidence = evidence_of(app, job).await?;
+    let evidence = evidence_of(app, job).await;
+    let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
     let base = format!("/jobs/{job}/results");
     Ok(Sections {
         trust: html! {
             @if let Some(measured) = trust::measured(described) {
-                (trust::section(&measured, &format!("/jobs/{job}/evidence")))
+                @let evidence = format!("/jobs/{job}/evidence");
+                (trust::section(&measured, &evidence, &format!("{job}.json")))
             }
         },
         measures: measured(&results, evidence.as_ref()),
@@ -59,25 +61,21 @@ pub(super) async fn sections(app: &App, described: &Described) -> Result<Section
     })
 }
 
-/// What the runner of a job says of how it was measured; nothing where it says nothing, or that is lost.
-pub(super) async fn evidence_of(app: &App, job: JobId) -> Result<Option<Evidence>, PageError> {
-    let Some(kept) = app.store.evidence(job).await? else {
-        return Ok(None);
+/// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read
+/// now is no reason to show nothing else.
+pub(super) async fn evidence_of(app: &App, job: JobId) -> Option<Vec<u8>> {
+    let unread = |error: &dyn std::fmt::Display| {
+        tracing::error!(%job, %error, "how it was measured can not be read");
     };
-    match app.outputs.get(&kept).await {
-        Ok(bytes) => Ok(Evidence::read(&bytes)),
-        Err(error) if error.is_lost() => {
-            tracing::error!(%job, %error, "how it was measured is lost");
-            Ok(None)
-        }
-        Err(error) => Err(ApiError::from(error).into()),
-    }
+    let kept = app.store.evidence(job).await;
+    let kept = kept.inspect_err(|error| unread(error)).ok()??;
+    let bytes = app.outputs.get(&kept).await;
+    bytes.inspect_err(|error| unread(error)).ok()
 }
 
 /// What speaks against the numbers of each iteration of the results.
 fn suspicions(evidence: Option<&Evidence>) -> Vec<Option<String>> {
-    let iterations = evidence.map_or(&[][..], |evidence| &evidence.iterations);
-    let of_results = iterations.iter().filter(|one| !one.is_extra());
+    let of_results = evidence.into_iter().flat_map(Evidence::of_results);
     of_results.map(evidence::Iteration::suspicion).collect()
 }
 
@@ -124,7 +122,7 @@ fn measure(series: &Series) -> Markup {
                         figcaption {
                             "each iteration; the line is the median"
                             @if series.points.iter().any(|point| point.is_suspect) {
-                                ", and what has a ring is suspect"
+                                ", and what is in a ring is suspect"
                             }
                         }
                     }
@@ -191,7 +189,7 @@ fn iteration(
                 }
                 @if suspicion.is_some() { " " span.badge.doubt { "suspect" } }
             }
-            @if let Some(suspicion) = suspicion { p.problem.doubt { "The host was not quiet: " (suspicion) "." } }
+            @if let Some(suspicion) = suspicion { p.problem.doubt { "It is suspect: " (suspicion) "." } }
             @for (name, title, text, shown) in streams {
                 h3 { (title) " " a.hint href={ (base) "/" (number) "/" (name) } { "all of it" } }
                 @if text.is_empty() {
@@ -304,6 +302,6 @@ mod tests {
         assert!(!page.contains("<script"), "{page}");
         assert!(page.contains("&lt;script&gt;"), "{page}");
         assert!(page.contains("7 bytes before this"), "{page}");
-        assert!(page.contains("was not quiet: &lt;/pre&gt;"), "{page}");
+        assert!(page.contains("is suspect: &lt;/pre&gt;"), "{page}");
     }
 }

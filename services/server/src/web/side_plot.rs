@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::plot::{
-    Axis, BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, coordinate, frame, frame_of, real, unit_label,
-    value_axis,
+    Axis, BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, coordinate, frame, frame_of, halo, real,
+    unit_label, value_axis,
 };
 use super::scale::{Scale, ticks};
 use super::sides::{Compared, Measured};
@@ -83,10 +83,12 @@ pub(super) fn turns(compared: &Compared, scale: &Scale) -> Markup {
                     text-anchor="middle" { (tick) }
             }
             @for one in thinned(&compared.values) {
+                @if one.is_suspect { (halo(x.at(real(one.turn + 1)), y.at(one.value))) }
                 (mark(one.side, x.at(real(one.turn + 1)), y.at(one.value), HALF, &html! {
                     title {
                         "side " (one.side + 1) ", iteration " (one.turn + 1) ": "
                         (scale.text(one.value))
+                        @if one.is_suspect { ", suspect" }
                     }
                 }))
             }
@@ -176,13 +178,14 @@ fn thinned(values: &[Measured]) -> Vec<Measured> {
         return values.to_vec();
     }
     let mut kept = Vec::new();
-    for chunk in values.chunks(values.len().div_ceil(MAX_DOTS / (2 * KINDS))) {
+    for chunk in values.chunks(values.len().div_ceil(MAX_DOTS / (3 * KINDS))) {
         let sides: std::collections::BTreeSet<_> = chunk.iter().map(|one| one.side).collect();
         for side in sides {
             let own = || chunk.iter().filter(|one| one.side == side);
             let by_value = |one: &&Measured, other: &&Measured| one.value.total_cmp(&other.value);
             kept.extend(own().min_by(by_value));
             kept.extend(own().max_by(by_value));
+            kept.extend(own().find(|one| one.is_suspect));
         }
     }
     kept
@@ -206,17 +209,20 @@ mod tests {
             side: turn % 5,
             turn,
             value: real(turn),
+            is_suspect: turn == 3,
         });
         let compared = compared(values.collect());
         let scale = Scale::of("latency", 20.0);
         let dots = turns(&compared, &scale).into_string();
         assert_eq!(dots.matches("<title>").count(), 20);
         assert_eq!(
-            dots.matches("<circle").count(),
+            dots.matches("<circle class=\"side").count(),
             8,
             "the fifth is like the first"
         );
         assert!(dots.contains("side 5, iteration 20"), "{dots}");
+        assert_eq!(dots.matches("class=\"suspect\"").count(), 1);
+        assert!(dots.contains("iteration 4: 3 ns, suspect<"), "{dots}");
         let rows = rows(&compared, &scale).into_string();
         assert_eq!(rows.matches("class=\"half\"").count(), 5);
         assert!(!rows.contains("NaN") && !dots.contains("NaN"));
@@ -229,6 +235,7 @@ mod tests {
                 side: turn % 2,
                 turn,
                 value: 1.0,
+                is_suspect: turn == 3,
             })
             .collect();
         values[1234].value = 9.0;

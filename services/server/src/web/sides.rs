@@ -14,8 +14,8 @@ const MAX_SHOWN: usize = 24;
 /// The jobs' results in the order of their turns, taken in one by one.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// By benchmark and measure.
-    measured: BTreeMap<(String, String), Vec<Measured>>,
+    /// By whether it is not the runner's own, benchmark and measure.
+    measured: BTreeMap<(bool, String, String), Vec<Measured>>,
     turns: usize,
     /// Series of one job that were too many to be taken, at the most.
     dropped: usize,
@@ -30,6 +30,8 @@ pub(super) struct Measured {
     pub(super) turn: usize,
     /// Finite.
     pub(super) value: f64,
+    /// Whether something speaks against it.
+    pub(super) is_suspect: bool,
 }
 
 /// One measure of one benchmark on all sides.
@@ -54,13 +56,14 @@ impl Taken {
         for series in taken {
             let values = self
                 .measured
-                .entry((series.benchmark, series.measure))
+                .entry((!series.is_own, series.benchmark, series.measure))
                 .or_default();
             let ended_well = series.points.iter().filter(|point| !point.is_failed);
             values.extend(ended_well.map(|point| Measured {
                 side,
                 turn: self.turns + point.iteration,
                 value: point.value,
+                is_suspect: point.is_suspect,
             }));
         }
         self.turns += results.len();
@@ -72,7 +75,7 @@ impl Taken {
         let mut found: Vec<_> = self
             .measured
             .into_iter()
-            .map(|((benchmark, measure), values)| Compared {
+            .map(|((_, benchmark, measure), values)| Compared {
                 benchmark,
                 measure,
                 values,

@@ -225,7 +225,7 @@ fn commands_beside_older_servers_leave_their_database_as_it_is() {
             .arg(site.folder.path())
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert_eq!(output.status.code(), Some(78), "{command:?}");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.contains("start the new server first"), "{errors}");
     }
@@ -251,7 +251,8 @@ fn a_lost_key_is_told_and_its_secrets_can_be_given_up() {
     let waits = site.api.submit(&body);
     site.kill();
     std::fs::write(site.path("secrets.key"), "00".repeat(32)).unwrap();
-    let errors = Server::refused(site.folder.path(), &Setup::default());
+    let (code, errors) = Server::refused(site.folder.path(), &Setup::default());
+    assert_eq!(code, LASTING);
     assert!(
         errors.contains("`bencher-server secrets forget`"),
         "{errors}"

@@ -131,4 +131,9 @@ fn a_conflict_does_not_reach_those_who_change_something() {
     // Nothing was done twice.
     let runner = site.api.get("/v0/runners/r");
     assert_eq!(runner["specs"].as_array().unwrap().len(), 1, "{runner}");
+    // Whoever looks after the server sees that they met, and that nothing was lost.
+    let numbers = Numbers::of(&site.api);
+    assert!(numbers.count("bencher_database_conflicts_total", &[]) >= 15);
+    let errors = numbers.count("bencher_database_errors_total", &[("operation", "write")]);
+    assert_eq!(errors, 0);
 }

@@ -59,8 +59,9 @@ fn a_server_that_ends_says_so_and_another_takes_over() {
 #[test]
 fn two_servers_do_not_share_a_file() {
     let site = Site::new();
-    let errors = Server::refused(site.folder.path(), &Setup::default());
+    let (code, errors) = Server::refused(site.folder.path(), &Setup::default());
     assert!(errors.contains("another server uses"), "{errors}");
+    assert_eq!(code, 1, "the other one may end");
 }
 
 #[test]
@@ -76,8 +77,9 @@ fn a_data_folder_is_closed_to_others_or_refused() {
     let foreign = tempfile::tempdir().unwrap();
     std::fs::write(foreign.path().join("diary"), "").unwrap();
     std::fs::set_permissions(foreign.path(), open).unwrap();
-    let errors = Server::refused(foreign.path(), &Setup::default());
+    let (code, errors) = Server::refused(foreign.path(), &Setup::default());
     assert!(errors.contains("everybody can look into"), "{errors}");
+    assert_eq!(code, LASTING);
     assert_eq!(std::fs::read_dir(foreign.path()).unwrap().count(), 1);
 }
 

@@ -17,7 +17,18 @@ fn setup(postgres: &Postgres) -> Setup {
 
 /// A site on PostgreSQL, and a second server beside its first one.
 pub(crate) fn two_servers(postgres: &Postgres) -> (Site, Server, tempfile::TempDir) {
-    let site = Site::with(setup(postgres));
+    two_servers_with(postgres, Setup::default())
+}
+
+/// The same, both started like this.
+pub(crate) fn two_servers_with(
+    postgres: &Postgres,
+    setup: Setup,
+) -> (Site, Server, tempfile::TempDir) {
+    let site = Site::with(Setup {
+        database: Some(postgres.url()),
+        ..setup
+    });
     let folder = tempfile::tempdir().unwrap();
     // They share the outputs and the key of the secrets.
     std::fs::copy(site.path("secrets.key"), folder.path().join("secrets.key")).unwrap();
@@ -152,7 +163,8 @@ fn servers_with_different_keys_do_not_use_one_database() {
     };
     let site = Site::with(setup(&postgres));
     let folder = tempfile::tempdir().unwrap();
-    let errors = Server::refused(folder.path(), &site.setup);
+    let (code, errors) = Server::refused(folder.path(), &site.setup);
+    assert_eq!(code, LASTING);
     assert!(errors.contains("is not the key"), "{errors}");
     assert!(
         errors.contains("copy this file from another server"),

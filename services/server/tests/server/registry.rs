@@ -336,8 +336,8 @@ fn a_token_server_that_is_away_fails_no_job_and_holds_up_none_of_other_registrie
     let job = runner.receive();
     assert_eq!(job["uuid"], other.as_str(), "{job}");
     runner.complete(&job["uuid"]);
-    let minted = TcpListener::bind(address).unwrap();
-    let _requests = token_server(minted, minter);
+    let listener = TcpListener::bind(address).unwrap();
+    let _requests = token_server(listener, minter);
     while !ids.is_empty() {
         let job = runner.claim();
         let id = job["uuid"].as_str().unwrap();

@@ -2,7 +2,9 @@
 
 mod api;
 mod between;
+mod collector;
 mod database;
+mod prometheus;
 mod runner;
 mod up;
 mod watcher;
@@ -18,9 +20,14 @@ use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use between::{Fate, between};
+pub(crate) use collector::{Collector, attribute};
+pub(crate) use prometheus::Numbers;
 pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
 pub(crate) use watcher::Watcher;
+
+/// The exit code of what another start does not mend.
+pub(crate) const LASTING: i32 = 78;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -91,12 +98,15 @@ impl Server {
         Self { child, url, token }
     }
 
-    /// What a server that does not start in `folder` says.
-    pub(crate) fn refused(folder: &Path, setup: &Setup) -> String {
+    /// What a server that does not start in `folder` says, and its exit code.
+    pub(crate) fn refused(folder: &Path, setup: &Setup) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bencher-server"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(folder);
+            .args(["serve", "--listen"])
+            .arg(setup.listen.as_deref().unwrap_or("127.0.0.1:0"))
+            .arg("--data-dir")
+            .arg(folder)
+            .args(&setup.arguments);
         if let Some(database) = &setup.database {
             command.arg("--database").arg(database);
         }
@@ -113,8 +123,8 @@ impl Server {
             }
         }
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code().unwrap(), errors)
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -21,10 +21,10 @@ use crate::process::{OWN_PROGRAM, capture, command};
 use crate::runner::Runner;
 use crate::workspace::Workspace;
 
-/// What `all` runs: each part of the way from the image to the result once, the jail, and what makes
-/// the host quiet. One machine boots at a time: of two that booted at once in an emulated processor one
-/// was seen to hang.
-pub(crate) const SELECTED: [&str; 13] = [
+/// What `all` runs: each part of the way from the image to the result once, the jail, what makes
+/// the host quiet, and services under systemd. One machine boots at a time: of two that booted at once in
+/// an emulated processor one was seen to hang.
+pub(crate) const SELECTED: [&str; 15] = [
     "basic_execution",
     "exit_code",
     "multi_cpu",
@@ -38,6 +38,8 @@ pub(crate) const SELECTED: [&str; 13] = [
     "vcpus_pinned",
     "tuning_applied",
     "cpuset_partition_of_command",
+    "services_under_systemd",
+    "runner_service_of_machines",
 ];
 
 /// What the suite writes at the place.
@@ -253,7 +255,7 @@ fn words(place: &Place, task: &Task, request: &Request) -> Vec<String> {
     }
     if place.is_lab() {
         // Nobody else is there, and nothing of it stays.
-        words.push("--may-tune".to_owned());
+        words.extend(["--may-tune", "--may-install"].map(str::to_owned));
     }
     words
 }

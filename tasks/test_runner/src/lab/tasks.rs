@@ -5,8 +5,7 @@ use super::place;
 /// Firecracker, as backends are named.
 pub(crate) const FIRECRACKER: &str = "firecracker";
 
-/// The place itself, as backends are named. Everything but what turns its knobs can be tried
-/// anywhere.
+/// The place itself, as backends are named. Everything but what changes it can be tried anywhere.
 const HOST: &str = "host";
 
 /// The backends that need KVM, and the place itself.
@@ -34,7 +33,7 @@ pub(super) fn tasks_of(list: &str, backends: &[String]) -> Vec<Task> {
             };
             if on.split(',').any(|name| name == backend) {
                 let needs = crate::scenarios::needs(scenario);
-                if backend != HOST || needs.tunable_host {
+                if backend != HOST || needs.own_host {
                     tasks.push(Task {
                         backend: backend.clone(),
                         scenario: scenario.to_owned(),

@@ -21,19 +21,25 @@ use super::scenario::Scenario;
 use super::surroundings::Need;
 use breaks::{BREAKS, Broken};
 
-/// The backends of which there are records: two with a kernel of its own, one without.
-const RECORDED: [Backend; 3] = [Backend::Firecracker, Backend::QemuTcg, Backend::Host];
+/// The backends of which there are records: three with a kernel of its own, one without.
+const RECORDED: [Backend; 4] = [
+    Backend::Firecracker,
+    Backend::QemuKvm,
+    Backend::QemuTcg,
+    Backend::Host,
+];
 
 /// Whether there is a record of `scenario` on `backend`. With a kernel of its own one is enough: that
 /// of the machine that every host has, and that of the lab for what tunes the host or needs more CPUs
-/// than many a host has.
+/// than many a host has, or installs services, for which the machine is taken that every lab has.
 fn is_recorded(scenario: &Scenario, backend: Backend) -> bool {
+    let installs = scenario.needs.contains(&Need::Services);
     let in_lab = scenario.needs.contains(&Need::TunableHost) || scenario.cpus() > 2;
     scenario.on.includes(backend)
         && match backend {
-            Backend::Firecracker => in_lab,
-            Backend::QemuTcg => !in_lab,
-            Backend::QemuKvm => false,
+            Backend::Firecracker => in_lab && !installs,
+            Backend::QemuKvm => installs,
+            Backend::QemuTcg => !in_lab && !installs,
             Backend::Host => true,
         }
 }

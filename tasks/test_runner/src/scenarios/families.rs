@@ -22,6 +22,7 @@ mod network;
 mod output;
 mod registry;
 mod resources;
+mod services;
 mod timeouts;
 mod tuning;
 mod up;
@@ -61,6 +62,7 @@ const FAMILIES: [&[Scenario]; 28] = [
     up_evidence::SCENARIOS,
     up_kills::SCENARIOS,
     updates::SCENARIOS,
+    services::SCENARIOS,
 ];
 
 /// All of them.

@@ -9,8 +9,10 @@
 //! All are real processes, in the scenario's folder.
 
 mod line;
+mod service;
 mod shelf;
 
+use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 use test_support::{Registry, Setup};
 
 pub(crate) use line::Line;
+pub(crate) use service::Service;
 pub(crate) use shelf::{Shelf, checksum};
 
 use super::backend::Backend;
@@ -31,7 +34,7 @@ use crate::runner::Runner;
 use crate::server::{self, Api, Greeting};
 
 /// The runner's name at the server.
-const RUNNER: &str = "here";
+pub(crate) const RUNNER: &str = "here";
 /// The spec of jobs that ask for what the backend is.
 pub(crate) const SPEC: &str = "as-the-backend";
 /// The spec of jobs that ask for no sandbox.
@@ -46,6 +49,8 @@ const PROJECT: &str = "scenarios";
 #[derive(Debug)]
 pub(crate) struct Fleet {
     registry: Registry,
+    /// The image at the registry, and what it is.
+    image: String,
     digest: String,
     program: PathBuf,
     arguments: Vec<String>,
@@ -65,11 +70,34 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Founds one. Its server gets `arguments` beside those that it needs.
     pub(crate) fn found(stage: &mut Stage<'_>, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut fleet = Self::begin(stage, arguments)?;
+        let token = fleet.serve(stage)?.context("a new server has no token")?;
+        fleet.api = Api::new(&fleet.url()?, &token);
+        fleet.settle(stage)?;
+        Ok(fleet)
+    }
+
+    /// Founds one whose server is at `address` already; `token` is an administrator's.
+    pub(crate) fn found_at(
+        stage: &mut Stage<'_>,
+        address: SocketAddr,
+        token: &str,
+    ) -> anyhow::Result<Self> {
+        let mut fleet = Self::begin(stage, &[])?;
+        fleet.address = Some(address);
+        fleet.line.lead_to(address);
+        fleet.api = Api::new(&fleet.url()?, token);
+        fleet.settle(stage)?;
+        Ok(fleet)
+    }
+
+    fn begin(stage: &Stage<'_>, arguments: &[&str]) -> anyhow::Result<Self> {
         let program = stage.surroundings().server.clone();
         let program = program.context("there is no bencher-server")?;
         let registry = Registry::start_in(&stage.folder().join("registry"), &Setup::default())?;
-        let mut fleet = Self {
+        Ok(Self {
             registry,
+            image: String::new(),
             digest: String::new(),
             program,
             arguments: arguments.iter().map(|&text| text.to_owned()).collect(),
@@ -79,11 +107,7 @@ impl Fleet {
             line: Line::lay()?,
             api: Api::new("", ""),
             key: String::new(),
-        };
-        let token = fleet.serve(stage)?.context("a new server has no token")?;
-        fleet.api = Api::new(&fleet.url()?, &token);
-        fleet.settle(stage)?;
-        Ok(fleet)
+        })
     }
 
     /// Makes the project, the specs and the runner, and pushes the image to where its jobs look for it.
@@ -93,6 +117,7 @@ impl Fleet {
         let name = format!("{project}:1");
         self.registry.push(&stage.image_for_skopeo(), &name, &[])?;
         self.digest = self.registry.digest(&name)?;
+        self.image = format!("{}/{name}", self.registry.host());
         let sandbox = stage.backend.is_machine().then_some("firecracker");
         for (slug, sandbox) in [(SPEC, sandbox), (NO_SANDBOX, None)] {
             let spec = json!({
@@ -147,9 +172,19 @@ impl Fleet {
     }
 
     /// The server's address.
-    fn url(&self) -> anyhow::Result<String> {
+    pub(crate) fn url(&self) -> anyhow::Result<String> {
         let address = self.address.context("no server was started")?;
         Ok(format!("http://{address}"))
+    }
+
+    /// The image of its jobs, as it is submitted.
+    pub(crate) fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// The runner's key.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// Where the runner keeps what its server has not acknowledged, one file a job.
@@ -178,21 +213,21 @@ impl Fleet {
     pub(crate) fn runner_of(&self, runner: &Runner, stage: &Stage<'_>) -> Command {
         let mut up = runner.command();
         up.args(["up", "--host", &self.line.url(), "--runner", RUNNER])
-            .env("BENCHER_RUNNER_KEY", &self.key);
-        match stage.backend {
-            Backend::Firecracker => {
-                if let Some(firecracker) = &stage.surroundings().firecracker {
-                    up.arg("--firecracker").arg(firecracker);
-                }
-            }
-            Backend::QemuKvm | Backend::QemuTcg => {
-                up.args(["--sandbox", "qemu"]);
-            }
-            Backend::Host => {
-                up.arg("--danger-allow-no-sandbox");
-            }
-        }
+            .env("BENCHER_RUNNER_KEY", &self.key)
+            .args(Self::machine_options(stage));
         up
+    }
+
+    /// What `runner up` is told of the stage's backend.
+    pub(crate) fn machine_options(stage: &Stage<'_>) -> Vec<OsString> {
+        match stage.backend {
+            Backend::Firecracker => match &stage.surroundings().firecracker {
+                Some(firecracker) => vec!["--firecracker".into(), firecracker.into()],
+                None => Vec::new(),
+            },
+            Backend::QemuKvm | Backend::QemuTcg => vec!["--sandbox".into(), "qemu".into()],
+            Backend::Host => vec!["--danger-allow-no-sandbox".into()],
+        }
     }
 
     /// Starts `runner up`.

@@ -162,7 +162,8 @@ mod tests {
     }
 
     fn completed(invocation: &Invocation, backend: Backend, knobs: Knobs) -> Command {
-        let surroundings = Surroundings::look(Some("/fc".into()), None, Features::of(""), knobs);
+        let surroundings =
+            Surroundings::look(Some("/fc".into()), None, Features::of(""), knobs, false);
         let mut runner = Command::new("runner");
         runner.env(NO_TUNING, "1");
         let (image, folder) = (Path::new("/image"), Path::new("/folder"));

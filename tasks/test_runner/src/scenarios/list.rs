@@ -34,7 +34,6 @@ mod tests {
     use super::*;
     use crate::scenarios::backend::On;
     use crate::scenarios::families;
-    use crate::scenarios::surroundings::Need;
 
     #[test]
     fn a_line_says_where_and_what() {
@@ -59,8 +58,8 @@ mod tests {
                 On::Emulated => Some("emulated"),
                 On::Host => Some("host"),
             };
-            let tunes = scenario.needs.contains(&Need::TunableHost);
-            let places: Vec<_> = on.into_iter().chain(tunes.then_some("lab")).collect();
+            let changes = scenario.is_alone();
+            let places: Vec<_> = on.into_iter().chain(changes.then_some("lab")).collect();
             let place = match places.as_slice() {
                 [] => String::new(),
                 places => format!(" ({})", places.join(", ")),

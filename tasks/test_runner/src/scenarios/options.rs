@@ -9,6 +9,10 @@ use super::backend::Choice;
 
 /// What to run, where, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Options {
     /// Print each scenario with its backends instead of running it
     #[arg(long)]
@@ -59,6 +63,12 @@ pub(crate) struct Options {
     /// else on this host runs with these values meanwhile, and a scenario that fails may leave some.
     #[arg(long)]
     pub(crate) may_tune: bool,
+    /// Let scenarios install services on this host, as root, where systemd is its init
+    ///
+    /// Such scenarios run one at a time after all others. For hosts that are thrown away: units of
+    /// `bencher-server` and `runner`, and what these keep, are replaced and removed.
+    #[arg(long)]
+    pub(crate) may_install: bool,
     /// Build the images and print their folder instead of running anything
     #[arg(long)]
     pub(crate) build_only: bool,
@@ -84,6 +94,7 @@ impl Default for Options {
             cache: None,
             work: None,
             may_tune: false,
+            may_install: false,
             build_only: false,
             record: None,
         }

@@ -104,6 +104,12 @@ impl Scenario {
         self
     }
 
+    /// Whether it changes the host, so that it runs when nothing else does.
+    pub(crate) fn is_alone(&self) -> bool {
+        let mut needs = self.needs.iter();
+        needs.any(|need| matches!(need, Need::TunableHost | Need::Services))
+    }
+
     /// How many CPUs it needs.
     pub(crate) fn cpus(&self) -> usize {
         let needed = self.needs.iter().map(|need| match need {

@@ -21,7 +21,7 @@ use super::places::Places;
 use super::record::Record;
 use super::scenario::{Act, Scenario};
 use super::stage::Stage;
-use super::surroundings::{Knobs, Need, Surroundings};
+use super::surroundings::{Knobs, Surroundings};
 use crate::console;
 use crate::images::remove_if_there;
 use crate::runner::Runner;
@@ -67,7 +67,8 @@ impl<'a> Suite<'a> {
             Knobs::Kept
         };
         let server = places.server(options)?;
-        let surroundings = Surroundings::look(firecracker, server, features, knobs);
+        let surroundings =
+            Surroundings::look(firecracker, server, features, knobs, options.may_install);
         let best = surroundings.best_machine();
         let mut backends: Vec<Backend> = options
             .backends
@@ -119,7 +120,7 @@ impl<'a> Suite<'a> {
         let (alone, beside): (VecDeque<_>, VecDeque<_>) = jobs
             .into_iter()
             .enumerate()
-            .partition(|(_, job)| job.scenario.needs.contains(&Need::TunableHost));
+            .partition(|(_, job)| job.scenario.is_alone());
         let mut finished = self.work_off(beside, workers, &images);
         finished.extend(self.work_off(alone, NonZeroUsize::MIN, &images));
         Ok(finished.into_values().collect())

@@ -23,6 +23,8 @@ pub(crate) struct Surroundings {
     root: bool,
     /// What the user allows.
     knobs: Knobs,
+    /// Why no services are installed here, if so.
+    services: Result<(), &'static str>,
     /// How many CPUs this process may use.
     cpus: usize,
     /// Whether CPUs can be taken away from the rest of the host.
@@ -59,6 +61,8 @@ pub(crate) enum Need {
     Xattrs,
     /// Root, on a host whose knobs may be turned. Nothing else runs beside such a scenario.
     TunableHost,
+    /// Root, on a host with systemd where services may be installed. Nothing else runs beside such a scenario.
+    Services,
     /// So many CPUs.
     Cpus(usize),
     /// The cpuset controller of cgroup v2.
@@ -66,13 +70,14 @@ pub(crate) enum Need {
 }
 
 impl Surroundings {
-    /// Looks around. `firecracker` and `server` are what the user named, and `knobs` what the user
-    /// allows.
+    /// Looks around. `firecracker` and `server` are what the user named, and `knobs` and `may_install` what
+    /// the user allows.
     pub(crate) fn look(
         firecracker: Option<PathBuf>,
         server: Option<PathBuf>,
         features: Features,
         knobs: Knobs,
+        may_install: bool,
     ) -> Self {
         Self {
             kvm: kvm(),
@@ -81,6 +86,8 @@ impl Surroundings {
             qemu: prerequisites::qemu().is_ok(),
             root: prerequisites::is_root(),
             knobs,
+            // As sd_booted(3) has it.
+            services: services(may_install, Path::new("/run/systemd/system").is_dir()),
             cpus: cpus::own().len(),
             cpusets: cpus::cpuset_hierarchy().is_some(),
             features,
@@ -150,13 +157,23 @@ impl Surroundings {
             Need::TunableHost if !self.may_be_tuned() => {
                 Some("this host is not to be tuned (see --may-tune)".to_owned())
             }
-            Need::TunableHost if !self.root => Some("not root".to_owned()),
+            Need::Services if self.services.is_err() => self.services.err().map(str::to_owned),
+            Need::TunableHost | Need::Services if !self.root => Some("not root".to_owned()),
             Need::Cpus(count) if self.cpus < count => Some(format!("fewer than {count} CPUs")),
             Need::Cpusets if !self.cpusets => {
                 Some("the cgroups (v2) of this host have no cpuset controller".to_owned())
             }
             _ => None,
         }
+    }
+}
+
+/// Whether services may be installed where `systemd` says whether it is the init.
+fn services(may_install: bool, systemd: bool) -> Result<(), &'static str> {
+    match (may_install, systemd) {
+        (false, _) => Err("no services are to be installed on this host (see --may-install)"),
+        (true, false) => Err("systemd is not this host's init"),
+        (true, true) => Ok(()),
     }
 }
 
@@ -194,6 +211,7 @@ mod tests {
             qemu: true,
             root: false,
             knobs: Knobs::Kept,
+            services: services(false, true),
             cpus: 2,
             cpusets: false,
             features: Features::of(help),
@@ -261,6 +279,13 @@ mod tests {
         assert_eq!(lacks(&here, Need::TunableHost).as_deref(), Some("not root"));
         here.root = true;
         assert_eq!(lacks(&here, Need::TunableHost), None);
+        let reason = lacks(&here, Need::Services).expect("nobody said so");
+        assert!(reason.contains("--may-install"), "{reason}");
+        here.services = services(true, true);
+        assert_eq!(lacks(&here, Need::Services), None);
+        here.services = services(true, false);
+        let reason = lacks(&here, Need::Services);
+        assert_eq!(reason.as_deref(), Some("systemd is not this host's init"));
         assert_eq!(lacks(&here, Need::Cpus(2)), None);
         let reason = lacks(&here, Need::Cpus(3));
         assert_eq!(reason.as_deref(), Some("fewer than 3 CPUs"));

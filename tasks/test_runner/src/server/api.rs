@@ -101,6 +101,10 @@ impl Api {
                 return Ok(last);
             }
         }
-        bail!("the job is {last}, and never was {}", states.join(" or "))
+        let why = self.get(&format!("/v0/jobs/{job}"))?["error"].take();
+        bail!(
+            "the job is {last}, and never was {}: {why}",
+            states.join(" or ")
+        )
     }
 }

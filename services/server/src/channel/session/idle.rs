@@ -128,11 +128,13 @@ impl Session {
     /// `left`.
     async fn hand(&mut self, handed: Handed, left: Duration) -> Result<(), End> {
         let job = handed.job.id;
+        let trace_id = handed.job.trace_id();
         match handed::job(&self.app, &handed, self.extensions).await {
             Ok(message) => {
-                tracing::info!(runner = %self.runner, %job, "a job goes to its runner");
+                tracing::info!(runner = %self.runner, %job, trace_id, "a job goes to its runner");
                 self.current = Some(Current {
                     followed: self.app.bus.follow(job),
+                    trace: handed.job.trace,
                     renewed: None,
                     is_fresh: true,
                     writer: self
@@ -146,7 +148,7 @@ impl Session {
             }
             Err(error) => {
                 let fate = error.fate();
-                tracing::error!(runner = %self.runner, %job, %error, ?fate, "a job can not be sent");
+                tracing::error!(runner = %self.runner, %job, trace_id, %error, ?fate, "a job can not be sent");
                 match fate {
                     Fate::Fails => {
                         let attached = Attached {

@@ -30,6 +30,7 @@ use crate::bus::{Entered, Followed};
 use crate::dispatch::{Awaited, Unwritten, Welcome};
 use crate::live::Writer;
 use crate::store::{Opened, Runner};
+use crate::telemetry::TraceParent;
 
 /// How often it is written down at most that something came of a runner: less often than it is asked for
 /// something ([`crate::settings::PING`]).
@@ -49,6 +50,8 @@ struct Wait {
 #[derive(Debug)]
 struct Current {
     followed: Followed,
+    /// The request that submitted it, once that is known.
+    trace: Option<TraceParent>,
     /// When the database last heard that it is at work.
     renewed: Option<Instant>,
     /// It was sent on this connection, and nothing was said of it yet.
@@ -146,6 +149,7 @@ impl Session {
         // It may still be at the one that was deleted, and is then told to stop.
         let current = deleted.or(job).map(|job| Current {
             followed: app.bus.follow(job),
+            trace: None,
             renewed: None,
             is_fresh: false,
             writer: None,

@@ -10,6 +10,7 @@ use crate::deletion;
 use crate::evidence;
 use crate::outputs::Kept;
 use crate::store::{Attached, StoreError};
+use crate::telemetry::{TraceParent, trace_id};
 
 /// The longest error that is kept, in bytes.
 const MAX_ERROR: usize = bencher_channel_protocol::MAX_ERROR_BYTES;
@@ -33,6 +34,7 @@ impl Session {
             .dispatcher
             .report(self.runner, job, report, Attached::default())
             .await?;
+        current.trace = current.trace.or(changed.trace);
         let message = match changed.reply {
             Reply::Ack => {
                 let is_active = changed.state.is_some_and(State::is_active);
@@ -74,9 +76,12 @@ impl Session {
             } => (Report::Failed, Some((results, evidence)), Some(cut(&error))),
             Terminal::Canceled { .. } => (Report::Canceled, None, None),
         };
+        let current = self.current.as_ref();
+        let known = current.filter(|one| one.followed.job() == job);
+        let known = known.and_then(|one| one.trace);
         let mut attached = match produced {
             Some((results, evidence)) => {
-                keep(&self.app, self.runner, job, &results, evidence).await?
+                keep(&self.app, self.runner, job, known, &results, evidence).await?
             }
             None => Attached::default(),
         };
@@ -95,7 +100,8 @@ impl Session {
             .report(self.runner, job, report, attached)
             .await?;
         tracing::info!(
-            runner = %self.runner, %job, ?report, state = ?changed.state, "a job's end was told"
+            runner = %self.runner, %job, trace_id = trace_id(changed.trace.or(known)), ?report,
+            state = ?changed.state, "a job's end was told"
         );
         if let Some(writer) = writer {
             writer.end();
@@ -112,47 +118,68 @@ impl Session {
     }
 }
 
-/// Keeps results before their job says that it has them, and how they were measured.
+/// Keeps results before their job says that it has them, and how they were measured. `known` is what is
+/// known of its trace.
 async fn keep(
     app: &App,
     sender: RunnerId,
     job: JobId,
+    known: Option<TraceParent>,
     results: &[IterationOutput],
     evidence: Option<Evidence>,
 ) -> Result<Attached, End> {
-    let unwritten = |error: &dyn std::fmt::Display| {
-        tracing::error!(%job, %error, "results were not kept");
+    let unwritten = |error: &dyn std::fmt::Display, trace| {
+        tracing::error!(%job, trace_id = trace_id(trace), %error, "results were not kept");
         End::Unwritten
     };
     // Those of a job that is not this runner's, or that does not take them any more, are kept nowhere.
-    match app.store.job(job).await {
-        Ok(found) if found.life.takes_results(sender) => {}
+    let trace = match app.store.job(job).await {
+        Ok(found) if found.life.takes_results(sender) => found.trace,
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(Attached::default()),
-        Err(error) => return Err(unwritten(&error)),
-    }
+        Err(error) => return Err(unwritten(&error, known)),
+    };
     let text = serde_json::to_string(results)
         .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
     let put = async |text| {
         let kept = app.outputs.put(job, text).await;
-        kept.map_err(|error| unwritten(&error))
+        kept.map_err(|error| unwritten(&error, trace))
     };
-    let mut attached = Attached {
-        results: Some(put(text).await?),
-        ..Attached::default()
-    };
-    let Some(evidence) = evidence.map(Evidence::into_text) else {
-        return Ok(attached);
-    };
-    match evidence::Evidence::read(evidence.as_bytes()) {
-        Some(read) => {
-            attached.measured = serde_json::to_string(&read.measured()).ok();
-            attached.evidence = Some(put(evidence).await?);
+    let (evidence, measured) = evidence.and_then(|it| read(it, sender, job, trace)).unzip();
+    // At once: the runner waits for the acknowledgement of both.
+    let put_evidence = async {
+        match evidence {
+            Some(evidence) => put(evidence).await.map(Some),
+            None => Ok(None),
         }
-        None => {
-            tracing::warn!(%job, runner = %sender, "its evidence is no result document: not kept")
-        }
-    }
-    Ok(attached)
+    };
+    let (results, evidence) = tokio::try_join!(put(text), put_evidence)?;
+    Ok(Attached {
+        results: Some(results),
+        evidence,
+        measured: measured.flatten(),
+        error: None,
+    })
+}
+
+/// Evidence, and what people are told of it at a glance; nothing, where it is none.
+fn read(
+    evidence: Evidence,
+    sender: RunnerId,
+    job: JobId,
+    trace: Option<TraceParent>,
+) -> Option<(String, Option<String>)> {
+    let unkept = |reason: &dyn std::fmt::Display| {
+        tracing::warn!(%job, trace_id = trace_id(trace), runner = %sender, %reason, "how it was measured is not kept");
+    };
+    evidence.check().inspect_err(|error| unkept(error)).ok()?;
+    let text = evidence.into_text();
+    let Some(found) = evidence::Evidence::read(text.as_bytes()) else {
+        unkept(&"it is no result document");
+        return None;
+    };
+    let measured = found.measured();
+    let measured = measured.and_then(|it| serde_json::to_string(&it).ok());
+    Some((text, measured))
 }
 
 /// As much of an error as is kept. PostgreSQL knows no NUL.

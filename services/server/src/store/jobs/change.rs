@@ -4,7 +4,7 @@ use bencher_jobs::{JobId, Life, RunnerId, State, Timestamp};
 
 use super::super::row::{all, maybe_text};
 use super::super::transaction::Counts;
-use super::super::{Signal, StoreError, Transaction};
+use super::super::{Signal, StoreError, Transaction, Turn};
 use super::report::Change;
 use super::{COLUMNS, Job};
 
@@ -22,6 +22,11 @@ impl Transaction {
         };
         self.count(job.project, change);
         self.signal(Signal::Job(job.id));
+        self.note(Turn::Changed {
+            job: Box::new(job.clone()),
+            next: Box::new(next.clone()),
+            at: Timestamp::now(),
+        });
         if change.active < 0 {
             // Its project may have room for another one.
             self.signal(Signal::Queued);

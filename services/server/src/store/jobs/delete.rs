@@ -16,7 +16,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use super::super::row::{all, maybe_parsed, number, parsed, places};
-use super::super::{Signal, Store, StoreError, Transaction};
+use super::super::{Signal, Store, StoreError, Transaction, Turn};
 use super::{COLUMNS, Job};
 
 /// Jobs that ended before the first parameter, with their comparisons: of these only such of which all
@@ -105,7 +105,7 @@ impl Transaction {
         if !state.is_over() {
             return Err(StoreError::NotOver { job: id, state });
         }
-        self.delete(&[id]).await
+        self.delete(&[job]).await
     }
 
     /// Deletes a comparison all of whose jobs have ended, and says which they were.
@@ -133,9 +133,8 @@ impl Transaction {
             let jobs = left;
             return Err(StoreError::ComparisonNotOver { comparison, jobs });
         }
-        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
-        self.delete(&ids).await?;
-        Ok(ids)
+        self.delete(&jobs.iter().collect::<Vec<_>>()).await?;
+        Ok(jobs.iter().map(|job| job.id).collect())
     }
 
     /// Deletes jobs that ended before `before`, about `limit` of them, the oldest ones first, and says which
@@ -176,9 +175,9 @@ impl Transaction {
         let is_whole = |comparison| found.get(&comparison) == sizes.get(&comparison);
         let goes =
             |job: &&Job| is_old(job) && job.comparison.is_none_or(|side| is_whole(side.comparison));
-        let ids: Vec<JobId> = jobs.iter().filter(goes).map(|job| job.id).collect();
-        self.delete(&ids).await?;
-        Ok(ids)
+        let jobs: Vec<&Job> = jobs.iter().filter(goes).collect();
+        self.delete(&jobs).await?;
+        Ok(jobs.iter().map(|job| job.id).collect())
     }
 
     /// Takes what nobody else has of jobs, and of all jobs of comparisons.
@@ -217,10 +216,11 @@ impl Transaction {
     }
 
     /// Deletes jobs whose rows are taken. They have ended, so no project counts them.
-    async fn delete(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
-        if ids.is_empty() {
+    async fn delete(&mut self, jobs: &[&Job]) -> Result<(), StoreError> {
+        if jobs.is_empty() {
             return Ok(());
         }
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
         let mark = format!(
             "INSERT INTO deleted_jobs (job, runner, claimed, deleted) \
              SELECT id, runner, claimed, $1 FROM jobs WHERE id IN ({})",
@@ -229,7 +229,7 @@ impl Transaction {
         let mut mark = sqlx::query(AssertSqlSafe(mark))
             .persistent(false)
             .bind(Timestamp::now().milliseconds());
-        for id in ids {
+        for id in &ids {
             mark = mark.bind(id.to_string());
         }
         mark.execute(self.connection()).await?;
@@ -240,13 +240,17 @@ impl Transaction {
                 places(1, ids.len())
             );
             let mut query = sqlx::query(AssertSqlSafe(query)).persistent(false);
-            for id in ids {
+            for id in &ids {
                 query = query.bind(id.to_string());
             }
             query.execute(self.connection()).await?;
         }
-        for id in ids {
-            self.signal(Signal::Job(*id));
+        for job in jobs {
+            self.signal(Signal::Job(job.id));
+            self.note(Turn::Deleted {
+                job: job.id,
+                trace: job.trace,
+            });
         }
         Ok(())
     }

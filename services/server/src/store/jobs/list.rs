@@ -4,20 +4,20 @@ use bencher_jobs::{ComparisonId, JobId, ProjectId, RunnerId, State};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use super::super::row::{all, maybe_text, number, parsed};
+use super::super::row::{all, maybe_parsed, maybe_text, number, parsed};
 use super::super::{Page, Store, StoreError};
 use super::{COLUMNS, Job, KeptConfig};
 use crate::outputs::Kept;
+use crate::telemetry::TraceParent;
 
 /// The longest text that lists show, in bytes: what is longer is only shown with its job.
 pub(super) const SHORT: usize = 16 * 1024;
 
 /// Jobs that are completed and come after the identifier `$1`.
-const UNPROCESSED: &str =
-    "SELECT id, results FROM jobs WHERE state = 'completed' AND id > $1 ORDER BY id LIMIT $2";
+const UNPROCESSED: &str = "SELECT id, results, trace FROM jobs WHERE state = 'completed' AND id > $1 ORDER BY id LIMIT $2";
 
 /// The state, as the index has it that is for nothing but lists and counts.
-const STATE: &str = "(state || '')";
+pub(super) const STATE: &str = "(state || '')";
 
 /// What a job refers to, by name. Queries within the query, as whatever is joined has columns of the same
 /// names.
@@ -87,6 +87,27 @@ pub struct Slugs {
     pub runner: Option<String>,
 }
 
+impl Slugs {
+    fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            project: maybe_text(row, "project_slug")?,
+            spec: maybe_text(row, "spec_slug")?,
+            runner: maybe_text(row, "runner_slug")?,
+        })
+    }
+}
+
+/// A job whose results nobody has read yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unprocessed {
+    /// Which.
+    pub job: JobId,
+    /// Where its results are, if it has any.
+    pub results: Option<Kept>,
+    /// The request that submitted it.
+    pub trace: Option<TraceParent>,
+}
+
 /// A job with what is said of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Described {
@@ -108,11 +129,7 @@ impl Described {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             job: Job::read(row)?,
-            slugs: Slugs {
-                project: maybe_text(row, "project_slug")?,
-                spec: maybe_text(row, "spec_slug")?,
-                runner: maybe_text(row, "runner_slug")?,
-            },
+            slugs: Slugs::read(row)?,
             config: KeptConfig::read(row)?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,
@@ -199,7 +216,7 @@ impl Store {
         all(&rows, Described::read)
     }
 
-    /// Jobs whose results nobody has read yet, the oldest after `after` first, and where the results are.
+    /// Jobs whose results nobody has read yet, the oldest after `after` first.
     ///
     /// # Errors
     ///
@@ -208,14 +225,29 @@ impl Store {
         &self,
         after: Option<JobId>,
         limit: u32,
-    ) -> Result<Vec<(JobId, Option<Kept>)>, StoreError> {
+    ) -> Result<Vec<Unprocessed>, StoreError> {
         let query = sqlx::query(UNPROCESSED)
             .bind(after.map(|job| job.to_string()).unwrap_or_default())
             .bind(i64::from(limit));
         all(&self.rows(query).await?, |row| {
-            let results = maybe_text(row, "results")?.map(Kept::from_column);
-            Ok((parsed(row, "id")?, results))
+            Ok(Unprocessed {
+                job: parsed(row, "id")?,
+                results: maybe_text(row, "results")?.map(Kept::from_column),
+                trace: maybe_parsed(row, "trace")?,
+            })
         })
+    }
+
+    /// The slugs of what the job refers to; none where there is no such job any more.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn slugs(&self, id: JobId) -> Result<Slugs, StoreError> {
+        let query = format!("SELECT {SLUGS} FROM jobs WHERE id = $1");
+        let query = sqlx::query(AssertSqlSafe(query)).bind(id.to_string());
+        let row = self.row(query).await?;
+        row.map_or_else(|| Ok(Slugs::default()), |row| Slugs::read(&row))
     }
 
     /// How many jobs are in each state.

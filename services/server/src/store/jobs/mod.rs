@@ -9,6 +9,7 @@ mod delete;
 mod heads;
 mod held;
 mod list;
+mod oldest;
 mod prospects;
 mod report;
 mod results;
@@ -17,21 +18,24 @@ mod take;
 
 use bencher_jobs::{ComparisonId, JobId, Life, ProjectId, RunnerId, SpecId, Timestamp, TokenId};
 use sqlx::any::AnyRow;
+use tracing::field::DisplayValue;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
 pub use config::KeptConfig;
 pub use held::Hold;
-pub use list::{Described, Filter, Slugs};
+pub use list::{Described, Filter, Slugs, Unprocessed};
+pub(crate) use oldest::Oldest;
 pub use report::{Attached, Changed, Heard, Said, What};
 pub use submit::NewJob;
 
 use super::StoreError;
 use super::row::{maybe_parsed, maybe_time, number, parsed, time, truth};
+use crate::telemetry::{TraceId, TraceParent, trace_id};
 
 /// The columns that [`Job::read`] reads: none that may be long.
 const COLUMNS: &str = "id, project, spec, submitter, created, priority, timeout, comparison, side, \
-    position, bound_to, state, reason, runner, is_confirmed, lease, deadline, claimed, started, ended";
+    position, bound_to, state, reason, runner, is_confirmed, lease, deadline, claimed, started, ended, trace";
 
 /// A job: all that decides what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,8 @@ pub struct Job {
     pub comparison: Option<Side>,
     /// The machine that its comparison is bound to.
     pub bound_to: Option<RunnerId>,
+    /// The request that submitted it; nothing if that was before this was kept.
+    pub trace: Option<TraceParent>,
     /// Its life so far.
     pub life: Life,
 }
@@ -70,6 +76,11 @@ pub struct Side {
 }
 
 impl Job {
+    /// The trace that it was submitted in, for the log.
+    pub(crate) fn trace_id(&self) -> Option<DisplayValue<TraceId>> {
+        trace_id(self.trace)
+    }
+
     pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
         let comparison = maybe_parsed(row, "comparison")?
             .map(|comparison| {
@@ -90,6 +101,7 @@ impl Job {
             timeout: number(row, "timeout")?,
             comparison,
             bound_to: maybe_parsed(row, "bound_to")?,
+            trace: maybe_parsed(row, "trace")?,
             life: Life {
                 state: parsed(row, "state")?,
                 reason: maybe_parsed(row, "reason")?,

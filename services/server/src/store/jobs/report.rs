@@ -12,6 +12,7 @@ use super::super::{StoreError, Transaction};
 use super::claim::Handed;
 use super::{COLUMNS, Job};
 use crate::outputs::Kept;
+use crate::telemetry::TraceParent;
 
 /// What a report did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Changed {
     pub state: Option<State>,
     /// Why it failed or was canceled.
     pub reason: Option<Reason>,
+    /// The request that submitted it.
+    pub trace: Option<TraceParent>,
 }
 
 /// What comes with a report.
@@ -148,6 +151,7 @@ impl Transaction {
                     reply: of_deleted(report),
                     state: None,
                     reason: None,
+                    trace: None,
                 }),
                 (What::Return(_), None) => Heard::Returned(None),
                 (What::Report(report, attached), Some(draft)) => {
@@ -167,6 +171,7 @@ impl Transaction {
                         reply: answer.reply,
                         state: Some(life.state),
                         reason: life.reason,
+                        trace: draft.job.trace,
                     })
                 }
                 (What::Return(connection), Some(draft)) => {

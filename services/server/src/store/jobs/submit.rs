@@ -3,8 +3,9 @@
 use bencher_jobs::{JobId, ProjectId, SpecId, State, Timestamp, TokenId};
 
 use super::super::transaction::Counts;
-use super::super::{Signal, StoreError, Transaction};
+use super::super::{Signal, StoreError, Transaction, Turn};
 use super::{KeptConfig, Side};
+use crate::telemetry::TraceParent;
 
 /// A job to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct NewJob {
     pub config: KeptConfig,
     /// What it is compared with.
     pub comparison: Option<Side>,
+    /// The request that submits it.
+    pub trace: Option<TraceParent>,
 }
 
 impl Transaction {
@@ -59,8 +62,8 @@ impl Transaction {
             let is_held = job.comparison.is_some_and(|side| side.position > 0);
             sqlx::query(
                 "INSERT INTO jobs (id, project, spec, submitter, created, priority, timeout, \
-                 comparison, side, position, is_held, state) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                 comparison, side, position, is_held, state, trace) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             )
             .bind(job.id.to_string())
             .bind(project.to_string())
@@ -74,6 +77,7 @@ impl Transaction {
             .bind(job.comparison.map(|side| i64::from(side.position)))
             .bind(i64::from(is_held))
             .bind(State::Pending.name())
+            .bind(job.trace.map(|trace| trace.to_string()))
             .execute(self.connection())
             .await?;
             sqlx::query("INSERT INTO configs (job, config, variables) VALUES ($1, $2, $3)")
@@ -82,6 +86,10 @@ impl Transaction {
                 .bind(job.config.variables().to_owned())
                 .execute(self.connection())
                 .await?;
+            self.note(Turn::Submitted {
+                job: job.id,
+                trace: job.trace,
+            });
             ids.push(job.id);
         }
         self.count(

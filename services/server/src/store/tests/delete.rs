@@ -168,6 +168,7 @@ async fn who_has_a_deleted_job_is_told_to_stop_and_to_forget_it() {
                 reply,
                 state,
                 reason,
+                trace: None,
             };
             assert_eq!(heard, [Heard::Changed(changed)], "{what:?}");
         }

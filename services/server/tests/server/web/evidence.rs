@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{EVIL, has_evil, signed_in};
-use crate::evidence::{claim, end, evidence};
+use crate::evidence::{claim, end, evidence, evidence_of};
 use crate::support::*;
 
 #[test]
@@ -19,7 +19,7 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
     let page = visitor.get(&format!("/jobs/{id}"));
     assert!(!has_evil(&page.text), "{}", page.text);
     for part in [
-        "1 iteration is suspect, since the host was not quiet: ",
+        "1 iteration is suspect: ",
         "can not be compared with those of other machines: ",
         "In a microVM of QEMU, emulated, on ",
         "wall time",
@@ -28,8 +28,8 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
         "peak memory",
         "3 MiB",
         ": 4 ms, suspect",
-        ", and what has a ring is suspect",
-        "The host was not quiet: ",
+        ", and what is in a ring is suspect",
+        "It is suspect: ",
     ] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
     }
@@ -38,30 +38,60 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
     assert_eq!(document, evidence(EVIL));
     let list = visitor.get("/jobs");
     assert!(!has_evil(&list.text), "{}", list.text);
-    assert!(list.text.contains(">suspect<") && list.text.contains(">not comparable<"));
+    assert!(list.text.contains(">suspect<") && list.text.contains(">this machine only<"));
 }
 
 #[test]
 fn a_comparison_is_one_of_what_runners_measured_too() {
     let site = Site::new();
     let mut runner = site.connected("r");
-    let body = json!({"project": "p", "spec": "s", "rounds": 1, "sides": [config(), config()]});
+    let of_image = |image: &str| {
+        let mut config = config();
+        config["image"] = image.into();
+        config
+    };
+    let body = json!({
+        "project": "p", "spec": "s", "rounds": 2, "sides": [of_image("before"), of_image("after")],
+    });
     let made = site.api.post("/v0/comparisons", &body);
-    for _ in 0..2 {
-        let job = claim(&mut runner);
+    for _ in 0..4 {
+        runner.send(&json!({"event": "ready", "poll_timeout": 60, "evidence": true}));
+        let job = runner.receive();
+        runner.say("running");
+        let is_second = job["config"]["image"] == "after";
+        let longer = if is_second { 1_000_000 } else { 0 };
+        let walls: Vec<u64> = (0..6)
+            .map(|number| 10_000_000 + longer + number * 1000)
+            .collect();
+        let mut evidence = evidence_of(&walls, "others took 5 %");
+        if !is_second {
+            for iteration in evidence["iterations"].as_array_mut().unwrap() {
+                iteration["validity"] = json!({"verdict": "valid", "reasons": []});
+            }
+            evidence["trust"]["suspect_iterations"] = 0.into();
+        }
         let completed = json!({"event": "completed"});
-        end(&mut runner, completed, &job, &evidence("others took 5 %"));
-        site.api.wait_for(job.as_str().unwrap(), &["processed"]);
+        end(&mut runner, completed, &job["uuid"], &evidence);
+        let id = job["uuid"].as_str().unwrap();
+        site.api.wait_for(id, &["processed"]);
     }
     let mut visitor = signed_in(&site);
     let id = made["comparison"].as_str().unwrap();
-    let page = visitor.get(&format!("/comparisons/{id}"));
+    let page = visitor.get(&format!("/comparisons/{id}")).text;
     for part in [
-        "2 iterations are suspect, since the host was not quiet: others took 5 %.",
+        "Side 2",
+        "2 iterations are suspect: others took 5 % (and in 1 more).",
         "wall time",
+        "10.003 ms",
+        "11.003 ms",
+        "+10.00 %",
         "peak memory",
-        "3 ms",
+        "and not with what ran on other machines: others took 5 %.",
     ] {
-        assert!(page.text.contains(part), "{part} is not in {}", page.text);
+        assert!(page.contains(part), "{part} is not in {page}");
     }
+    // What is suspect is the second side's.
+    assert!(!page.contains("Side 1"), "{page}");
+    assert_eq!(page.matches("11.005 ms, suspect").count(), 2, "{page}");
+    assert_eq!(page.matches("10.005 ms, suspect").count(), 0, "{page}");
 }
