@@ -205,12 +205,16 @@ mod tests {
     /// Waits until all of `jobs` are processed.
     async fn wait_for(app: &App, jobs: &[JobId]) {
         let mut changes = app.bus.watch();
-        for job in jobs {
-            while app.store.job(*job).await.expect("it").life.state != State::Processed {
-                // Whatever it is, there is something new.
-                let _change = changes.recv().await;
+        let waiting = async {
+            for job in jobs {
+                while app.store.job(*job).await.expect("it").life.state != State::Processed {
+                    // Whatever it is, there is something new.
+                    let _change = changes.recv().await;
+                }
             }
-        }
+        };
+        let minute = Duration::from_mins(1);
+        timeout(minute, waiting).await.expect("not after a minute");
     }
 
     #[tokio::test]
