@@ -39,8 +39,8 @@ use connection::Lent;
 pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
 pub use jobs::{
-    Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Job, KeptConfig, NewJob,
-    Said, Side, Slugs, Waiting, What,
+    Active, Attached, Changed, Claims, Comparison, Described, Filter, Handed, Heard, Job,
+    KeptConfig, NewJob, Said, Side, Slugs, Waiting, What,
 };
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};

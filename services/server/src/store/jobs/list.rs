@@ -17,7 +17,7 @@ const STATE: &str = "(state || '')";
 
 /// What a job refers to, by name. Queries within the query, as whatever is joined has columns of the same
 /// names.
-const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
+pub(super) const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
     (SELECT slug FROM specs WHERE specs.id = jobs.spec) AS spec_slug, \
     (SELECT slug FROM runners WHERE runners.id = jobs.runner) AS runner_slug";
 
@@ -98,15 +98,21 @@ pub struct Described {
     pub summary: Option<String>,
 }
 
+impl Slugs {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            project: maybe_text(row, "project_slug")?,
+            spec: maybe_text(row, "spec_slug")?,
+            runner: maybe_text(row, "runner_slug")?,
+        })
+    }
+}
+
 impl Described {
     fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             job: Job::read(row)?,
-            slugs: Slugs {
-                project: maybe_text(row, "project_slug")?,
-                spec: maybe_text(row, "spec_slug")?,
-                runner: maybe_text(row, "runner_slug")?,
-            },
+            slugs: Slugs::read(row)?,
             config: KeptConfig::read(row)?,
             error: maybe_text(row, "error")?,
             summary: maybe_text(row, "summary")?,

@@ -4,6 +4,7 @@ mod active;
 mod bound;
 mod change;
 mod claim;
+mod comparisons;
 mod config;
 mod delete;
 mod heads;
@@ -19,6 +20,7 @@ use sqlx::any::AnyRow;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
+pub use comparisons::Comparison;
 pub use config::KeptConfig;
 pub use list::{Described, Filter, Slugs};
 pub use report::{Attached, Changed, Heard, Said, What};
