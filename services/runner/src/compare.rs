@@ -165,7 +165,7 @@ impl Session<'_> {
             [one, other] => self.approve(planned(&labels[0], one), planned(&labels[1], other)),
             _ => Ok(()),
         })?;
-        options.interleaved = Some((measured.orders, seed));
+        options.interleaved = Some((measured.orders, Some(seed)));
         options.precision = measured.precision;
         let mut results = measured.results;
         let inputs = labels.map(|label| Input {
