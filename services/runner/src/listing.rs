@@ -23,12 +23,20 @@ pub(crate) fn listing(jobs: &[Job], now: Timestamp, width: usize) -> String {
             name(project(job)),
             name(spec(job)),
             name(runner(job).unwrap_or_default()),
-            since(&job.created, now).map(age).unwrap_or_default(),
+            ago(&job.created, now),
             took(job, now).unwrap_or_default(),
         ]
     });
     let titles = ["JOB", "STATE", "PROJECT", "SPEC", "RUNNER", "AGE", "TOOK"];
     table(titles, &["AGE", "TOOK"], rows)
+}
+
+/// What is known of one thing, a line for each fact that is known.
+pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name:<11} {}\n", printable(&value?))))
+        .collect()
 }
 
 /// What the job's project is called.
@@ -62,6 +70,11 @@ fn since(start: &str, end: Timestamp) -> Option<u64> {
     Some(milliseconds.try_into().unwrap_or(0))
 }
 
+/// How long ago `moment` is, if that can be told.
+pub(crate) fn ago(moment: &str, now: Timestamp) -> String {
+    since(moment, now).map(age).unwrap_or_default()
+}
+
 /// How long ago, in four characters as long as that is less than 27 years.
 fn age(milliseconds: u64) -> String {
     match milliseconds / 1000 {
@@ -82,7 +95,7 @@ fn length(milliseconds: u64) -> String {
 }
 
 /// The text, or its beginning where it is longer than `most` characters.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -136,6 +149,12 @@ mod tests {
             let widest = text.lines().map(|line| line.chars().count()).max();
             assert!(widest <= Some(width), "{text}");
         }
+    }
+
+    #[test]
+    fn facts_steer_no_terminal_and_are_left_out_where_there_are_none() {
+        let text = facts([("name", Some("\u{1b}[2J".to_owned())), ("other", None)]);
+        assert_eq!(text, "name        \\u{1b}[2J\n");
     }
 
     #[test]
