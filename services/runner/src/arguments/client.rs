@@ -53,10 +53,6 @@ impl ServerOptions {
 `runner run` would have ended with; 130 if the job was canceled. Ctrl-C ends only the wait.\n\n\
 Durations are in seconds unless they have a unit (90, 5m)."
 )]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub(crate) struct Submit {
     #[arg(
         value_name = "IMAGE",
@@ -67,19 +63,33 @@ pub(crate) struct Submit {
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
     #[arg(last = true, value_name = "CMD")]
     pub(crate) cmd: Vec<String>,
-    /// What the job must run on: the slug or identifier of a spec
-    #[arg(long, value_name = "NAME")]
-    pub(crate) spec: String,
-    /// The job's project: its slug or identifier [default: the one in the image's name]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) project: Option<String>,
     /// Wait for the job's end, and show its state and its output
     #[arg(long)]
     pub(crate) wait: bool,
+    /// How many iterations
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) iter: Option<u32>,
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    #[command(flatten)]
+    pub(crate) registry: PullOptions,
+}
+
+/// What a job is, whatever it is submitted with.
+#[derive(Debug, Args)]
+pub(crate) struct JobOptions {
+    /// What it must run on: the slug or identifier of a spec
+    #[arg(long, value_name = "NAME")]
+    pub(crate) spec: String,
+    /// Its project: a slug or identifier [default: the one in the image's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
     /// The higher, the sooner, within what the project may
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) priority: u8,
-    /// How long the job may run, all iterations together [default: an hour]
+    /// How long a job may run, all its iterations together [default: an hour]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Replace the image's entrypoint; once for each word
@@ -88,9 +98,6 @@ pub(crate) struct Submit {
     /// Set a variable
     #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
-    /// How many iterations
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) iter: Option<u32>,
     /// Collect this file of each iteration
     #[arg(long, value_name = "PATH")]
     pub(crate) output: Vec<String>,
@@ -100,13 +107,9 @@ pub(crate) struct Submit {
     /// Collect the sizes of files instead of their contents
     #[arg(long)]
     pub(crate) file_size: bool,
-    /// Complete the job even if its command fails
+    /// Complete a job even if its command fails
     #[arg(long)]
     pub(crate) allow_failure: bool,
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-    #[command(flatten)]
-    pub(crate) registry: PullOptions,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod admin;
 mod bodies;
 mod channel;
 mod client;
+mod comparisons;
 mod conflicts;
 mod crash;
 mod deletion;
