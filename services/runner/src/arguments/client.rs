@@ -95,8 +95,8 @@ pub(crate) struct JobOptions {
     /// Replace the image's entrypoint; once for each word
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// Set a variable
-    #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
+    /// Set a variable of the command's environment; NAME alone takes the value from here
+    #[arg(long, short, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
     /// Collect this file of each iteration
     #[arg(long, value_name = "PATH")]
@@ -112,11 +112,23 @@ pub(crate) struct JobOptions {
     pub(crate) allow_failure: bool,
 }
 
+/// A variable with its value, or one of this process, so that its value is on no command line.
 fn variable(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "expected NAME=VALUE".to_owned())
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, value.to_owned()),
+        None => match std::env::var(text) {
+            Ok(value) => (text, value),
+            Err(_) => {
+                return Err(
+                    "expected NAME=VALUE, or the NAME of a variable that is set here".to_owned(),
+                );
+            }
+        },
+    };
+    if name.is_empty() {
+        return Err("expected NAME=VALUE, or the NAME of a variable that is set here".to_owned());
+    }
+    Ok((name.to_owned(), value))
 }
 
 /// Looks at a server's jobs, stops and deletes them.

@@ -3,7 +3,7 @@
 use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
 use bencher_report::comparison::Input;
 use bencher_runner::harness::{AdapterChoice, Written, read_written};
-use bencher_runner::result::{EndedBy, Iteration};
+use bencher_runner::result::{EndedBy, Iteration, Iterations, ResultDocument};
 use bencher_server_api::Job;
 use bencher_statistics::Order;
 
@@ -15,6 +15,20 @@ use crate::compare::sides::{Source, labels};
 pub(super) struct Ended {
     pub(super) job: Job,
     pub(super) results: Vec<IterationOutput>,
+    /// How its runner measured them, if it has said it.
+    pub(super) evidence: Option<ResultDocument<Iterations>>,
+}
+
+impl Ended {
+    /// The iterations in the evidence that the results are of, if it has all of them.
+    fn measured(&self) -> Option<Vec<&Iteration>> {
+        let iterations = &self.evidence.as_ref()?.iterations.0;
+        let own: Vec<_> = iterations
+            .iter()
+            .filter(|one| !one.retried && !one.warmup)
+            .collect();
+        (own.len() >= self.results.len()).then_some(own)
+    }
 }
 
 /// Both sides, in pairs, and which side of each pair came first.
@@ -32,9 +46,8 @@ impl Sides {
             .iter()
             .flat_map(|input| &input.result.iterations.0);
         iterations.any(|one| {
-            one.harness
-                .as_ref()
-                .is_some_and(|all| !all.metrics.is_empty())
+            let harness = one.harness.as_ref();
+            one.resources.is_some() || harness.is_some_and(|all| !all.metrics.is_empty())
         })
     }
 }
@@ -50,6 +63,9 @@ pub(super) fn sides(
         turns.filter(|(_, one)| side(&one.job) == number).collect()
     };
     let (first, second) = (of(0), of(1));
+    // The runner's own measures are compared where there are those of all.
+    let is_known = |side: &[(usize, &Ended)]| side.iter().all(|(_, one)| one.measured().is_some());
+    let is_known = !first.is_empty() && !second.is_empty() && is_known(&first) && is_known(&second);
     let mut iterations = [Vec::new(), Vec::new()];
     let mut orders = Vec::new();
     for ((turn, one), (other_turn, other)) in first.iter().zip(&second) {
@@ -61,9 +77,14 @@ pub(super) fn sides(
         // A job may have several iterations, or fewer than the one that it is a pair with.
         let count = one.results.len().max(other.results.len()).max(1);
         for (side, ended) in iterations.iter_mut().zip([one, other]) {
+            let measured = ended.measured().filter(|_| is_known).unwrap_or_default();
             for place in 0..count {
                 let index = u32::try_from(side.len() + 1).unwrap_or(u32::MAX);
-                side.push(iteration(index, ended.results.get(place), adapter)?);
+                let base = Iteration {
+                    index,
+                    ..measured.get(place).copied().cloned().unwrap_or_default()
+                };
+                side.push(iteration(base, ended.results.get(place), adapter)?);
             }
         }
         orders.extend(std::iter::repeat_n(order, count));
@@ -89,38 +110,46 @@ pub(super) fn sides(
     let starts = [began(&first), began(&second)];
     let [baseline, candidate] = iterations;
     let [of_baseline, of_candidate] = names;
-    let input = |label, start, iterations| {
+    let input = |label, start, iterations, side: &[(usize, &Ended)]| {
         let adapter = adapter.map(ToString::to_string);
-        Input::of_outputs(label, start, architecture.to_owned(), iterations, adapter)
+        let documents = side.iter().filter_map(|(_, one)| one.evidence.clone());
+        let mut documents = documents.filter(|_| is_known);
+        match documents.next() {
+            Some(first) => {
+                let others: Vec<_> = documents.collect();
+                Input::of_jobs(label, first, &others, iterations, adapter)
+            }
+            None => Input::of_outputs(label, start, architecture.to_owned(), iterations, adapter),
+        }
     };
     Ok(Sides {
         inputs: [
-            input(of_baseline, starts[0], baseline),
-            input(of_candidate, starts[1], candidate),
+            input(of_baseline, starts[0], baseline, &first),
+            input(of_candidate, starts[1], candidate, &second),
         ],
         orders,
     })
 }
 
-/// An iteration that is compared; one that there is no output of has failed.
+/// An iteration that is compared, with what its runner has measured; one that there is no output of has
+/// failed.
 fn iteration(
-    index: u32,
+    measured: Iteration,
     output: Option<&IterationOutput>,
     adapter: Option<&AdapterChoice>,
 ) -> Result<Iteration, String> {
     let Some(output) = output else {
         return Ok(Iteration {
-            index,
             ended_by: EndedBy::Failure,
             exit_code: crate::FAILED,
-            ..Iteration::default()
+            ..measured
         });
     };
+    let index = measured.index;
     let mut iteration = Iteration {
-        index,
         // What is no exit code of a process is a failure all the same.
         exit_code: u8::try_from(output.exit_code).unwrap_or(crate::FAILED),
-        ..Iteration::default()
+        ..measured
     };
     if iteration.exit_code != 0 {
         return Ok(iteration);
@@ -166,6 +195,7 @@ mod tests {
         Ended {
             job: serde_json::from_value(job).expect("a job"),
             results: serde_json::from_value(results).expect("results"),
+            evidence: None,
         }
     }
 

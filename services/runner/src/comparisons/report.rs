@@ -1,12 +1,15 @@
 //! A comparison is followed to its end, and what came of it is printed as `runner compare` does.
 
+use std::path::Path;
+
 use bencher_channel_protocol::IterationOutput;
 use bencher_oci::Cancellation;
 use bencher_report::comparison::Options;
 use bencher_runner::Reporter;
 use bencher_runner::harness::AdapterChoice;
-use bencher_runner::result::Iteration;
+use bencher_runner::result::{Iteration, Iterations, ResultDocument, parse};
 use bencher_server_api::{Comparison, Job, Spec};
+use serde_json::value::RawValue;
 
 use super::jobs::{letter, side};
 use super::outputs::{Ended, sides};
@@ -128,9 +131,37 @@ fn ended(
         for output in &mut results {
             output.stderr = None;
         }
-        Ok(Ended { job, results })
+        let evidence = evidence(connection, &job, terminal, cancel)?;
+        Ok(Ended {
+            job,
+            results,
+            evidence,
+        })
     };
     turns.iter().map(one).collect()
+}
+
+/// How the job's runner measured it, if it has said it.
+fn evidence(
+    connection: &Connection,
+    job: &Job,
+    terminal: &Terminal,
+    cancel: &Cancellation,
+) -> Result<Option<ResultDocument<Iterations>>, ClientError> {
+    let path = format!("/v0/jobs/{}/evidence", encoded(&job.id));
+    let text: Box<RawValue> = match get_patiently(connection, &path, terminal, cancel) {
+        // Not every runner says it.
+        Err(ClientError::Refused { status: 404, .. }) => return Ok(None),
+        found => found?,
+    };
+    match parse(Path::new(&job.id), text.get().as_bytes()) {
+        Ok(document) => Ok(Some(document)),
+        Err(error) => {
+            let error = printable(&error.to_string());
+            terminal.warning(&format!("how a job was measured can not be read: {error}"));
+            Ok(None)
+        }
+    }
 }
 
 /// Why there is less than was asked for, if there is.

@@ -55,11 +55,11 @@ fn projects_are_made_listed_and_bounded() {
     let quota = json!({"queued": 10_000, "active": 2, "priority": 7});
     assert_eq!(site.api.get("/v0/projects/q")["quota"], quota);
     let (shown, _) = admin(&site, &["projects", "show", id]);
-    assert!(shown.contains("at work     0 of 2 at most\n"), "{shown}");
+    assert!(shown.contains("at work      0 of 2 at most\n"), "{shown}");
     assert!(refused(&site, &["projects", "quota", "q"]).contains("nothing to change"));
     assert!(refused(&site, &["projects", "create", "q"]).contains("choose another slug"));
     assert!(refused(&site, &["projects", "create", "Q"]).contains("lower-case letters"));
-    assert!(refused(&site, &["projects", "show", "../tokens"]).contains("there is no project"));
+    assert!(refused(&site, &["projects", "show", "../tokens"]).contains("there is no  project"));
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn specs_are_made_listed_and_archived() {
         assert_eq!(spec[field], value, "{field}");
     }
     let (table, _) = admin(&site, &["specs", "ls"]);
-    assert!(table.contains("arm   linux aarch64  none"), "{table}");
+    assert!(table.contains("arm   linux  aarch64  none"), "{table}");
     let (shown, _) = admin(&site, &["specs", "archive", "arm"]);
-    assert!(shown.contains("archived    2"), "{shown}");
+    assert!(shown.contains("archived     2"), "{shown}");
     let (table, _) = admin(&site, &["specs", "ls", "--limit", "1"]);
     assert!(table.trim_end().ends_with("archived"), "{table}");
     let (shown, _) = admin(&site, &["specs", "show", "s", "--json"]);
@@ -132,7 +132,7 @@ fn a_key_is_alone_on_standard_output_and_opens_a_channel() {
     assert_eq!(cells[..2], ["lab", "connected"], "{table}");
     assert_eq!(cells[3..6], ["linux", "x86_64", "1.2.3"], "{table}");
     let (shown, _) = admin(&site, &["runners", "show", "lab"]);
-    assert!(shown.contains("spec        s\n"), "{shown}");
+    assert!(shown.contains("spec         s\n"), "{shown}");
     let (other, said) = admin(&site, &["runners", "rotate-key", "lab"]);
     assert!(said.contains("--key-file FILE"), "{said}");
     assert_eq!(u16::from(first.closed().unwrap().code), 1008);
@@ -206,7 +206,7 @@ fn a_runner_is_not_linked_to_a_spec_of_another_kind_of_machine() {
     )]);
     let (shown, _) = admin(&site, &["runners", "show", "r"]);
     let expected =
-        "spec        arm, for linux aarch64: this runner refuses its jobs, so unlink it\n";
+        "spec         arm, for linux aarch64: this runner refuses its jobs, so unlink it\n";
     assert!(shown.contains(expected), "{shown}");
     admin(&site, &["runners", "unlink", "r", "arm"]);
     assert_eq!(specs(), 2);

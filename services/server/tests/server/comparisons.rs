@@ -97,7 +97,7 @@ fn what_is_slower_is_reported_and_fails_a_gate() {
     for part in [
         "A  old, 4 iterations",
         "B  new, 4 iterations",
-        "measured in turns;",
+        "measured in  turns;",
         "sort/latency",
         "slower",
         "of its host and its machine nothing is known",
@@ -161,6 +161,43 @@ fn what_is_slower_is_reported_and_fails_a_gate() {
     assert_eq!(stdout(&site, &["ls", "--json"]), "[]\n");
 }
 
+/// Where the runner says how it measured, nothing has to be printed by the commands.
+#[test]
+fn what_runners_measured_is_compared_too() {
+    let site = site();
+    let mut connection = site.connected("r");
+    let waiting = wait(&site, &["--metric", "wall", "--fail-if-slower", "5"]);
+    for turn in 0..2 * u64::from(ROUNDS) {
+        connection.send(&json!({"event": "ready", "poll_timeout": 60, "evidence": true}));
+        let job = connection.receive();
+        connection.say("running");
+        let longer = match job["config"]["cmd"][0].as_str().unwrap() {
+            "old" => 0,
+            _ => 2_000_000,
+        };
+        let mut document: Value = serde_json::from_str(include_str!(
+            "../../../../crates/bencher_runner/tests/data/result-1.json"
+        ))
+        .unwrap();
+        let mut iteration = document["iterations"][0].clone();
+        iteration["resources"]["wall_ns"] = json!(10_000_000 + longer + turn * 1000);
+        document["iterations"] = json!([iteration]);
+        document["trust"]["suspect_iterations"] = json!(1);
+        connection.send(&json!({
+            "event": "completed", "job": job["uuid"], "results": [{"exit_code": 0}],
+            "evidence": document,
+        }));
+        assert_eq!(connection.receive()["event"], "ack");
+    }
+    let output = waiting.wait_with_output().unwrap();
+    let (report, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{report} {said}");
+    for part in ["wall", "slower", "A and B: suspect iterations: 4"] {
+        assert!(report.contains(part), "{part} is not in {report}");
+    }
+    assert!(!report.contains("nothing is known"), "{report}");
+}
+
 #[test]
 fn what_is_not_slower_passes_a_gate() {
     let site = site();
@@ -213,7 +250,7 @@ fn where_nothing_was_measured_it_is_said_what_to_do() {
     let output = done(&site, &["report", &id]);
     assert_eq!(output.status.code(), Some(125), "{output:?}");
     assert!(
-        text(&output.stderr).contains("submit with --build-time"),
+        text(&output.stderr).contains("submit with  --build-time"),
         "{output:?}"
     );
 }
@@ -225,12 +262,12 @@ fn a_comparison_is_shown_and_stopped() {
     let id = submit(&site, &["--env", "A=secret"]);
     let shown = stdout(&site, &["show", &id]);
     for line in [
-        "state       pending\n",
+        "state        pending\n",
         ": old; 4 pending\n",
         ": new; 4 pending\n",
         "waits       no job is ahead\n",
-        "project     p\n",
-        "spec        s\n",
+        "project      p\n",
+        "spec         s\n",
     ] {
         assert!(shown.contains(line), "{line} is not in {shown}");
     }
@@ -248,7 +285,7 @@ fn a_comparison_is_shown_and_stopped() {
     let refused = done(&site, &["rm", &id]);
     assert_eq!(refused.status.code(), Some(125));
     assert!(
-        text(&refused.stderr).contains("cancel them first"),
+        text(&refused.stderr).contains("cancel them  first"),
         "{refused:?}"
     );
     assert_eq!(stdout(&site, &["cancel", &id]), "canceled\n");
@@ -257,7 +294,7 @@ fn a_comparison_is_shown_and_stopped() {
         "canceled"
     );
     let shown = stdout(&site, &["show", &id]);
-    assert!(shown.contains("state       canceled\n"), "{shown}");
+    assert!(shown.contains("state        canceled\n"), "{shown}");
     let output = done(&site, &["report", &id]);
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(text(&output.stderr).contains("was canceled"), "{output:?}");
@@ -330,9 +367,9 @@ fn what_is_no_comparison_is_refused_with_what_to_do() {
             vec!["submit", &image, &image, "--spec", "s", "--iter", "200"],
             "ask for fewer rounds",
         ),
-        (vec!["show", nowhere], "there is no comparison"),
-        (vec!["report", "../tokens"], "there is no comparison"),
-        (vec!["cancel", nowhere], "there is no comparison"),
+        (vec!["show", nowhere], "there is no  comparison"),
+        (vec!["report", "../tokens"], "there is no  comparison"),
+        (vec!["cancel", nowhere], "there is no  comparison"),
         (vec!["rm", "x"], "there is no comparison `x`"),
     ] {
         let output = done(&site, &arguments);
