@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn facts_steer_no_terminal_and_are_left_out_where_there_are_none() {
         let text = facts([("name", Some("\u{1b}[2J".to_owned())), ("other", None)]);
-        assert_eq!(text, "name        \\u{1b}[2J\n");
+        assert_eq!(text, "name         \\u{1b}[2J\n");
     }
 
     #[test]

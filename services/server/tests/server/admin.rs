@@ -59,7 +59,7 @@ fn projects_are_made_listed_and_bounded() {
     assert!(refused(&site, &["projects", "quota", "q"]).contains("nothing to change"));
     assert!(refused(&site, &["projects", "create", "q"]).contains("choose another slug"));
     assert!(refused(&site, &["projects", "create", "Q"]).contains("lower-case letters"));
-    assert!(refused(&site, &["projects", "show", "../tokens"]).contains("there is no  project"));
+    assert!(refused(&site, &["projects", "show", "../tokens"]).contains("there is no project"));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn specs_are_made_listed_and_archived() {
         assert_eq!(spec[field], value, "{field}");
     }
     let (table, _) = admin(&site, &["specs", "ls"]);
-    assert!(table.contains("arm   linux  aarch64  none"), "{table}");
+    assert!(table.contains("arm   linux aarch64  none"), "{table}");
     let (shown, _) = admin(&site, &["specs", "archive", "arm"]);
     assert!(shown.contains("archived     2"), "{shown}");
     let (table, _) = admin(&site, &["specs", "ls", "--limit", "1"]);

@@ -97,7 +97,7 @@ fn what_is_slower_is_reported_and_fails_a_gate() {
     for part in [
         "A  old, 4 iterations",
         "B  new, 4 iterations",
-        "measured in  turns;",
+        "measured in turns;",
         "sort/latency",
         "slower",
         "of its host and its machine nothing is known",
@@ -250,7 +250,7 @@ fn where_nothing_was_measured_it_is_said_what_to_do() {
     let output = done(&site, &["report", &id]);
     assert_eq!(output.status.code(), Some(125), "{output:?}");
     assert!(
-        text(&output.stderr).contains("submit with  --build-time"),
+        text(&output.stderr).contains("submit with --build-time"),
         "{output:?}"
     );
 }
@@ -265,7 +265,7 @@ fn a_comparison_is_shown_and_stopped() {
         "state        pending\n",
         ": old; 4 pending\n",
         ": new; 4 pending\n",
-        "waits       no job is ahead\n",
+        "waits        no job is ahead\n",
         "project      p\n",
         "spec         s\n",
     ] {
@@ -285,7 +285,7 @@ fn a_comparison_is_shown_and_stopped() {
     let refused = done(&site, &["rm", &id]);
     assert_eq!(refused.status.code(), Some(125));
     assert!(
-        text(&refused.stderr).contains("cancel them  first"),
+        text(&refused.stderr).contains("cancel them first"),
         "{refused:?}"
     );
     assert_eq!(stdout(&site, &["cancel", &id]), "canceled\n");
@@ -367,9 +367,9 @@ fn what_is_no_comparison_is_refused_with_what_to_do() {
             vec!["submit", &image, &image, "--spec", "s", "--iter", "200"],
             "ask for fewer rounds",
         ),
-        (vec!["show", nowhere], "there is no  comparison"),
-        (vec!["report", "../tokens"], "there is no  comparison"),
-        (vec!["cancel", nowhere], "there is no  comparison"),
+        (vec!["show", nowhere], "there is no comparison"),
+        (vec!["report", "../tokens"], "there is no comparison"),
+        (vec!["cancel", nowhere], "there is no comparison"),
         (vec!["rm", "x"], "there is no comparison `x`"),
     ] {
         let output = done(&site, &arguments);
