@@ -8,6 +8,7 @@ mod evidence;
 mod fitness;
 mod jobs;
 mod keeping;
+mod limits;
 mod outputs;
 mod proxies;
 mod restarts;
