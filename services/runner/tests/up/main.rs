@@ -6,6 +6,7 @@ mod bench;
 mod channel;
 mod evidence;
 mod fitness;
+mod housekeeping;
 mod jobs;
 mod keeping;
 mod limits;
