@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod backup;
 mod bodies;
 mod channel;
 mod client;
@@ -17,6 +18,7 @@ mod openapi;
 mod outage;
 mod outputs;
 mod postgres;
+mod quick_start;
 mod registry;
 mod releases;
 mod rm;

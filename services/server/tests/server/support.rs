@@ -3,6 +3,8 @@
 mod api;
 mod between;
 mod database;
+mod document;
+mod image;
 mod runner;
 mod up;
 mod watcher;
@@ -18,6 +20,8 @@ use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use between::{Fate, between};
+pub(crate) use document::{Typed, Typing, instead, shell, typed};
+pub(crate) use image::{BUSYBOX, image};
 pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
 pub(crate) use watcher::Watcher;
