@@ -8,6 +8,7 @@ mod image;
 mod runner;
 mod up;
 mod watcher;
+mod wire;
 
 use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader};
@@ -25,6 +26,7 @@ pub(crate) use image::{BUSYBOX, image};
 pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
 pub(crate) use watcher::Watcher;
+pub(crate) use wire::Wire;
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
