@@ -57,7 +57,7 @@ pub struct Iteration {
     pub stderr: Content,
     /// Collected files.
     pub files: Vec<FileOutput>,
-    /// Outputs that were asked for and are not there.
+    /// Outputs that were asked for and are not there, or not as a whole.
     pub missing: Vec<MissingOutput>,
     /// What was left out or done otherwise.
     pub warnings: Vec<String>,
