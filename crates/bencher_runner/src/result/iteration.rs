@@ -98,7 +98,7 @@ impl Iteration {
             error: self.error.clone(),
             kernel_release: self.kernel_release.clone(),
             resources: self.resources.clone(),
-            vm_exits: self.vm_exits.clone(),
+            vm_exits: self.vm_exits,
             perf_counters: self.perf_counters.clone(),
             validity: self.validity.clone(),
             harness: self.harness.clone(),
