@@ -181,7 +181,7 @@ impl From<Terminal> for RunnerMessage {
 
 /// The payloads that are no types of their own.
 #[derive(Deserialize)]
-struct Results {
+struct Completion {
     job: Uuid,
     results: Vec<IterationOutput>,
     #[serde(default, deserialize_with = "Evidence::unchecked")]
@@ -265,7 +265,7 @@ impl RunnerMessage {
             "running" => Self::Running,
             "heartbeat" => Self::Heartbeat,
             "completed" => {
-                let Results {
+                let Completion {
                     job,
                     results,
                     evidence,

@@ -33,7 +33,7 @@ pub enum GuestMessage<'a> {
     FileData(&'a [u8]),
     /// The file that began last is complete.
     FileEnd,
-    /// An output that was asked for is not there or can not be read.
+    /// An output that was asked for is not there, can not be read, or has more files than may be sent.
     FileMissing {
         /// The path as it was asked for.
         path: &'a [u8],

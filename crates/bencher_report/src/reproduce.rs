@@ -68,30 +68,32 @@ pub fn words(
     words.0
 }
 
-/// The words of `runner compare` for a comparison.
-pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
+/// The words of `runner compare` for a comparison; none where it is not known what ran.
+pub fn comparison_words(comparison: &Comparison) -> Option<Vec<String>> {
     let sides = [&comparison.baseline, &comparison.candidate];
+    let setups = [sides[0].setup.as_ref()?, sides[1].setup.as_ref()?];
     let mut words = Words(vec!["compare".to_owned()]);
     // What was read is read again; what ran is run again, on what is the same machine for both sides.
-    let fresh = sides.into_iter().filter(|side| side.file.is_none());
-    let fresh: Vec<&Side> = fresh.collect();
-    if let Some(side) = fresh.first() {
-        for grant in granted(&side.setup) {
+    let fresh = sides.into_iter().zip(setups);
+    let fresh = fresh.filter(|(side, _)| side.file.is_none());
+    let fresh: Vec<(&Side, &Setup)> = fresh.collect();
+    if let Some((side, setup)) = fresh.first() {
+        for grant in granted(setup) {
             words.0.extend(grant);
         }
-        words.machine(&side.setup);
-        words.kernel(&side.setup);
+        words.machine(setup);
+        words.kernel(setup);
         words.flag("--perf-counters", side.perf_counters);
         if let Some(limits) = &side.limits {
             words.limits(limits);
         }
-        let place = |side: &Side| {
-            let command = &side.setup.command;
+        let place = |setup: &Setup| {
+            let command = &setup.command;
             (command.working_directory.clone(), command.user.clone())
         };
         // Where they differ each one is its image's own.
-        if fresh.iter().all(|other| place(other) == place(side)) {
-            words.place(&side.setup);
+        if fresh.iter().all(|(_, other)| place(other) == place(setup)) {
+            words.place(setup);
         }
         words.option("--warmup", Some(side.warmups));
         let allows_failure = side.left_out > 0 && comparison.incomplete.is_none();
@@ -114,13 +116,13 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
     for metric in &comparison.metrics {
         words.option("--metric", Some(&metric.name));
     }
-    for side in sides {
-        let image = || pinned(&side.setup.image);
+    for (side, setup) in sides.into_iter().zip(setups) {
+        let image = || pinned(&setup.image);
         words.0.push(side.file.clone().unwrap_or_else(image));
     }
     let commands = fresh
         .iter()
-        .map(|side| side.setup.command.arguments.as_slice());
+        .map(|(_, setup)| setup.command.arguments.as_slice());
     let commands: Vec<_> = commands.collect();
     if let [first, others @ ..] = &commands[..] {
         words.option("--entrypoint", Some(""));
@@ -131,7 +133,7 @@ pub fn comparison_words(comparison: &Comparison) -> Vec<String> {
             words.0.extend_from_slice(other);
         }
     }
-    words.0
+    Some(words.0)
 }
 
 /// A share in percent, without the digits that binary fractions leave.

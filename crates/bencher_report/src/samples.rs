@@ -136,7 +136,7 @@ pub(crate) mod tests {
         Options {
             metrics: Vec::new(),
             levels: Levels::default(),
-            interleaved: Some((Plan::new(7).take(pairs).collect(), 7)),
+            interleaved: Some((Plan::new(7).take(pairs).collect(), Some(7))),
             interest: None,
             threshold: None,
             force: false,

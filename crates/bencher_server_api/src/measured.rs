@@ -30,6 +30,7 @@ pub struct Measured {
     pub metrics: Vec<MeasuredMetric>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }

@@ -1,9 +1,11 @@
 //! The command line.
 
+mod admin;
 mod benchmark;
 mod cache;
 mod client;
 mod compare;
+mod comparisons;
 mod cpus;
 mod doctor;
 mod history;
@@ -24,12 +26,23 @@ use bencher_runner::PinnedUrl;
 use bencher_runner::units::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use admin::{
+    Admin, AdminCommand, CredentialsCommand, CredentialsRm, CredentialsSet, Ls,
+    MachineArchitecture, MachineOs, One, ProjectsCommand, ProjectsCreate, ProjectsQuota,
+    QuotaOptions, ReleasesCommand, ReleasesCreate, ReleasesRm, RunnersCommand, RunnersCreate,
+    RunnersLink, Show, SpecSandbox, SpecsCommand, SpecsCreate, TokenRole, TokensCommand,
+    TokensCreate, TokensRevoke,
+};
 pub(crate) use benchmark::{Benchmark, SandboxLogLevel};
 pub(crate) use cache::{Cache, CacheCommand};
 pub(crate) use client::{
-    Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow, ServerOptions, Submit,
+    JobOptions, Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow, ServerOptions, Submit,
 };
-pub(crate) use compare::{Compare, ComparisonFormat, ComparisonOutput, Levels};
+pub(crate) use compare::{Compare, ComparisonFormat, ComparisonOutput, Judgement, Levels};
+pub(crate) use comparisons::{
+    Comparisons, ComparisonsCommand, ComparisonsLs, ComparisonsOne, ComparisonsRm, ComparisonsShow,
+    ComparisonsSubmit, Question,
+};
 pub(crate) use cpus::Cpus;
 pub(crate) use doctor::Doctor;
 pub(crate) use history::{Export, ExportFormat, History};
@@ -37,7 +50,7 @@ pub(crate) use images::{Inspect, Pull, Save};
 pub(crate) use install_service::InstallService;
 pub(crate) use machine::{Clock, Isolation, Machine, Sandbox};
 pub(crate) use network::WayOut;
-pub(crate) use registry::{PullOptions, When};
+pub(crate) use registry::{PullOptions, When, read_secret};
 pub(crate) use reproduce::Reproduce;
 pub(crate) use run::{Format, Run};
 pub(crate) use tuning::{HostTuning, Tune, TuneCommand};
@@ -122,6 +135,10 @@ pub(crate) enum Command {
     Submit(Box<Submit>),
     /// Look at the jobs of a server, stop and delete them
     Jobs(Jobs),
+    /// Compare images, or commands, on a runner of a server
+    Comparisons(Box<Comparisons>),
+    /// Administer a server: projects, specs, runners, tokens, releases, credentials
+    Admin(Box<Admin>),
 }
 
 /// Fetches a guest kernel, and Firecracker unless it is on PATH; then says which machines this host
@@ -241,6 +258,34 @@ mod tests {
         for name in ["ls", "show", "logs", "cancel", "rm"] {
             let found = jobs.find_subcommand_mut(name).unwrap();
             texts.push(found.render_help().to_string());
+        }
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn help_for_comparisons() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let comparisons = command.find_subcommand_mut("comparisons").unwrap();
+        let mut texts = vec![comparisons.render_help().to_string()];
+        let commands = comparisons.get_subcommands_mut();
+        let commands = commands.filter(|one| one.get_name() != "help");
+        texts.extend(commands.map(|one| one.render_help().to_string()));
+        insta::assert_snapshot!(texts.join("\n"));
+    }
+
+    #[test]
+    fn help_for_admin() {
+        let mut command = Arguments::command().term_width(100);
+        command.build();
+        let admin = command.find_subcommand_mut("admin").unwrap();
+        let mut texts = vec![admin.render_help().to_string()];
+        for of in admin.get_subcommands_mut() {
+            texts.push(of.render_help().to_string());
+            let commands = of
+                .get_subcommands_mut()
+                .filter(|one| one.get_name() != "help");
+            texts.extend(commands.map(|one| one.render_help().to_string()));
         }
         insta::assert_snapshot!(texts.join("\n"));
     }

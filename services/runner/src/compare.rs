@@ -2,22 +2,24 @@
 
 mod conclude;
 mod fresh;
-mod sides;
+pub(crate) mod sides;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bencher_report::comparison::{self, Gate, Input, Options, Run, Threshold, check_machines};
+use bencher_report::comparison::{
+    self, Comparison, Gate, Input, Options, Run, Threshold, check_machines,
+};
 use bencher_report::text::one_line;
 use bencher_runner::harness::{AdapterChoice, read_again};
-use bencher_runner::result::{self, Metric};
+use bencher_runner::result::{self, Metric, MetricName};
 use bencher_runner::run::{LiveOutput, Preview};
 use bencher_statistics::Interest;
 
 use crate::Start;
-use crate::arguments::{Compare, Global, Levels};
+use crate::arguments::{Compare, Global, Judgement, Levels};
 use crate::spec::{Task, check_metrics, spec};
 use crate::terminal::Terminal;
 pub(crate) use conclude::{check, conclude, told};
@@ -49,18 +51,9 @@ fn attempt(
         result::is_result,
     )?;
     check(&arguments.places)?;
-    let interest = arguments.interest.map(Interest::new).transpose();
     let mut options = Options {
-        metrics: arguments.metric.clone(),
-        levels: match arguments.levels {
-            Levels::Iterations => comparison::Levels::Iterations,
-            Levels::Both => comparison::Levels::Both,
-        },
-        interleaved: None,
-        interest: interest.map_err(|error| error.to_string())?,
-        threshold: arguments.fail_if_slower.map(Threshold),
         force: arguments.force,
-        precision: None,
+        ..options(&arguments.metric, &arguments.judgement)?
     };
     let adapter = arguments.benchmark.adapter.as_ref();
     let session = Session {
@@ -100,8 +93,30 @@ fn attempt(
         images => session.pairs(&images, &mut options)?,
     };
     let comparison = conclude(&inputs, &options, cut, |_| {}, &arguments.places)?;
+    Ok(exit_code(&comparison))
+}
+
+/// What is asked by the command line, whatever the sides are.
+pub(crate) fn options(metrics: &[MetricName], judgement: &Judgement) -> Result<Options, String> {
+    let interest = judgement.interest.map(Interest::new).transpose();
+    Ok(Options {
+        metrics: metrics.to_vec(),
+        levels: match judgement.levels {
+            Levels::Iterations => comparison::Levels::Iterations,
+            Levels::Both => comparison::Levels::Both,
+        },
+        interleaved: None,
+        interest: interest.map_err(|error| error.to_string())?,
+        threshold: judgement.fail_if_slower.map(Threshold),
+        force: false,
+        precision: None,
+    })
+}
+
+/// The exit code of a comparison that is all that was asked for.
+pub(crate) fn exit_code(comparison: &Comparison) -> u8 {
     let passed = comparison.gate.as_ref().is_none_or(Gate::passed);
-    Ok(if passed { 0 } else { SLOWER })
+    if passed { 0 } else { SLOWER }
 }
 
 /// A seed that nobody chose. It need not be secret, only another one each time.
@@ -165,7 +180,7 @@ impl Session<'_> {
             [one, other] => self.approve(planned(&labels[0], one), planned(&labels[1], other)),
             _ => Ok(()),
         })?;
-        options.interleaved = Some((measured.orders, seed));
+        options.interleaved = Some((measured.orders, Some(seed)));
         options.precision = measured.precision;
         let mut results = measured.results;
         let inputs = labels.map(|label| Input {

@@ -2,20 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bencher_runner::Reporter as _;
-use bencher_server_api::{Job, Listed};
+use bencher_server_api::Job;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
-use crate::client::{ClientError, Connection, Deleted, encoded, measured, printable, watch};
-use crate::listing::{listing, project, runner, spec, took};
+use crate::client::{encoded, listed, measured, printable, watch};
+use crate::listing::{facts, listing, project, runner, spec, took};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
-use crate::{output, work};
-
-/// The most that the server gives at once.
-const PAGE: u32 = 200;
+use crate::{many, output, work};
 
 pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
     match arguments.command {
@@ -43,40 +39,16 @@ pub(crate) fn run(arguments: Jobs, terminal: Terminal) -> u8 {
 
 fn ls(arguments: &JobsLs, terminal: &Terminal) -> Result<(), String> {
     let connection = connect(&arguments.server, terminal)?;
-    let jobs = listed(arguments, &connection)?;
-    output::print(&jobs, arguments.json, |jobs| {
-        listing(jobs, Timestamp::now(), output::look().width)
-    })
-}
-
-/// As many jobs as are asked for, page by page.
-fn listed(arguments: &JobsLs, connection: &Connection) -> Result<Vec<Job>, String> {
-    let filter: String = [
+    let filter = [
         ("state", &arguments.state),
         ("project", &arguments.project),
         ("runner", &arguments.runner),
-    ]
-    .iter()
-    .filter_map(|(name, value)| Some(format!("&{name}={}", encoded(value.as_deref()?))))
-    .collect();
-    let mut jobs: Vec<Job> = Vec::new();
-    let mut after = String::new();
-    loop {
-        let left = arguments.limit as usize - jobs.len();
-        if left == 0 {
-            return Ok(jobs);
-        }
-        let limit = left.min(PAGE as usize);
-        let path = format!("/v0/jobs?limit={limit}{filter}{after}");
-        let page: Listed<Job> = connection.get(&path).map_err(|error| error.to_string())?;
-        let is_empty = page.items.is_empty();
-        jobs.extend(page.items.into_iter().take(limit));
-        match page.next {
-            // A server that says that there is more after nothing would say so for ever.
-            Some(next) if !is_empty => after = format!("&after={}", encoded(&next)),
-            _ => return Ok(jobs),
-        }
-    }
+    ];
+    let jobs = listed::<Job>(&connection, "/v0/jobs", &filter, arguments.limit)
+        .map_err(|error| error.to_string())?;
+    output::print(&jobs, arguments.json, |jobs| {
+        listing(jobs, Timestamp::now(), output::look().width)
+    })
 }
 
 fn show(arguments: &JobsShow, terminal: &Terminal) -> Result<(), String> {
@@ -106,39 +78,9 @@ fn cancel(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {
 /// Deletes as many as can be, and prints which.
 fn rm(arguments: &JobsRm, terminal: &Terminal) -> Result<(), String> {
     let connection = connect(&arguments.server, terminal)?;
-    let mut failed = 0;
-    for job in &arguments.jobs {
-        match connection.delete(&path(job)) {
-            Ok(deleted) => {
-                if deleted == Deleted::Partly {
-                    terminal.warning(&format!(
-                        "the server's storage of outputs does not answer, or takes long: what it has of {} is \
-                         removed later",
-                        printable(job)
-                    ));
-                }
-                output::line(&printable(job))?;
-            }
-            // The others would end like this one, or there are none.
-            Err(error)
-                if arguments.jobs.len() == 1
-                    || matches!(error, ClientError::Unreachable { .. }) =>
-            {
-                return Err(error.to_string());
-            }
-            Err(error) => {
-                terminal.error(&format!("{}: {error}", printable(job)));
-                failed += 1;
-            }
-        }
-    }
-    match failed {
-        0 => Ok(()),
-        failed => Err(format!(
-            "{failed} of {} jobs were not deleted",
-            arguments.jobs.len()
-        )),
-    }
+    many::each(&arguments.jobs, "jobs were not deleted", terminal, |job| {
+        many::delete(&connection, &path(job), job, terminal)
+    })
 }
 
 fn path(job: &str) -> String {
@@ -186,13 +128,7 @@ fn description(job: &Job) -> String {
     let measures = job.measured.iter().flat_map(measured::rows);
     let measures = measures.map(|(name, text)| (name, Some(text)));
     let trust = job.measured.as_ref().map(measured::trust);
-    rows.into_iter()
-        .chain(measures)
-        .chain([("trust", trust)])
-        .filter_map(|(name, value)| {
-            Some(format!("{:<12} {}\n", printable(name), printable(&value?)))
-        })
-        .collect()
+    facts(rows.into_iter().chain(measures).chain([("trust", trust)]))
 }
 
 #[cfg(test)]

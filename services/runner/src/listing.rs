@@ -23,7 +23,7 @@ pub(crate) fn listing(jobs: &[Job], now: Timestamp, width: usize) -> String {
             name(project(job)),
             name(spec(job)),
             name(runner(job).unwrap_or_default()),
-            since(&job.created, now).map(age).unwrap_or_default(),
+            ago(&job.created, now),
             took(job, now).unwrap_or_default(),
         ]
     });
@@ -37,6 +37,16 @@ fn state(job: &Job) -> String {
     let is_suspect = measured.is_some_and(|measured| measured.suspect_iterations > 0);
     let mark = if is_suspect { " (suspect)" } else { "" };
     format!("{}{mark}", job.state)
+}
+
+/// What is known of one thing, a line for each fact that is known.
+pub(crate) fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> String {
+    facts
+        .into_iter()
+        .filter_map(|(name, value)| {
+            Some(format!("{:<12} {}\n", printable(name), printable(&value?)))
+        })
+        .collect()
 }
 
 /// What the job's project is called.
@@ -70,6 +80,11 @@ fn since(start: &str, end: Timestamp) -> Option<u64> {
     Some(milliseconds.try_into().unwrap_or(0))
 }
 
+/// How long ago `moment` is, if that can be told.
+pub(crate) fn ago(moment: &str, now: Timestamp) -> String {
+    since(moment, now).map(age).unwrap_or_default()
+}
+
 /// How long ago, in four characters as long as that is less than 27 years.
 fn age(milliseconds: u64) -> String {
     match milliseconds / 1000 {
@@ -90,7 +105,7 @@ fn length(milliseconds: u64) -> String {
 }
 
 /// The text, or its beginning where it is longer than `most` characters.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
@@ -144,6 +159,12 @@ mod tests {
             let widest = text.lines().map(|line| line.chars().count()).max();
             assert!(widest <= Some(width), "{text}");
         }
+    }
+
+    #[test]
+    fn facts_steer_no_terminal_and_are_left_out_where_there_are_none() {
+        let text = facts([("name", Some("\u{1b}[2J".to_owned())), ("other", None)]);
+        assert_eq!(text, "name         \\u{1b}[2J\n");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The `runner` command.
 
+mod admin;
 mod arguments;
 mod cache;
 mod client;
 mod compare;
+mod comparisons;
 mod doctor;
 mod export;
+mod hints;
 mod history;
 mod inspect;
 mod install_service;
 mod jobs;
 mod kernel;
 mod listing;
+mod many;
 mod output;
 mod pull;
 mod reproduce;
@@ -26,6 +30,7 @@ mod tune;
 mod up;
 mod work;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -59,6 +64,9 @@ fn main() -> ExitCode {
             let is_failure = error.use_stderr();
             // Help that nobody reads (`| head`) is no failure.
             let _closed = error.print();
+            for hint in hints::hints(&error) {
+                let _closed = writeln!(std::io::stderr(), "\n{hint}");
+            }
             return if is_failure {
                 ExitCode::from(FAILED)
             } else {
@@ -86,6 +94,8 @@ fn main() -> ExitCode {
         Command::Tune(command) => tune::run(*command, &terminal),
         Command::Submit(command) => submit::run(*command, terminal),
         Command::Jobs(command) => jobs::run(command, terminal),
+        Command::Comparisons(command) => comparisons::run(*command, terminal),
+        Command::Admin(command) => admin::run(*command, terminal),
     };
     ExitCode::from(code)
 }

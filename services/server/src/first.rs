@@ -7,8 +7,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bencher_jobs::ProjectId;
+use bencher_server_api::Quota;
 
-use crate::api::projects::QuotaBody;
+use crate::api::projects::quota;
 use crate::api::text;
 use crate::key::{Key, NoRandomness};
 use crate::server::SECRETS;
@@ -123,7 +124,7 @@ async fn fill(
         .create_project(&NewProject {
             slug: NAME.to_owned(),
             name: NAME.to_owned(),
-            quota: QuotaBody::default().into(),
+            quota: quota(Quota::default()),
         })
         .await?;
     let spec = transaction

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub struct Postgres {
     child: Child,
     folder: TempDir,
+    programs: PathBuf,
 }
 
 /// Whom it runs as where root starts it: it refuses to run as root.
@@ -77,8 +78,12 @@ impl Postgres {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let postgres = Self { child, folder };
-        postgres.wait(&programs)?;
+        let postgres = Self {
+            child,
+            folder,
+            programs,
+        };
+        postgres.wait(&postgres.programs)?;
         Ok(Some(postgres))
     }
 
@@ -125,6 +130,11 @@ impl Postgres {
             let _ended = kill(Pid::from_raw(child.parse()?), signal);
         }
         Ok(())
+    }
+
+    /// Where its own programs are, such as `pg_dump`.
+    pub fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// The address of its database.

@@ -13,6 +13,10 @@ use crate::{Evidence, IterationOutput, Job, LiveOutput, OutputStream, RunnerMess
 
 /// The job that runs.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each one is a fact of its own"
+)]
 pub(super) struct Work {
     pub(super) job: Uuid,
     timeout: Duration,

@@ -12,6 +12,7 @@ const JOB_UUID: Uuid = Uuid::from_u128(0x3c5a_d7a1_6b6a_4a56_a1ee_1c4d_3b3f_2a10
 const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn what_a_runner_says() {
     let table = [
         (RunnerMessage::Ready(Ready::default()), r#"{"event":"ready"}"#.to_owned()),

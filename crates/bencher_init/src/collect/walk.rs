@@ -100,6 +100,7 @@ impl<'a, S: Sink> Collector<'a, S> {
         working_directory: &[u8],
     ) -> Result<(), InitError> {
         for requested in outputs {
+            let left_out = self.left_out;
             let path = absolute(requested, working_directory);
             match self.look(&path, OFlag::empty()) {
                 Ok(Found::File(stat)) => {
@@ -117,14 +118,15 @@ impl<'a, S: Sink> Collector<'a, S> {
                 Err(Errno::ENOENT) => self.sink.missing(requested, "there is no such file")?,
                 Err(error) => self.sink.missing(requested, &error.to_string())?,
             }
+            match self.left_out - left_out {
+                0 => {}
+                count => {
+                    let reason = format!("the limit of files is reached, {count} left out");
+                    self.sink.missing(requested, &reason)?;
+                }
+            }
         }
-        match self.left_out {
-            0 => Ok(()),
-            count => self.sink.log(
-                LogLevel::Warning,
-                format!("{count} more files were not collected: the limit of files is reached"),
-            ),
-        }
+        Ok(())
     }
 
     /// Finds out what `path` is.

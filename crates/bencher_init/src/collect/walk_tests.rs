@@ -120,10 +120,10 @@ proptest! {
         let record = collect(top.path(), file_count, NAMES_LIMIT, &["/d"]);
         prop_assert_eq!(paths(&record), expected);
         let left_out = files.len().saturating_sub(file_count as usize);
-        prop_assert_eq!(record.logs.len(), usize::from(left_out > 0));
-        if let Some(log) = record.logs.first() {
-            let start = format!("{left_out} more files");
-            prop_assert!(log.starts_with(&start));
+        prop_assert_eq!(record.missing.len(), usize::from(left_out > 0));
+        if let Some(missing) = record.missing.first() {
+            let reason = format!("/d: the limit of files is reached, {left_out} left out");
+            prop_assert_eq!(missing, &reason);
         }
     }
 }

@@ -110,8 +110,11 @@ fn wrong_arguments_are_answered_with_the_usage() {
 fn only_what_is_important_enough_is_logged() {
     let image = image_or_skip!();
     let mut orders = image.script("mkfifo pipe; mkdir d; echo 1 >d/1; echo 2 >d/2");
-    orders.outputs = vec![b"/work".to_vec()];
-    orders.limits.file_count = 1;
+    // Of a path that is too long nothing else can be said.
+    orders.outputs = vec![
+        b"/work".to_vec(),
+        [b"/".to_vec(), vec![b'x'; 5000]].concat(),
+    ];
     for (level, expected) in [
         (LogLevel::Debug, 4),
         (LogLevel::Info, 1),

@@ -165,12 +165,11 @@ fn the_number_of_files_is_limited_and_the_rest_counted() {
         paths(&outcome.files),
         ["/work/d/1", "/work/d/2", "/work/d/3"]
     );
-    let warnings = outcome.warnings();
-    assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(
-        warnings[0].starts_with("5 more files were not collected"),
-        "{warnings:?}"
-    );
+    let left_out = |output: &[u8], count| {
+        let reason = format!("the limit of files is reached, {count} left out");
+        (output.to_vec(), reason)
+    };
+    assert_eq!(outcome.missing, [left_out(b"d", 4), left_out(b"z", 1)]);
 }
 
 #[test]

@@ -84,7 +84,10 @@ impl Comparison {
     /// Marks another image and another guest's kernel: both were to be the same.
     pub fn mark_what_is_not_the_same(&mut self) {
         let found = std::mem::take(&mut self.differences);
-        self.differences = strict(&self.baseline.setup, &self.candidate.setup, found);
+        self.differences = match (&self.baseline.setup, &self.candidate.setup) {
+            (Some(was), Some(is)) => strict(was, is, found),
+            _ => found,
+        };
         let others: Vec<&str> = self
             .differences
             .iter()

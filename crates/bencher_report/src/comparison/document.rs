@@ -53,9 +53,10 @@ pub struct Side {
     pub file: Option<String>,
     /// When its run began, in seconds since 1970-01-01 UTC.
     pub started_at: u64,
-    /// What ran and where.
+    /// What ran and where; absent where only what it wrote is known, as of a job that a server gave to a
+    /// runner.
     #[serde(flatten)]
-    pub setup: Setup,
+    pub setup: Option<Setup>,
     /// The host around the machine.
     pub host: Host,
     /// Whether its times can be compared with those of other machines.
@@ -69,7 +70,7 @@ pub struct Side {
     pub missing: Option<u32>,
     /// Iterations that warmed up.
     pub warmups: u32,
-    /// What bounded them; absent in documents from before it was in them.
+    /// What bounded them; absent where it is not known what ran, and in documents from before it was in them.
     pub limits: Option<Limits>,
     /// Whether the host's processor and kernel counted events.
     #[serde(default)]

@@ -23,8 +23,8 @@ pub struct Options {
     pub metrics: Vec<MetricName>,
     /// What the bootstrap draws.
     pub levels: Levels,
-    /// The orders of the pairs, when the sides took turns, and the seed that these follow from.
-    pub interleaved: Option<(Vec<Order>, u64)>,
+    /// The orders of the pairs, when the sides took turns, and the seed that these follow from, if they do.
+    pub interleaved: Option<(Vec<Order>, Option<u64>)>,
     /// The smallest change of interest; `None` for what suits the clock.
     pub interest: Option<Interest>,
     /// How much slower the candidate may be.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bencher_runner::machine::ClockKind;
-use bencher_runner::result::{Iteration, Metric, MetricName, RunnerIdentity};
+use bencher_runner::result::{Iteration, Metric, MetricName, RunnerIdentity, Setup};
 use bencher_statistics::{self as statistics, Interest};
 
 use super::gate::gate;
@@ -30,7 +30,7 @@ pub fn compare(
     options: &Options,
 ) -> Result<Comparison, CompareError> {
     let (orders, seed) = match &options.interleaved {
-        Some((orders, seed)) => (Some(orders.as_slice()), Some(*seed)),
+        Some((orders, seed)) => (Some(orders.as_slice()), *seed),
         None => (None, None),
     };
     let inputs = [baseline, candidate];
@@ -52,9 +52,12 @@ pub fn compare(
         }
         None => (iterations.map(counting), None),
     };
-    let sides = [side(baseline, &used[0])?, side(candidate, &used[1])?];
+    let sides = [side(baseline, &used[0]), side(candidate, &used[1])];
     let [first, second] = &sides;
-    let differences = differences((&first.setup, &first.host), (&second.setup, &second.host));
+    let differences = match (&first.setup, &second.setup) {
+        (Some(one), Some(other)) => differences((one, &first.host), (other, &second.host)),
+        _ => Vec::new(),
+    };
     let matters = differences.iter().any(|difference| difference.matters);
     if matters && !options.force {
         return Err(CompareError::Different {
@@ -128,14 +131,18 @@ fn counting(iterations: &[Iteration]) -> Vec<&Iteration> {
     rounds.filter(|iteration| iteration.counts()).collect()
 }
 
-/// Whether a side has an iteration that ended well, whatever the other one has.
+/// Whether a side has an iteration that ended well, whatever the other one has, and, if it comes from a file,
+/// says what ran.
 fn has_something(input: &Input) -> Result<(), CompareError> {
     let result = &input.result;
     let rounds = samples::rounds(&result.iterations.0);
-    if rounds.iter().any(|iteration| iteration.counts()) {
+    let has_some = rounds.iter().any(|iteration| iteration.counts());
+    let is_known = result.setup.is_some() || input.file.is_none();
+    if has_some && is_known {
         return Ok(());
     }
     let reason = match (rounds.last(), &result.outcome.error) {
+        _ if has_some => "the document does not say what ran".to_owned(),
         (_, Some(error)) => error.clone(),
         (Some(last), None) => format!(
             "its command failed in each of {} iterations, the last time with code {}",
@@ -150,31 +157,25 @@ fn has_something(input: &Input) -> Result<(), CompareError> {
     })
 }
 
-fn side(input: &Input, used: &[&Iteration]) -> Result<Side, CompareError> {
+fn side(input: &Input, used: &[&Iteration]) -> Side {
     let result = &input.result;
     let all = &result.iterations.0;
     let rounds = samples::rounds(all);
-    let Some(setup) = &result.setup else {
-        return Err(CompareError::Nothing {
-            label: input.label.clone(),
-            reason: "the document does not say what ran".to_owned(),
-        });
-    };
-    Ok(Side {
+    Side {
         label: input.label.clone(),
         file: input.file.clone(),
         started_at: result.started_at,
-        setup: setup.clone(),
+        setup: result.setup.clone(),
         host: result.host.clone(),
         trust: result.trust.clone(),
         iterations: number(used.len()),
         left_out: number(rounds.len() - used.len()),
         missing: result.outcome.iterations_left_out,
         warmups: number(all.iter().filter(|iteration| iteration.warmup).count()),
-        limits: Some(result.limits),
+        limits: result.setup.is_some().then_some(result.limits),
         perf_counters: samples::have_counters(all),
         adapter: result.adapter.clone(),
-    })
+    }
 }
 
 fn number(count: usize) -> u32 {
@@ -182,9 +183,10 @@ fn number(count: usize) -> u32 {
 }
 
 fn settings(sides: &[Side; 2], options: &Options) -> statistics::Settings {
+    let has_virtual_clock = |setup: &Setup| setup.machine.description.clock == ClockKind::Virtual;
     let is_virtual = sides
         .iter()
-        .all(|side| side.setup.machine.description.clock == ClockKind::Virtual);
+        .all(|side| side.setup.as_ref().is_some_and(has_virtual_clock));
     let usual = if is_virtual {
         Interest::VIRTUAL_CLOCK
     } else {

@@ -9,6 +9,8 @@ mod input;
 mod make;
 mod metric;
 mod of_harness;
+mod of_jobs;
+mod of_outputs;
 mod partial;
 mod time;
 mod warnings;

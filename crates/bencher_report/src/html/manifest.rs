@@ -54,14 +54,19 @@ pub(super) fn machines(comparison: &Comparison) -> String {
 }
 
 fn rows(side: &Side) -> Vec<(String, String)> {
-    let (image, command) = (&side.setup.image, &side.setup.command);
-    let is_virtual = side.setup.machine.description.clock == ClockKind::Virtual;
     let mut rows = vec![
         (
             "run at".to_owned(),
             format!("{} UTC", date(side.started_at)),
         ),
         ("result".to_owned(), side.file.clone().unwrap_or_default()),
+    ];
+    let Some(setup) = &side.setup else {
+        return rows;
+    };
+    let (image, command) = (&setup.image, &setup.command);
+    let is_virtual = setup.machine.description.clock == ClockKind::Virtual;
+    rows.extend([
         ("image".to_owned(), image.reference.clone()),
         (
             "image digest".to_owned(),
@@ -75,14 +80,16 @@ fn rows(side: &Side) -> Vec<(String, String)> {
             "working directory".to_owned(),
             command.working_directory.clone(),
         ),
-    ];
-    rows.extend(facts_of(&side.setup, &side.host, is_virtual));
+    ]);
+    rows.extend(facts_of(setup, &side.host, is_virtual));
     rows
 }
 
-/// The command that runs it again, and what it needs.
+/// The command that runs it again, and what it needs; nothing where it is not known what ran.
 pub(super) fn reproduce(comparison: &Comparison) -> String {
-    let words = comparison_words(comparison);
+    let Some(words) = comparison_words(comparison) else {
+        return String::new();
+    };
     format!(
         "<section>\n<h2>How to run it again</h2>\n<pre><code>{}</code></pre>\n<p class=\"note\">Images that \
          are no names in a registry have to be those with the digests above, and a guest's kernel has to \

@@ -153,7 +153,13 @@ mod tests {
     fn nothing_of_a_label_becomes_markup() {
         let mut comparison = everything();
         comparison.candidate.label = "<script>alert(1)</script>\"'&".to_owned();
-        comparison.candidate.setup.image.reference = "<img src=x>".to_owned();
+        comparison
+            .candidate
+            .setup
+            .as_mut()
+            .expect("it ran")
+            .image
+            .reference = "<img src=x>".to_owned();
         comparison.warnings.push("</style><b>".to_owned());
         let page = html(&comparison);
         assert!(!page.contains("<script") && !page.contains("<img") && !page.contains("<b>"));

@@ -133,12 +133,20 @@ fn the_kernel_is_pinned_unless_another_one_is_named() {
 fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
     let mut comparison = everything();
     let candidate = &mut comparison.candidate;
-    candidate.setup.image.reference = "app:2".to_owned();
-    candidate.setup.image.manifest_digest = Some("sha256:2".to_owned());
-    candidate.setup.command.arguments = ["bench", "a b"].map(str::to_owned).to_vec();
+    candidate.setup.as_mut().expect("it ran").image.reference = "app:2".to_owned();
+    candidate
+        .setup
+        .as_mut()
+        .expect("it ran")
+        .image
+        .manifest_digest = Some("sha256:2".to_owned());
+    candidate.setup.as_mut().expect("it ran").command.arguments =
+        ["bench", "a b"].map(str::to_owned).to_vec();
     let metrics = "--metric wall --metric rss --metric minor-faults --metric cycles";
     let options = format!("--sandbox none --disk 1073741824B {LIMITS} --workdir / --warmup 0");
-    let line = |comparison: &Comparison| shell_line(&comparison_words(comparison));
+    let line = |comparison: &Comparison| {
+        shell_line(&comparison_words(comparison).expect("it is known what ran"))
+    };
     assert_eq!(
         line(&comparison),
         format!(
@@ -148,7 +156,13 @@ fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
     );
     // Only what ran decides on the machine.
     comparison.baseline.file = Some("old.json".to_owned());
-    comparison.baseline.setup.machine.vcpus = Some(7);
+    comparison
+        .baseline
+        .setup
+        .as_mut()
+        .expect("it ran")
+        .machine
+        .vcpus = Some(7);
     comparison.design.seed = None;
     assert_eq!(
         line(&comparison),
@@ -173,7 +187,13 @@ fn what_was_run_is_run_again_and_what_was_read_is_read_again() {
 #[test]
 fn each_sides_own_place_is_not_named_for_both() {
     let mut comparison = everything();
-    comparison.candidate.setup.command.working_directory = "/other".to_owned();
-    let line = shell_line(&comparison_words(&comparison));
+    comparison
+        .candidate
+        .setup
+        .as_mut()
+        .expect("it ran")
+        .command
+        .working_directory = "/other".to_owned();
+    let line = shell_line(&comparison_words(&comparison).expect("it is known what ran"));
     assert!(!line.contains("--workdir"), "{line}");
 }

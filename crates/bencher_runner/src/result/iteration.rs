@@ -57,7 +57,7 @@ pub struct Iteration {
     pub stderr: Content,
     /// Collected files.
     pub files: Vec<FileOutput>,
-    /// Outputs that were asked for and are not there.
+    /// Outputs that were asked for and are not there, or not as a whole.
     pub missing: Vec<MissingOutput>,
     /// What was left out or done otherwise.
     pub warnings: Vec<String>,
@@ -98,7 +98,7 @@ impl Iteration {
             error: self.error.clone(),
             kernel_release: self.kernel_release.clone(),
             resources: self.resources.clone(),
-            vm_exits: self.vm_exits.clone(),
+            vm_exits: self.vm_exits,
             perf_counters: self.perf_counters.clone(),
             validity: self.validity.clone(),
             harness: self.harness.clone(),

@@ -81,7 +81,13 @@ pub async fn run(
     reporter: Arc<dyn Reporter>,
 ) -> RunOutcome {
     let side = Side::new(spec, reporter);
-    let ended = session::attempt(&[side], Turns::One, Purpose::Files, interrupts).await;
+    let ended = Box::pin(session::attempt(
+        &[side],
+        Turns::One,
+        Purpose::Files,
+        interrupts,
+    ))
+    .await;
     ended.map_or_else(RunOutcome::failed, |ended| ended.outcome)
 }
 
@@ -121,7 +127,7 @@ pub async fn measure(
 ) -> Measured {
     let side = Side::new(spec, Arc::clone(&reporter));
     let purpose = Purpose::HandBack(approval);
-    let ended = session::attempt(&[side], Turns::One, purpose, interrupts).await;
+    let ended = Box::pin(session::attempt(&[side], Turns::One, purpose, interrupts)).await;
     ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
 }
 
@@ -135,7 +141,7 @@ pub(crate) async fn run_with_evidence(
 ) -> (RunOutcome, Option<ResultDocument<ShortIterations>>) {
     let side = Side::new(spec, reporter);
     let purpose = Purpose::Evidence(most);
-    match session::attempt(&[side], Turns::One, purpose, interrupts).await {
+    match Box::pin(session::attempt(&[side], Turns::One, purpose, interrupts)).await {
         Ok(ended) => (ended.outcome, ended.evidence.into_iter().next()),
         Err(error) => (RunOutcome::failed(error), None),
     }
@@ -153,7 +159,13 @@ pub async fn measure_pairs(
     let reporter = Arc::clone(&sides[0].1);
     let sides = sides.map(|(spec, reporter)| Side::new(spec, reporter));
     let purpose = Purpose::HandBack(approval);
-    let ended = session::attempt(&sides, Turns::pairs(seed), purpose, interrupts).await;
+    let ended = Box::pin(session::attempt(
+        &sides,
+        Turns::pairs(seed),
+        purpose,
+        interrupts,
+    ))
+    .await;
     ended.map_or_else(Measured::failed, |ended| Measured::of(ended, &*reporter))
 }
 

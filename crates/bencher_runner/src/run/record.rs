@@ -258,7 +258,7 @@ impl<'a> Record<'a> {
             reason: text::one_line(reason),
         };
         self.reporter.warning(&format!(
-            "the output {} was not collected: {}",
+            "not all of the output {} was collected: {}",
             missing.guest_path, missing.reason
         ));
         self.missing.push(missing);

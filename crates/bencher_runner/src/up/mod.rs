@@ -38,7 +38,7 @@ use bencher_output_protocol::LogLevel;
 pub use error::UpError;
 pub use fitness::Unfit;
 pub use serve::{End, serve};
-pub use update::TRIAL;
+pub use update::{TRIAL, checksum};
 
 use crate::Directories;
 use crate::cpus::CpuChoice;

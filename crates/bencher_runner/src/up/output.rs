@@ -48,7 +48,8 @@ impl Wanted {
         let mut stderr = text(&iteration.stderr, folder);
         for missing in &iteration.missing {
             let (path, reason) = (&missing.guest_path, &missing.reason);
-            let mark = format!("\n[the runner did not find the output {path}: {reason}]\n");
+            let mark =
+                format!("\n[the runner did not collect all of the output {path}: {reason}]\n");
             stderr.push_str(&mark);
         }
         let filled = |text: String| (!text.is_empty()).then_some(text);
@@ -266,7 +267,7 @@ mod tests {
         assert_eq!(output.stdout.as_deref(), Some("out"));
         let stderr = output.stderr.unwrap();
         assert!(
-            stderr.contains("did not find the output /none: no such file"),
+            stderr.contains("did not collect all of the output /none: no such file"),
             "{stderr}"
         );
         let files = output.output.unwrap();

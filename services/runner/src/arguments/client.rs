@@ -53,10 +53,6 @@ impl ServerOptions {
 `runner run` would have ended with; 130 if the job was canceled. Ctrl-C ends only the wait.\n\n\
 Durations are in seconds unless they have a unit (90, 5m)."
 )]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of the command line"
-)]
 pub(crate) struct Submit {
     #[arg(
         value_name = "IMAGE",
@@ -67,30 +63,41 @@ pub(crate) struct Submit {
     /// Replace the image's command, as the arguments after `docker run IMAGE` do
     #[arg(last = true, value_name = "CMD")]
     pub(crate) cmd: Vec<String>,
-    /// What the job must run on: the slug or identifier of a spec
-    #[arg(long, value_name = "NAME")]
-    pub(crate) spec: String,
-    /// The job's project: its slug or identifier [default: the one in the image's name]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) project: Option<String>,
     /// Wait for the job's end, and show its state and its output
     #[arg(long)]
     pub(crate) wait: bool,
+    /// How many iterations
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) iter: Option<u32>,
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    #[command(flatten)]
+    pub(crate) registry: PullOptions,
+}
+
+/// What a job is, whatever it is submitted with.
+#[derive(Debug, Args)]
+pub(crate) struct JobOptions {
+    /// What it must run on: the slug or identifier of a spec
+    #[arg(long, value_name = "NAME")]
+    pub(crate) spec: String,
+    /// Its project: a slug or identifier [default: the one in the image's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
     /// The higher, the sooner, within what the project may
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) priority: u8,
-    /// How long the job may run, all iterations together [default: an hour]
+    /// How long a job may run, all its iterations together [default: an hour]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
     /// Replace the image's entrypoint; once for each word
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) entrypoint: Option<Vec<String>>,
-    /// Set a variable
-    #[arg(long, short, value_name = "NAME=VALUE", value_parser = variable)]
+    /// Set a variable of the command's environment; NAME alone takes the value from here
+    #[arg(long, short, value_name = "NAME[=VALUE]", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
-    /// How many iterations
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) iter: Option<u32>,
     /// Collect this file of each iteration
     #[arg(long, value_name = "PATH")]
     pub(crate) output: Vec<String>,
@@ -100,20 +107,28 @@ pub(crate) struct Submit {
     /// Collect the sizes of files instead of their contents
     #[arg(long)]
     pub(crate) file_size: bool,
-    /// Complete the job even if its command fails
+    /// Complete a job even if its command fails
     #[arg(long)]
     pub(crate) allow_failure: bool,
-    #[command(flatten)]
-    pub(crate) server: ServerOptions,
-    #[command(flatten)]
-    pub(crate) registry: PullOptions,
 }
 
+/// A variable with its value, or one of this process, so that its value is on no command line.
 fn variable(text: &str) -> Result<(String, String), String> {
-    text.split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .ok_or_else(|| "expected NAME=VALUE".to_owned())
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, value.to_owned()),
+        None => match std::env::var(text) {
+            Ok(value) => (text, value),
+            Err(_) => {
+                return Err(
+                    "expected NAME=VALUE, or the NAME of a variable that is set here".to_owned(),
+                );
+            }
+        },
+    };
+    if name.is_empty() {
+        return Err("expected NAME=VALUE, or the NAME of a variable that is set here".to_owned());
+    }
+    Ok((name.to_owned(), value))
 }
 
 /// Looks at a server's jobs, stops and deletes them.

@@ -70,6 +70,22 @@ pub(crate) struct Compare {
                 looks at [default: wall, cpu, rss and all of a harness]"
     )]
     pub(crate) metric: Vec<MetricName>,
+    #[command(flatten)]
+    pub(crate) judgement: Judgement,
+    /// Compare results of different machines or clocks all the same, and mark the comparison
+    #[arg(long, help_heading = "Comparison")]
+    pub(crate) force: bool,
+
+    #[command(flatten)]
+    pub(crate) places: ComparisonOutput,
+    /// Put the outputs and results of what is run into the folders `a` and `b` of this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) output_dir: Option<PathBuf>,
+}
+
+/// What is asked of a comparison, whatever its sides are.
+#[derive(Debug, Args)]
+pub(crate) struct Judgement {
     /// Exit with 1 if B is slower than A, and by more than this; of the metrics that are given with
     /// --metric, else of those of a harness, else of the wall time
     #[arg(long, value_name = "PERCENT", value_parser = parse_percentage, help_heading = "Comparison")]
@@ -80,15 +96,6 @@ pub(crate) struct Compare {
     /// What is drawn to learn how sure the answers are
     #[arg(long, value_enum, default_value_t, help_heading = "Comparison")]
     pub(crate) levels: Levels,
-    /// Compare results of different machines or clocks all the same, and mark the comparison
-    #[arg(long, help_heading = "Comparison")]
-    pub(crate) force: bool,
-
-    #[command(flatten)]
-    pub(crate) places: ComparisonOutput,
-    /// Put the outputs and results of what is run into the folders `a` and `b` of this folder
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
-    pub(crate) output_dir: Option<PathBuf>,
 }
 
 /// What becomes of a comparison.

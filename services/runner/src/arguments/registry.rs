@@ -80,11 +80,13 @@ impl PullOptions {
 
     fn credentials(&self) -> Result<Option<Credentials>, String> {
         match (&self.token, &self.username) {
-            (Some(token), _) if token == "-" => read("token").map(Credentials::Token).map(Some),
+            (Some(token), _) if token == "-" => {
+                read_secret("token").map(Credentials::Token).map(Some)
+            }
             (Some(token), _) => Ok(Some(Credentials::Token(Secret::new(token.clone())))),
             (None, Some(username)) => Ok(Some(Credentials::Password {
                 username: username.clone(),
-                password: read("password")?,
+                password: read_secret("password")?,
             })),
             (None, None) => Ok(None),
         }
@@ -92,7 +94,7 @@ impl PullOptions {
 }
 
 /// Reads a secret from standard input, to its end.
-fn read(what: &str) -> Result<Secret, String> {
+pub(crate) fn read_secret(what: &str) -> Result<Secret, String> {
     let mut text = String::new();
     std::io::stdin()
         .take(MAX_SECRET)

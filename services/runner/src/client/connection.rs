@@ -99,6 +99,22 @@ impl Connection {
         self.answer(self.send("POST", path, Some(body))?)
     }
 
+    pub(crate) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.misunderstood(&error))?;
+        self.answer(self.send("PUT", path, Some(body))?)
+    }
+
+    /// Puts something where no answer comes back.
+    pub(crate) fn set(&self, path: &str, body: &impl Serialize) -> Result<(), ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| self.misunderstood(&error))?;
+        self.send("PUT", path, Some(body))?;
+        Ok(())
+    }
+
     /// Deletes something, and says how far that is done.
     pub(crate) fn delete(&self, path: &str) -> Result<Deleted, ClientError> {
         match self.send("DELETE", path, None)?.status() {

@@ -175,9 +175,10 @@ mod tests {
 
     #[test]
     fn only_what_was_looked_at_is_clear() {
+        type Change = fn(&mut Measured);
         const CLEAR: &str = "nothing was seen that speaks against these numbers";
         assert_eq!(trust(&measured(|_| ())), CLEAR);
-        let doubtful: [(fn(&mut Measured), &str); 5] = [
+        let doubtful: [(Change, &str); 5] = [
             (|it| it.iterations = 0, "no iteration ended well"),
             (
                 |it| it.unjudged_iterations = 2,

@@ -5,11 +5,14 @@ mod error;
 mod events;
 pub(crate) mod measured;
 mod outcome;
+mod pages;
 mod shown;
 mod text;
 mod watch;
 
 pub(crate) use connection::{Connection, Deleted, encoded, token};
 pub(crate) use error::ClientError;
+pub(crate) use outcome::is_over;
+pub(crate) use pages::listed;
 pub(crate) use text::printable;
-pub(crate) use watch::watch;
+pub(crate) use watch::{follow, get_patiently, watch};

@@ -32,7 +32,7 @@ pub(super) fn exit_code(job: &Job, results: &[IterationOutput]) -> u8 {
 }
 
 /// Whether nothing is to come of a job in this state.
-pub(super) fn is_over(state: &str) -> bool {
+pub(crate) fn is_over(state: &str) -> bool {
     !matches!(state, "pending" | "claimed" | "running")
 }
 

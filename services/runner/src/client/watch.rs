@@ -35,19 +35,38 @@ pub(crate) fn watch(
     cancel: &Cancellation,
 ) -> Result<u8, ClientError> {
     let mut watcher = Watcher {
-        connection,
-        id,
-        reporter,
-        cancel,
         is_live: std::io::stdout().is_terminal(),
-        shown: Shown::default(),
-        bytes: 0,
-        state: String::new(),
-        is_explained: false,
-        heard: 0,
+        ..Watcher::new(connection, id, reporter, cancel)
     };
     watcher.follow()?;
     watcher.finish()
+}
+
+/// Follows a job to its end, without what it writes. Of one that is not the first of several it is not said
+/// that it waits: the others go before it.
+pub(crate) fn follow(
+    connection: &Connection,
+    id: &str,
+    is_first: bool,
+    reporter: &dyn Reporter,
+    cancel: &Cancellation,
+) -> Result<(), ClientError> {
+    let mut watcher = Watcher {
+        state: if is_first { "" } else { PENDING }.to_owned(),
+        is_explained: !is_first,
+        ..Watcher::new(connection, id, reporter, cancel)
+    };
+    watcher.follow()
+}
+
+/// Asks for something that a server that is away for a while will have again.
+pub(crate) fn get_patiently<T: DeserializeOwned>(
+    connection: &Connection,
+    path: &str,
+    reporter: &dyn Reporter,
+    cancel: &Cancellation,
+) -> Result<T, ClientError> {
+    Watcher::new(connection, "", reporter, cancel).get(path)
 }
 
 /// The state of a job that waits.
@@ -119,7 +138,27 @@ struct Watcher<'a> {
     heard: u64,
 }
 
-impl Watcher<'_> {
+impl<'a> Watcher<'a> {
+    fn new(
+        connection: &'a Connection,
+        id: &'a str,
+        reporter: &'a dyn Reporter,
+        cancel: &'a Cancellation,
+    ) -> Self {
+        Self {
+            connection,
+            id,
+            reporter,
+            cancel,
+            is_live: false,
+            shown: Shown::default(),
+            bytes: 0,
+            state: String::new(),
+            is_explained: false,
+            heard: 0,
+        }
+    }
+
     /// Until the job is over.
     fn follow(&mut self) -> Result<(), ClientError> {
         let mut patience = Patience::default();

@@ -7,7 +7,7 @@ use bencher_report::text::shell_line;
 
 /// Where a side's numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A result document, or the output folder that it is in.
     Result(PathBuf),
     /// An image, to be run.
@@ -24,7 +24,7 @@ const VERSUS: &str = "--vs";
 
 /// Decides on what is compared: two `names`, or two commands of one `image`. `is_result` tells results
 /// from images.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     names: Option<(&OsString, &OsString)>,
     image: Option<&OsString>,
     trailing: &[String],
@@ -106,7 +106,7 @@ impl Source {
 }
 
 /// What people call both sides: what they share is left out, unless they share everything.
-pub(super) fn labels(sources: &[Source; 2]) -> [String; 2] {
+pub(crate) fn labels(sources: &[Source; 2]) -> [String; 2] {
     if let [
         Source::Image { image, command },
         Source::Image {

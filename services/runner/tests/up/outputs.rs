@@ -28,7 +28,7 @@ fn every_iteration_has_its_outputs_and_files() {
         assert_eq!(files.len(), 2);
         let stderr = result.stderr.unwrap();
         assert!(
-            stderr.contains("did not find the output /tmp/none"),
+            stderr.contains("did not collect all of the output /tmp/none"),
             "{stderr}"
         );
     }

@@ -4,8 +4,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use bencher_server_api::{Credential as CredentialBody, NewCredential as NewCredentialBody};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::ApiError;
 use super::auth::Caller;
@@ -17,56 +18,31 @@ use crate::registry::{Credential, normalized};
 /// The longest secret: what a runner takes.
 const MAX_SECRET: usize = bencher_channel_protocol::MAX_TOKEN_BYTES;
 
-/// A registry that a credential is kept for.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Credential)]
-pub(crate) struct CredentialBody {
-    registry: String,
-}
-
-/// A credential to be.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = NewCredential)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewCredentialBody {
-    /// The registry's address, as jobs name it.
-    registry: String,
-    /// What the registry takes as a bearer token, which runners get as it is.
-    token: Option<String>,
-    /// Whom the registry's token server gives tokens to, with `password` and instead of `token`: for each
-    /// job the server asks it for one that is good for the project's repository, to pull only.
-    user: Option<String>,
-    /// That user's password, or what the registry takes instead of one.
-    password: Option<String>,
-}
-
-impl NewCredentialBody {
-    fn credential(self) -> Result<Credential, ApiError> {
-        let is_long = |text: &str| text.is_empty() || text.len() > MAX_SECRET;
-        match (self.token, self.user, self.password) {
-            (Some(token), None, None) => {
-                let is_token = |byte: u8| byte.is_ascii_graphic();
-                if is_long(&token) || !token.bytes().all(is_token) {
-                    return Err(ApiError::invalid(
-                        "`token` must be 1 to 65536 printable ASCII characters without spaces",
-                    ));
-                }
-                Ok(Credential::Token(token))
+fn credential(body: NewCredentialBody) -> Result<Credential, ApiError> {
+    let is_long = |text: &str| text.is_empty() || text.len() > MAX_SECRET;
+    match (body.token, body.user, body.password) {
+        (Some(token), None, None) => {
+            let is_token = |byte: u8| byte.is_ascii_graphic();
+            if is_long(&token) || !token.bytes().all(is_token) {
+                return Err(ApiError::invalid(
+                    "`token` must be 1 to 65536 printable ASCII characters without spaces",
+                ));
             }
-            (None, Some(user), Some(password)) => {
-                let is_text = |text: &str| !is_long(text) && !text.contains(char::is_control);
-                if !is_text(&user) || !is_text(&password) || user.contains(':') {
-                    return Err(ApiError::invalid(
-                        "`user` and `password` must be 1 to 65536 bytes without control \
-                         characters, and `user` has no colon",
-                    ));
-                }
-                Ok(Credential::Password { user, password })
-            }
-            _ => Err(ApiError::invalid(
-                "a credential is either `token`, or `user` and `password`",
-            )),
+            Ok(Credential::Token(token))
         }
+        (None, Some(user), Some(password)) => {
+            let is_text = |text: &str| !is_long(text) && !text.contains(char::is_control);
+            if !is_text(&user) || !is_text(&password) || user.contains(':') {
+                return Err(ApiError::invalid(
+                    "`user` and `password` must be 1 to 65536 bytes without control \
+                     characters, and `user` has no colon",
+                ));
+            }
+            Ok(Credential::Password { user, password })
+        }
+        _ => Err(ApiError::invalid(
+            "a credential is either `token`, or `user` and `password`",
+        )),
     }
 }
 
@@ -105,7 +81,7 @@ pub(crate) async fn set(
     caller.must_be_admin()?;
     super::submit::registry(&body.registry)?;
     let registry = body.registry.clone();
-    let sealed = app.tokens.seal(&registry, &body.credential()?)?;
+    let sealed = app.tokens.seal(&registry, &credential(body)?)?;
     let registry = normalized(&registry);
     app.write(|mut transaction| async {
         let done = transaction.set_credential(&registry, &sealed).await;

@@ -2,6 +2,7 @@
 //! the code.
 
 pub(crate) mod auth;
+mod comparisons;
 mod credentials;
 pub(crate) mod deletion;
 mod error;
@@ -67,8 +68,8 @@ impl utoipa::Modify for Bearer {
 fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(jobs::list, submit::job))
-        .routes(routes!(submit::comparison))
-        .routes(routes!(deletion::comparison))
+        .routes(routes!(comparisons::list, submit::comparison))
+        .routes(routes!(comparisons::show, deletion::comparison))
         .routes(routes!(jobs::show, deletion::job))
         .routes(routes!(jobs::cancel))
         .routes(routes!(events::watch))

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::Quota;
-use bencher_server_api::Listed;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use bencher_server_api::{
+    Listed, NewProject as NewProjectBody, Project as ProjectBody, Quota as QuotaBody,
+};
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
@@ -16,58 +16,13 @@ use crate::app::App;
 use crate::store::{NewProject, Project};
 use crate::time::rfc3339;
 
-/// Jobs that wait, unless another quota is set.
-const QUEUED: u32 = 10_000;
-/// Jobs at work, unless another quota is set.
-const ACTIVE: u32 = 1_000;
-
-/// What a project may have at a time.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[schema(as = Quota)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct QuotaBody {
-    /// Jobs that wait.
-    queued: u32,
-    /// Jobs that runners work on.
-    active: u32,
-    /// The highest priority of its jobs.
-    priority: u8,
-}
-
-impl Default for QuotaBody {
-    fn default() -> Self {
-        Self {
-            queued: QUEUED,
-            active: ACTIVE,
-            priority: 0,
-        }
+/// A quota as the store has it.
+pub(crate) fn quota(body: QuotaBody) -> Quota {
+    Quota {
+        queued: body.queued,
+        active: body.active,
+        priority: body.priority,
     }
-}
-
-impl From<QuotaBody> for Quota {
-    fn from(body: QuotaBody) -> Self {
-        Self {
-            queued: body.queued,
-            active: body.active,
-            priority: body.priority,
-        }
-    }
-}
-
-/// A project.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Project)]
-pub(crate) struct ProjectBody {
-    id: String,
-    slug: String,
-    name: String,
-    quota: QuotaBody,
-    /// Its jobs that wait.
-    queued: u32,
-    /// Its jobs at work.
-    active: u32,
-    /// RFC 3339.
-    created: String,
 }
 
 impl From<Project> for ProjectBody {
@@ -86,17 +41,6 @@ impl From<Project> for ProjectBody {
             created: rfc3339(project.created),
         }
     }
-}
-
-/// A project to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewProject)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewProjectBody {
-    slug: String,
-    name: Option<String>,
-    #[serde(default)]
-    quota: QuotaBody,
 }
 
 /// Projects.
@@ -136,7 +80,7 @@ pub(crate) async fn create(
     let new = NewProject {
         slug: body.slug,
         name,
-        quota: body.quota.into(),
+        quota: quota(body.quota),
     };
     let project = app
         .write(|mut transaction| async {
@@ -172,7 +116,7 @@ pub(crate) async fn set_quota(
 ) -> Result<Json<ProjectBody>, ApiError> {
     caller.must_be_admin()?;
     let found = caller.project(&app, &project).await?;
-    let quota = body.into();
+    let quota = quota(body);
     app.write(|mut transaction| async {
         let done = transaction.set_quota(found.id, &quota).await;
         (transaction, done)

@@ -2,12 +2,10 @@
 
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
-use bencher_channel_protocol::{Architecture, Checksum, Os, Update, UpdateChannel};
+use bencher_channel_protocol::Update;
 use bencher_jobs::ReleaseId;
-use bencher_server_api::Listed;
+use bencher_server_api::{Listed, NewRelease as NewReleaseBody, Release as ReleaseBody};
 use semver::Version;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::ApiError;
 use super::auth::Caller;
@@ -18,21 +16,6 @@ use crate::app::App;
 use crate::releases::channel_name;
 use crate::store::{Kind, NewRelease, Release};
 use crate::time::rfc3339;
-
-/// A program that runners may become.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Release)]
-pub(crate) struct ReleaseBody {
-    id: String,
-    version: String,
-    channel: String,
-    os: String,
-    architecture: String,
-    url: String,
-    checksum: String,
-    /// RFC 3339.
-    created: String,
-}
 
 impl From<Release> for ReleaseBody {
     fn from(release: Release) -> Self {
@@ -55,66 +38,42 @@ impl From<Release> for ReleaseBody {
     }
 }
 
-/// A program to be published.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewRelease)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewReleaseBody {
-    /// A semantic version: runners with a later one do not go back.
-    #[schema(example = "1.2.3")]
-    version: String,
-    /// Whose runners it is for: `stable` or `canary`.
-    #[schema(value_type = String, example = "stable")]
-    channel: UpdateChannel,
-    #[schema(value_type = String, example = "linux")]
-    os: Os,
-    #[schema(value_type = String, example = "x86_64")]
-    architecture: Architecture,
-    /// Where runners fetch it, without credentials.
-    url: String,
-    /// The program's SHA-256: 64 lower-case hexadecimal digits.
-    #[schema(value_type = String)]
-    checksum: Checksum,
-}
-
-impl NewReleaseBody {
-    fn program(self) -> Result<NewRelease, ApiError> {
-        let version = Version::parse(&self.version).map_err(|error| {
-            ApiError::invalid(format!(
-                "`version` is no semantic version like 1.2.3: {error}"
-            ))
-        })?;
-        let is_address = self.url.parse().is_ok_and(|url: Uri| {
-            matches!(url.scheme_str(), Some("http" | "https"))
-                && url
-                    .authority()
-                    .is_some_and(|authority| !authority.as_str().contains('@'))
-        });
-        if !is_address {
-            return Err(ApiError::invalid(
-                "`url` must be an address like https://example.com/runner, without credentials",
-            ));
-        }
-        let update = Update {
-            version: version.to_string(),
-            url: self.url,
-            checksum: self.checksum,
-        };
-        // What a runner would refuse is not published.
-        update
-            .check()
-            .map_err(|error| ApiError::invalid(error.to_string()))?;
-        Ok(NewRelease {
-            version: update.version,
-            url: update.url,
-            checksum: update.checksum.to_string(),
-            kind: Kind {
-                channel: channel_name(self.channel).to_owned(),
-                os: self.os.name().to_owned(),
-                architecture: self.architecture.name().to_owned(),
-            },
-        })
+fn program(body: NewReleaseBody) -> Result<NewRelease, ApiError> {
+    let version = Version::parse(&body.version).map_err(|error| {
+        ApiError::invalid(format!(
+            "`version` is no semantic version like 1.2.3: {error}"
+        ))
+    })?;
+    let is_address = body.url.parse().is_ok_and(|url: Uri| {
+        matches!(url.scheme_str(), Some("http" | "https"))
+            && url
+                .authority()
+                .is_some_and(|authority| !authority.as_str().contains('@'))
+    });
+    if !is_address {
+        return Err(ApiError::invalid(
+            "`url` must be an address like https://example.com/runner, without credentials",
+        ));
     }
+    let update = Update {
+        version: version.to_string(),
+        url: body.url,
+        checksum: body.checksum,
+    };
+    // What a runner would refuse is not published.
+    update
+        .check()
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    Ok(NewRelease {
+        version: update.version,
+        url: update.url,
+        checksum: update.checksum.to_string(),
+        kind: Kind {
+            channel: channel_name(body.channel).to_owned(),
+            os: body.os.name().to_owned(),
+            architecture: body.architecture.name().to_owned(),
+        },
+    })
 }
 
 /// Releases of the runner's program.
@@ -144,7 +103,7 @@ pub(crate) async fn create(
     Json(body): Json<NewReleaseBody>,
 ) -> Result<(StatusCode, Json<ReleaseBody>), ApiError> {
     caller.must_be_admin()?;
-    let program = body.program()?;
+    let program = program(body)?;
     let release = app
         .write(|mut transaction| async {
             let done = transaction.create_release(&program).await;

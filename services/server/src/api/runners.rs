@@ -2,11 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use bencher_channel_protocol::RunnerInfo;
 use bencher_jobs::Timestamp;
-use bencher_server_api::Listed;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
+use bencher_server_api::{Listed, NewRunner as NewRunnerBody, Runner as RunnerBody, RunnerWithKey};
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
@@ -15,74 +13,24 @@ use super::page::{PageQuery, listed};
 use super::{ApiError, text};
 use crate::app::App;
 use crate::key::Key;
-use crate::store::Runner;
+use crate::store::{Runner, Spec};
 use crate::time::rfc3339;
 
-/// A machine that runs jobs.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Runner)]
-pub(crate) struct RunnerBody {
-    id: String,
-    slug: String,
-    name: String,
-    /// RFC 3339.
-    created: String,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    archived: Option<String>,
-    /// Whether it is connected, as far as servers know: its newest connection has not ended, and something was
-    /// heard of it lately (`--heartbeat-timeout` / 3 and 40 s, which are 50 s by default). Of one whose host or
-    /// server was lost it is known that late.
-    connected: bool,
-    /// When something was last heard of it, to half a minute. RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seen: Option<String>,
-    /// What it says of itself: `os`, `arch`, `version`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    metadata: Option<Value>,
-    /// The identifiers of the specs that it can run; only where one runner is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    specs: Option<Vec<String>>,
-}
-
-impl RunnerBody {
-    fn new(app: &App, runner: Runner) -> Self {
-        let since = Timestamp::now().before(app.settings.connected());
-        Self {
-            id: runner.id.to_string(),
-            connected: runner.is_connected(since),
-            slug: runner.slug,
-            name: runner.name,
-            created: rfc3339(runner.created),
-            archived: runner.archived.map(rfc3339),
-            seen: runner.seen.map(rfc3339),
-            metadata: runner
-                .metadata
-                .and_then(|text| serde_json::from_str(&text).ok()),
-            specs: None,
-        }
+fn body(app: &App, runner: Runner) -> RunnerBody {
+    let since = Timestamp::now().before(app.settings.connected());
+    RunnerBody {
+        id: runner.id.to_string(),
+        connected: runner.is_connected(since),
+        slug: runner.slug,
+        name: runner.name,
+        created: rfc3339(runner.created),
+        archived: runner.archived.map(rfc3339),
+        seen: runner.seen.map(rfc3339),
+        metadata: runner
+            .metadata
+            .and_then(|text| serde_json::from_str(&text).ok()),
+        specs: None,
     }
-}
-
-/// A runner with its key, which is not shown again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct RunnerWithKey {
-    runner: RunnerBody,
-    /// For `runner up --key`.
-    key: String,
-}
-
-/// A runner to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewRunner)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewRunnerBody {
-    slug: String,
-    name: Option<String>,
-    /// The slugs or identifiers of the specs that it can run.
-    #[serde(default)]
-    specs: Vec<String>,
 }
 
 async fn with_specs(app: &App, name: &str) -> Result<RunnerBody, ApiError> {
@@ -90,7 +38,7 @@ async fn with_specs(app: &App, name: &str) -> Result<RunnerBody, ApiError> {
     let specs = app.store.specs_of(runner.id).await?;
     Ok(RunnerBody {
         specs: Some(specs.iter().map(ToString::to_string).collect()),
-        ..RunnerBody::new(app, runner)
+        ..body(app, runner)
     })
 }
 
@@ -106,7 +54,7 @@ pub(crate) async fn list(
     let page = query.page()?;
     let runners = app.store.runners(&page).await?;
     let id = |runner: &Runner| runner.id.to_string();
-    let body = |runner| RunnerBody::new(&app, runner);
+    let body = |runner| body(&app, runner);
     Ok(Json(listed(&page, runners, id, body)))
 }
 
@@ -204,12 +152,15 @@ pub(crate) async fn archive(
     Ok(Json(with_specs(&app, &runner).await?))
 }
 
-/// Lets a runner run a spec's jobs.
+/// Lets a runner run a spec's jobs. One that said, when it was last connected, that it is of another operating
+/// system or architecture is not linked: it would refuse each of them.
 #[utoipa::path(put, path = "/v0/runners/{runner}/specs/{spec}", tag = "fleet",
     security(("token" = [])),
     params(("runner" = String, Path, description = "Its slug or identifier"),
         ("spec" = String, Path, description = "Its slug or identifier")),
-    responses((status = 200, body = RunnerBody), (status = "default", body = ErrorBody)))]
+    responses((status = 200, body = RunnerBody),
+        (status = 409, body = ErrorBody, description = "It is another kind of machine"),
+        (status = "default", body = ErrorBody)))]
 pub(crate) async fn link(
     state: State<App>,
     caller: Caller,
@@ -232,6 +183,30 @@ pub(crate) async fn unlink(
     set_link(state, caller, path, false).await
 }
 
+/// Refuses a runner that has said that it is another kind of machine than the spec's. What it will be once
+/// it has connected nobody knows.
+fn must_fit(runner: &Runner, spec: &Spec) -> Result<(), ApiError> {
+    let metadata = runner.metadata.as_deref();
+    let said: Option<RunnerInfo> = metadata.and_then(|text| serde_json::from_str(text).ok());
+    let Some(said) = said else {
+        return Ok(());
+    };
+    let is = [said.os.name(), said.arch.name()];
+    let must_be = [spec.asks.os.as_str(), spec.asks.architecture.as_str()];
+    if is == must_be {
+        return Ok(());
+    }
+    let message = format!(
+        "the runner `{}` says that it is {}, and the spec `{}` is for {}: link another spec, or start the \
+         runner on such a machine first",
+        runner.slug,
+        is.join(" "),
+        spec.asks.slug,
+        must_be.join(" "),
+    );
+    Err(ApiError::new(StatusCode::CONFLICT, "unfit", message))
+}
+
 async fn set_link(
     State(app): State<App>,
     caller: Caller,
@@ -241,6 +216,9 @@ async fn set_link(
     caller.must_be_admin()?;
     let found = app.store.runner(&runner).await?;
     let spec = app.store.spec(&spec).await?;
+    if is_linked {
+        must_fit(&found, &spec)?;
+    }
     app.write(|mut transaction| async {
         let done = transaction.link(found.id, spec.id, is_linked).await;
         (transaction, done)

@@ -2,10 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use bencher_channel_protocol::{Architecture, Os, SandboxKind};
-use bencher_server_api::Listed;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use bencher_channel_protocol::SandboxKind;
+use bencher_server_api::{Listed, NewSpec as NewSpecBody, Spec as SpecBody};
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
@@ -18,32 +16,6 @@ use crate::time::rfc3339;
 
 /// The most bytes of memory or of disk: what a JSON number holds exactly.
 const MAX_BYTES: u64 = 1 << 53;
-
-/// What a machine must be to run a job.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Spec)]
-pub(crate) struct SpecBody {
-    id: String,
-    slug: String,
-    name: String,
-    os: String,
-    architecture: String,
-    /// Null: the runner's host itself.
-    sandbox: Option<String>,
-    cpu: u32,
-    /// Bytes.
-    memory: u64,
-    /// Bytes.
-    disk: u64,
-    network: bool,
-    /// RFC 3339.
-    created: String,
-    /// RFC 3339.
-    modified: String,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    archived: Option<String>,
-}
 
 impl From<Spec> for SpecBody {
     fn from(spec: Spec) -> Self {
@@ -64,29 +36,6 @@ impl From<Spec> for SpecBody {
             archived: spec.archived.map(rfc3339),
         }
     }
-}
-
-/// A spec to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewSpec)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewSpecBody {
-    slug: String,
-    name: Option<String>,
-    #[schema(value_type = String, example = "linux")]
-    os: Os,
-    #[schema(value_type = String, example = "x86_64")]
-    architecture: Architecture,
-    /// `firecracker`, or null: the runner's host itself.
-    #[schema(value_type = Option<String>, example = "firecracker")]
-    sandbox: Option<SandboxKind>,
-    cpu: u32,
-    /// Bytes.
-    memory: u64,
-    /// Bytes.
-    disk: u64,
-    #[serde(default)]
-    network: bool,
 }
 
 /// Specs.

@@ -5,9 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_channel_protocol::JobConfig;
 use bencher_jobs::{ComparisonId, JobId, ProjectId, interleave};
-use bencher_server_api::{Config, Job as JobBody, NewJob as NewJobBody};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use bencher_server_api::{
+    Config, Job as JobBody, NewComparison as NewComparisonBody, NewJob as NewJobBody, Submitted,
+};
 
 use super::ApiError;
 use super::auth::Caller;
@@ -73,35 +73,6 @@ pub(crate) fn registry(address: &str) -> Result<(), ApiError> {
     Err(ApiError::invalid(
         "`registry` must be an address like https://registry.example.com, without credentials",
     ))
-}
-
-/// Things to be compared: they run on one machine, in turns, back and forth.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewComparison)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewComparisonBody {
-    /// The slug or identifier of its project.
-    project: String,
-    /// The slug or identifier of what it must run on.
-    spec: String,
-    /// The higher, the sooner.
-    #[serde(default)]
-    priority: u8,
-    /// Seconds that each job may run.
-    timeout: Option<u32>,
-    /// How often each side is run.
-    rounds: usize,
-    /// What is compared: two or more.
-    sides: Vec<Config>,
-}
-
-/// What was submitted.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Submitted {
-    /// The comparison.
-    comparison: String,
-    /// Its jobs, in their order.
-    jobs: Vec<String>,
 }
 
 /// Where a job goes.

@@ -3,9 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::TokenId;
-use bencher_server_api::Listed;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use bencher_server_api::{
+    Listed, NewToken as NewTokenBody, Role as RoleBody, Token as TokenBody, TokenWithSecret,
+};
 
 use super::auth::Caller;
 use super::error::Body as ErrorBody;
@@ -16,19 +16,6 @@ use crate::app::App;
 use crate::key::Key;
 use crate::store::{Role, Token};
 use crate::time::rfc3339;
-
-/// What a token allows. Each may do what those before it may.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = Role)]
-pub(crate) enum RoleBody {
-    /// To read.
-    Viewer,
-    /// To submit and cancel jobs.
-    Submitter,
-    /// Everything.
-    Admin,
-}
 
 impl From<RoleBody> for Role {
     fn from(role: RoleBody) -> Self {
@@ -50,23 +37,6 @@ impl From<Role> for RoleBody {
     }
 }
 
-/// A user's token, without the token itself.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Token)]
-pub(crate) struct TokenBody {
-    id: String,
-    name: String,
-    role: RoleBody,
-    /// The only project that it is for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<String>,
-    /// RFC 3339.
-    created: String,
-    /// RFC 3339.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revoked: Option<String>,
-}
-
 impl From<Token> for TokenBody {
     fn from(token: Token) -> Self {
         Self {
@@ -78,26 +48,6 @@ impl From<Token> for TokenBody {
             revoked: token.revoked.map(rfc3339),
         }
     }
-}
-
-/// A token with its secret, which is not shown again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TokenWithSecret {
-    token: TokenBody,
-    /// For `Authorization: Bearer`.
-    secret: String,
-}
-
-/// A token to be.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = NewToken)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewTokenBody {
-    /// What it is for.
-    name: String,
-    role: RoleBody,
-    /// The slug or identifier of the only project that it is for.
-    project: Option<String>,
 }
 
 /// Tokens.

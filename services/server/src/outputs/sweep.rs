@@ -128,7 +128,7 @@ enum Fate {
 fn fate(key: &Key, named: &HashMap<JobId, Vec<String>>) -> Fate {
     match job_of(key).and_then(|job| named.get(&job)) {
         None => Fate::Unknown,
-        Some(names) if names.iter().any(|name| name == key.as_ref()) => Fate::Stays,
+        Some(objects) if objects.iter().any(|it| it == key.as_ref()) => Fate::Stays,
         Some(_) => Fate::Goes,
     }
 }

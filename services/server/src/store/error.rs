@@ -90,8 +90,8 @@ pub enum StoreError {
     },
     /// A job that is to be deleted, and is compared with others.
     #[error(
-        "the job {job} is a part of the comparison {comparison}: delete that as a whole, on its page or with \
-         `DELETE /v0/comparisons/{comparison}`"
+        "the job {job} is a part of the comparison {comparison}: delete that as a whole, with `runner \
+         comparisons rm {comparison}` or `DELETE /v0/comparisons/{comparison}`, or on its page"
     )]
     OfComparison {
         /// The job.

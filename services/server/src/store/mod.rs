@@ -42,8 +42,8 @@ pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
 pub(crate) use jobs::Oldest;
 pub use jobs::{
-    Active, Attached, Changed, Claims, Described, Filter, Handed, Heard, Hold, Job, KeptConfig,
-    NewJob, Said, Side, Slugs, Unprocessed, Waiting, What,
+    Active, Attached, Changed, Claims, Comparison, Described, Filter, Handed, Heard, Hold, Job,
+    KeptConfig, NewJob, Said, Side, Slugs, Unprocessed, Waiting, What,
 };
 pub(crate) use observer::{Observer, Operation, Turn};
 pub use page::{MAX_PAGE, Page};

@@ -208,9 +208,10 @@ fn machine(machine: &MeasuredMachine) -> String {
         .as_ref()
         .map(|release| format!("Linux {release}"));
     let parts: Vec<_> = [vcpus, memory, kernel].into_iter().flatten().collect();
-    let size = match parts.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", parts.join(", ")),
+    let size = if parts.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", parts.join(", "))
     };
     let cpu = machine.cpu_model.as_deref();
     let cpu = cpu.map_or_else(String::new, |cpu| format!(", on {cpu}"));
@@ -259,12 +260,14 @@ mod tests {
         section(measured, "/e", "e.json").into_string()
     }
 
+    type Change = fn(&mut Measured);
+
     const CLEAR: &str = "Nothing was seen that speaks against these numbers.";
 
     #[test]
     fn only_what_was_looked_at_is_clear() {
         assert!(of_job(&job(0, &[])).contains(CLEAR));
-        let doubtful: [(fn(&mut Measured), &str); 6] = [
+        let doubtful: [(Change, &str); 6] = [
             (|it| it.iterations = 0, "no iteration that ended well"),
             (
                 |it| it.unjudged_iterations = 1,

@@ -366,6 +366,38 @@ fn jobs_are_listed_and_shown() {
     assert!(table.contains("  lab  "), "{table}");
 }
 
+/// Other users of the client's host see command lines.
+#[test]
+fn a_secret_need_not_be_on_the_command_line() {
+    let site = site();
+    let image = image(&site);
+    let submit = [
+        "submit",
+        &image,
+        "--spec",
+        "s",
+        "--env",
+        "FROM_HERE",
+        "--env",
+        "A=b=c",
+    ];
+    let id = stdout(
+        &runner(&site, &submit)
+            .env("FROM_HERE", "s3cret")
+            .output()
+            .unwrap(),
+    );
+    let env = json!({"FROM_HERE": "s3cret", "A": "b=c"});
+    assert_eq!(site.api.job(&id)["config"]["env"], env);
+    let unset = runner(&site, &submit)
+        .env_remove("FROM_HERE")
+        .output()
+        .unwrap();
+    assert_eq!(unset.status.code(), Some(125));
+    let said = String::from_utf8(unset.stderr).unwrap();
+    assert!(said.contains("a variable that is set here"), "{said}");
+}
+
 #[test]
 fn how_a_job_was_measured_is_told() {
     let site = site();

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests panic like tests")]
 
 mod access;
+mod admin;
+mod backup;
 mod bodies;
 mod channel;
 mod client;
+mod comparisons;
 mod conflicts;
 mod crash;
 mod deletion;
@@ -14,15 +17,18 @@ mod jobs;
 mod live;
 mod lost;
 mod metrics;
+mod moments;
 mod openapi;
 mod outage;
 mod outputs;
 mod postgres;
+mod quick_start;
 mod registry;
 mod releases;
 mod rm;
 mod scheduling;
 mod service;
+mod silence;
 mod support;
 mod tls;
 mod traces;

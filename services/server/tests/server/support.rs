@@ -4,10 +4,13 @@ mod api;
 mod between;
 mod collector;
 mod database;
+mod document;
+mod image;
 mod prometheus;
 mod runner;
 mod up;
 mod watcher;
+mod wire;
 
 use std::fs::{File, Permissions};
 use std::io::{BufRead as _, BufReader};
@@ -21,10 +24,13 @@ use nix::unistd::Pid;
 pub(crate) use api::{Api, config, job_body};
 pub(crate) use between::{Fate, between};
 pub(crate) use collector::{Collector, attribute};
+pub(crate) use document::{Typed, Typing, instead, shell, typed};
+pub(crate) use image::{BUSYBOX, image};
 pub(crate) use prometheus::Numbers;
 pub(crate) use runner::{PATIENCE, Runner};
 pub(crate) use up::Up;
 pub(crate) use watcher::Watcher;
+pub(crate) use wire::Wire;
 
 /// The exit code of what another start does not mend.
 pub(crate) const LASTING: i32 = 78;

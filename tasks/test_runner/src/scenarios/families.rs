@@ -33,7 +33,7 @@ mod updates;
 use super::scenario::Scenario;
 
 /// The families in the order in which they are run.
-const FAMILIES: [&[Scenario]; 28] = [
+const FAMILIES: [&[Scenario]; 29] = [
     execution::SCENARIOS,
     output::SCENARIOS,
     timeouts::SCENARIOS,

@@ -318,7 +318,12 @@ fn checked_url(url: &str) -> Result<String, Unfit> {
     }
 }
 
-fn checksum(path: &Path) -> io::Result<Checksum> {
+/// The checksum of a program, as servers publish it and runners know themselves by.
+///
+/// # Errors
+///
+/// When the file can not be read.
+pub fn checksum(path: &Path) -> io::Result<Checksum> {
     let mut hasher = Sha256::new();
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 20];

@@ -194,6 +194,9 @@ fn iterations_that_can_not_be_kept_end_the_comparison_of_those_that_are() {
     command.args(["compare", "--sandbox", "none", "--iter", "20"]);
     command.args(["--format", "json", "--metric", "wall", "--image"]);
     command.arg(image.path());
+    // What is in results until they are written is in the folder for temporary files, outputs and all.
+    let out = tempfile::tempdir().unwrap();
+    command.arg("--output-dir").arg(out.path().join("out"));
     command.args(["--", "sh", "-c", script, "--vs", "sh", "-ec", script]);
     let ran = Ran::of(command.output().unwrap()).exits(125);
     let reason = "failed to write the result to";

@@ -21,7 +21,7 @@ pub(super) const STATE: &str = "(state || '')";
 
 /// What a job refers to, by name. Queries within the query, as whatever is joined has columns of the same
 /// names.
-const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
+pub(super) const SLUGS: &str = "(SELECT slug FROM projects WHERE projects.id = jobs.project) AS project_slug, \
     (SELECT slug FROM specs WHERE specs.id = jobs.spec) AS spec_slug, \
     (SELECT slug FROM runners WHERE runners.id = jobs.runner) AS runner_slug";
 
@@ -87,16 +87,6 @@ pub struct Slugs {
     pub runner: Option<String>,
 }
 
-impl Slugs {
-    fn read(row: &AnyRow) -> Result<Self, StoreError> {
-        Ok(Self {
-            project: maybe_text(row, "project_slug")?,
-            spec: maybe_text(row, "spec_slug")?,
-            runner: maybe_text(row, "runner_slug")?,
-        })
-    }
-}
-
 /// A job whose results nobody has read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unprocessed {
@@ -123,6 +113,16 @@ pub struct Described {
     pub summary: Option<String>,
     /// How it was measured, at a glance: JSON.
     pub measured: Option<String>,
+}
+
+impl Slugs {
+    pub(super) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            project: maybe_text(row, "project_slug")?,
+            spec: maybe_text(row, "spec_slug")?,
+            runner: maybe_text(row, "runner_slug")?,
+        })
+    }
 }
 
 impl Described {

@@ -4,6 +4,7 @@ mod active;
 mod bound;
 mod change;
 mod claim;
+mod comparisons;
 mod config;
 mod delete;
 mod heads;
@@ -22,6 +23,7 @@ use tracing::field::DisplayValue;
 
 pub use active::Active;
 pub use claim::{Claims, Handed, Waiting};
+pub use comparisons::Comparison;
 pub use config::KeptConfig;
 pub use held::Hold;
 pub use list::{Described, Filter, Slugs, Unprocessed};

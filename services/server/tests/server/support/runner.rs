@@ -97,6 +97,12 @@ impl Runner {
         }
     }
 
+    /// Says something to a server that may be killed before it answers.
+    pub(crate) fn try_say(&mut self, message: &Value) -> Option<Value> {
+        self.0.send(Message::text(message.to_string())).ok()?;
+        self.try_receive()
+    }
+
     /// How the server closes the connection; messages before that are passed over.
     pub(crate) fn closed(&mut self) -> Option<CloseFrame> {
         loop {
