@@ -187,7 +187,7 @@ fn whoever_submits_within_a_trace_goes_on_with_it() {
         assert_eq!(trace.as_str().map(str::len), Some(32));
         assert_eq!(trace == TRACE, expected.is_some());
         let shown = stdout(&done(&site, &["jobs", "show", &id]));
-        let line = format!("trace       {}", trace.as_str().unwrap());
+        let line = format!("trace        {}", trace.as_str().unwrap());
         assert!(shown.lines().any(|shown| shown == line), "{shown}");
     }
 }

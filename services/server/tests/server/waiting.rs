@@ -98,7 +98,7 @@ fn whoever_waits_is_told_why() {
     let shown = String::from_utf8(show().stdout).unwrap();
     let reason = "no runner is linked to the spec `s`: link one, or cancel the job";
     assert!(
-        shown.contains(&format!("waits       {reason}\n")),
+        shown.contains(&format!("waits        {reason}\n")),
         "{shown}"
     );
     let image = image(&site);
