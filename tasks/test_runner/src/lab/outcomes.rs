@@ -12,6 +12,9 @@ use crate::table::Table;
 
 /// What the runner says of a guest that did not come to its command.
 const NEVER_BEGAN: &str = "the guest did not start the command within";
+/// What a runner says of a VMM that ended by itself before its guest had said everything.
+const ENDED_EARLY: &str =
+    "the machine ended before the command's result was complete (exit status: 0)";
 
 /// One entry of a report. What this does not look at is kept as it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,10 +43,10 @@ impl Outcome {
 
     /// Whether it failed because a guest never came to its command. In a lab that is now and then
     /// the doing of the emulated processor, of whose guests about one in a hundred freezes while
-    /// its kernel boots. A runner at fault does it again.
-    pub(crate) fn has_frozen_guest(&self) -> bool {
+    /// its kernel boots, or is reset. A runner at fault does it again.
+    pub(crate) fn has_lost_guest(&self) -> bool {
         let reason = self.reason.as_deref().unwrap_or_default();
-        self.word == "failed" && reason.contains(NEVER_BEGAN)
+        self.word == "failed" && (reason.contains(NEVER_BEGAN) || is_reset_in_boot(reason))
     }
 
     /// Name, backend, what came of it and how long it took; below that, why it failed and the
@@ -199,23 +202,46 @@ fn count<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Counts {
     counts
 }
 
+/// Whether a VMM ended by itself and without an error, as it does where its guest is reset, in the first second of
+/// the guest's kernel.
+fn is_reset_in_boot(reason: &str) -> bool {
+    let Some((_, after)) = reason.split_once(ENDED_EARLY) else {
+        return false;
+    };
+    let Some((_, console)) = after.split_once("the console ended with:") else {
+        return false;
+    };
+    let last = console.rsplit("| [").next().unwrap_or_default();
+    last.trim_start().starts_with("0.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_a_guest_that_never_began_is_repeated() {
+        let ended = |status: &str, moment: &str| {
+            format!(
+                "the runner said \"runner: error: the machine ended before the command's result was complete \
+                 (exit status: {status}); the console ended with:\\n    | [    0.1] Linux\\n    | [{moment}] PCI\\n\""
+            )
+        };
         let boot = "exit of the runner: expected Code(0), got Code(125)\nstandard error was \
                     \"runner: error: the guest did not start the command within 60 s: give it\"";
         for (word, reason, expected) in [
             ("failed", boot, true),
             ("skipped", boot, false),
             ("failed", "standard output was \"\"", false),
+            ("failed", &ended("0", "    0.448776"), true),
+            // A guest that had begun, and a VMM that failed.
+            ("failed", &ended("0", "   12.448776"), false),
+            ("failed", &ended("1", "    0.448776"), false),
         ] {
             let outcome = Outcome::new("name", "firecracker", word, Some(reason.to_owned()));
-            assert_eq!(outcome.has_frozen_guest(), expected, "{word}: {reason}");
+            assert_eq!(outcome.has_lost_guest(), expected, "{word}: {reason}");
         }
-        assert!(!Outcome::new("name", "firecracker", "passed", None).has_frozen_guest());
+        assert!(!Outcome::new("name", "firecracker", "passed", None).has_lost_guest());
     }
 
     fn samples() -> Outcomes {

@@ -113,16 +113,16 @@ pub(crate) fn run(
         };
         // As few processors as possible: each one makes all of them slower.
         tasks.sort_by_key(|task| task.cpus);
-        let (mut frozen_guests, mut reboots, mut done) = (0, 0, 0);
+        let (mut lost_guests, mut reboots, mut done) = (0, 0, 0);
         for alike in tasks.chunk_by(|one, other| one.cpus == other.cpus) {
             contents.cpus = alike.first().map_or(0, |task| task.cpus);
             let mut place = Place::prepare(&contents)?;
             for task in alike {
                 let mut carried = carry_out(&mut place, task, request)?;
-                if place.is_lab() && carried.0.has_frozen_guest() {
-                    frozen_guests += 1;
+                if place.is_lab() && carried.0.has_lost_guest() {
+                    lost_guests += 1;
                     console::warning(&format!(
-                        "a guest in the lab froze in its boot: repeating {} once",
+                        "a guest in the lab froze or was reset in its boot: repeating {} once",
                         task.scenario
                     ));
                     carried = carry_out(&mut place, task, request)?;
@@ -134,10 +134,10 @@ pub(crate) fn run(
             }
             reboots += place.reboots();
         }
-        if frozen_guests > 0 {
+        if lost_guests > 0 {
             outcomes.remark(format!(
-                "guests in the lab that froze in their boot, whose scenarios were repeated: \
-                 {frozen_guests}×"
+                "guests in the lab that froze or were reset in their boot, whose scenarios were repeated: \
+                 {lost_guests}×"
             ));
         }
         if reboots > 0 {
