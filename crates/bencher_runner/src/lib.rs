@@ -29,6 +29,7 @@ mod process;
 pub mod reporter;
 pub mod result;
 pub mod run;
+mod said;
 mod scratch;
 pub mod setup;
 mod slots;

@@ -3,9 +3,11 @@
 
 mod comparison;
 mod credential;
+mod doubts;
 mod error;
 mod event;
 mod job;
+mod machine;
 mod measured;
 mod new;
 mod page;
@@ -19,10 +21,11 @@ mod waiting;
 
 pub use comparison::{Comparison, ComparisonSide, NewComparison, Submitted};
 pub use credential::{Credential, NewCredential};
+pub use doubts::{CLEAR, Doubts};
 pub use error::{Error, ErrorDetail};
 pub use event::{OUTPUT_EVENT, STATE_EVENT, Standing};
 pub use job::{Job, Side};
-pub use measured::{Measured, MeasuredMachine, MeasuredMetric, Suspicion};
+pub use measured::{Measured, MeasuredMachine, MeasuredMetric, MeasuredTuning, Suspicion};
 pub use new::{Config, NewJob};
 pub use page::Listed;
 pub use project::{NewProject, Project, Quota};

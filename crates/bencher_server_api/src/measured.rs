@@ -72,6 +72,26 @@ pub struct MeasuredMachine {
     /// The release of the guest's kernel; absent without a machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
+    /// The release of the host's kernel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_kernel: Option<String>,
+    /// How quiet the host was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<MeasuredTuning>,
+}
+
+/// How quiet a host was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct MeasuredTuning {
+    /// Who did it: `run` (for as long as the job ran), `tune_apply` (for good), `left_over` (a runner that is
+    /// no more), or `nobody`.
+    pub tuned_by: String,
+    /// Sources of noise that are off.
+    pub quiet: u32,
+    /// Those that are on, or may be, since nothing could be done about them: the names of their knobs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noisy: Vec<String>,
 }
 
 /// A measure over the iterations that count.

@@ -7,10 +7,12 @@ mod error;
 mod file;
 mod hidden;
 mod options;
+mod restarts;
 mod words;
 
 pub use error::UnitError;
 pub use file::write;
 pub use hidden::Hidden;
 pub use options::passed_on;
+pub use restarts::Restarts;
 pub use words::{absolute, quoted, specifiers, variable};

@@ -6,7 +6,7 @@ mod unit;
 use std::io::{self, Write as _};
 
 use bencher_runner::Reporter as _;
-use bencher_unit::Hidden;
+use bencher_unit::{Hidden, Restarts};
 
 use crate::FAILED;
 use crate::arguments::InstallService;
@@ -43,6 +43,7 @@ fn attempt(
         drain_timeout: arguments.drain_timeout,
         options: &arguments.options,
         hidden: &hidden,
+        restarts: Restarts::here(),
     }
     .text()?;
     let environment = Environment {

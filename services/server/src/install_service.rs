@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use bencher_unit::{Hidden, variable};
+use bencher_unit::{Hidden, Restarts, variable};
 
 use crate::Done;
 use crate::arguments::InstallService;
@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &InstallService) -> Done {
         outputs: outputs.as_deref(),
         options: &arguments.options,
         hidden: &hidden,
+        restarts: Restarts::here(),
     }
     .text()?;
     let secrets = secrets(arguments.database.as_deref());

@@ -37,8 +37,18 @@ pub(crate) fn say_stopping() {
     ]);
 }
 
-/// Gives signs of life as long as the server works: this very task runs, the database answers, and the
-/// dispatcher comes round. What does not work is in the status, and the log has it once.
+/// What the server finds when it looks at itself.
+enum Sight {
+    Well,
+    /// The database does not answer. To start again would change nothing but that requests are not even
+    /// refused.
+    Away(String),
+    /// Something is wrong on this side.
+    Stuck(String),
+}
+
+/// Gives signs of life as long as the server works, or would with a database that answers: this very task
+/// runs, and the dispatcher comes round. What does not work is in the status, and the log has it once.
 pub(crate) async fn run(app: App) {
     if std::env::var_os("NOTIFY_SOCKET").is_none() {
         return;
@@ -53,38 +63,47 @@ pub(crate) async fn run(app: App) {
             interval.tick().await;
             look(&app).await
         };
-        let obstacle = tokio::select! {
+        let sight = tokio::select! {
             () = ended(&mut shutdown) => return,
-            obstacle = look => obstacle,
+            sight = look => sight,
         };
-        match obstacle {
-            None => {
-                tell(&[
-                    NotifyState::Watchdog,
-                    NotifyState::Status(&numbers(&app).await),
-                ]);
-                is_well = true;
+        let was_well = std::mem::replace(&mut is_well, matches!(sight, Sight::Well));
+        match sight {
+            Sight::Well => {
+                let status = numbers(&app).await;
+                tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
             }
-            Some(obstacle) => {
-                tell(&[NotifyState::Status(&obstacle)]);
-                if is_well {
+            Sight::Away(error) => {
+                let status = format!("waiting for the database: {error}");
+                tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+                if was_well {
+                    tracing::warn!(error, "waiting for the database");
+                }
+            }
+            Sight::Stuck(obstacle) => {
+                let status = format!("not at work: {obstacle}");
+                tell(&[NotifyState::Status(&status)]);
+                if was_well {
                     tracing::warn!(obstacle, "no sign of life until this is over");
                 }
-                is_well = false;
             }
         }
     }
 }
 
-/// Why the server does not work, if so.
-async fn look(app: &App) -> Option<String> {
-    if let Err(error) = app.store.ping().await {
-        return Some(format!("not at work: {error}"));
-    }
-    match timeout(ROUND, app.dispatcher.comes_round()).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(format!("not at work: {error}")),
-        Err(_) => Some("not at work: what runners say is not written down".to_owned()),
+async fn look(app: &App) -> Sight {
+    let obstacle = match app.store.ping().await {
+        Ok(()) => match timeout(ROUND, app.dispatcher.comes_round()).await {
+            Ok(Ok(())) => return Sight::Well,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "what runners say is not written down".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    };
+    if app.store.is_away().await {
+        Sight::Away(obstacle)
+    } else {
+        Sight::Stuck(obstacle)
     }
 }
 

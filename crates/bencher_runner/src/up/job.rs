@@ -85,7 +85,8 @@ impl StartedJob {
     }
 }
 
-/// Starts a job. Whatever comes of it is told as [`Event::Ended`], once.
+/// Starts a job. Whatever comes of it is told as [`Event::Ended`], once; a panic ends the whole runner, and
+/// the next one tells the server that the job is lost.
 pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
     let (orders, received) = unbounded_channel();
     let for_thread = Arc::clone(workshop);
@@ -93,17 +94,8 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
     let spawned = thread::Builder::new()
         .name("job".to_owned())
         .spawn(move || {
-            let events = for_thread.events.clone();
-            let work = std::panic::AssertUnwindSafe(|| carry_out(&job, &for_thread, received));
-            let ended = std::panic::catch_unwind(work).unwrap_or_else(|_| Event::Ended {
-                results: Vec::new(),
-                evidence: None,
-                failure: Some(Failure {
-                    error: "a thread of the runner failed".to_owned(),
-                    fault: Fault::Host,
-                }),
-            });
-            let _gone = events.send(ended);
+            let ended = carry_out(&job, &for_thread, received);
+            let _gone = for_thread.events.send(ended);
         });
     if let Err(error) = spawned {
         let _gone = events.send(Event::Ended {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bencher_channel_protocol::{IterationOutput, LiveOutput, OutputStream};
 use bencher_oci::Cancellation;
 use bencher_runner::Reporter;
-use bencher_server_api::{Job, OUTPUT_EVENT, STATE_EVENT, Standing};
+use bencher_server_api::{Doubts, Job, OUTPUT_EVENT, STATE_EVENT, Standing};
 use serde::de::DeserializeOwned;
 
 use super::events::{Event, Events, MAX_LINE, ReadError};
@@ -321,7 +321,7 @@ impl<'a> Watcher<'a> {
         for (name, text) in measured::rows(measured) {
             self.reporter.info(&printable(&format!("{name}: {text}")));
         }
-        for doubt in measured::doubts(measured) {
+        for doubt in Doubts::of([measured]).all() {
             self.reporter.warning(&printable(&doubt));
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bencher_channel_protocol::RunnerId;
-use bencher_unit::{Hidden, UnitError, absolute, quoted, specifiers};
+use bencher_unit::{Hidden, Restarts, UnitError, absolute, quoted, specifiers};
 
 use crate::up::REPLACED;
 
@@ -19,6 +19,7 @@ pub(super) struct Unit<'a> {
     pub(super) drain_timeout: Duration,
     pub(super) options: &'a [String],
     pub(super) hidden: &'a Hidden,
+    pub(super) restarts: Restarts,
 }
 
 /// What a unit's environment file is made of, beside the key.
@@ -69,7 +70,7 @@ impl Unit<'_> {
             command = format!("{command} {}", quoted(option)?);
         }
         let environment = specifiers(absolute(self.environment)?)?;
-        let hidden = self.hidden.settings();
+        let (hidden, restarts) = (self.hidden.settings(), self.restarts.settings());
         let stop = (self.drain_timeout + STOP_MARGIN).as_secs();
         let hardening = if self.allows_no_sandbox() {
             OF_HOST_JOBS
@@ -100,8 +101,7 @@ impl Unit<'_> {
              # The guest's kernel may have to be fetched before it is ready.\n\
              TimeoutStartSec=15min\n\
              SuccessExitStatus=143\n\
-             Restart=always\n\
-             RestartSec=5\n\
+             {restarts}\
              # Another one has its place: two that start again for ever take it from each other.\n\
              RestartPreventExitStatus={REPLACED}\n\
              # The cgroups of machines and of the host's quiet are its own.\n\
@@ -158,6 +158,7 @@ mod tests {
             drain_timeout: Duration::from_millis(1500),
             options: &options,
             hidden: &Hidden::default(),
+            restarts: Restarts::of("systemd 252"),
         }
         .text()
     }

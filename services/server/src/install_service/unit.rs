@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bencher_unit::{Hidden, UnitError, absolute, quoted, specifiers};
+use bencher_unit::{Hidden, Restarts, UnitError, absolute, quoted, specifiers};
 
 use crate::LASTING;
 
@@ -24,6 +24,7 @@ pub(super) struct Unit<'a> {
     pub(super) outputs: Option<&'a Path>,
     pub(super) options: &'a [String],
     pub(super) hidden: &'a Hidden,
+    pub(super) restarts: Restarts,
 }
 
 impl Unit<'_> {
@@ -50,7 +51,7 @@ impl Unit<'_> {
             Some(folder) => format!("ReadWritePaths={}\n", quoted(absolute(folder)?)?),
             None => String::new(),
         };
-        let hidden = self.hidden.settings();
+        let (hidden, restarts) = (self.hidden.settings(), self.restarts.settings());
         Ok(format!(
             "[Unit]\n\
              Description=Server of benchmark jobs\n\
@@ -60,7 +61,7 @@ impl Unit<'_> {
              [Service]\n\
              Type=notify\n\
              NotifyAccess=main\n\
-             # Signs of life are given only while the database answers: it may be away for a moment.\n\
+             # What may hang has time limits of its own, which are to act first.\n\
              WatchdogSec=2min\n\
              ExecStart={command}\n\
              EnvironmentFile={environment}\n\
@@ -72,8 +73,7 @@ impl Unit<'_> {
              TimeoutStopSec=1min\n\
              # A large database may have to be brought up to date before it is ready.\n\
              TimeoutStartSec=1h\n\
-             Restart=always\n\
-             RestartSec=5\n\
+             {restarts}\
              # A wrong command line, and what stays wrong until somebody puts it right.\n\
              RestartPreventExitStatus={USAGE} {LASTING}\n\
              LimitNOFILE=524288\n\

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::any::{AnyArguments, AnyConnectOptions, AnyPoolOptions, AnyRow};
 use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _};
 use tokio::time::timeout;
 
 use super::{Operation, Store, StoreError};
@@ -182,5 +182,17 @@ impl Store {
         let rows = rows.unwrap_or(Err(StoreError::Late(PINGING)));
         self.note_failure(Operation::Read, &rows);
         rows.map(drop)
+    }
+
+    /// Whether it does not answer somebody who comes anew either. Where it does, and not to those who are
+    /// connected, something is wrong on this side.
+    pub(crate) async fn is_away(&self) -> bool {
+        let options = self.readers.connect_options();
+        let ask = async {
+            let mut connection = AnyConnection::connect_with(&options).await?;
+            sqlx::query("SELECT 1").execute(&mut connection).await?;
+            connection.close().await
+        };
+        !matches!(timeout(PINGING, ask).await, Ok(Ok(())))
     }
 }

@@ -50,10 +50,11 @@ pub(super) async fn sections(app: &App, described: &Described) -> Result<Section
     let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
     let base = format!("/jobs/{job}/results");
     Ok(Sections {
-        trust: html! {
-            @if let Some(measured) = trust::measured(described) {
-                @let evidence = format!("/jobs/{job}/evidence");
-                (trust::section(&measured, &evidence, &format!("{job}.json")))
+        trust: {
+            let (path, name) = (format!("/jobs/{job}/evidence"), format!("{job}.json"));
+            match trust::measured(described) {
+                Some(measured) => trust::section(&measured, &path, &name),
+                None => trust::unknown(evidence.is_some().then_some((&path, &name))),
             }
         },
         measures: measured(&results, evidence.as_ref()),

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use nix::sys::signal::Signal;
 use test_support::Postgres;
@@ -207,24 +209,60 @@ fn a_manager_hears_of_the_servers_state() {
 }
 
 #[test]
-fn there_is_no_sign_of_life_while_the_database_does_not_answer() {
+fn a_server_whose_database_is_away_waits_for_it() {
     let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let mut manager = Manager::new(&path);
-    let _site = Site::with(Setup {
+    let site = Site::with(Setup {
         database: Some(postgres.url()),
         ..managed(path.to_str().unwrap(), "200000")
     });
     manager.until("WATCHDOG=1");
     postgres.pause().unwrap();
-    manager.until("not at work: the database did not answer");
-    // From then on, while it hangs.
-    let told = manager.until("not at work: the database did not answer");
-    assert!(!told.iter().any(|line| line == "WATCHDOG=1"), "{told:?}");
+    let waiting = "STATUS=waiting for the database: the database did not answer";
+    manager.until(waiting);
+    // From then on, while it hangs: it would hang after another start as well.
+    let told = manager.until(waiting);
+    assert_eq!(told.first().map(String::as_str), Some("WATCHDOG=1"));
+    assert_eq!(site.api.send("GET", "/readyz", None).0, 503);
     postgres.resume().unwrap();
+    manager.until("STATUS=runners connected here");
+}
+
+#[test]
+fn there_is_no_sign_of_life_while_the_server_hangs_and_its_database_does_not() {
+    let Some(postgres) = Postgres::start().unwrap() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let mut manager = Manager::new(&path);
+    let site = Site::with(Setup {
+        database: Some(postgres.url()),
+        ..managed(path.to_str().unwrap(), "200000")
+    });
+    manager.until("WATCHDOG=1");
+    let stuck = "STATUS=not at work: the database did not answer";
+    site.while_locked("jobs", || {
+        // Whoever asks for jobs waits, and all connections are theirs.
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::Relaxed) {
+                        site.api.send("GET", "/v0/jobs", None);
+                    }
+                });
+            }
+            manager.until(stuck);
+            let told = manager.until(stuck);
+            is_over.store(true, Ordering::Relaxed);
+            assert_eq!(told, [stuck], "this is all that it is told");
+        });
+    });
     manager.until("WATCHDOG=1");
 }
 

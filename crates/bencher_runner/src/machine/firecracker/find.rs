@@ -1,11 +1,12 @@
 //! Finding Firecracker, and understanding its version.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::machine::MachineError;
 use crate::paths::find_program;
 use crate::printable::one_line;
+use crate::said;
 
 const NAME: &str = "firecracker";
 
@@ -45,7 +46,7 @@ pub(super) fn new_enough(version: String) -> Result<String, MachineError> {
 
 /// Whether `program` is a Firecracker that can be used.
 pub(super) fn check(program: &Path) -> Result<(), MachineError> {
-    ask(program)
+    version_of(program)
         .map_err(|reason| MachineError::NotFirecracker { reason })
         .and_then(new_enough)
         .map(drop)
@@ -54,26 +55,23 @@ pub(super) fn check(program: &Path) -> Result<(), MachineError> {
 /// What `program` says of its version, e.g. `1.15.1`; `None` when it is no Firecracker. Starts a
 /// process, so it is asked only where no machine is to be started.
 pub fn version(program: &Path) -> Option<String> {
-    ask(program).ok()
+    version_of(program).ok()
 }
 
 /// Its version, or why it says none.
-fn ask(program: &Path) -> Result<String, String> {
-    let output = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
+fn version_of(program: &Path) -> Result<String, String> {
+    let mut command = Command::new(program);
+    let said = said::ask(command.arg("--version"), said::VERSION_WITHIN)
         .map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let said = text.lines().next().unwrap_or_default();
-    if let Some(version) = said.strip_prefix("Firecracker v") {
+    let first = said.stdout.lines().next().unwrap_or_default();
+    if let Some(version) = first.strip_prefix("Firecracker v") {
         return Ok(version.trim().to_owned());
     }
-    let complaint = one_line(&String::from_utf8_lossy(&output.stderr));
-    Err(if complaint.is_empty() && output.status.success() {
+    let complaint = one_line(&said.stderr);
+    Err(if complaint.is_empty() && said.status.success() {
         "it does not say which version it is".to_owned()
     } else if complaint.is_empty() {
-        output.status.to_string()
+        said.status.to_string()
     } else {
         complaint
     })

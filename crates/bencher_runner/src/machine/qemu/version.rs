@@ -1,18 +1,16 @@
 //! What QEMU says of its version.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::said::{VERSION_WITHIN, ask};
 
 /// The version in the first line of `qemu-system-… --version`, e.g.
 /// `7.2.19 (Debian 1:7.2+dfsg-7+deb12u18)`; `None` when it is no such line. Starts a process, so
 /// it is asked only where the answer is shown.
 pub fn version(program: &Path) -> Option<String> {
-    let output = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    parse(&String::from_utf8_lossy(&output.stdout))
+    let said = ask(Command::new(program).arg("--version"), VERSION_WITHIN).ok()?;
+    parse(&said.stdout)
 }
 
 /// Whether QEMU of this version can map a file privately that it opened for reading only

@@ -18,6 +18,7 @@ use nix::unistd::Pid;
 
 use super::Unfit;
 use crate::process::die_with_this_thread;
+use crate::said::{VERSION_WITHIN, ask};
 
 /// The variable that says to a program that it is tried.
 pub const TRIAL: &str = "BENCHER_RUNNER_UPDATE_TRIAL";
@@ -33,9 +34,6 @@ pub(in crate::up) const ALIVE_EVERY: Duration = Duration::from_secs(3);
 
 /// How long it may be silent.
 const SILENCE: Duration = Duration::from_secs(30);
-
-/// How long `--version` may take.
-const VERSION_WITHIN: Duration = Duration::from_secs(20);
 
 /// How long beyond a poll the server may take to speak, and how long beyond its drain timeout a trial may
 /// take to end that was told to.
@@ -244,30 +242,13 @@ fn judge(status: ExitStatus, has_reached: bool) -> Result<(), Unfit> {
 
 /// A program that can not even say its version is none for this host.
 pub(super) fn check_version(path: &Path) -> Result<(), Unfit> {
-    let unfit = |reason: String| Unfit::forever(format!("it does not say its version: {reason}"));
-    let mut child = Command::new(path)
-        .arg("--version")
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| unfit(error.to_string()))?;
-    let stdout = child.stdout.take();
-    let (tell, told) = channel();
-    let _reader = thread::spawn(move || {
-        let mut text = String::new();
-        let read = stdout.map(|stdout| stdout.take(1024).read_to_string(&mut text));
-        let _late = tell.send(read.map(|_| text));
-    });
-    let text = told.recv_timeout(VERSION_WITHIN);
-    let status = end(child, text.is_err()).map_err(|error| unfit(error.to_string()))?;
-    match text {
-        Ok(Some(text)) if status.success() && text.starts_with("runner ") => Ok(()),
-        Ok(_) => Err(unfit(format!("{status}"))),
-        Err(_) => Err(unfit(format!(
-            "nothing within {} s",
-            VERSION_WITHIN.as_secs()
-        ))),
-    }
+    let mut command = Command::new(path);
+    let said = ask(command.arg("--version").env_clear(), VERSION_WITHIN);
+    let reason = match said {
+        Ok(said) if said.status.success() && said.stdout.starts_with("runner ") => return Ok(()),
+        Ok(said) => said.status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let reason = format!("it does not say its version: {reason}");
+    Err(Unfit::forever(reason))
 }

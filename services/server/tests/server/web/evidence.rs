@@ -21,7 +21,8 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
     for part in [
         "1 iteration is suspect: ",
         "can not be compared with those of other machines: ",
-        "In a microVM of QEMU, emulated, on ",
+        "Machine: a microVM of QEMU, emulated",
+        "Host: ",
         "wall time",
         "3 ms",
         "CPU time",
@@ -39,6 +40,32 @@ fn whether_numbers_can_be_trusted_is_beside_them() {
     let list = visitor.get("/jobs");
     assert!(!has_evil(&list.text), "{}", list.text);
     assert!(list.text.contains(">suspect<") && list.text.contains(">this machine only<"));
+}
+
+#[test]
+fn that_nobody_knows_how_it_was_measured_is_beside_the_numbers_too() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let id = site.submit();
+    let job = claim(&mut runner);
+    let mut newer = evidence("it");
+    newer["version"] = 2.into();
+    end(&mut runner, json!({"event": "completed"}), &job, &newer);
+    site.api.wait_for(&id, &["processed"]);
+    let silent = site.submit();
+    let job = runner.claim();
+    runner.complete(&job);
+    site.api.wait_for(&silent, &["processed"]);
+    let mut visitor = signed_in(&site);
+    for (job, part) in [
+        (&id, "This server does not know the layout"),
+        (&silent, "The runner did not tell how it measured"),
+    ] {
+        let page = visitor.get(&format!("/jobs/{job}"));
+        for part in ["Nobody knows here what speaks against", part] {
+            assert!(page.text.contains(part), "{part} is not in {}", page.text);
+        }
+    }
 }
 
 #[test]
