@@ -260,7 +260,7 @@ fn there_is_no_sign_of_life_while_the_server_hangs_and_its_database_does_not() {
             manager.until(stuck);
             let told = manager.until(stuck);
             is_over.store(true, Ordering::Relaxed);
-            assert_eq!(told, [stuck], "this is all that it is told");
+            assert_eq!(told.len(), 1, "no sign of life: {told:?}");
         });
     });
     manager.until("WATCHDOG=1");
