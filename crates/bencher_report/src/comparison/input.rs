@@ -1,6 +1,8 @@
 //! What is compared, and what is asked of it.
 
-use bencher_runner::result::{Iterations, MetricName, Precision, ResultDocument};
+use bencher_runner::result::{
+    Iteration, Iterations, MetricName, Outcome, Precision, ResultDocument,
+};
 use bencher_statistics::{Interest, Order};
 
 use super::Levels;
@@ -14,6 +16,19 @@ pub struct Input {
     pub file: Option<String>,
     /// The result.
     pub result: ResultDocument<Iterations>,
+}
+
+/// How a side came to its end of which these iterations are all that was wanted.
+pub(super) fn outcome_of(iterations: &[Iteration]) -> Outcome {
+    let count = u32::try_from(iterations.len()).unwrap_or(u32::MAX);
+    Outcome {
+        exit_code: 0,
+        iterations_wanted: count,
+        iterations_run: count,
+        iterations_left_out: None,
+        precision: None,
+        error: None,
+    }
 }
 
 /// What is asked of a comparison.

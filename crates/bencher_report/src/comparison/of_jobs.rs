@@ -1,8 +1,9 @@
 //! A side that was measured by several jobs of a server, each of which has a result document.
 
-use bencher_runner::result::{Iteration, Iterations, Outcome, ResultDocument};
+use bencher_runner::result::{Iteration, Iterations, ResultDocument};
 
 use super::Input;
+use super::input::outcome_of;
 
 impl Input {
     /// A side whose jobs' result documents are `first` and `others`, and whose iterations are these, in the
@@ -14,7 +15,6 @@ impl Input {
         iterations: Vec<Iteration>,
         adapter: Option<String>,
     ) -> Self {
-        let count = u32::try_from(iterations.len()).unwrap_or(u32::MAX);
         let mut trust = first.trust.clone();
         for other in others {
             trust.comparable &= other.trust.comparable;
@@ -28,15 +28,8 @@ impl Input {
         let result = ResultDocument {
             label: Some(label.clone()),
             adapter,
+            outcome: outcome_of(&iterations),
             iterations: Iterations(iterations),
-            outcome: Outcome {
-                exit_code: 0,
-                iterations_wanted: count,
-                iterations_run: count,
-                iterations_left_out: None,
-                precision: None,
-                error: None,
-            },
             trust,
             ..first
         };

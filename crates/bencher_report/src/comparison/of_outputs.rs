@@ -1,11 +1,12 @@
 //! A side of which only what its iterations wrote is known, as a server keeps it of a runner's jobs.
 
 use bencher_runner::result::{
-    Host, Iteration, Iterations, Limits, Outcome, ResultDocument, RunnerIdentity, Trust, VERSION,
+    Host, Iteration, Iterations, Limits, ResultDocument, RunnerIdentity, Trust, VERSION,
 };
 use bencher_runner::units::ByteSize;
 
 use super::Input;
+use super::input::outcome_of;
 
 /// What speaks against the numbers of such a side.
 const REASON: &str = "of its host and its machine nothing is known but what the iterations wrote";
@@ -20,7 +21,6 @@ impl Input {
         iterations: Vec<Iteration>,
         adapter: Option<String>,
     ) -> Self {
-        let count = u32::try_from(iterations.len()).unwrap_or(u32::MAX);
         let none = ByteSize::from_bytes(0);
         let result = ResultDocument {
             version: VERSION,
@@ -50,15 +50,8 @@ impl Input {
                 max_file_bytes: none,
                 max_total_file_bytes: none,
             },
+            outcome: outcome_of(&iterations),
             iterations: Iterations(iterations),
-            outcome: Outcome {
-                exit_code: 0,
-                iterations_wanted: count,
-                iterations_run: count,
-                iterations_left_out: None,
-                precision: None,
-                error: None,
-            },
             trust: Trust {
                 comparable: false,
                 reasons: vec![REASON.to_owned()],

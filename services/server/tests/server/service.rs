@@ -8,8 +8,10 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 use test_support::Postgres;
 
 use crate::support::*;
@@ -163,8 +165,10 @@ impl Manager {
 
     /// What it is told until a line has `wanted`, which is the last of it.
     fn until(&mut self, wanted: &str) -> Vec<String> {
+        let start = Instant::now();
         let mut lines = Vec::new();
         loop {
+            assert!(start.elapsed() < PATIENCE, "{wanted} is not in {lines:?}");
             lines.push(self.hear());
             if lines.last().is_some_and(|line| line.contains(wanted)) {
                 return lines;
@@ -181,6 +185,19 @@ fn managed(path: &str, within: &'static str) -> Setup {
         environment: vec![("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", within)],
         ..Setup::default()
     }
+}
+
+/// A site with a manager that has seen its first sign of life, and with the folder of its socket.
+fn managed_with(postgres: &Postgres) -> (TempDir, Manager, Site) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let mut manager = Manager::new(&path);
+    let site = Site::with(Setup {
+        database: Some(postgres.url()),
+        ..managed(path.to_str().unwrap(), "200000")
+    });
+    manager.until("WATCHDOG=1");
+    (folder, manager, site)
 }
 
 #[test]
@@ -213,14 +230,7 @@ fn a_server_whose_database_is_away_waits_for_it() {
     let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let mut manager = Manager::new(&path);
-    let site = Site::with(Setup {
-        database: Some(postgres.url()),
-        ..managed(path.to_str().unwrap(), "200000")
-    });
-    manager.until("WATCHDOG=1");
+    let (_folder, mut manager, site) = managed_with(&postgres);
     postgres.pause().unwrap();
     let waiting = "STATUS=waiting for the database: the database did not answer";
     manager.until(waiting);
@@ -237,14 +247,7 @@ fn there_is_no_sign_of_life_while_the_server_hangs_and_its_database_does_not() {
     let Some(postgres) = Postgres::start().unwrap() else {
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let mut manager = Manager::new(&path);
-    let site = Site::with(Setup {
-        database: Some(postgres.url()),
-        ..managed(path.to_str().unwrap(), "200000")
-    });
-    manager.until("WATCHDOG=1");
+    let (_folder, mut manager, site) = managed_with(&postgres);
     let stuck = "STATUS=not at work: the database did not answer";
     site.while_locked("jobs", || {
         // Whoever asks for jobs waits, and all connections are theirs.
