@@ -9,8 +9,9 @@ use super::super::{Store, StoreError};
 use super::Job;
 
 /// Jobs that a runner could take before one of the spec `$1` and the priority `$2` with the identifier `$3`:
-/// those that any may take, and those of comparisons that its runners have begun. The order of the tables
-/// is what makes SQLite use the indexes of both, of which it reads `MOST_AHEAD` entries at most.
+/// those that any may take, and those of comparisons but `$4` that its runners have begun: that one may have
+/// begun since the job was read, and its other jobs come after it. The order of the tables is what makes
+/// SQLite use the indexes of both, of which it reads `MOST_AHEAD` entries at most.
 const AHEAD: &str = "SELECT 1 FROM projects CROSS JOIN jobs WHERE projects.queued > 0 \
     AND jobs.project = projects.id AND jobs.spec = $1 AND jobs.state = 'pending' AND jobs.is_held = 0 \
     AND jobs.bound_to IS NULL AND jobs.priority > $2 \
@@ -19,7 +20,7 @@ const AHEAD: &str = "SELECT 1 FROM projects CROSS JOIN jobs WHERE projects.queue
     AND jobs.bound_to IS NULL AND jobs.priority = $2 AND jobs.id < $3 \
     UNION ALL SELECT 1 FROM runner_specs CROSS JOIN jobs WHERE runner_specs.spec = $1 \
     AND jobs.bound_to = runner_specs.runner AND jobs.spec = $1 AND jobs.state = 'pending' \
-    AND jobs.bound_to IS NOT NULL";
+    AND jobs.bound_to IS NOT NULL AND jobs.comparison <> $4";
 
 /// Jobs before the one with the identifier `$2` that are bound to the runner `$1`.
 const BOUND: &str = "SELECT 1 FROM jobs WHERE state = 'pending' AND bound_to IS NOT NULL \
@@ -91,7 +92,12 @@ impl Store {
         let query = sqlx::query(AssertSqlSafe(query))
             .bind(job.spec.to_string())
             .bind(i64::from(job.priority))
-            .bind(job.id.to_string());
+            .bind(job.id.to_string())
+            .bind(
+                job.comparison
+                    .map(|side| side.comparison.to_string())
+                    .unwrap_or_default(),
+            );
         let free = self.count_of(query).await?;
         let Some(side) = job.comparison.filter(|side| side.position > 0) else {
             return Ok(free);
@@ -129,7 +135,7 @@ mod tests {
         for (query, count, indexes) in [
             (
                 AHEAD,
-                3,
+                4,
                 &[
                     "jobs_free (project=? AND spec=? AND priority>?)",
                     "jobs_free (project=? AND spec=? AND priority=? AND id<?)",

@@ -180,3 +180,22 @@ async fn projects_take_turns_at_one_machine() {
         assert_eq!(order, ["many", "few", "one", "many", "few", "many", "many"]);
     }
 }
+
+#[tokio::test]
+async fn nothing_of_a_comparison_that_begins_meanwhile_is_ahead_of_its_first_job() {
+    for place in places().await {
+        let store = &place.store;
+        let (spec, p) = (spec(store, "s").await, project(store, "p").await);
+        let sides = compare(store, p, spec, 4).await;
+        let machine = runner(store, "m", spec).await;
+        let before = store.job(sides[0]).await.expect("it");
+        claim(store, &[waiting(&[spec], machine)]).await;
+        let found = store.prospects(&before, Timestamp::now()).await;
+        assert_eq!(found.expect("it").ahead, 0);
+        // To another one it is.
+        let other = submit_for(store, p, spec, 1).await[0];
+        let other = store.job(other).await.expect("it");
+        let found = store.prospects(&other, Timestamp::now()).await;
+        assert_eq!(found.expect("it").ahead, 3);
+    }
+}
