@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub(crate) use api::{Api, config, job_body};
+pub(crate) use api::{Api, config, job_body, spec_body};
 pub(crate) use between::{Fate, between};
 pub(crate) use collector::{Collector, attribute};
 pub(crate) use document::{Typed, Typing, instead, shell, typed};
@@ -187,7 +187,7 @@ impl Site {
         let token = server.token.clone().expect("a first token");
         let api = Api::new(&server.url, &token);
         api.post("/v0/projects", &serde_json::json!({"slug": "p"}));
-        api.post("/v0/specs", &api::spec_body("s"));
+        api.post("/v0/specs", &spec_body("s"));
         Self {
             folder,
             server: Some(server),
