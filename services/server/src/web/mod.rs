@@ -5,6 +5,7 @@
 //! server. Whoever is signed in carries their token in a cookie that no script can read and no
 //! other site can send; forms carry a proof beside it.
 
+mod answers;
 mod asset;
 mod comparison;
 mod deletion;
@@ -22,6 +23,7 @@ mod session;
 mod side_plot;
 mod sides;
 mod statistics;
+mod taking;
 mod trust;
 mod when;
 

@@ -144,6 +144,19 @@ impl Server {
         self.child.wait().unwrap().success()
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether one of its threads opens a pipe that nobody writes to.
+    pub(crate) fn waits_for_a_pipe(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let mut waits =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("wchan")));
+        waits.any(|place| place.is_ok_and(|place| place == "wait_for_partner"))
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

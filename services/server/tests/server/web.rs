@@ -1,10 +1,12 @@
 //! Pages: who sees what, and that nothing that others wrote becomes a part of them.
 
+mod agreement;
 mod browser;
 mod comparison;
 mod deletion;
 mod evidence;
 mod in_browser;
+mod large;
 mod visitor;
 mod waiting;
 
