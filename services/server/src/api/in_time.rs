@@ -152,6 +152,8 @@ mod tests {
 
     /// So short that it is over soon.
     const SHORT: Duration = Duration::from_millis(50);
+    /// How long a test waits.
+    const PATIENCE: Duration = Duration::from_secs(20);
     /// So long that a test has failed before it is over.
     const LONG: Duration = Duration::from_hours(1);
 
@@ -168,7 +170,8 @@ mod tests {
             .route("/", post(handler))
             .layer(from_fn(limit));
         let request = Request::post("/").body(body).expect("a request");
-        let answer = TowerToHyperService::new(router).call(request).await;
+        let answering = TowerToHyperService::new(router).call(request);
+        let answer = timeout(PATIENCE, answering).await.expect("an answer");
         let answer = answer.unwrap_or_else(|never: Infallible| match never {});
         let status = answer.status().as_u16();
         let text = to_bytes(answer.into_body(), usize::MAX)
