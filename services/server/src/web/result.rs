@@ -239,37 +239,37 @@ fn name_of(path: &str) -> &str {
 pub(super) async fn all(
     app: State<App>,
     visitor: Visitor,
-    path: Path<String>,
-) -> Result<Response, ApiError> {
-    results::all(app, visitor.into_caller(), path).await
+    path: Result<Path<String>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::all(app, visitor.into_caller(), path?).await?)
 }
 
 /// How a job was measured.
 pub(super) async fn evidence(
     app: State<App>,
     visitor: Visitor,
-    path: Path<String>,
-) -> Result<Response, ApiError> {
-    results::evidence(app, visitor.into_caller(), path).await
+    path: Result<Path<String>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::evidence(app, visitor.into_caller(), path?).await?)
 }
 
 /// What an iteration wrote to a stream.
 pub(super) async fn stream(
     app: State<App>,
     visitor: Visitor,
-    path: Path<(String, usize, String)>,
-) -> Result<Response, ApiError> {
-    results::stream(app, visitor.into_caller(), path).await
+    path: Result<Path<(String, usize, String)>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::stream(app, visitor.into_caller(), path?).await?)
 }
 
 /// A file that an iteration left.
 pub(super) async fn file(
     app: State<App>,
     visitor: Visitor,
-    path: Path<(String, usize)>,
-    query: Query<results::FileQuery>,
-) -> Result<Response, ApiError> {
-    results::file(app, visitor.into_caller(), path, query).await
+    path: Result<Path<(String, usize)>, ApiError>,
+    query: Result<Query<results::FileQuery>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::file(app, visitor.into_caller(), path?, query?).await?)
 }
 
 #[cfg(test)]
