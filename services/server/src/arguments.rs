@@ -220,8 +220,8 @@ pub(crate) struct Serve {
     /// Those who watch jobs, at a time; a quarter of them with one token
     #[arg(long, value_name = "WATCHERS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_watchers: u32,
-    /// How long a client may take to send the headers of a request, or leave unread what it is sent, in
-    /// seconds
+    /// How long a client may take to send the headers of a request, and how long it may take nothing of what it
+    /// is sent, or fall behind 64 kbit/s with it, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     client_timeout: u32,
     /// How long the body of a request may take to come, as a whole, in seconds: the longest one, of 1 MiB, comes

@@ -42,7 +42,8 @@ pub struct Settings {
     pub orphans: Duration,
     /// How long jobs are kept after their end; nothing: for ever.
     pub keep: Option<Duration>,
-    /// How long a client may take to send the headers of a request, or leave unread what it is sent.
+    /// How long a client may take to send the headers of a request, and how long it may take nothing of what it is
+    /// sent, or fall behind the least rate of doing so.
     pub client: Duration,
     /// The OpenTelemetry collector that is told of requests and of jobs: its address.
     pub otlp_endpoint: Option<String>,
