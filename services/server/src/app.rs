@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::outputs::Outputs;
 use crate::registry::PullTokens;
+use crate::room::Room;
 use crate::seal::Sealer;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Transaction};
@@ -47,6 +48,8 @@ pub(crate) struct App {
     pub opening: Arc<Semaphore>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Watchers>,
+    /// Room for results that are read.
+    pub room: Arc<Room>,
     /// Where spans of requests go.
     pub exporter: Option<Exporter>,
     /// Becomes true when the server is to end.

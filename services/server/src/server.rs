@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::observer::Witness;
 use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
+use crate::room::Room;
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
@@ -268,6 +269,7 @@ impl Server {
             limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
             metrics,
             watchers: Arc::new(Watchers::new(settings.watchers)),
+            room: Arc::new(Room::new(settings.message)),
             counted: Arc::new(Counted::new(COUNTED)),
             opening: Arc::new(Semaphore::new(OPENING)),
             settings,

@@ -71,6 +71,34 @@ impl ApiError {
         error
     }
 
+    /// What is kept of a job can not be read now.
+    pub(crate) fn no_storage() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "storage",
+            "the storage of outputs does not answer: try again later".to_owned(),
+        )
+    }
+
+    /// What is kept of a job is lost for good.
+    pub(crate) fn lost(what: &str) -> Self {
+        let message = format!("{what}: restore its objects from a backup, or run the job again");
+        Self::new(StatusCode::GONE, "lost", message)
+    }
+
+    /// Whether no other attempt changes it.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.status == StatusCode::GONE
+    }
+
+    /// The same, of use again after some time.
+    pub(crate) fn again_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
     /// What waits has to become less first.
     fn until_claimed(status: StatusCode, code: &'static str, message: String) -> Self {
         Self {
@@ -135,15 +163,11 @@ impl From<StoreError> for ApiError {
 
 impl From<OutputError> for ApiError {
     fn from(error: OutputError) -> Self {
-        if error.is_lost() {
-            return Self::internal(&error);
-        }
         tracing::error!(%error, "a request failed");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "storage",
-            "the storage of outputs does not answer: try again later".to_owned(),
-        )
+        if error.is_lost() {
+            return Self::lost("the storage of outputs does not have it any more");
+        }
+        Self::no_storage()
     }
 }
 

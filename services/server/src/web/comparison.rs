@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::State;
 use axum::response::Html;
-use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::{ComparisonId, JobId};
 use bencher_server_api::Measured;
 use bencher_statistics::{Comparison, Verdict};
@@ -15,7 +14,8 @@ use super::deletion;
 use super::error::PageError;
 use super::jobs::title;
 use super::layout::{self, Section};
-use super::result::evidence_of;
+use super::measures::more;
+use super::result::{evidence_of, read};
 use super::scale::Scale;
 use super::session::Visitor;
 use super::side_plot;
@@ -24,8 +24,10 @@ use super::statistics::Statistics;
 use super::trust;
 use crate::api::ApiError;
 use crate::api::extract::Path;
+use crate::api::reading::{self, Whole};
 use crate::app::App;
 use crate::evidence::Evidence;
+use crate::iterations;
 use crate::store::{Described, Filter, MAX_PAGE, Page, Role};
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
@@ -44,7 +46,7 @@ pub(super) async fn show(
     if jobs.is_empty() {
         return Err(unknown().into());
     }
-    let Results { taken, of, missing } = results(&app, &jobs).await?;
+    let Results { taken, of, missing } = results(&app, &visitor, &jobs).await?;
     let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
     let shown = Shown {
         comparison,
@@ -55,10 +57,16 @@ pub(super) async fn show(
         missing,
     };
     // Intervals take time, which is not to be that of those who wait for other things.
-    let Ok(_one_at_a_time) = AT_A_TIME.acquire().await else {
+    let Ok(one_at_a_time) = AT_A_TIME.acquire().await else {
         unreachable!("it is never closed");
     };
-    let body = tokio::task::spawn_blocking(move || shown.body(taken)).await;
+    let body = tokio::task::spawn_blocking(move || {
+        let body = shown.body(taken);
+        // Not before, where nobody waits for the page any more.
+        drop(one_at_a_time);
+        body
+    });
+    let body = body.await;
     let body = body.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let may_delete = is_over && visitor.caller().must_be(Role::Submitter).is_ok();
     let what = "All jobs of the comparison go, with all of their results.";
@@ -111,7 +119,7 @@ impl Shown {
                 section aria-labelledby="measures" {
                     h2 #measures { "Measures" }
                     @for compared in &measures { (measure(compared)) }
-                    @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+                    @if left_out > 0 { p.hint { (more(left_out)) } }
                     p.hint {
                         "Intervals are of 95 %, from what each iteration measured; iterations that failed \
                          are left out. Whether more is better is for you to say."
@@ -164,7 +172,8 @@ struct Results {
     missing: usize,
 }
 
-async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
+async fn results(app: &App, visitor: &Visitor, jobs: &[Described]) -> Result<Results, PageError> {
+    let token = visitor.caller().token().id;
     let mut found = Results::default();
     let mut room = MAX_RESULTS;
     for Described { job, .. } in jobs {
@@ -180,28 +189,45 @@ async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
             found.missing += 1;
             continue;
         }
-        let bytes = match app.outputs.get(&kept).await {
-            Err(error) if error.is_lost() => {
+        let results = match read(app, token, &kept).await {
+            Ok(results) => results,
+            Err(error) => {
                 found.missing += 1;
+                if !error.is_lost() {
+                    // Nor can others be read now, and each would be waited for.
+                    room = 0;
+                }
                 continue;
             }
-            bytes => bytes?,
         };
-        room = room.saturating_sub(bytes.len());
-        let Ok(results) = serde_json::from_slice::<Vec<IterationOutput>>(&bytes) else {
-            found.missing += 1;
-            continue;
-        };
-        let evidence = evidence_of(app, job.id).await;
-        let evidence = evidence.and_then(|bytes| {
-            room = room.saturating_sub(bytes.len());
-            Evidence::read(&bytes)
+        room = room.saturating_sub(results.bytes.len());
+        let evidence = evidence_of(app, token, job.id).await;
+        let evidence_bytes = evidence.as_ref().map_or(0, |whole| whole.bytes.len());
+        room = room.saturating_sub(evidence_bytes);
+        let mut so_far = found.taken;
+        let read = reading::beside(move || {
+            let is_read = take(&mut so_far, side.side as usize, results, evidence);
+            (so_far, is_read)
         });
-        found
-            .taken
-            .take(side.side as usize, &results, evidence.as_ref());
+        let is_read;
+        (found.taken, is_read) = read.await;
+        found.missing += usize::from(!is_read);
     }
     Ok(found)
+}
+
+/// Takes in what a job of a side has measured. Returns whether it could be read.
+fn take(taken: &mut Taken, side: usize, results: Whole, evidence: Option<Whole>) -> bool {
+    let Whole { bytes, held } = results;
+    let found = iterations::all(&bytes);
+    drop(bytes);
+    let Ok(results) = found else {
+        return false;
+    };
+    let evidence = evidence.and_then(|whole| Evidence::read(&whole.bytes));
+    taken.take(side, &results, evidence.as_ref());
+    drop((results, held));
+    true
 }
 
 /// A side: what it is called, how many jobs it has, and how many of these have results.

@@ -213,7 +213,7 @@ fn no_result_is_lost_while_its_bucket_is_away() {
     let (status, error) = site
         .api
         .send("GET", &format!("/v0/jobs/{id}/results"), None);
-    assert_eq!(status, 500, "{error}");
+    assert_eq!(status, 410, "{error}");
 }
 
 /// Holds the database's lock: nobody else writes.

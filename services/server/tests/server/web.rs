@@ -5,6 +5,7 @@ mod comparison;
 mod deletion;
 mod evidence;
 mod in_browser;
+mod results;
 mod visitor;
 mod waiting;
 

@@ -1,0 +1,51 @@
+//! The page of a job whose results can not be read.
+
+use serde_json::json;
+
+use super::signed_in;
+use crate::support::*;
+
+#[test]
+fn a_job_is_shown_without_its_results() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let id = site.submit();
+    runner.claim();
+    runner.say("running");
+    // Too long for the database.
+    let output = json!({"exit_code": 0, "stdout": "a line of it\n".repeat(5000)});
+    runner.send(&json!({"event": "completed", "job": id, "results": [output]}));
+    assert_eq!(runner.receive()["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+    let mut visitor = signed_in(&site);
+    let path = format!("/jobs/{id}");
+    let mut shows = |there: &str, not_there: &str| {
+        let page = visitor.get(&path);
+        assert_eq!(page.status, 200, "{}", page.text);
+        for part in [id.as_str(), "Time-out", there] {
+            assert!(page.text.contains(part), "{part} is not in {}", page.text);
+        }
+        assert!(!page.text.contains(not_there), "{}", page.text);
+    };
+    shows("a line of it", "results are not shown");
+    let (outputs, away) = (site.path("outputs"), site.path("away"));
+    std::fs::rename(&outputs, &away).unwrap();
+    shows(
+        "are not shown: the storage of outputs does not answer",
+        "a line of it",
+    );
+    std::fs::rename(&away, &outputs).unwrap();
+    shows("a line of it", "results are not shown");
+    let folder = outputs.join("results").join(&id);
+    let object = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+    std::fs::write(object.path(), r#"[{"exit_code": 0}, {"#).unwrap();
+    shows("there are no results: restore", "try again");
+    std::fs::remove_file(object.path()).unwrap();
+    shows("does not have it any more: restore", "try again");
+    for part in ["", "/0/stdout"] {
+        let path = format!("/v0/jobs/{id}/results{part}");
+        let (status, message) = site.api.refused("GET", &path, &json!(null));
+        assert_eq!(status, 410, "{path}: {message}");
+        assert!(!message.contains("try again"), "{path}: {message}");
+    }
+}
