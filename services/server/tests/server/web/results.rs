@@ -1,4 +1,4 @@
-//! The page of a job whose results can not be read.
+//! Pages of jobs whose results can not be read.
 
 use serde_json::json;
 
@@ -48,4 +48,45 @@ fn a_job_is_shown_without_its_results() {
         assert_eq!(status, 410, "{path}: {message}");
         assert!(!message.contains("try again"), "{path}: {message}");
     }
+}
+
+#[test]
+fn a_comparison_is_shown_without_its_results() {
+    let site = Site::new();
+    let mut runner = site.connected("r");
+    let body = json!({"project": "p", "spec": "s", "rounds": 1, "sides": [config(), config()]});
+    let made = site.api.post("/v0/comparisons", &body);
+    for _ in 0..2 {
+        let job = runner.claim();
+        runner.say("running");
+        // Too long for the database.
+        let measured = json!({"b": {"latency": {"value": 1.5}}, " ".repeat(20_000): {}});
+        let output = json!({"exit_code": 0, "stdout": measured.to_string()});
+        runner.send(&json!({"event": "completed", "job": job["uuid"], "results": [output]}));
+        assert_eq!(runner.receive()["event"], "ack");
+    }
+    let mut visitor = signed_in(&site);
+    let path = format!("/comparisons/{}", made["comparison"].as_str().unwrap());
+    let mut shows = |parts: &[&str]| {
+        let page = visitor.get(&path);
+        assert_eq!(page.status, 200, "{}", page.text);
+        for part in parts {
+            assert!(page.text.contains(part), "{part} is not in {}", page.text);
+        }
+    };
+    let legend = "1 of 1 jobs have results";
+    shows(&[legend, "latency"]);
+    let (outputs, away) = (site.path("outputs"), site.path("away"));
+    std::fs::rename(&outputs, &away).unwrap();
+    shows(&[
+        legend,
+        "2 jobs have",
+        "none that can be read",
+        "Nothing was measured",
+    ]);
+    std::fs::rename(&away, &outputs).unwrap();
+    let jobs = made["jobs"].as_array().unwrap();
+    let lost = outputs.join("results").join(jobs[0].as_str().unwrap());
+    std::fs::remove_dir_all(lost).unwrap();
+    shows(&[legend, "1 jobs have", "none that can be read"]);
 }
