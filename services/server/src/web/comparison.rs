@@ -201,8 +201,8 @@ async fn results(app: &App, visitor: &Visitor, jobs: &[Described]) -> Result<Res
             }
         };
         room = room.saturating_sub(results.bytes.len());
-        let evidence = evidence_of(app, token, job.id).await;
-        let evidence_bytes = evidence.as_ref().map_or(0, |whole| whole.bytes.len());
+        let evidence = evidence_of(app, job.id).await;
+        let evidence_bytes = evidence.as_ref().map_or(0, Vec::len);
         room = room.saturating_sub(evidence_bytes);
         let mut so_far = found.taken;
         let read = reading::beside(move || {
@@ -217,14 +217,14 @@ async fn results(app: &App, visitor: &Visitor, jobs: &[Described]) -> Result<Res
 }
 
 /// Takes in what a job of a side has measured. Returns whether it could be read.
-fn take(taken: &mut Taken, side: usize, results: Whole, evidence: Option<Whole>) -> bool {
+fn take(taken: &mut Taken, side: usize, results: Whole, evidence: Option<Vec<u8>>) -> bool {
     let Whole { bytes, held } = results;
     let found = iterations::all(&bytes);
     drop(bytes);
     let Ok(results) = found else {
         return false;
     };
-    let evidence = evidence.and_then(|whole| Evidence::read(&whole.bytes));
+    let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
     taken.take(side, &results, evidence.as_ref());
     drop((results, held));
     true

@@ -58,7 +58,7 @@ pub(super) async fn sections(
             outputs: html! {},
         });
     };
-    let (results, evidence) = tokio::join!(read(app, token, &kept), evidence_of(app, token, job));
+    let (results, evidence) = tokio::join!(read(app, token, &kept), evidence_of(app, job));
     let base = format!("/jobs/{job}/results");
     let shown = reading::beside(move || Shown::of(results, evidence, &base)).await;
     Ok(Sections {
@@ -82,8 +82,8 @@ struct Shown {
 }
 
 impl Shown {
-    fn of(results: Result<Whole, ApiError>, evidence: Option<Whole>, base: &str) -> Self {
-        let evidence = evidence.and_then(|whole| Evidence::read(&whole.bytes));
+    fn of(results: Result<Whole, ApiError>, evidence: Option<Vec<u8>>, base: &str) -> Self {
+        let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
         let evidence = evidence.as_ref();
         let has_evidence = evidence.is_some();
         let results = results.and_then(|Whole { bytes, held }| {
@@ -112,17 +112,16 @@ pub(super) async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole
 }
 
 /// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read
-/// now is no reason to show nothing else.
-pub(super) async fn evidence_of(app: &App, token: TokenId, job: JobId) -> Option<Whole> {
-    let kept = app.store.evidence(job).await;
-    let kept = kept.inspect_err(|error| {
+/// now is no reason to show nothing else. It is short, and needs no room.
+pub(super) async fn evidence_of(app: &App, job: JobId) -> Option<Vec<u8>> {
+    let unread = |error: &dyn std::fmt::Display| {
         tracing::error!(%job, %error, "how it was measured can not be read");
-    });
-    let read = read(app, token, &kept.ok()??).await;
-    let read = read.inspect_err(|error| {
-        tracing::error!(%job, error = error.message(), "how it was measured can not be read");
-    });
-    read.ok()
+    };
+    let kept = app.store.evidence(job).await;
+    let kept = kept.inspect_err(|error| unread(error)).ok()??;
+    let bytes = timeout(READING, app.outputs.get(&kept)).await;
+    let bytes = bytes.inspect_err(|error| unread(error)).ok()?;
+    bytes.inspect_err(|error| unread(error)).ok()
 }
 
 /// What speaks against the numbers of each iteration of the results.
