@@ -5,6 +5,7 @@ mod install_service;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use arguments::{Arguments, Command, LogFormat, Secrets, SecretsForget, Serve, TokenCreate};
 use bencher_server::{FirstError, Key, Server, ServerError, document};
@@ -18,6 +19,8 @@ const FAILED: u8 = 1;
 /// The exit code of a failure that stays until a person does something: that of a wrong configuration in
 /// sysexits.h(3head). A wrong command line has 2, as clap gives it.
 const LASTING: u8 = 78;
+/// How long the end waits for what nobody waits for any more.
+const HANGING: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -39,6 +42,8 @@ fn main() -> ExitCode {
             Command::InstallService(command) => install_service::run(&command),
         }
     });
+    // All that matters is done: a storage that hangs is not waited for.
+    runtime.shutdown_timeout(HANGING);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error.as_ref()),

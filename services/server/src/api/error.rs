@@ -86,11 +86,6 @@ impl ApiError {
         Self::new(StatusCode::GONE, "lost", message)
     }
 
-    /// Whether no other attempt changes it.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.status == StatusCode::GONE
-    }
-
     /// The same, of use again after some time.
     pub(crate) fn again_after(self, wait: Duration) -> Self {
         Self {

@@ -130,13 +130,17 @@ async fn reached(stages: &mut watch::Receiver<Stage>, stage: Stage) {
 
 /// Ends requests that wait for what hangs, and those whose body comes too slowly.
 pub(super) async fn in_time(State(app): State<App>, request: Request, next: Next) -> Response {
-    let most = app.settings.body_time;
+    within(ANSWERING, app.settings.body_time, request, next).await
+}
+
+/// The same, where the server may take `answering`, and the client `most`.
+async fn within(answering: Duration, most: Duration, request: Request, next: Next) -> Response {
     let (stage, mut stages) = watch::channel(Stage::Unasked);
     let request = request.map(|body| Body::new(Told::new(body, stage)));
     let begun = Instant::now();
     let too_late = async {
-        let asked = timeout(ANSWERING, reached(&mut stages, Stage::Coming)).await;
-        let left = ANSWERING.saturating_sub(begun.elapsed());
+        let asked = timeout(answering, reached(&mut stages, Stage::Coming)).await;
+        let left = answering.saturating_sub(begun.elapsed());
         if asked.is_ok() {
             if timeout(most, reached(&mut stages, Stage::Over))
                 .await
@@ -176,12 +180,73 @@ fn slow(most: Duration) -> Response {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::future::pending;
     use std::sync::Arc;
 
+    use axum::Router;
     use axum::body::to_bytes;
+    use axum::middleware::from_fn;
+    use axum::routing::post;
     use futures_util::stream;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
 
     use super::*;
+
+    /// So short that it is over soon.
+    const SHORT: Duration = Duration::from_millis(50);
+    /// How long a test waits.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    /// So long that a test has failed before it is over.
+    const LONG: Duration = Duration::from_hours(1);
+
+    /// What is answered to a body by a server that waits for ever after `reads` it, or instead.
+    async fn answer(answering: Duration, most: Duration, reads: bool, body: Body) -> (u16, String) {
+        let handler = move |body: Body| async move {
+            if reads {
+                let _whole = to_bytes(body, usize::MAX).await;
+            }
+            pending::<()>().await;
+        };
+        let limit = move |request: Request, next: Next| within(answering, most, request, next);
+        let router = Router::new()
+            .route("/", post(handler))
+            .layer(from_fn(limit));
+        let request = Request::post("/").body(body).expect("a request");
+        let answering = TowerToHyperService::new(router).call(request);
+        let answer = timeout(PATIENCE, answering).await.expect("an answer");
+        let answer = answer.unwrap_or_else(|never: Infallible| match never {});
+        let status = answer.status().as_u16();
+        let text = to_bytes(answer.into_body(), usize::MAX)
+            .await
+            .expect("it is here");
+        (status, String::from_utf8_lossy(&text).into_owned())
+    }
+
+    #[tokio::test]
+    async fn a_server_that_hangs_says_so_and_blames_nobody() {
+        for (reads, body) in [
+            (false, Body::empty()),
+            (false, Body::from("a body that nobody asks for")),
+            (true, Body::empty()),
+            (true, Body::from("a body that is here")),
+        ] {
+            let (status, text) = answer(SHORT, LONG, reads, body).await;
+            assert_eq!(status, 503, "{text}");
+            assert!(
+                text.contains("\"late\"") && text.contains("too busy"),
+                "{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_hangs_is_told_so() {
+        let never = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let (status, text) = answer(LONG, SHORT, true, never).await;
+        assert_eq!(status, 408, "{text}");
+        assert!(text.contains("\"slow\""), "{text}");
+    }
 
     /// What a connection is read into.
     struct Buffer(

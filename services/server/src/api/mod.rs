@@ -18,7 +18,7 @@ pub(crate) mod results;
 mod runners;
 mod specs;
 mod submit;
-mod system;
+pub(crate) mod system;
 pub(crate) mod text;
 mod tokens;
 
@@ -116,8 +116,8 @@ pub(crate) fn router(app: App) -> Router {
     router
         .route("/v0/runners/{runner}/channel", get(channel::open))
         .merge(web::router())
-        .fallback(system::nothing)
-        .method_not_allowed_fallback(system::other_method)
+        .fallback(web::nothing)
+        .method_not_allowed_fallback(web::other_method)
         .layer(DefaultBodyLimit::max(body))
         .layer(from_fn_with_state(app.clone(), in_time::in_time))
         .layer(from_fn_with_state(app.clone(), telemetry::trace))

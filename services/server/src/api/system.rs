@@ -79,11 +79,11 @@ pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     Json(super::document())
 }
 
-pub(crate) async fn nothing(uri: Uri) -> ApiError {
+pub(crate) fn nothing(uri: &Uri) -> ApiError {
     ApiError::not_found("page", uri.path())
 }
 
-pub(crate) async fn other_method() -> ApiError {
+pub(crate) fn other_method() -> ApiError {
     ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",

@@ -64,7 +64,7 @@ impl Evidence {
             // Of those that were left out the document has the number.
             suspect_iterations: number(suspects.len()).max(self.trust.suspect_iterations),
             suspicions: kinds.into_values().take(MAX_TEXTS).collect(),
-            metrics: Metric::ALL
+            metrics: Metric::AT_A_GLANCE
                 .into_iter()
                 .filter_map(|metric| summary(metric, &counting))
                 .collect(),
@@ -76,7 +76,7 @@ impl Metric {
     fn unit(self) -> &'static str {
         match self {
             Self::Wall | Self::Cpu => "nanoseconds",
-            Self::Memory => "bytes",
+            Self::Memory | Self::Rss => "bytes",
             Self::Instructions => "instructions",
         }
     }

@@ -103,6 +103,7 @@ struct Resources {
     wall_ns: Option<u64>,
     cpu_us: Option<u64>,
     memory_peak_bytes: Option<u64>,
+    max_rss_bytes: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -125,11 +126,25 @@ pub(crate) enum Metric {
     Wall,
     Cpu,
     Memory,
+    Rss,
     Instructions,
 }
 
 impl Metric {
-    pub(crate) const ALL: [Self; 4] = [Self::Wall, Self::Cpu, Self::Memory, Self::Instructions];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Wall,
+        Self::Cpu,
+        Self::Memory,
+        Self::Rss,
+        Self::Instructions,
+    ];
+    /// Those that are told at a glance.
+    const AT_A_GLANCE: [Self; 4] = [Self::Wall, Self::Cpu, Self::Memory, Self::Instructions];
+
+    /// Whether `runner comparisons report` compares it where nobody names what is to be compared.
+    pub(crate) fn is_usual(self) -> bool {
+        matches!(self, Self::Wall | Self::Cpu | Self::Rss)
+    }
 
     /// Its name, as result documents and `runner compare` have it.
     pub(crate) fn name(self) -> &'static str {
@@ -137,6 +152,7 @@ impl Metric {
             Self::Wall => "wall",
             Self::Cpu => "cpu",
             Self::Memory => "memory",
+            Self::Rss => "rss",
             Self::Instructions => "instructions",
         }
     }
@@ -148,6 +164,7 @@ impl Metric {
             Self::Wall => resources?.wall_ns,
             Self::Cpu => resources?.cpu_us.map(|time| time.saturating_mul(1000)),
             Self::Memory => resources?.memory_peak_bytes,
+            Self::Rss => resources?.max_rss_bytes,
             Self::Instructions => iteration.instructions,
         };
         #[expect(clippy::cast_precision_loss, reason = "they are shown in five digits")]
@@ -164,6 +181,11 @@ impl Iteration {
     /// Whether the command ended by itself and without an error.
     pub(crate) fn ended_well(&self) -> bool {
         self.exit_code == 0 && self.ended_by.as_deref() == Some("exit")
+    }
+
+    /// Whether something else ended it, such as a time-out.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.ended_by.as_ref().is_some_and(|by| by != "exit")
     }
 
     /// What speaks against its numbers.
@@ -198,6 +220,11 @@ impl Evidence {
     /// Whether it is of the layout that this server knows: what another one says may mean something else.
     pub(crate) fn is_understood(&self) -> bool {
         self.version == VERSION
+    }
+
+    /// Whether its times follow from the instructions that were executed, and from nothing else.
+    pub(crate) fn has_virtual_clock(&self) -> bool {
+        self.is_understood() && self.machine.clock.as_deref() == Some("virtual")
     }
 
     /// The iterations that there are results of, in the same order.

@@ -1,37 +1,31 @@
 //! A comparison: its sides, what each measured, and how they compare.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Html;
-use bencher_jobs::{ComparisonId, JobId};
+use bencher_jobs::ComparisonId;
 use bencher_server_api::Measured;
 use bencher_statistics::{Comparison, Verdict};
 use maud::{Markup, html};
-use tokio::sync::Semaphore;
 
+use super::answers::Unanswered;
 use super::deletion;
 use super::error::PageError;
 use super::jobs::title;
 use super::layout::{self, Section};
 use super::measures::more;
-use super::result::{evidence_of, read};
 use super::scale::Scale;
 use super::session::Visitor;
 use super::side_plot;
-use super::sides::{Compared, Taken};
+use super::sides::Compared;
 use super::statistics::Statistics;
+use super::taking::{self, Results};
 use super::trust;
 use crate::api::ApiError;
 use crate::api::extract::Path;
-use crate::api::reading::{self, Whole};
 use crate::app::App;
-use crate::evidence::Evidence;
-use crate::iterations;
 use crate::store::{Described, Filter, MAX_PAGE, Page, Role};
-
-/// Results that are read for one page, in bytes: the rest is said to be missing.
-const MAX_RESULTS: usize = 64 << 20;
 
 /// A comparison.
 pub(super) async fn show(
@@ -46,28 +40,17 @@ pub(super) async fn show(
     if jobs.is_empty() {
         return Err(unknown().into());
     }
-    let Results { taken, of, missing } = results(&app, &visitor, &jobs).await?;
+    let turn = taking::turn().await;
+    let results = taking::results(&app, &jobs).await?;
     let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
     let shown = Shown {
         comparison,
         jobs: jobs.len(),
         is_over,
-        sides: sides(&jobs, &of),
+        sides: sides(&jobs, &results),
         measured: measured(&jobs),
-        missing,
     };
-    // Intervals take time, which is not to be that of those who wait for other things.
-    let Ok(one_at_a_time) = AT_A_TIME.acquire().await else {
-        unreachable!("it is never closed");
-    };
-    let body = tokio::task::spawn_blocking(move || {
-        let body = shown.body(taken);
-        // Not before, where nobody waits for the page any more.
-        drop(one_at_a_time);
-        body
-    });
-    let body = body.await;
-    let body = body.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let body = taking::at_turn(turn, move || shown.body(results)).await;
     let may_delete = is_over && visitor.caller().must_be(Role::Submitter).is_ok();
     let what = "All jobs of the comparison go, with all of their results.";
     let address = format!("/comparisons/{comparison}");
@@ -81,9 +64,6 @@ pub(super) async fn show(
     Ok(layout::page("Comparison", &visitor, Section::Jobs, &body))
 }
 
-/// Pages that are made at a time.
-static AT_A_TIME: Semaphore = Semaphore::const_new(1);
-
 /// What a page is made of, beside what was measured.
 struct Shown {
     comparison: ComparisonId,
@@ -92,11 +72,11 @@ struct Shown {
     sides: BTreeMap<u32, Side>,
     /// Of each side how its jobs were measured, as far as that is known, and how many of them are over.
     measured: BTreeMap<u32, (Vec<Measured>, usize)>,
-    missing: usize,
 }
 
 impl Shown {
-    fn body(&self, taken: Taken) -> Markup {
+    fn body(&self, results: Results) -> Markup {
+        let (taken, missing) = results.taken();
         let (measures, left_out) = taken.compared();
         let unread = "have too many results for this page, or none that can be read: they are not in these \
                       numbers.";
@@ -110,7 +90,7 @@ impl Shown {
             @if self.measured.values().any(|(jobs, _)| !jobs.is_empty()) {
                 (trust::of_sides(&self.measured))
             }
-            @if self.missing > 0 { p.problem { (self.missing) " jobs " (unread) } }
+            @if missing > 0 { p.problem { (missing) " jobs " (unread) } }
             @if measures.is_empty() {
                 p.empty {
                     "Nothing was measured on more than one side" @if !self.is_over { " yet" } "."
@@ -121,9 +101,19 @@ impl Shown {
                     @for compared in &measures { (measure(compared)) }
                     @if left_out > 0 { p.hint { (more(left_out)) } }
                     p.hint {
-                        "Intervals are of 95 %, from what each iteration measured; iterations that failed \
-                         are left out. Whether more is better is for you to say."
+                        "Intervals are of 95 %, from pairs of iterations that ran in turns; what failed is left \
+                         out with its neighbour. A difference counts only if it stands the correction for the \
+                         number of measures"
+                        @if left_out > 0 { ", here of those that are shown" }
+                        ". Whether more is better is for you to say."
                     }
+                }
+            }
+            @if self.sides.len() == 2 {
+                p.hint {
+                    code { "runner comparisons report " (self.comparison) }
+                    " says the same of these measures, and reads what a harness printed in a format of its own as \
+                     well: then there are more measures to correct for."
                 }
             }
         }
@@ -162,74 +152,6 @@ async fn jobs(
     Ok(jobs)
 }
 
-/// What the jobs of a comparison have measured.
-#[derive(Default)]
-struct Results {
-    taken: Taken,
-    /// Those that have results.
-    of: BTreeSet<JobId>,
-    /// How many of them have too much for this page, or nothing that can be read.
-    missing: usize,
-}
-
-async fn results(app: &App, visitor: &Visitor, jobs: &[Described]) -> Result<Results, PageError> {
-    let token = visitor.caller().token().id;
-    let mut found = Results::default();
-    let mut room = MAX_RESULTS;
-    for Described { job, .. } in jobs {
-        let Some(side) = job.comparison.filter(|_| job.life.state.is_over()) else {
-            continue;
-        };
-        let kept = app.store.results(job.id).await.map_err(ApiError::from)?;
-        let Some(kept) = kept else {
-            continue;
-        };
-        found.of.insert(job.id);
-        if room == 0 {
-            found.missing += 1;
-            continue;
-        }
-        let results = match read(app, token, &kept).await {
-            Ok(results) => results,
-            Err(error) => {
-                found.missing += 1;
-                if !error.is_lost() {
-                    // Nor can others be read now, and each would be waited for.
-                    room = 0;
-                }
-                continue;
-            }
-        };
-        room = room.saturating_sub(results.bytes.len());
-        let evidence = evidence_of(app, job.id).await;
-        let evidence_bytes = evidence.as_ref().map_or(0, Vec::len);
-        room = room.saturating_sub(evidence_bytes);
-        let mut so_far = found.taken;
-        let read = reading::beside(move || {
-            let is_read = take(&mut so_far, side.side as usize, results, evidence);
-            (so_far, is_read)
-        });
-        let is_read;
-        (found.taken, is_read) = read.await;
-        found.missing += usize::from(!is_read);
-    }
-    Ok(found)
-}
-
-/// Takes in what a job of a side has measured. Returns whether it could be read.
-fn take(taken: &mut Taken, side: usize, results: Whole, evidence: Option<Vec<u8>>) -> bool {
-    let Whole { bytes, held } = results;
-    let found = iterations::all(&bytes);
-    drop(bytes);
-    let Ok(results) = found else {
-        return false;
-    };
-    let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
-    taken.take(side, &results, evidence.as_ref());
-    drop((results, held));
-    true
-}
-
 /// A side: what it is called, how many jobs it has, and how many of these have results.
 struct Side {
     title: String,
@@ -250,7 +172,7 @@ fn measured(jobs: &[Described]) -> BTreeMap<u32, (Vec<Measured>, usize)> {
     sides
 }
 
-fn sides(jobs: &[Described], have_results: &BTreeSet<JobId>) -> BTreeMap<u32, Side> {
+fn sides(jobs: &[Described], results: &Results) -> BTreeMap<u32, Side> {
     let mut sides = BTreeMap::new();
     for described in jobs {
         let Some(place) = described.job.comparison else {
@@ -262,7 +184,7 @@ fn sides(jobs: &[Described], have_results: &BTreeSet<JobId>) -> BTreeMap<u32, Si
             with_results: 0,
         });
         side.jobs += 1;
-        side.with_results += usize::from(have_results.contains(&described.job.id));
+        side.with_results += usize::from(results.are_of(described.job.id));
     }
     sides
 }
@@ -342,10 +264,20 @@ fn answer(compared: &Compared, side: usize) -> Markup {
     {
         return html! { span.hint { "is the first" } };
     }
-    let Some(answer) = compared.answer(side) else {
-        return html! { span.hint { "too few values, or none above zero" } };
+    let answer = match compared.answers.get(&side) {
+        Some(Ok(answer)) => answer,
+        Some(Err(reason)) => return html! { span.hint { (unanswered(*reason)) } },
+        None => return html! {},
     };
-    html! { (ratio(&answer)) " " span.badge.running[answer.verdict.is_change()] { (words(answer.verdict)) } }
+    html! { (ratio(answer)) " " span.badge.running[answer.verdict.is_change()] { (words(answer.verdict)) } }
+}
+
+fn unanswered(reason: Unanswered) -> &'static str {
+    match reason {
+        Unanswered::Few => "too few pairs, or values that are not above zero",
+        Unanswered::Untold => "not every job says how it was measured",
+        Unanswered::Many => "more values than a page compares",
+    }
 }
 
 fn ratio(answer: &Comparison) -> String {

@@ -10,7 +10,6 @@ use super::deletion;
 use super::error::PageError;
 use super::jobs::{badge, title};
 use super::layout::{self, Section};
-use super::names::Names;
 use super::result;
 use super::session::{Proof, Visitor};
 use super::when;
@@ -34,7 +33,7 @@ pub(super) async fn show(
     let title = title(&described);
     let waiting = jobs::waiting(&app, job).await?;
     let spec = described.slugs.spec.clone().unwrap_or_default();
-    let facts = facts(&app, &described).await?;
+    let facts = facts(&described);
     let body = html! {
         div.head {
             h1 { (title) }
@@ -88,16 +87,9 @@ fn deletion(visitor: &Visitor, job: &Job) -> Markup {
     }
 }
 
-async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
-    let job = &described.job;
-    let mut names = Names::default();
+fn facts(described: &Described) -> Markup {
+    let Described { job, slugs, .. } = described;
     let now = Timestamp::now();
-    let project = names.project(&app.store, job.project).await?;
-    let spec = names.spec(&app.store, job.spec).await?;
-    let runner = match job.life.runner {
-        Some(runner) => Some(names.runner(&app.store, runner).await?),
-        None => None,
-    };
     let config: Option<JobConfig> = described
         .config
         .as_ref()
@@ -108,14 +100,16 @@ async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
         ("Started", job.life.started),
         ("Ended", job.life.ended),
     ];
-    Ok(html! {
+    html! {
         section aria-labelledby="facts" {
             h2 #facts { "Job" }
             dl.facts {
                 dt { "Identifier" } dd { code { (job.id) } }
-                dt { "Project" } dd { a href={ "/jobs?project=" (project) } { (project) } }
-                dt { "Spec" } dd { (spec) }
-                @if let Some(runner) = runner {
+                @if let Some(project) = &slugs.project {
+                    dt { "Project" } dd { a href={ "/jobs?project=" (project) } { (project) } }
+                }
+                @if let Some(spec) = &slugs.spec { dt { "Spec" } dd { (spec) } }
+                @if let Some(runner) = &slugs.runner {
                     dt { "Runner" } dd { a href={ "/jobs?runner=" (runner) } { (runner) } }
                 }
                 @for (name, moment) in moments {
@@ -142,7 +136,7 @@ async fn facts(app: &App, described: &Described) -> Result<Markup, PageError> {
                 @if let Some(config) = &config { (what_runs(config)) }
             }
         }
-    })
+    }
 }
 
 fn what_runs(config: &JobConfig) -> Markup {

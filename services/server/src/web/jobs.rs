@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::error::PageError;
 use super::layout::{self, Section};
-use super::names::Names;
 use super::session::Visitor;
 use super::trust;
 use super::when;
@@ -81,7 +80,7 @@ pub(super) async fn list(
         .last()
         .filter(|_| is_full)
         .map(|described| described.job.id.to_string());
-    let rows = rows(&app, &jobs).await?;
+    let rows = rows(&jobs);
     let body = html! {
         h1 { "Jobs" }
         (form(&query))
@@ -144,19 +143,11 @@ fn form(query: &JobsQuery) -> Markup {
     }
 }
 
-async fn rows(app: &App, jobs: &[Described]) -> Result<Markup, PageError> {
-    let mut names = Names::default();
+fn rows(jobs: &[Described]) -> Markup {
     let now = Timestamp::now();
-    let mut rows = Vec::with_capacity(jobs.len());
-    for described in jobs {
-        let job = &described.job;
-        let project = names.project(&app.store, job.project).await?;
-        let spec = names.spec(&app.store, job.spec).await?;
-        let runner = match job.life.runner {
-            Some(runner) => Some(names.runner(&app.store, runner).await?),
-            None => None,
-        };
-        rows.push(html! {
+    html! {
+        @for described in jobs {
+            @let job = &described.job;
             tr {
                 td data-label="Job" {
                     a href={ "/jobs/" (job.id) } { (title(described)) }
@@ -168,17 +159,17 @@ async fn rows(app: &App, jobs: &[Described]) -> Result<Markup, PageError> {
                     (badge(job))
                     @if let Some(measured) = trust::measured(described) { (trust::mark(&measured)) }
                 }
-                td data-label="Project" { (project) }
-                td data-label="Spec" { (spec) }
+                @let slugs = &described.slugs;
+                td data-label="Project" { @if let Some(project) = &slugs.project { (project) } }
+                td data-label="Spec" { @if let Some(spec) = &slugs.spec { (spec) } }
                 td data-label="Runner" {
-                    @if let Some(runner) = runner { (runner) } @else { span.hint { "none" } }
+                    @if let Some(runner) = &slugs.runner { (runner) } @else { span.hint { "none" } }
                 }
                 td data-label="Submitted" { (when::ago(job.created, now)) }
                 td.took data-label="Took" { (took(job, now)) }
             }
-        });
+        }
     }
-    Ok(html! { @for row in rows { (row) } })
 }
 
 /// The state of a job, and why it ended there.

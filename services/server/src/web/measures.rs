@@ -147,8 +147,8 @@ struct Metric {
 /// One measure of one benchmark over the iterations.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
-    /// Whether the runner measured it, and not what it ran.
-    pub(super) is_own: bool,
+    /// Which one of the runner's own it is; none where what it ran measured it.
+    pub(super) own: Option<evidence::Metric>,
     pub(super) benchmark: String,
     pub(super) measure: String,
     /// In the order of the iterations; one that lacks it is left out.
@@ -183,6 +183,7 @@ fn title(metric: evidence::Metric) -> &'static str {
         evidence::Metric::Wall => "wall time",
         evidence::Metric::Cpu => "CPU time",
         evidence::Metric::Memory => "peak memory",
+        evidence::Metric::Rss => "peak memory of the largest process",
         evidence::Metric::Instructions => "instructions of the virtual clock",
     }
 }
@@ -193,24 +194,24 @@ fn is_taken(benchmark: &str, measure: &str) -> bool {
     benchmark == COMMAND && own.any(|own| own == measure)
 }
 
-/// The runner's own measures of the iterations that there are `count` results of.
-fn own(iterations: &[&evidence::Iteration], count: usize) -> Vec<Series> {
+/// The runner's own measures of the iterations that there are `results` of.
+fn own(iterations: &[&evidence::Iteration], results: &[IterationOutput]) -> Vec<Series> {
     let mut series = Vec::new();
     for metric in evidence::Metric::ALL {
-        let points = (0..count)
+        let points = (0..results.len())
             .zip(iterations)
             .filter_map(|(number, iteration)| {
                 Some(Point {
                     iteration: number,
                     value: metric.of(iteration)?,
-                    is_failed: !iteration.ended_well(),
+                    is_failed: !iteration.ended_well() || results[number].exit_code != 0,
                     is_suspect: iteration.is_suspect(),
                 })
             });
         let points: Vec<_> = points.collect();
         if !points.is_empty() {
             series.push(Series {
-                is_own: true,
+                own: Some(metric),
                 benchmark: COMMAND.to_owned(),
                 measure: title(metric).to_owned(),
                 points,
@@ -229,8 +230,9 @@ pub(super) fn measures(
         .into_iter()
         .flat_map(Evidence::of_results)
         .collect();
-    let mut series = own(&iterations, results.len());
+    let mut series = own(&iterations, results);
     let is_suspect = |number: usize| iterations.get(number).is_some_and(|one| one.is_suspect());
+    let is_cut = |number: usize| iterations.get(number).is_some_and(|one| one.was_cut());
     let mut found = First::<Vec<Point>>::new();
     for (iteration, output) in results.iter().enumerate() {
         for metrics in texts(output).filter_map(metrics) {
@@ -243,7 +245,7 @@ pub(super) fn measures(
                     points.push(Point {
                         iteration,
                         value,
-                        is_failed: output.exit_code != 0,
+                        is_failed: output.exit_code != 0 || is_cut(iteration),
                         is_suspect: is_suspect(iteration),
                     });
                 }
@@ -259,7 +261,7 @@ pub(super) fn measures(
             .kept
             .into_iter()
             .map(|((benchmark, measure), points)| Series {
-                is_own: false,
+                own: None,
                 benchmark,
                 measure,
                 points,
@@ -376,7 +378,7 @@ mod tests {
         let (series, _) = measures(&[output(0, forged, &[])], Some(&evidence));
         let found: Vec<_> = series
             .iter()
-            .map(|one| (one.is_own, one.measure.as_str(), one.values()))
+            .map(|one| (one.own.is_some(), one.measure.as_str(), one.values()))
             .collect();
         assert_eq!(
             found,

@@ -5,6 +5,7 @@
 //! server. Whoever is signed in carries their token in a cookie that no script can read and no
 //! other site can send; forms carry a proof beside it.
 
+mod answers;
 mod asset;
 mod comparison;
 mod deletion;
@@ -22,17 +23,20 @@ mod session;
 mod side_plot;
 mod sides;
 mod statistics;
+mod taking;
 mod trust;
 mod when;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::map_response;
-use axum::response::{Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 
+use crate::api::{ApiError, system};
 use crate::app::App;
+use error::PageError;
 
 /// What a page may load: files of this server, and nothing that stands in the page itself.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -71,6 +75,27 @@ pub(crate) fn router() -> Router<App> {
         .route("/assets/icon.svg", get(asset::icon))
         .layer(DefaultBodyLimit::max(FORM))
         .layer(map_response(guard))
+}
+
+/// That there is nothing at this address.
+pub(crate) async fn nothing(headers: HeaderMap, uri: Uri) -> Response {
+    told(&headers, &uri, system::nothing(&uri)).await
+}
+
+/// That an address is not there for this method.
+pub(crate) async fn other_method(headers: HeaderMap, uri: Uri) -> Response {
+    told(&headers, &uri, system::other_method()).await
+}
+
+/// An error as a page for whoever reads pages, and as one of the API for everybody else.
+async fn told(headers: &HeaderMap, uri: &Uri, error: ApiError) -> Response {
+    let accepts = headers.get_all(header::ACCEPT).iter();
+    let mut accepts = accepts.filter_map(|value| value.to_str().ok());
+    let is_of_api = uri.path().starts_with("/v0/");
+    if is_of_api || !accepts.any(|accept| accept.contains("text/html")) {
+        return error.into_response();
+    }
+    guard(PageError::from(error).into_response()).await
 }
 
 /// Sets what keeps a page from being misused, where an answer has no stricter rule of its own.

@@ -281,7 +281,7 @@ mod tests {
             is_suspect: iteration == 2,
         };
         Series {
-            is_own: false,
+            own: None,
             benchmark: "b".to_owned(),
             measure: "</svg><script>alert(1)</script>".to_owned(),
             points: values.iter().enumerate().map(point).collect(),

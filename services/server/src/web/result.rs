@@ -26,7 +26,7 @@ use crate::outputs::Kept;
 use crate::store::Described;
 
 /// How long the storage may take for what is shown.
-const READING: Duration = Duration::from_secs(10);
+pub(super) const READING: Duration = Duration::from_secs(10);
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
 /// What is shown of one stream, in bytes: its end.
@@ -106,7 +106,7 @@ impl Shown {
 }
 
 /// What is kept of a job, where the storage gives it before a page would be given up.
-pub(super) async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
+async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
     let read = timeout(READING, reading::whole(app, token, kept)).await;
     read.unwrap_or_else(|_| Err(ApiError::no_storage()))
 }
@@ -292,37 +292,37 @@ fn name_of(path: &str) -> &str {
 pub(super) async fn all(
     app: State<App>,
     visitor: Visitor,
-    path: Path<String>,
-) -> Result<Response, ApiError> {
-    results::all(app, visitor.into_caller(), path).await
+    path: Result<Path<String>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::all(app, visitor.into_caller(), path?).await?)
 }
 
 /// How a job was measured.
 pub(super) async fn evidence(
     app: State<App>,
     visitor: Visitor,
-    path: Path<String>,
-) -> Result<Response, ApiError> {
-    results::evidence(app, visitor.into_caller(), path).await
+    path: Result<Path<String>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::evidence(app, visitor.into_caller(), path?).await?)
 }
 
 /// What an iteration wrote to a stream.
 pub(super) async fn stream(
     app: State<App>,
     visitor: Visitor,
-    path: Path<(String, usize, String)>,
-) -> Result<Response, ApiError> {
-    results::stream(app, visitor.into_caller(), path).await
+    path: Result<Path<(String, usize, String)>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::stream(app, visitor.into_caller(), path?).await?)
 }
 
 /// A file that an iteration left.
 pub(super) async fn file(
     app: State<App>,
     visitor: Visitor,
-    path: Path<(String, usize)>,
-    query: Query<results::FileQuery>,
-) -> Result<Response, ApiError> {
-    results::file(app, visitor.into_caller(), path, query).await
+    path: Result<Path<(String, usize)>, ApiError>,
+    query: Result<Query<results::FileQuery>, ApiError>,
+) -> Result<Response, PageError> {
+    Ok(results::file(app, visitor.into_caller(), path?, query?).await?)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use axum::extract::{Form, FromRequest as _, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use ring::hmac;
@@ -125,6 +125,15 @@ fn local(path: Option<&str>) -> &str {
     .unwrap_or("/jobs")
 }
 
+/// Where somebody who has to sign in first goes on: to what they asked for, or, if that was a form, to the page
+/// that has it.
+fn next<'a>(method: &Method, uri: &'a Uri) -> Option<&'a str> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        return uri.path_and_query().map(PathAndQuery::as_str);
+    }
+    uri.path().rsplit_once('/').map(|(page, _action)| page)
+}
+
 /// Whether the browser says that the request comes from a page of this server.
 fn is_own(headers: &HeaderMap) -> bool {
     let text = |name: header::HeaderName| headers.get(name)?.to_str().ok();
@@ -154,8 +163,8 @@ impl FromRequestParts<App> for Visitor {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let wanted = parts.uri.path_and_query().map(PathAndQuery::as_str);
-        let sign_in = || Redirect::to(&format!("/sign-in?next={}", encoded(local(wanted))));
+        let next = next(&parts.method, &parts.uri);
+        let sign_in = || Redirect::to(&format!("/sign-in?next={}", encoded(local(next))));
         let Some(token) = cookie(&parts.headers) else {
             return Err(sign_in().into_response());
         };
@@ -314,6 +323,21 @@ mod tests {
             (None, "/jobs"),
         ] {
             assert_eq!(local(path), place, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_signed_in_for_at_its_page() {
+        for (method, uri, place) in [
+            (Method::GET, "/jobs?state=failed", "/jobs?state=failed"),
+            (Method::HEAD, "/jobs/1/results", "/jobs/1/results"),
+            (Method::POST, "/jobs/1/cancel", "/jobs/1"),
+            (Method::POST, "/comparisons/1/delete?x", "/comparisons/1"),
+            (Method::POST, "/sign-out", "/jobs"),
+            (Method::POST, "//evil.example/x", "/jobs"),
+        ] {
+            let uri: Uri = uri.parse().expect("an address");
+            assert_eq!(local(next(&method, &uri)), place, "{method} {uri}");
         }
     }
 

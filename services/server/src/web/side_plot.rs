@@ -193,13 +193,17 @@ fn thinned(values: &[Measured]) -> Vec<Measured> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn compared(values: Vec<Measured>) -> Compared {
         Compared {
+            own: None,
             benchmark: "b".to_owned(),
             measure: "latency".to_owned(),
             values,
+            answers: BTreeMap::new(),
         }
     }
 
@@ -207,6 +211,8 @@ mod tests {
     fn every_side_has_its_marks_and_its_row() {
         let values = (0..20).map(|turn| Measured {
             side: turn % 5,
+            job: turn,
+            iteration: 0,
             turn,
             value: real(turn),
             is_suspect: turn == 3,
@@ -233,6 +239,8 @@ mod tests {
         let mut values: Vec<_> = (0..5000)
             .map(|turn| Measured {
                 side: turn % 2,
+                job: turn,
+                iteration: 0,
                 turn,
                 value: 1.0,
                 is_suspect: turn == 3,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bencher_channel_protocol::IterationOutput;
-use bencher_statistics::{Comparison, Design, Samples, Settings, compare};
+use bencher_statistics::Comparison;
 
+use super::answers::{Unanswered, answer};
 use super::measures::measures;
-use crate::evidence::Evidence;
+use crate::evidence::{self, Evidence};
 
 /// Measures that are shown, at most: the rest is counted.
 const MAX_SHOWN: usize = 24;
@@ -14,11 +15,42 @@ const MAX_SHOWN: usize = 24;
 /// The jobs' results in the order of their turns, taken in one by one.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// By whether it is not the runner's own, benchmark and measure.
-    measured: BTreeMap<(bool, String, String), Vec<Measured>>,
-    turns: usize,
+    measured: BTreeMap<Name, Series>,
+    jobs: Vec<Turn>,
+    /// Iterations of all jobs.
+    iterations: usize,
     /// Series of one job that were too many to be taken, at the most.
     dropped: usize,
+}
+
+/// By whether it is not the runner's own, benchmark and measure.
+type Name = (bool, String, String);
+
+#[derive(Debug, Default)]
+struct Series {
+    own: Option<evidence::Metric>,
+    values: Vec<Measured>,
+}
+
+/// A job, in its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// From 0.
+    pub(super) side: usize,
+    pub(super) told: Told,
+}
+
+/// What is known of how a job was measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is not over, or its results are not read: it has its turn, and says nothing.
+    Open,
+    /// Its runner has not said it, or not of all iterations.
+    Nothing,
+    /// By a clock of hardware.
+    Wall,
+    /// By one that follows from the instructions.
+    Virtual,
 }
 
 /// One value.
@@ -26,6 +58,10 @@ pub(super) struct Taken {
 pub(super) struct Measured {
     /// From 0.
     pub(super) side: usize,
+    /// The place of its job among all of the comparison, from 0.
+    pub(super) job: usize,
+    /// The number of its iteration in its job, from 0.
+    pub(super) iteration: usize,
     /// The place of its iteration among all of the comparison, from 0.
     pub(super) turn: usize,
     /// Finite.
@@ -37,10 +73,14 @@ pub(super) struct Measured {
 /// One measure of one benchmark on all sides.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Compared {
+    /// Which one of the runner's own it is, if it is one.
+    pub(super) own: Option<evidence::Metric>,
     pub(super) benchmark: String,
     pub(super) measure: String,
     /// In the order of their turns.
     pub(super) values: Vec<Measured>,
+    /// How each side but the first compares with that one.
+    pub(super) answers: BTreeMap<usize, Result<Comparison, Unanswered>>,
 }
 
 impl Taken {
@@ -53,37 +93,54 @@ impl Taken {
     ) {
         let (taken, dropped) = measures(results, evidence);
         self.dropped = self.dropped.max(dropped);
+        let job = self.jobs.len();
         for series in taken {
-            let values = self
-                .measured
-                .entry((!series.is_own, series.benchmark, series.measure))
-                .or_default();
+            let name = (series.own.is_none(), series.benchmark, series.measure);
+            let kept = self.measured.entry(name).or_default();
+            kept.own = series.own;
             let ended_well = series.points.iter().filter(|point| !point.is_failed);
-            values.extend(ended_well.map(|point| Measured {
+            kept.values.extend(ended_well.map(|point| Measured {
                 side,
-                turn: self.turns + point.iteration,
+                job,
+                iteration: point.iteration,
+                turn: self.iterations + point.iteration,
                 value: point.value,
                 is_suspect: point.is_suspect,
             }));
         }
-        self.turns += results.len();
+        self.iterations += results.len();
+        let of_all = |evidence: &&Evidence| evidence.of_results().count() >= results.len();
+        let told = match evidence.filter(of_all) {
+            None => Told::Nothing,
+            Some(evidence) if evidence.has_virtual_clock() => Told::Virtual,
+            Some(_) => Told::Wall,
+        };
+        self.jobs.push(Turn { side, told });
     }
 
-    /// What more than one side has measured, by its name, and how many more there are.
+    /// Leaves its turn to a job of which there is nothing to take in.
+    pub(super) fn pass_over(&mut self, side: usize, told: Told) {
+        self.jobs.push(Turn { side, told });
+    }
+
+    /// What more than one side has measured, by its name, with how they compare, and how many more there are.
     pub(super) fn compared(self) -> (Vec<Compared>, usize) {
         let dropped = self.dropped;
         let mut found: Vec<_> = self
             .measured
             .into_iter()
-            .map(|((_, benchmark, measure), values)| Compared {
+            .map(|((_, benchmark, measure), series)| Compared {
+                own: series.own,
                 benchmark,
                 measure,
-                values,
+                values: series.values,
+                answers: BTreeMap::new(),
             })
             .filter(|compared| compared.sides().len() > 1)
             .collect();
         let left_out = found.len().saturating_sub(MAX_SHOWN) + dropped;
         found.truncate(MAX_SHOWN);
+        answer(&mut found, &self.jobs);
         (found, left_out)
     }
 }
@@ -97,26 +154,10 @@ impl Compared {
         }
         sides
     }
-
-    /// How `side` compares with the first one; nothing where too little or nothing of use is known.
-    pub(super) fn answer(&self, side: usize) -> Option<Comparison> {
-        let sides = self.sides();
-        let (first, baseline) = sides.first_key_value()?;
-        if *first == side {
-            return None;
-        }
-        // An iteration has a machine of its own.
-        let baseline = Samples::of_invocations(baseline).ok()?;
-        let candidate = Samples::of_invocations(sides.get(&side)?).ok()?;
-        let settings = Settings::default();
-        compare(&baseline, &candidate, Design::Independent, &settings).ok()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use bencher_statistics::Verdict;
-
     use super::*;
 
     fn output(exit_code: i32, values: &[(&str, f64)]) -> IterationOutput {
@@ -155,27 +196,6 @@ mod tests {
             compared[0].sides(),
             [(0, vec![1.0, 4.0]), (1, vec![2.0, 3.0])].into()
         );
-    }
-
-    #[test]
-    fn answers_are_those_of_the_statistics() {
-        let mut taken = Taken::default();
-        for round in 0..10 {
-            let noise = f64::from(round % 3) / 100.0;
-            taken.take(0, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])], None);
-            taken.take(1, &[output(0, &[("m", 11.0 + noise), ("zero", 0.0)])], None);
-            taken.take(2, &[output(0, &[("m", 10.0 + noise), ("zero", 0.0)])], None);
-        }
-        let (compared, _) = taken.compared();
-        let answer = compared[0].answer(1).expect("there are enough");
-        assert!((answer.ratio.value - 1.1).abs() < 0.001, "{answer:?}");
-        assert_eq!(answer.verdict, Verdict::Slower);
-        let same = compared[0].answer(2).expect("there are enough");
-        assert_eq!(same.verdict, Verdict::NoDifferenceSeen);
-        // Neither the first one with itself, nor one that is not there, nor what has no ratio.
-        assert!(compared[0].answer(0).is_none() && compared[0].answer(7).is_none());
-        assert_eq!(compared[1].measure, "zero");
-        assert!(compared[1].answer(1).is_none());
     }
 
     #[test]

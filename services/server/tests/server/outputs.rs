@@ -1,10 +1,14 @@
 //! Results in S3-compatible storage.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 use test_support::{Postgres, S3};
@@ -317,4 +321,37 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
     site.start_again();
     wait_until("the orphan is swept", || !orphan.exists());
     assert!(object.exists());
+}
+
+#[test]
+fn a_server_ends_though_its_storage_hangs() {
+    let mut site = Site::new();
+    let mut runner = site.connected("r");
+    let id = site.submit();
+    let job = runner.claim();
+    runner.say("running");
+    runner.send(&completed(&job["uuid"]));
+    assert_eq!(runner.receive()["event"], "ack");
+    drop(runner);
+    assert_is_kept(&site.api, &id);
+    let folder = site.path("outputs").join("results").join(&id);
+    let object = std::fs::read_dir(folder).unwrap().next().unwrap();
+    let object = object.unwrap().path();
+    std::fs::remove_file(&object).unwrap();
+    // Nobody writes to it, so whoever opens it waits for ever.
+    nix::unistd::mkfifo(&object, Mode::S_IRUSR).unwrap();
+    let host = site.server().url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let token = site.api.token();
+    write!(
+        stream,
+        "GET /v0/jobs/{id}/results HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    .unwrap();
+    let server = site.server.take().unwrap();
+    wait_until("it opens the object", || server.waits_for_a_pipe());
+    drop(stream);
+    server.signal(Signal::SIGTERM);
+    let server = Mutex::new(server);
+    wait_until("it ends", || server.lock().unwrap().has_ended());
 }

@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-pub(crate) use api::{Api, config, job_body};
+pub(crate) use api::{Api, config, job_body, spec_body};
 pub(crate) use between::{Fate, between};
 pub(crate) use collector::{Collector, attribute};
 pub(crate) use document::{Typed, Typing, instead, shell, typed};
@@ -144,6 +144,19 @@ impl Server {
         self.child.wait().unwrap().success()
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Whether one of its threads opens a pipe that nobody writes to.
+    pub(crate) fn waits_for_a_pipe(&self) -> bool {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let mut waits =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("wchan")));
+        waits.any(|place| place.is_ok_and(|place| place == "wait_for_partner"))
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -187,7 +200,7 @@ impl Site {
         let token = server.token.clone().expect("a first token");
         let api = Api::new(&server.url, &token);
         api.post("/v0/projects", &serde_json::json!({"slug": "p"}));
-        api.post("/v0/specs", &api::spec_body("s"));
+        api.post("/v0/specs", &spec_body("s"));
         Self {
             folder,
             server: Some(server),

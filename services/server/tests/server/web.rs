@@ -1,10 +1,12 @@
 //! Pages: who sees what, and that nothing that others wrote becomes a part of them.
 
+mod agreement;
 mod browser;
 mod comparison;
 mod deletion;
 mod evidence;
 mod in_browser;
+mod large;
 mod results;
 mod visitor;
 mod waiting;
@@ -118,6 +120,66 @@ fn a_session_is_as_good_as_its_token() {
     let answer = visitor.get("/jobs");
     assert_eq!(answer.status, 303);
     assert!(answer.header("set-cookie").contains("Max-Age=0"));
+}
+
+#[test]
+fn whoever_signs_in_anew_is_not_led_to_an_error() {
+    let site = Site::new();
+    let job = site.submit();
+    let mut visitor = Visitor::new(&site.server().url);
+    let answer = visitor.post(&format!("/jobs/{job}/cancel"), &[("proof", "0")]);
+    let next = answer
+        .location()
+        .strip_prefix("/sign-in?next=")
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        (answer.status, next.as_str()),
+        (303, format!("/jobs/{job}").as_str())
+    );
+    visitor.sign_in(site.api.token(), &next);
+    assert_eq!(visitor.get(&next).status, 200);
+}
+
+#[test]
+fn browsers_get_pages_for_errors_and_others_get_json() {
+    let site = Site::new();
+    let mut visitor = signed_in(&site);
+    let job = site.submit();
+    let of_pages = [
+        ("/none".to_owned(), 404),
+        (format!("/jobs/{job}/cancel"), 405),
+        (format!("/jobs/{job}/results"), 404),
+        (format!("/jobs/{job}/evidence"), 404),
+        (format!("/jobs/{job}/results/0/stdout"), 404),
+        (format!("/jobs/{job}/results/x/stdout"), 400),
+        (format!("/jobs/{job}/results/0/file"), 400),
+    ];
+    for (path, status) in &of_pages {
+        let page = visitor.browse(path);
+        assert_eq!(page.status, *status, "{path}: {}", page.text);
+        let kind = page.header("content-type");
+        assert!(kind.starts_with("text/html"), "{path}: {kind}");
+        assert!(
+            page.text.contains("href=\"/jobs\""),
+            "{path}: {}",
+            page.text
+        );
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
+    }
+    // What no browser asks for is as it was, and so is the API, whoever asks.
+    for (path, _) in &of_pages[..2] {
+        let answer = visitor.get(path);
+        assert!(
+            answer.text.starts_with("{\"error\""),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    let answer = visitor.browse("/v0/none");
+    assert_eq!(answer.status, 404);
+    assert!(answer.text.starts_with("{\"error\""), "{}", answer.text);
 }
 
 #[test]

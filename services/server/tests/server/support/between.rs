@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 /// What becomes of a request.
@@ -11,6 +12,8 @@ pub(crate) enum Fate {
     Passed,
     /// The connection is lost.
     Lost,
+    /// It comes through once so many others have come.
+    Held(Arc<Barrier>),
     /// It is answered with this JSON.
     Answered(String),
 }
@@ -31,6 +34,14 @@ pub(crate) fn between(url: &str, mut fate: impl FnMut(&str) -> Fate + Send + 'st
             let _lost = match fate(&line) {
                 Fate::Lost => request.get_ref().shutdown(Shutdown::Both),
                 Fate::Answered(json) => answer(request.get_ref(), &json),
+                Fate::Held(others) => {
+                    let server = server.clone();
+                    thread::spawn(move || {
+                        others.wait();
+                        pass(request, &line, &server)
+                    });
+                    Ok(())
+                }
                 Fate::Passed => pass(request, &line, &server),
             };
         }

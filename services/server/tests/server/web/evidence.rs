@@ -54,7 +54,7 @@ fn that_nobody_knows_how_it_was_measured_is_beside_the_numbers_too() {
     site.api.wait_for(&id, &["processed"]);
     let silent = site.submit();
     let job = runner.claim();
-    runner.complete(&job);
+    runner.complete(&job["uuid"]);
     site.api.wait_for(&silent, &["processed"]);
     let mut visitor = signed_in(&site);
     for (job, part) in [

@@ -89,6 +89,15 @@ impl Visitor {
         self.send(request, String::new())
     }
 
+    /// As a browser asks for a page.
+    pub(super) fn browse(&mut self, path: &str) -> Answer {
+        let request = Request::get(format!("{}{path}", self.url)).header(
+            "accept",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        );
+        self.send(request, String::new())
+    }
+
     pub(super) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(path, fields, &[])
     }
