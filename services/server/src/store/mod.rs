@@ -44,6 +44,7 @@ pub(crate) use jobs::Oldest;
 pub use jobs::{
     Active, Attached, Changed, Claims, Comparison, Described, Filter, Handed, Heard, Hold, Job,
     KeptConfig, NewJob, Said, Side, Slugs, Unprocessed, Waiting, What,
+pub(crate) use jobs::{LONGEST_HOLD, Oldest};
 };
 pub(crate) use observer::{Observer, Operation, Turn};
 pub use page::{MAX_PAGE, Page};
