@@ -36,24 +36,12 @@ pub(crate) async fn healthz() -> Json<Well> {
 #[utoipa::path(get, path = "/readyz", tag = "system",
     responses((status = 200, body = Well), (status = 503, body = ErrorBody)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiError> {
-    let not_ready = |what: &str| {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            format!("not ready: {what}"),
-        )
-    };
+    let not_ready = |what: &str| ApiError::away("not_ready", format!("not ready: {what}"));
     if *app.shutdown.borrow() {
         return Err(not_ready("the server is about to end"));
     }
-    if let Err(error) = app.store.ping().await {
-        tracing::warn!(%error, "not ready");
-        return Err(not_ready("the database does not answer"));
-    }
-    if let Err(error) = app.outputs.ping().await {
-        tracing::warn!(%error, "not ready");
-        return Err(not_ready("the storage of outputs does not answer"));
-    }
+    let ready = app.readiness.check(&app.store, &app.outputs).await;
+    ready.map_err(|unready| not_ready(&unready.to_string()))?;
     Ok(Json(WELL))
 }
 
