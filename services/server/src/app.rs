@@ -11,6 +11,7 @@ use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::outputs::Outputs;
+use crate::readiness::Readiness;
 use crate::registry::PullTokens;
 use crate::seal::Sealer;
 use crate::settings::Settings;
@@ -43,6 +44,8 @@ pub(crate) struct App {
     pub metrics: Arc<Metrics>,
     /// Numbers of the whole database.
     pub counted: Arc<Counted>,
+    /// Whether its database and the storage answer.
+    pub readiness: Arc<Readiness>,
     /// Room for channels that are being opened.
     pub opening: Arc<Semaphore>,
     /// Room for those who watch jobs.

@@ -32,6 +32,7 @@ mod outputs;
 mod processor;
 mod registry;
 mod releases;
+mod readiness;
 mod seal;
 mod serve;
 mod server;

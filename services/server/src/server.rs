@@ -269,6 +269,7 @@ impl Server {
             metrics,
             watchers: Arc::new(Watchers::new(settings.watchers)),
             counted: Arc::new(Counted::new(COUNTED)),
+            readiness: Arc::default(),
             opening: Arc::new(Semaphore::new(OPENING)),
             settings,
             exporter,
