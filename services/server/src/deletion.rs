@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bencher_jobs::{JobId, Timestamp};
 
+use crate::agreement::Agreement;
 use crate::app::{App, ended};
+use crate::moment::Moment;
 use crate::outputs::OutputError;
 use crate::store::{Signal, StoreError};
 
@@ -62,10 +64,24 @@ pub(crate) enum Left {
 /// Looks at once and then from time to time, until the server ends.
 pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
+    let mut agreement = Agreement::new(app.settings.believed, Moment::now());
+    // It is said once, and not every minute.
+    let mut is_put_off = false;
     loop {
+        let left = agreement.look(Moment::now());
+        if let Some(left) = left.filter(|_| app.settings.keep.is_some())
+            && !std::mem::replace(&mut is_put_off, true)
+        {
+            tracing::info!(
+                ?left,
+                now = crate::time::rfc3339(Timestamp::now()),
+                "no job is deleted for its age until time has gone for a while without a leap"
+            );
+        }
+        is_put_off &= left.is_some();
         let looked = tokio::select! {
             () = ended(&mut shutdown) => return,
-            looked = look(&app) => looked,
+            looked = look(&app, left.is_none()) => looked,
         };
         if let Err(error) = looked {
             tracing::error!(%error, "deleted jobs have left something: trying again later");
@@ -77,10 +93,11 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// First what is left of others: while their outputs can not be removed, no more come to them.
-async fn look(app: &App) -> Result<(), DeletionError> {
+/// First what is left of others: while their outputs can not be removed, no more come to them. Ages count where
+/// time is believed.
+async fn look(app: &App, is_believed: bool) -> Result<(), DeletionError> {
     remove_left(app).await?;
-    match app.settings.keep {
+    match app.settings.keep.filter(|_| is_believed) {
         Some(keep) => delete_old(app, keep).await,
         None => Ok(()),
     }

@@ -44,6 +44,8 @@ pub struct Settings {
     pub keep: Option<Duration>,
     /// How long a client may take to send the headers of a request, or leave unread what it is sent.
     pub client: Duration,
+    /// How long time must have gone without a leap before a job is deleted for its age.
+    pub believed: Duration,
     /// The OpenTelemetry collector that is told of requests and of jobs: its address.
     pub otlp_endpoint: Option<String>,
 }
@@ -109,6 +111,7 @@ impl Default for Settings {
             keep: None,
             client: Duration::from_secs(30),
             otlp_endpoint: None,
+            believed: Duration::from_hours(1),
         }
     }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bencher_jobs::{RunnerId, Timestamp};
 use tokio::sync::oneshot;
 
-use super::patience::{Moment, Patience};
+use super::patience::Patience;
 use super::{Awaited, Done, Reply, Request, Unwritten, Welcome, Work};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
+use crate::moment::Moment;
 use crate::settings::Settings;
 use crate::store::{Claims, Greeting, Heard, Said, Store, StoreError, Transaction, Waiting, What};
 
