@@ -57,7 +57,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Makes a change as [`Store::write`] does, and tells everybody on this server whom it concerns.
+    /// Makes a change as [`Store::write`] does.
     ///
     /// # Errors
     ///
@@ -69,8 +69,7 @@ impl App {
     where
         F: Future<Output = (Transaction, Result<T, StoreError>)>,
     {
-        let (value, signals) = self.store.write(change).await?;
-        self.bus.publish(&signals);
+        let (value, _told) = self.store.write(change).await?;
         Ok(value)
     }
 }

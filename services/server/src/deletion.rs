@@ -12,7 +12,7 @@ use crate::agreement::Agreement;
 use crate::app::{App, ended};
 use crate::moment::Moment;
 use crate::outputs::OutputError;
-use crate::store::{Signal, StoreError};
+use crate::store::StoreError;
 
 /// Jobs that are deleted, or whose outputs are removed, at once.
 const BATCH: u32 = 64;
@@ -132,15 +132,15 @@ async fn delete_old(app: &App, keep: Duration) -> Result<(), DeletionError> {
                 (transaction, done)
             })
             .await;
-        let (jobs, signals) = match deleted {
-            Ok(deleted) => deleted,
+        let jobs = match deleted {
+            Ok((jobs, _told)) => jobs,
             Err(error) => break Err(error.into()),
         };
         if jobs.is_empty() {
             break Ok(());
         }
         count += jobs.len();
-        note(app, &jobs, &signals, Cause::Age);
+        note(app, &jobs, Cause::Age);
         if let Err(error) = remove_outputs(app, &jobs).await {
             break Err(error);
         }
@@ -151,10 +151,10 @@ async fn delete_old(app: &App, keep: Duration) -> Result<(), DeletionError> {
     done
 }
 
-/// Finishes what `jobs` were deleted for at somebody's request: tells of it, and removes their outputs unless
+/// Finishes what `jobs` were deleted for at somebody's request: counts them, and removes their outputs unless
 /// that takes long.
-pub(crate) async fn finish(app: &App, jobs: &[JobId], signals: &[Signal]) -> Left {
-    note(app, jobs, signals, Cause::Request);
+pub(crate) async fn finish(app: &App, jobs: &[JobId]) -> Left {
+    note(app, jobs, Cause::Request);
     tracing::info!(jobs = jobs.len(), "deleted at somebody's request");
     remove_in_time(app, jobs).await
 }
@@ -171,12 +171,11 @@ pub(crate) async fn remove_in_time(app: &App, jobs: &[JobId]) -> Left {
     Left::Outputs
 }
 
-/// Tells of jobs that were deleted.
-fn note(app: &App, jobs: &[JobId], signals: &[Signal], cause: Cause) {
+/// Forgets and counts jobs that were deleted.
+fn note(app: &App, jobs: &[JobId], cause: Cause) {
     for job in jobs {
         app.live.forget(*job);
     }
-    app.bus.publish(signals);
     app.metrics.count_deleted(cause, jobs.len());
 }
 

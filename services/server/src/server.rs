@@ -231,7 +231,7 @@ impl Server {
         let spans = exporter
             .clone()
             .map(|exporter| JobSpans::start(store.unobserved(), exporter));
-        let store = store.observed(Arc::new(Witness::new(Arc::clone(&metrics), spans)));
+        let store = store.observed(Arc::new(Witness::new(&bus, &metrics, spans)));
         let (dispatcher, task) = Dispatcher::start(
             store.clone(),
             Arc::clone(&bus),

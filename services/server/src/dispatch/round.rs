@@ -165,7 +165,8 @@ impl Round {
         if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
             return Ok((Vec::new(), Claims::default()));
         }
-        let (done, signals) = self
+        let doubtful = &self.doubtful;
+        let (done, _told) = self
             .store
             .write(|mut transaction| async {
                 for runner in &heard {
@@ -182,7 +183,6 @@ impl Round {
         if is_again {
             self.heard.clear();
         }
-        self.bus.publish(&signals);
         Ok(done)
     }
 
