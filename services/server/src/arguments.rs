@@ -214,6 +214,9 @@ pub(crate) struct Serve {
     /// old [default: keep them for ever]
     #[arg(long, value_name = "DAYS", env = "BENCHER_SERVER_KEEP_JOBS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_jobs: Option<u32>,
+    /// How long this machine's time must have gone without a leap before a job is deleted for its age, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, hide = true)]
+    keep_jobs_until_sure: u32,
     /// Requests of one token in a second, in the long run
     #[arg(long, value_name = "REQUESTS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: u32,
@@ -256,6 +259,7 @@ impl Serve {
             queue: self.max_queued,
             orphans: seconds(self.outputs.orphans),
             keep: self.keep_jobs.map(|days| seconds(days) * DAY),
+            believed: seconds(self.keep_jobs_until_sure),
             otlp_endpoint: self.otlp_endpoint.clone(),
             watchers: usize::try_from(self.max_watchers).unwrap_or(usize::MAX),
             client: seconds(self.client_timeout),

@@ -232,7 +232,7 @@ impl Server {
         let spans = exporter
             .clone()
             .map(|exporter| JobSpans::start(store.unobserved(), exporter));
-        let store = store.observed(Arc::new(Witness::new(Arc::clone(&metrics), spans)));
+        let store = store.observed(Arc::new(Witness::new(&bus, &metrics, spans)));
         let (dispatcher, task) = Dispatcher::start(
             store.clone(),
             Arc::clone(&bus),
@@ -271,6 +271,7 @@ impl Server {
             watchers: Arc::new(Watchers::new(settings.watchers)),
             room: Arc::new(Room::new(settings.message)),
             counted: Arc::new(Counted::new(COUNTED)),
+            readiness: Arc::default(),
             opening: Arc::new(Semaphore::new(OPENING)),
             settings,
             exporter,

@@ -27,7 +27,9 @@ impl Session {
             .renewed
             .is_some_and(|renewed| renewed.elapsed() < self.app.settings.lease_renewal());
         let is_changed = current.followed.take_changed();
-        if report == Report::Heartbeat && is_recent && !is_changed {
+        // That it runs is written once, however often it is said.
+        let is_news = report == Report::Running && !current.is_running;
+        if is_recent && !is_changed && !is_news {
             return Ok(self.socket.send(&ServerMessage::Ack { job: None }).await?);
         }
         let job = current.followed.job();
@@ -41,6 +43,7 @@ impl Session {
             Reply::Ack => {
                 let is_active = changed.state.is_some_and(State::is_active);
                 current.renewed = is_active.then(Instant::now);
+                current.is_running = changed.state == Some(State::Running);
                 ServerMessage::Ack { job: None }
             }
             Reply::Cancel => {
