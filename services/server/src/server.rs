@@ -277,10 +277,7 @@ impl Server {
             exporter,
             shutdown,
         };
-        tokio::spawn(processor::run(app.clone()));
-        tokio::spawn(sweep::run(app.clone()));
-        tokio::spawn(deletion::run(app.clone()));
-        tokio::spawn(variables::run(app.clone()));
+        work(&app);
         Ok(Self {
             app,
             listener,
@@ -407,6 +404,14 @@ impl Server {
         store.close().await;
         Ok(())
     }
+}
+
+/// Begins what a server does unasked.
+fn work(app: &App) {
+    tokio::spawn(processor::run(app.clone()));
+    tokio::spawn(sweep::run(app.clone()));
+    tokio::spawn(deletion::run(app.clone()));
+    tokio::spawn(variables::run(app.clone()));
 }
 
 /// Makes sure that `sealer` has the key that secrets in the database were sealed with. The first server
