@@ -11,7 +11,9 @@ use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::outputs::Outputs;
+use crate::readiness::Readiness;
 use crate::registry::PullTokens;
+use crate::room::Room;
 use crate::seal::Sealer;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError, Transaction};
@@ -43,10 +45,14 @@ pub(crate) struct App {
     pub metrics: Arc<Metrics>,
     /// Numbers of the whole database.
     pub counted: Arc<Counted>,
+    /// Whether its database and the storage answer.
+    pub readiness: Arc<Readiness>,
     /// Room for channels that are being opened.
     pub opening: Arc<Semaphore>,
     /// Room for those who watch jobs.
     pub watchers: Arc<Watchers>,
+    /// Room for results that are read.
+    pub room: Arc<Room>,
     /// Where spans of requests go.
     pub exporter: Option<Exporter>,
     /// Becomes true when the server is to end.
@@ -54,7 +60,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Makes a change as [`Store::write`] does, and tells everybody on this server whom it concerns.
+    /// Makes a change as [`Store::write`] does.
     ///
     /// # Errors
     ///
@@ -66,8 +72,7 @@ impl App {
     where
         F: Future<Output = (Transaction, Result<T, StoreError>)>,
     {
-        let (value, signals) = self.store.write(change).await?;
-        self.bus.publish(&signals);
+        let (value, _told) = self.store.write(change).await?;
         Ok(value)
     }
 }

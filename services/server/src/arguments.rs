@@ -214,14 +214,17 @@ pub(crate) struct Serve {
     /// old [default: keep them for ever]
     #[arg(long, value_name = "DAYS", env = "BENCHER_SERVER_KEEP_JOBS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     keep_jobs: Option<u32>,
+    /// How long this machine's time must have gone without a leap before a job is deleted for its age, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, hide = true)]
+    keep_jobs_until_sure: u32,
     /// Requests of one token in a second, in the long run
     #[arg(long, value_name = "REQUESTS", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: u32,
     /// Those who watch jobs, at a time; a quarter of them with one token
     #[arg(long, value_name = "WATCHERS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     max_watchers: u32,
-    /// How long a client may take to send the headers of a request, or leave unread what it is sent, in
-    /// seconds
+    /// How long a client may take to send the headers of a request, and how long it may take nothing of what it
+    /// is sent, or fall behind 64 kbit/s with it, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     client_timeout: u32,
     /// How long the body of a request may take to come, as a whole, in seconds: the longest one, of 1 MiB, comes
@@ -256,6 +259,7 @@ impl Serve {
             queue: self.max_queued,
             orphans: seconds(self.outputs.orphans),
             keep: self.keep_jobs.map(|days| seconds(days) * DAY),
+            believed: seconds(self.keep_jobs_until_sure),
             otlp_endpoint: self.otlp_endpoint.clone(),
             watchers: usize::try_from(self.max_watchers).unwrap_or(usize::MAX),
             client: seconds(self.client_timeout),

@@ -24,13 +24,28 @@ pub(crate) enum Change {
     All,
 }
 
+/// Those who read results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Of what is in the database.
+    Database,
+    /// Of what is in the storage.
+    Storage,
+}
+
+impl Reader {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::Database, Self::Storage];
+}
+
 /// A part of what happens on this server that others wait for.
 #[derive(Debug)]
 pub(crate) struct Bus {
     watchers: broadcast::Sender<Change>,
-    /// Wakes the dispatcher, and the reader of results.
+    /// Wakes the dispatcher.
     pub(crate) dispatcher: Notify,
-    pub(crate) processor: Notify,
+    /// Wake those who read results.
+    results: [Notify; Reader::ALL.len()],
     is_queued: AtomicBool,
     is_fleet_changed: AtomicBool,
     jobs: Mutex<HashMap<JobId, Arc<AtomicBool>>>,
@@ -50,7 +65,7 @@ impl Default for Bus {
         Self {
             watchers: broadcast::Sender::new(BACKLOG),
             dispatcher: Notify::new(),
-            processor: Notify::new(),
+            results: Default::default(),
             is_queued: AtomicBool::new(false),
             is_fleet_changed: AtomicBool::new(false),
             jobs: Mutex::default(),
@@ -77,7 +92,7 @@ impl Bus {
                     }
                     // Nobody may be watching.
                     let _count = self.watchers.send(Change::Job(job));
-                    self.processor.notify_one();
+                    self.wake_readers();
                     continue;
                 }
                 Signal::Tokens => {
@@ -103,8 +118,19 @@ impl Bus {
             is_changed.store(true, Ordering::Release);
         }
         let _count = self.watchers.send(Change::All);
-        self.processor.notify_one();
+        self.wake_readers();
         self.publish(&[Signal::Queued, Signal::Fleet]);
+    }
+
+    fn wake_readers(&self) {
+        for reader in &self.results {
+            reader.notify_one();
+        }
+    }
+
+    /// Until there may be results to read since `reader` last asked.
+    pub(crate) async fn results(&self, reader: Reader) {
+        self.results[reader as usize].notified().await;
     }
 
     /// Whether jobs may have come since this was last asked.

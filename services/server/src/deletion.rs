@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use bencher_jobs::{JobId, Timestamp};
 
+use crate::agreement::Agreement;
 use crate::app::{App, ended};
+use crate::moment::Moment;
 use crate::outputs::OutputError;
-use crate::store::{Signal, StoreError};
+use crate::store::StoreError;
 
 /// Jobs that are deleted, or whose outputs are removed, at once.
 const BATCH: u32 = 64;
@@ -62,10 +64,24 @@ pub(crate) enum Left {
 /// Looks at once and then from time to time, until the server ends.
 pub(crate) async fn run(app: App) {
     let mut shutdown = app.shutdown.clone();
+    let mut agreement = Agreement::new(app.settings.believed, Moment::now());
+    // It is said once, and not every minute.
+    let mut is_put_off = false;
     loop {
+        let left = agreement.look(Moment::now());
+        if let Some(left) = left.filter(|_| app.settings.keep.is_some())
+            && !std::mem::replace(&mut is_put_off, true)
+        {
+            tracing::info!(
+                ?left,
+                now = crate::time::rfc3339(Timestamp::now()),
+                "no job is deleted for its age until time has gone for a while without a leap"
+            );
+        }
+        is_put_off &= left.is_some();
         let looked = tokio::select! {
             () = ended(&mut shutdown) => return,
-            looked = look(&app) => looked,
+            looked = look(&app, left.is_none()) => looked,
         };
         if let Err(error) = looked {
             tracing::error!(%error, "deleted jobs have left something: trying again later");
@@ -77,10 +93,11 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// First what is left of others: while their outputs can not be removed, no more come to them.
-async fn look(app: &App) -> Result<(), DeletionError> {
+/// First what is left of others: while their outputs can not be removed, no more come to them. Ages count where
+/// time is believed.
+async fn look(app: &App, is_believed: bool) -> Result<(), DeletionError> {
     remove_left(app).await?;
-    match app.settings.keep {
+    match app.settings.keep.filter(|_| is_believed) {
         Some(keep) => delete_old(app, keep).await,
         None => Ok(()),
     }
@@ -115,15 +132,15 @@ async fn delete_old(app: &App, keep: Duration) -> Result<(), DeletionError> {
                 (transaction, done)
             })
             .await;
-        let (jobs, signals) = match deleted {
-            Ok(deleted) => deleted,
+        let jobs = match deleted {
+            Ok((jobs, _told)) => jobs,
             Err(error) => break Err(error.into()),
         };
         if jobs.is_empty() {
             break Ok(());
         }
         count += jobs.len();
-        note(app, &jobs, &signals, Cause::Age);
+        note(app, &jobs, Cause::Age);
         if let Err(error) = remove_outputs(app, &jobs).await {
             break Err(error);
         }
@@ -134,10 +151,10 @@ async fn delete_old(app: &App, keep: Duration) -> Result<(), DeletionError> {
     done
 }
 
-/// Finishes what `jobs` were deleted for at somebody's request: tells of it, and removes their outputs unless
+/// Finishes what `jobs` were deleted for at somebody's request: counts them, and removes their outputs unless
 /// that takes long.
-pub(crate) async fn finish(app: &App, jobs: &[JobId], signals: &[Signal]) -> Left {
-    note(app, jobs, signals, Cause::Request);
+pub(crate) async fn finish(app: &App, jobs: &[JobId]) -> Left {
+    note(app, jobs, Cause::Request);
     tracing::info!(jobs = jobs.len(), "deleted at somebody's request");
     remove_in_time(app, jobs).await
 }
@@ -154,12 +171,11 @@ pub(crate) async fn remove_in_time(app: &App, jobs: &[JobId]) -> Left {
     Left::Outputs
 }
 
-/// Tells of jobs that were deleted.
-fn note(app: &App, jobs: &[JobId], signals: &[Signal], cause: Cause) {
+/// Forgets and counts jobs that were deleted.
+fn note(app: &App, jobs: &[JobId], cause: Cause) {
     for job in jobs {
         app.live.forget(*job);
     }
-    app.bus.publish(signals);
     app.metrics.count_deleted(cause, jobs.len());
 }
 

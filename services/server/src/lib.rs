@@ -12,6 +12,7 @@
 //! `dispatch` puts everything that runners do at one moment into one of them. Nothing is known only
 //! in memory: a server can be killed at any moment, and another one goes on.
 
+mod agreement;
 mod api;
 mod app;
 mod bus;
@@ -22,16 +23,20 @@ mod dispatch;
 mod evidence;
 mod first;
 mod folder;
+mod iterations;
 mod key;
 mod limiter;
 mod listen;
 mod live;
 mod metrics;
+mod moment;
 mod observer;
 mod outputs;
 mod processor;
+mod readiness;
 mod registry;
 mod releases;
+mod room;
 mod seal;
 mod serve;
 mod server;

@@ -6,21 +6,28 @@ use std::sync::Arc;
 use bencher_jobs::{Life, Reason, State, Timestamp};
 use tracing::field::display;
 
+use crate::bus::Bus;
 use crate::metrics::Metrics;
-use crate::store::{Job, Observer, Operation, Turn};
+use crate::store::{Job, Observer, Operation, Signal, Turn};
 use crate::telemetry::{Ended, JobSpans, trace_id};
 
 /// Who tells.
 #[derive(Debug)]
 pub(crate) struct Witness {
+    /// Who waits for it on this server.
+    bus: Arc<Bus>,
     metrics: Arc<Metrics>,
     /// Where jobs go that are over, if anybody wants to know.
     spans: Option<JobSpans>,
 }
 
 impl Witness {
-    pub(crate) fn new(metrics: Arc<Metrics>, spans: Option<JobSpans>) -> Self {
-        Self { metrics, spans }
+    pub(crate) fn new(bus: &Arc<Bus>, metrics: &Arc<Metrics>, spans: Option<JobSpans>) -> Self {
+        Self {
+            bus: Arc::clone(bus),
+            metrics: Arc::clone(metrics),
+            spans,
+        }
     }
 
     fn change(&self, job: &Job, next: &Life, at: Timestamp) {
@@ -60,6 +67,10 @@ impl Observer for Witness {
                 }
             }
         }
+    }
+
+    fn signaled(&self, signals: &[Signal]) {
+        self.bus.publish(signals);
     }
 
     fn failed(&self, operation: Operation) {

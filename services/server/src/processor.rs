@@ -1,7 +1,8 @@
 //! Reads the results of completed jobs: completed → processed.
 //!
 //! Results that can not be read for the moment are passed over and tried again after a pause, so that all
-//! others are read meanwhile. Those are known in memory only: the next server tries them at once.
+//! others are read meanwhile. Those are known in memory only: the next server tries them at once. Results that are
+//! in the database wait for none of the storage, which may hang: each have a reader of their own.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -14,6 +15,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::app::{App, ended};
+use crate::bus::Reader;
 use crate::outputs::{Kept, OutputError};
 use crate::store::{StoreError, Unprocessed};
 use crate::summary::summarize;
@@ -69,6 +71,19 @@ struct Retry {
 
 /// Reads results as they come, until the server ends. What was left by one that ended is read too.
 pub(crate) async fn run(app: App) {
+    let all = Reader::ALL.map(|reader| serve(app.clone(), reader));
+    futures_util::future::join_all(all).await;
+}
+
+impl Reader {
+    /// Whether it reads these.
+    fn reads(self, results: Option<&Kept>) -> bool {
+        let is_stored = matches!(results, Some(Kept::Object(_)));
+        is_stored == (self == Self::Storage)
+    }
+}
+
+async fn serve(app: App, reader: Reader) {
     let bus = Arc::clone(&app.bus);
     let mut shutdown = app.shutdown.clone();
     let mut later = Later::new();
@@ -76,7 +91,7 @@ pub(crate) async fn run(app: App) {
         // What is not written down then is read by the next server.
         let done = tokio::select! {
             () = ended(&mut shutdown) => return,
-            done = pass(&app, &mut later) => done,
+            done = pass(&app, reader, &mut later) => done,
         };
         let next = later.values().map(|retry| retry.at).min();
         let wake = async {
@@ -91,7 +106,7 @@ pub(crate) async fn run(app: App) {
                 }
             };
             tokio::select! {
-                () = bus.processor.notified() => {}
+                () = bus.results(reader) => {}
                 () = again => {}
             }
             sleep(GATHER).await;
@@ -104,7 +119,7 @@ pub(crate) async fn run(app: App) {
 }
 
 /// Reads all that nobody has tried to read yet, and then some of what is to be tried once more.
-async fn pass(app: &App, later: &mut Later) -> Result<(), StoreError> {
+async fn pass(app: &App, reader: Reader, later: &mut Later) -> Result<(), StoreError> {
     let mut due = Vec::new();
     let mut left = HashSet::new();
     let mut after = None;
@@ -117,6 +132,9 @@ async fn pass(app: &App, later: &mut Later) -> Result<(), StoreError> {
         let now = Instant::now();
         let mut new = Vec::with_capacity(jobs.len());
         for one in jobs {
+            if !reader.reads(one.results.as_ref()) {
+                continue;
+            }
             left.insert(one.job);
             match later.get(&one.job) {
                 None => new.push(one),
@@ -196,6 +214,9 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use bencher_jobs::State;
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+    use tempfile::TempDir;
 
     use super::*;
     use crate::server::{Place, Server};
@@ -217,17 +238,21 @@ mod tests {
         timeout(minute, waiting).await.expect("not after a minute");
     }
 
-    #[tokio::test]
-    async fn results_that_can_not_be_read_hold_up_no_others() {
-        let folder = tempfile::tempdir().expect("a folder");
+    async fn server(folder: &TempDir) -> Server {
         let place = Place {
             folder: folder.path().to_owned(),
             database: None,
             outputs: None,
         };
-        let server = Server::start(&place, "127.0.0.1:0", None, Settings::default())
+        Server::start(&place, "127.0.0.1:0", None, Settings::default())
             .await
-            .expect("a server");
+            .expect("a server")
+    }
+
+    #[tokio::test]
+    async fn results_that_can_not_be_read_hold_up_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = server(&folder).await;
         let app = server.app();
         let store = &app.store;
         let (project, spec) = (
@@ -254,5 +279,46 @@ mod tests {
         std::fs::remove_file(results.join("loop")).expect("removed");
         std::fs::write(results.join("loop"), "[]").expect("written");
         wait_for(app, stuck).await;
+    }
+
+    #[tokio::test]
+    async fn results_in_a_storage_that_hangs_hold_up_others_of_it_for_a_while_and_none_of_the_database()
+     {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = server(&folder).await;
+        let app = server.app();
+        let store = &app.store;
+        let (project, spec) = (
+            testing::project(store, "p").await,
+            testing::spec(store, "s").await,
+        );
+        let jobs = testing::submit_for(store, project, spec, AT_ONCE + 2).await;
+        let results = folder.path().join("outputs/results");
+        std::fs::create_dir_all(&results).expect("made");
+        // Whoever opens it waits, as for a storage that takes a connection and says nothing.
+        mkfifo(&results.join("hangs"), Mode::S_IRWXU).expect("made");
+        std::fs::write(results.join("there"), "[]").expect("written");
+        let (stuck, others) = jobs.split_at(AT_ONCE);
+        let object = |name: &str| Kept::Object(format!("results/{name}"));
+        testing::complete(store, stuck, &object("hangs")).await;
+        testing::complete(store, &others[..1], &object("there")).await;
+        testing::complete(store, &others[1..], &Kept::Inline("[]".to_owned())).await;
+        app.bus.publish_all();
+        timeout(READING / 2, wait_for(app, &others[1..]))
+            .await
+            .expect("it waits for the storage");
+        let state = async |job| store.job(job).await.expect("it").life.state;
+        assert_eq!(state(others[0]).await, State::Completed);
+        // All that is got at once hangs, until it is given up for the others.
+        wait_for(app, &others[..1]).await;
+        for job in stuck {
+            assert_eq!(state(*job).await, State::Completed);
+        }
+        // Those who wait for it are to end with the test.
+        std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(results.join("hangs"))
+            .expect("opened");
     }
 }

@@ -20,7 +20,7 @@ use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::app::ended;
 
@@ -33,9 +33,12 @@ const GONE: [ErrorKind; 3] = [
     ErrorKind::ConnectionReset,
 ];
 
+/// Bytes in a second that a client takes of what waits for it, at the least, over some time: 64 kbit/s.
+const LEAST_RATE: u64 = 8 << 10;
+
 /// Serves until the server is to end and all connections have ended. `patience` is how long a client may
-/// take to send the headers of a request, the time between two of them included, and how long it may
-/// take nothing of what it is sent.
+/// take to send the headers of a request, the time between two of them included, how long it may take nothing of
+/// what it is sent, and how far it may fall behind [`LEAST_RATE`].
 pub(crate) async fn run(
     listener: TcpListener,
     router: Router,
@@ -69,7 +72,7 @@ pub(crate) async fn run(
 }
 
 async fn serve(
-    stream: Patient,
+    stream: Patient<TcpStream>,
     peer: SocketAddr,
     router: Router,
     mut shutdown: watch::Receiver<bool>,
@@ -101,44 +104,82 @@ fn tell(peer: SocketAddr, done: hyper::Result<()>) {
     }
 }
 
-/// A connection that is given up once the other side has taken nothing for some time.
+/// How far the other side is behind. Nothing is saved up: who was fast may not be slow for it.
 #[derive(Debug)]
-struct Patient {
-    stream: TcpStream,
-    patience: Duration,
-    /// Runs while something waits to be taken.
-    waiting: Option<Pin<Box<Sleep>>>,
+struct Lateness {
+    /// How far it may be.
+    most: Duration,
+    now: Duration,
 }
 
-impl Patient {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
+impl Lateness {
+    /// It took nothing for so long, though something waited.
+    fn waited(&mut self, time: Duration) {
+        self.now = self.now.saturating_add(time);
+    }
+
+    /// It took so many bytes.
+    fn took(&mut self, bytes: usize) {
+        let micros = u64::try_from(bytes).map_or(u64::MAX, |bytes| bytes.saturating_mul(1_000_000));
+        let due = Duration::from_micros(micros / LEAST_RATE);
+        self.now = self.now.saturating_sub(due);
+    }
+
+    /// How long it may take nothing.
+    fn left(&self) -> Duration {
+        self.most.saturating_sub(self.now)
+    }
+}
+
+/// A connection that is given up once the other side is too late with taking what it is sent. That it takes a
+/// little now and then is not enough: what is to be sent is in memory until it is.
+#[derive(Debug)]
+struct Patient<S> {
+    stream: S,
+    patience: Duration,
+    lateness: Lateness,
+    /// Since when something waits to be taken, and until when at most.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl<S> Patient<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience,
+            lateness: Lateness {
+                most: patience,
+                now: Duration::ZERO,
+            },
             waiting: None,
         }
     }
 
-    /// `written`, or an error if the other side has taken nothing for too long.
+    /// `written`, or an error if the other side is too late.
     fn bounded(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
-            return written;
+        if let Poll::Ready(written) = written {
+            if let Some((since, _)) = self.waiting.take() {
+                self.lateness.waited(since.elapsed());
+            }
+            if let Ok(bytes) = written {
+                self.lateness.took(bytes);
+            }
+            return Poll::Ready(written);
         }
-        let patience = self.patience;
-        let waiting = self
+        let left = self.lateness.left();
+        let (_, waiting) = self
             .waiting
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
+            .get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
         ready!(waiting.as_mut().poll(cx));
         Poll::Ready(Err(ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -148,7 +189,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -177,5 +218,68 @@ impl AsyncWrite for Patient {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{interval, timeout};
+
+    use super::*;
+
+    #[test]
+    fn who_is_slow_falls_behind_and_nothing_is_saved_up() {
+        let second = Duration::from_secs(1);
+        let a_second = usize::try_from(LEAST_RATE).expect("it is small");
+        let mut lateness = Lateness {
+            most: 30 * second,
+            now: Duration::ZERO,
+        };
+        lateness.took(100 * a_second);
+        assert_eq!(lateness.left(), 30 * second);
+        for _ in 0..20 {
+            lateness.waited(2 * second);
+            lateness.took(2 * a_second);
+        }
+        assert_eq!(lateness.left(), 30 * second, "it is as fast as it must be");
+        for _ in 0..20 {
+            lateness.waited(2 * second);
+            lateness.took(a_second);
+        }
+        assert_eq!(lateness.left(), 10 * second);
+        lateness.took(5 * a_second);
+        assert_eq!(lateness.left(), 15 * second);
+        lateness.waited(16 * second);
+        assert_eq!(lateness.left(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_little_now_and_then_is_sent_away() {
+        let (connection, mut slow) = duplex(1);
+        let mut connection = Patient::new(connection, Duration::from_millis(200));
+        let reading = tokio::spawn(async move {
+            let mut ticks = interval(Duration::from_millis(5));
+            while slow.read_u8().await.is_ok() {
+                ticks.tick().await;
+            }
+        });
+        let all = vec![0; 1 << 20];
+        let sending = timeout(Duration::from_mins(1), connection.write_all(&all));
+        let error = sending.await.expect("it may stay").expect_err("sent");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        drop(connection);
+        reading.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn who_takes_what_comes_gets_all_of_it() {
+        let (connection, mut other) = duplex(1024);
+        let mut connection = Patient::new(connection, Duration::from_secs(30));
+        let sending = tokio::spawn(async move { connection.write_all(&vec![7; 1 << 20]).await });
+        let mut all = Vec::new();
+        other.read_to_end(&mut all).await.expect("read");
+        sending.await.expect("no panic").expect("sent");
+        assert_eq!(all.len(), 1 << 20);
     }
 }

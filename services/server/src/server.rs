@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::observer::Witness;
 use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
 use crate::registry::{Minter, MinterError, PullTokens};
+use crate::room::Room;
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
 use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
@@ -231,7 +232,7 @@ impl Server {
         let spans = exporter
             .clone()
             .map(|exporter| JobSpans::start(store.unobserved(), exporter));
-        let store = store.observed(Arc::new(Witness::new(Arc::clone(&metrics), spans)));
+        let store = store.observed(Arc::new(Witness::new(&bus, &metrics, spans)));
         let (dispatcher, task) = Dispatcher::start(
             store.clone(),
             Arc::clone(&bus),
@@ -268,16 +269,15 @@ impl Server {
             limiter: Arc::new(Limiter::new(settings.requests, settings.refusals)),
             metrics,
             watchers: Arc::new(Watchers::new(settings.watchers)),
+            room: Arc::new(Room::new(settings.message)),
             counted: Arc::new(Counted::new(COUNTED)),
+            readiness: Arc::default(),
             opening: Arc::new(Semaphore::new(OPENING)),
             settings,
             exporter,
             shutdown,
         };
-        tokio::spawn(processor::run(app.clone()));
-        tokio::spawn(sweep::run(app.clone()));
-        tokio::spawn(deletion::run(app.clone()));
-        tokio::spawn(variables::run(app.clone()));
+        work(&app);
         Ok(Self {
             app,
             listener,
@@ -404,6 +404,14 @@ impl Server {
         store.close().await;
         Ok(())
     }
+}
+
+/// Begins what a server does unasked.
+fn work(app: &App) {
+    tokio::spawn(processor::run(app.clone()));
+    tokio::spawn(sweep::run(app.clone()));
+    tokio::spawn(deletion::run(app.clone()));
+    tokio::spawn(variables::run(app.clone()));
 }
 
 /// Makes sure that `sealer` has the key that secrets in the database were sealed with. The first server

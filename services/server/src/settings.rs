@@ -7,8 +7,10 @@ use bencher_jobs::{Limits, Rate};
 /// How often those who watch a job look at it at least.
 const LOOK: Duration = Duration::from_secs(15);
 
-/// How long a registry may take to give a token, at most.
-const EXCHANGE: Duration = Duration::from_secs(15);
+/// How long a registry may take to give a token, at most. Nothing is said to the runner meanwhile, which may have
+/// asked for a job for as long as it wanted to: it waits a while longer
+/// ([`POLL_MARGIN`](bencher_channel_protocol::runner::POLL_MARGIN)) before it gives up its connection.
+const EXCHANGE: Duration = Duration::from_secs(8);
 
 /// How often a runner that waits for a job is asked whether it is there.
 pub(crate) const PING: Duration = Duration::from_secs(20);
@@ -42,7 +44,10 @@ pub struct Settings {
     pub orphans: Duration,
     /// How long jobs are kept after their end; nothing: for ever.
     pub keep: Option<Duration>,
-    /// How long a client may take to send the headers of a request, or leave unread what it is sent.
+    /// How long time must have gone without a leap before a job is deleted for its age.
+    pub believed: Duration,
+    /// How long a client may take to send the headers of a request, and how long it may take nothing of what it is
+    /// sent, or fall behind the least rate of doing so.
     pub client: Duration,
     /// The OpenTelemetry collector that is told of requests and of jobs: its address.
     pub otlp_endpoint: Option<String>,
@@ -107,8 +112,30 @@ impl Default for Settings {
             watchers: 1000,
             orphans: Duration::from_hours(24),
             keep: None,
+            believed: Duration::from_hours(1),
             client: Duration::from_secs(30),
             otlp_endpoint: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bencher_channel_protocol::runner::POLL_MARGIN;
+
+    use super::*;
+
+    #[test]
+    fn a_registry_is_given_up_before_the_runner_gives_up_the_server() {
+        for heartbeat in [1, 6, 30, 3600] {
+            let settings = Settings {
+                heartbeat: Duration::from_secs(heartbeat),
+                ..Settings::default()
+            };
+            let exchange = settings.exchange();
+            // With some time for the job to be sent, or put back.
+            assert!(exchange + Duration::from_secs(2) <= POLL_MARGIN);
+            assert!(exchange <= settings.heartbeat / 2);
         }
     }
 }

@@ -1,27 +1,37 @@
 //! What results hold, without what was written.
 
-use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
+use bencher_channel_protocol::{IterationOutput, MAX_ITERATIONS, RESERVED_OUTPUT};
 use bencher_server_api::{File, Iteration};
 
-/// The summary of results.
+/// Files that a summary lists, of all iterations together: the others are in the results only.
+const MAX_FILES: usize = 65_535;
+
+/// The summary of results. It is kept in the database and goes along with its job, so that it is bounded, whatever a
+/// runner sent: by [`MAX_ITERATIONS`] and [`MAX_FILES`].
 pub(crate) fn summarize(results: &[IterationOutput]) -> Vec<Iteration> {
-    results.iter().map(iteration).collect()
+    let most = usize::try_from(MAX_ITERATIONS).unwrap_or(usize::MAX);
+    let mut room = MAX_FILES;
+    let iterations = results.iter().take(most);
+    iterations.map(|one| iteration(one, &mut room)).collect()
 }
 
-fn iteration(output: &IterationOutput) -> Iteration {
+fn iteration(output: &IterationOutput, room: &mut usize) -> Iteration {
     let length = |text: &str| text.len() as u64;
     let files = output.output.iter().flatten();
+    let files: Vec<_> = files
+        .filter(|(path, _)| *path != RESERVED_OUTPUT)
+        .take(*room)
+        .map(|(path, content)| File {
+            path: path.clone(),
+            bytes: length(content),
+        })
+        .collect();
+    *room -= files.len();
     Iteration {
         exit_code: output.exit_code,
         stdout: output.stdout.as_deref().map_or(0, length),
         stderr: output.stderr.as_deref().map_or(0, length),
-        files: files
-            .filter(|(path, _)| *path != RESERVED_OUTPUT)
-            .map(|(path, content)| File {
-                path: path.clone(),
-                bytes: length(content),
-            })
-            .collect(),
+        files,
         metrics: output
             .output
             .as_ref()
@@ -60,5 +70,21 @@ mod tests {
                 {"exit_code": 0, "stdout": 0, "stderr": 0, "files": []},
             ])
         );
+    }
+
+    #[test]
+    fn it_is_bounded_whatever_a_runner_sent() {
+        let files = |count: usize| {
+            let files = (0..count).map(|number| (number.to_string(), String::new()));
+            IterationOutput {
+                output: Some(files.collect()),
+                ..IterationOutput::default()
+            }
+        };
+        let many = [files(2), files(MAX_FILES), files(1)];
+        let listed: Vec<_> = summarize(&many).iter().map(|one| one.files.len()).collect();
+        assert_eq!(listed, [2, MAX_FILES - 2, 0]);
+        let summary = summarize(&vec![IterationOutput::default(); 70_000]);
+        assert_eq!(u32::try_from(summary.len()), Ok(MAX_ITERATIONS));
     }
 }

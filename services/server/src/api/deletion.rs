@@ -21,6 +21,16 @@ fn status(left: Left) -> StatusCode {
     }
 }
 
+/// What comes of `deleting`, which goes on if whoever asked for it hangs up.
+async fn to_the_end(
+    deleting: impl Future<Output = Result<StatusCode, ApiError>> + Send + 'static,
+) -> Result<StatusCode, ApiError> {
+    match tokio::spawn(deleting).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// Deletes a job that has ended, with its results. One of a comparison is deleted with all of that.
 ///
 /// 202: the job is gone, but the storage of outputs does not answer, or takes long; what is there is removed
@@ -47,14 +57,16 @@ pub(crate) async fn delete_job(
 ) -> Result<StatusCode, ApiError> {
     caller.must_be(Role::Submitter)?;
     let found = find(app, caller, job).await?;
-    let ((), signals) = app
-        .store
-        .write(|mut transaction| async {
-            let done = transaction.delete_job(found.id).await;
+    let (app, job) = (app.clone(), found.id);
+    to_the_end(async move {
+        app.write(|mut transaction| async {
+            let done = transaction.delete_job(job).await;
             (transaction, done)
         })
         .await?;
-    Ok(status(finish(app, &[found.id], &signals).await))
+        Ok(status(finish(&app, &[job]).await))
+    })
+    .await
 }
 
 /// The comparison, if whoever asks may see it.
@@ -103,12 +115,14 @@ pub(crate) async fn delete_comparison(
 ) -> Result<StatusCode, ApiError> {
     caller.must_be(Role::Submitter)?;
     let found = find_comparison(app, caller, comparison).await?;
-    let (jobs, signals) = app
-        .store
-        .write(|mut transaction| async {
+    let app = app.clone();
+    to_the_end(async move {
+        let deleting = app.write(|mut transaction| async {
             let done = transaction.delete_comparison(found).await;
             (transaction, done)
-        })
-        .await?;
-    Ok(status(finish(app, &jobs, &signals).await))
+        });
+        let jobs = deleting.await?;
+        Ok(status(finish(&app, &jobs).await))
+    })
+    .await
 }

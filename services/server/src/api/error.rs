@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 pub(crate) use bencher_server_api::Error as Body;
 use bencher_server_api::ErrorDetail;
 
-use crate::dispatch::Unwritten;
 use crate::key::NoRandomness;
 use crate::outputs::OutputError;
 use crate::seal::SealError;
@@ -17,6 +16,10 @@ use crate::store::StoreError;
 /// When those may ask again whose project, or whose server, has too many jobs that wait: nobody knows when
 /// the next of them is claimed.
 const QUEUED: Duration = Duration::from_secs(29);
+/// The same where the database or the storage is away, which may be over at once.
+const AWAY: Duration = Duration::from_secs(4);
+/// The same where others have to leave first.
+const CROWDED: Duration = Duration::from_secs(9);
 
 /// Why a request was not done.
 #[derive(Debug)]
@@ -71,12 +74,41 @@ impl ApiError {
         error
     }
 
+    /// What is kept of a job can not be read now.
+    pub(crate) fn no_storage() -> Self {
+        Self::away(
+            "storage",
+            "the storage of outputs does not answer: try again later",
+        )
+    }
+
+    /// What is kept of a job is lost for good.
+    pub(crate) fn lost(what: &str) -> Self {
+        let message = format!("{what}: restore its objects from a backup, or run the job again");
+        Self::new(StatusCode::GONE, "lost", message)
+    }
+
+    /// The same, of use again after some time.
+    pub(crate) fn again_after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+
     /// What waits has to become less first.
     fn until_claimed(status: StatusCode, code: &'static str, message: String) -> Self {
-        Self {
-            retry_after: Some(QUEUED),
-            ..Self::new(status, code, message)
-        }
+        Self::new(status, code, message).again_after(QUEUED)
+    }
+
+    /// Others have to leave first.
+    pub(crate) fn crowded(status: StatusCode, code: &'static str, message: &str) -> Self {
+        Self::new(status, code, message.to_owned()).again_after(CROWDED)
+    }
+
+    /// Something that the server needs is away.
+    pub(crate) fn away(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message.into()).again_after(AWAY)
     }
 
     /// Something that whoever asked can do nothing about, and need not know more about.
@@ -127,7 +159,13 @@ impl From<StoreError> for ApiError {
                 Self::until_claimed(StatusCode::SERVICE_UNAVAILABLE, "full", message)
             }
             StoreError::Beyond { .. } => Self::new(StatusCode::FORBIDDEN, "full", message),
-            StoreError::Late(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "late", message),
+            StoreError::Late(_) => Self::away("late", message),
+            // What is wrong is nobody's business, but that it may be over soon is.
+            error if error.is_away() => {
+                tracing::error!(%error, "a request failed");
+                let message = "the database fails: the server's log says why; try again later";
+                Self::away("database", message)
+            }
             error => Self::internal(&error),
         }
     }
@@ -135,15 +173,11 @@ impl From<StoreError> for ApiError {
 
 impl From<OutputError> for ApiError {
     fn from(error: OutputError) -> Self {
-        if error.is_lost() {
-            return Self::internal(&error);
-        }
         tracing::error!(%error, "a request failed");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "storage",
-            "the storage of outputs does not answer: try again later".to_owned(),
-        )
+        if error.is_lost() {
+            return Self::lost("the storage of outputs does not have it any more");
+        }
+        Self::no_storage()
     }
 }
 
@@ -157,4 +191,48 @@ macro_rules! internal {
     )*};
 }
 
-internal!(Unwritten, NoRandomness, SealError, serde_json::Error);
+internal!(NoRandomness, SealError, serde_json::Error);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_away_may_be_asked_again_and_what_is_broken_not() {
+        let lost = || sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        let away = Some("5");
+        for (error, status, again) in [
+            (StoreError::Query(lost()).into(), 503, away),
+            (StoreError::Open(lost()).into(), 503, away),
+            (StoreError::Late(QUEUED).into(), 503, away),
+            (StoreError::Torn.into(), 503, away),
+            (StoreError::Full(1).into(), 503, Some("30")),
+            (OutputError::from(lost_file()).into(), 503, away),
+            (
+                ApiError::from(StoreError::Number {
+                    column: "state",
+                    value: -1,
+                }),
+                500,
+                None,
+            ),
+        ] {
+            let error: ApiError = error;
+            let message = error.message().to_owned();
+            let response = error.into_response();
+            let found = response.headers().get(header::RETRY_AFTER);
+            let found = found.map(|value| value.to_str().expect("a number"));
+            assert_eq!(
+                (response.status().as_u16(), found),
+                (status, again),
+                "{message}"
+            );
+            // What it says of its connections is for the log.
+            assert!(!message.contains("reset"), "{message}");
+        }
+    }
+
+    fn lost_file() -> std::io::Error {
+        std::io::Error::other("the disk is full")
+    }
+}

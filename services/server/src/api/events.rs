@@ -66,14 +66,14 @@ pub(crate) async fn watch(
 fn full(full: Full) -> ApiError {
     match full {
         Full::Server => {
-            let message = "too many watch jobs at this server: try again later".to_owned();
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+            let message = "too many watch jobs at this server: try again later";
+            ApiError::crowded(StatusCode::SERVICE_UNAVAILABLE, "full", message)
         }
         Full::Token => {
             let message = "too many watch jobs with this token: end some of them, or use another \
                            token";
             let status = StatusCode::TOO_MANY_REQUESTS;
-            ApiError::new(status, "too_many_watchers", message.to_owned())
+            ApiError::crowded(status, "too_many_watchers", message)
         }
     }
 }

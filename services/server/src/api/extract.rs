@@ -21,7 +21,8 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 
-fn refuse(status: StatusCode, message: String) -> ApiError {
+/// What was sent can not be read.
+pub(crate) fn refuse(status: StatusCode, message: String) -> ApiError {
     let code = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "too_large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported_media_type",

@@ -12,6 +12,7 @@ mod in_time;
 pub(crate) mod jobs;
 pub(crate) mod page;
 pub(crate) mod projects;
+pub(crate) mod reading;
 mod releases;
 pub(crate) mod results;
 mod runners;

@@ -2,11 +2,12 @@
 
 #![expect(unused_qualifications, reason = "what the macro for parameters writes")]
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bencher_channel_protocol::IterationOutput;
+use futures_util::StreamExt as _;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -15,8 +16,11 @@ use super::auth::Caller;
 use super::error::Body as ErrorBody;
 use super::extract::{Path, Query};
 use super::jobs::find;
+use super::reading::{self, Whole, full, garbled};
 use crate::app::App;
+use crate::iterations;
 use crate::outputs::{Kept, Reading};
+use crate::room::Held;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -25,26 +29,51 @@ pub(crate) struct FileQuery {
     path: String,
 }
 
-async fn results(app: &App, caller: &Caller, job: &str) -> Result<Vec<u8>, ApiError> {
-    let found = find(app, caller, job).await?;
-    match app.store.results(found.id).await? {
-        Some(kept) => Ok(app.outputs.get(&kept).await?),
-        None => Err(ApiError::not_found("result of the job", job)),
-    }
-}
+/// What is held of a result that is passed on piece by piece: what a connection and the storage buffer.
+const PASSED_ON: usize = 512 << 10;
 
-async fn iteration(
+/// A part of an iteration; nothing if it has no such one. Its room is free once it was sent.
+async fn part(
     app: &App,
     caller: &Caller,
     job: &str,
     number: usize,
-) -> Result<IterationOutput, ApiError> {
-    let bytes = results(app, caller, job).await?;
-    let results: Vec<IterationOutput> = serde_json::from_slice(&bytes)?;
-    results
-        .into_iter()
-        .nth(number)
+    part: impl FnOnce(IterationOutput) -> Option<String> + Send + 'static,
+) -> Result<Option<Bytes>, ApiError> {
+    let found = find(app, caller, job).await?;
+    let Some(kept) = app.store.results(found.id).await? else {
+        return Err(ApiError::not_found("result of the job", job));
+    };
+    let Whole { bytes, held } = reading::whole(app, caller.token().id, &kept).await?;
+    let found = reading::beside(move || {
+        let found = iterations::one(&bytes, number);
+        drop(bytes);
+        found.map(|found| found.map(|it| part(it).map(|text| OnItsWay::bytes(text, held))))
+    });
+    found
+        .await
+        .map_err(|error| garbled(&error))?
         .ok_or_else(|| ApiError::not_found("iteration", &number.to_string()))
+}
+
+/// A text, until all of it was sent.
+struct OnItsWay {
+    text: String,
+    /// Held as long as the text.
+    _held: Held,
+}
+
+impl OnItsWay {
+    fn bytes(text: String, mut held: Held) -> Bytes {
+        held.shrink(text.capacity());
+        Bytes::from_owner(Self { text, _held: held })
+    }
+}
+
+impl AsRef<[u8]> for OnItsWay {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
 }
 
 /// What came out of an image is to be saved or shown as text, and never as a page of this server.
@@ -78,12 +107,18 @@ pub(crate) async fn all(
     let Some(kept) = app.store.results(found.id).await? else {
         return Err(ApiError::not_found("result of the job", &job));
     };
-    json(&app, &kept).await
+    json(&app, &caller, &kept).await
 }
 
 /// What is kept there, as it is.
-async fn json(app: &App, kept: &Kept) -> Result<Response, ApiError> {
+async fn json(app: &App, caller: &Caller, kept: &Kept) -> Result<Response, ApiError> {
+    let held = app.room.take(caller.token().id, PASSED_ON).await;
+    let held = held.map_err(full)?;
     let Reading { length, pieces } = app.outputs.read(kept).await?;
+    let pieces = pieces.inspect(move |_| {
+        // Held as long as they come.
+        let _held = &held;
+    });
     let mut response = harmless("application/json", Body::from_stream(pieces));
     // So that whoever reads it sees where the storage broke off.
     response
@@ -107,7 +142,7 @@ pub(crate) async fn evidence(
     let Some(kept) = app.store.evidence(found.id).await? else {
         return Err(ApiError::not_found("evidence of the job", &job));
     };
-    json(&app, &kept).await
+    json(&app, &caller, &kept).await
 }
 
 /// What an iteration wrote to a stream.
@@ -123,12 +158,12 @@ pub(crate) async fn stream(
     caller: Caller,
     Path((job, number, stream)): Path<(String, usize, String)>,
 ) -> Result<Response, ApiError> {
-    let output = iteration(&app, &caller, &job, number).await?;
-    let text = match stream.as_str() {
-        "stdout" => output.stdout,
-        "stderr" => output.stderr,
+    let of: fn(IterationOutput) -> Option<String> = match stream.as_str() {
+        "stdout" => |output| output.stdout,
+        "stderr" => |output| output.stderr,
         other => return Err(ApiError::not_found("stream", other)),
     };
+    let text = part(&app, &caller, &job, number, of).await?;
     Ok(harmless(
         "text/plain; charset=utf-8",
         text.unwrap_or_default(),
@@ -148,10 +183,9 @@ pub(crate) async fn file(
     Path((job, number)): Path<(String, usize)>,
     Query(query): Query<FileQuery>,
 ) -> Result<Response, ApiError> {
-    let output = iteration(&app, &caller, &job, number).await?;
-    let content = output
-        .output
-        .and_then(|mut files| files.remove(&query.path))
-        .ok_or_else(|| ApiError::not_found("file", &query.path))?;
+    let path = query.path.clone();
+    let of = move |output: IterationOutput| output.output?.remove(&path);
+    let content = part(&app, &caller, &job, number, of).await?;
+    let content = content.ok_or_else(|| ApiError::not_found("file", &query.path))?;
     Ok(harmless("application/octet-stream", content))
 }

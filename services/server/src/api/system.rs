@@ -1,5 +1,8 @@
 //! The server itself.
 
+use std::sync::LazyLock;
+
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -31,29 +34,17 @@ pub(crate) async fn healthz() -> Json<Well> {
     Json(WELL)
 }
 
-/// Whether the server can do its work: its database and the storage of outputs answer, and it is
-/// not about to end.
+/// Whether the server can do its work: its database and the storage of outputs answered a second ago at most, and it
+/// is not about to end.
 #[utoipa::path(get, path = "/readyz", tag = "system",
     responses((status = 200, body = Well), (status = 503, body = ErrorBody)))]
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Well>, ApiError> {
-    let not_ready = |what: &str| {
-        ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_ready",
-            format!("not ready: {what}"),
-        )
-    };
+    let not_ready = |what: &str| ApiError::away("not_ready", format!("not ready: {what}"));
     if *app.shutdown.borrow() {
         return Err(not_ready("the server is about to end"));
     }
-    if let Err(error) = app.store.ping().await {
-        tracing::warn!(%error, "not ready");
-        return Err(not_ready("the database does not answer"));
-    }
-    if let Err(error) = app.outputs.ping().await {
-        tracing::warn!(%error, "not ready");
-        return Err(not_ready("the storage of outputs does not answer"));
-    }
+    let ready = app.readiness.check(&app.store, &app.outputs).await;
+    ready.map_err(|unready| not_ready(&unready.to_string()))?;
     Ok(Json(WELL))
 }
 
@@ -75,8 +66,15 @@ pub(crate) async fn metrics(State(app): State<App>) -> Response {
 /// This document.
 #[utoipa::path(get, path = "/v0/openapi.json", tag = "system",
     responses((status = 200, content_type = "application/json", body = serde_json::Value)))]
-pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
-    Json(super::document())
+pub(crate) async fn openapi() -> Response {
+    // It is long, and always the same.
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+        serde_json::to_vec(&super::document())
+            .unwrap_or_default()
+            .into()
+    });
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, TEXT.clone()).into_response()
 }
 
 pub(crate) fn nothing(uri: &Uri) -> ApiError {

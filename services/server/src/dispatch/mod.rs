@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bencher_jobs::{ConnectionId, Idle, JobId, Report, RunnerId, Timestamp};
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::bus::Bus;
@@ -286,9 +287,58 @@ async fn run(mut round: Round, mut requests: mpsc::Receiver<Request>) {
         for request in batch.drain(..) {
             round.add(request);
         }
+        // Where something always lies here already when a round ends, the clock never has its turn above.
+        if look.tick().now_or_never().is_some() {
+            round.look();
+        }
         if let Err(error) = round.write().await {
             tracing::error!(%error, "a round was not written");
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bencher_jobs::State;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::testing;
+
+    #[tokio::test]
+    async fn time_is_looked_at_though_requests_never_end() {
+        let (_folder, store) = testing::database().await;
+        let spec = testing::spec(&store, "s").await;
+        let project = testing::project(&store, "p").await;
+        let (runner, connection) = testing::runner(&store, "r", spec).await;
+        let job = testing::submit_for(&store, project, spec, 1).await[0];
+        let settings = Arc::new(Settings {
+            heartbeat: Duration::from_secs(3),
+            ..Settings::default()
+        });
+        let (bus, metrics) = (Arc::default(), Arc::default());
+        let (dispatcher, _task) = Dispatcher::start(store.clone(), bus, settings, metrics);
+        let wait = dispatcher.wait(runner, connection).await.expect("it waits");
+        let Awaited::Job(_) = wait.await.expect("an answer") else {
+            panic!("it gets none");
+        };
+        // Something to write always lies there when a round ends; nothing is said of the job.
+        let flood = async {
+            loop {
+                let (reply, _) = oneshot::channel();
+                let request = Request::Write(Work::See(runner, None), reply);
+                dispatcher.0.send(request).await.expect("it is there");
+            }
+        };
+        let expired = async {
+            while store.job(job).await.expect("it").life.state != State::Failed {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = flood => {}
+            done = timeout(Duration::from_mins(1), expired) => done.expect("it never expires"),
         }
     }
 }

@@ -5,37 +5,12 @@
 //! last not be written, and since time made a leap, which is what a server sees that was stopped or
 //! whose host slept.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bencher_jobs::Timestamp;
+use crate::moment::Moment;
 
 /// What may come late on a machine that is busy and otherwise well.
 const BUSY: Duration = Duration::from_secs(1);
-
-/// A moment, by the clock that never leaps and by the one that the database's moments are of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    steady: Instant,
-    wall: Timestamp,
-}
-
-impl Moment {
-    pub(super) fn now() -> Self {
-        Self {
-            steady: Instant::now(),
-            wall: Timestamp::now(),
-        }
-    }
-
-    fn steady_since(self, earlier: Self) -> Duration {
-        self.steady.saturating_duration_since(earlier.steady)
-    }
-
-    /// Milliseconds, which are negative where the clock was put back.
-    fn wall_since(self, earlier: Self) -> i64 {
-        self.wall.milliseconds() - earlier.wall.milliseconds()
-    }
-}
 
 /// How long runners have been heard without a gap.
 #[derive(Debug)]
@@ -60,9 +35,7 @@ impl Patience {
     /// Time is looked at. Says whether silence counts.
     pub(super) fn look(&mut self, now: Moment) -> bool {
         let steady = now.steady_since(self.last);
-        let leap = now
-            .wall_since(self.last)
-            .saturating_sub(i64::try_from(steady.as_millis()).unwrap_or(i64::MAX));
+        let leap = now.leap_since(self.last);
         let slack = BUSY.max(self.heartbeat / 3);
         let is_late = steady > self.interval + slack;
         if is_late || u128::from(leap.unsigned_abs()) > slack.as_millis() {
@@ -88,10 +61,7 @@ mod tests {
 
     /// A moment so many milliseconds after `start`.
     fn at(start: Moment, steady: u64, wall: i64) -> Moment {
-        Moment {
-            steady: start.steady + Duration::from_millis(steady),
-            wall: Timestamp::from_milliseconds(start.wall.milliseconds() + wall),
-        }
+        start.after(Duration::from_millis(steady), wall)
     }
 
     #[test]

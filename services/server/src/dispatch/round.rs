@@ -1,16 +1,17 @@
 //! One round: what was reported, what is overdue, who gets what.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bencher_jobs::{RunnerId, Timestamp};
+use bencher_jobs::{ConnectionId, RunnerId, Timestamp};
 use tokio::sync::oneshot;
 
-use super::patience::{Moment, Patience};
+use super::patience::Patience;
 use super::{Awaited, Done, Reply, Request, Unwritten, Welcome, Work};
 use crate::bus::Bus;
 use crate::metrics::Metrics;
+use crate::moment::Moment;
 use crate::settings::Settings;
 use crate::store::{Claims, Greeting, Heard, Said, Store, StoreError, Transaction, Waiting, What};
 
@@ -46,6 +47,15 @@ pub(super) struct Round {
     is_overdue: bool,
     /// The last round failed, so all are looked at again.
     is_again: bool,
+    /// Connections that got a job in the last attempt to write, which may have failed only after that was true.
+    doubtful: Mutex<Vec<ConnectionId>>,
+}
+
+/// Notes who got a job in this attempt, and nobody else.
+fn note(doubtful: &Mutex<Vec<ConnectionId>>, claims: &Claims) {
+    let mut doubtful = doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+    doubtful.clear();
+    doubtful.extend(claims.handed.iter().map(|handed| handed.connection));
 }
 
 impl Round {
@@ -67,6 +77,7 @@ impl Round {
             heard: BTreeSet::new(),
             is_overdue: false,
             is_again: true,
+            doubtful: Mutex::default(),
         }
     }
 
@@ -117,6 +128,7 @@ impl Round {
         }
         // In the order in which jobs are changed.
         self.work.sort_by_key(|(work, _)| work.job());
+        note(&self.doubtful, &Claims::default());
         let written = self.attempt().await;
         let work = std::mem::take(&mut self.work);
         let (done, claims) = match written {
@@ -127,6 +139,7 @@ impl Round {
                 for (_, reply) in work {
                     let _gone = reply.send(Err(Unwritten));
                 }
+                self.drop_doubtful();
                 return Err(error);
             }
         };
@@ -138,6 +151,17 @@ impl Round {
         }
         self.answer(claims);
         Ok(())
+    }
+
+    /// Ends the waits of those who may have got a job in a round of which nobody knows whether it was written:
+    /// their connections end, and on new ones they get what they have got.
+    fn drop_doubtful(&mut self) {
+        let mut doubtful = self.doubtful.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in doubtful.drain(..) {
+            tracing::warn!(%connection, "nobody knows whether a runner got a job: it connects again");
+            self.waiters
+                .retain(|waiter| waiter.waiting.connection != connection);
+        }
     }
 
     /// Makes all changes of the round.
@@ -164,9 +188,11 @@ impl Round {
         if !has_changes && (looking.is_empty() || !self.store.has_queued().await?) {
             return Ok((Vec::new(), Claims::default()));
         }
-        let (done, signals) = self
+        let doubtful = &self.doubtful;
+        let (done, _told) = self
             .store
             .write(|mut transaction| async {
+                note(doubtful, &Claims::default());
                 for runner in &heard {
                     transaction.note_seen(*runner);
                 }
@@ -175,13 +201,15 @@ impl Round {
                     return (transaction, Err(error));
                 }
                 let done = self.transact(&mut transaction, &looking, is_overdue).await;
+                if let Ok((_, claims)) = &done {
+                    note(doubtful, claims);
+                }
                 (transaction, done)
             })
             .await?;
         if is_again {
             self.heard.clear();
         }
-        self.bus.publish(&signals);
         Ok(done)
     }
 
@@ -317,135 +345,4 @@ impl Round {
 }
 
 #[cfg(test)]
-mod tests {
-    use bencher_jobs::{ConnectionId, Idle};
-
-    use super::*;
-    use crate::store::{Opened, testing};
-
-    fn round(store: &Store) -> Round {
-        let (bus, metrics) = (Arc::default(), Arc::default());
-        Round::new(store.clone(), bus, Arc::default(), metrics)
-    }
-
-    /// A runner waits.
-    fn wait(
-        round: &mut Round,
-        runner: RunnerId,
-        connection: ConnectionId,
-    ) -> oneshot::Receiver<Awaited> {
-        let (reply, answer) = oneshot::channel();
-        let idle = Idle {
-            runner,
-            specs: Vec::new(),
-            since: Timestamp::now(),
-        };
-        round.add(Request::Wait(Waiting { idle, connection }, reply));
-        answer
-    }
-
-    #[tokio::test]
-    async fn who_waits_on_two_connections_gets_a_job_on_the_newer_one() {
-        let (_folder, store) = testing::database().await;
-        let spec = testing::spec(&store, "s").await;
-        let project = testing::project(&store, "p").await;
-        let mut round = round(&store);
-        for (slug, is_older_first) in [("a", true), ("b", false)] {
-            let (runner, older) = testing::runner(&store, slug, spec).await;
-            let (reply, connected) = oneshot::channel();
-            let newer = ConnectionId::generate();
-            let opened = Opened {
-                id: newer,
-                number: None,
-                key_hash: None,
-            };
-            let mut answers = if is_older_first {
-                [older, newer].map(|connection| wait(&mut round, runner, connection))
-            } else {
-                let mut answers =
-                    [newer, older].map(|connection| wait(&mut round, runner, connection));
-                answers.reverse();
-                answers
-            };
-            round.add(Request::Write(Work::Connect(runner, opened), reply));
-            let job = testing::submit_for(&store, project, spec, 1).await[0];
-            round.write().await.expect("it is written");
-            let connected = connected.await.expect("an answer").expect("it is written");
-            assert!(matches!(connected, Done::Connected(Welcome::Newest(None))));
-            let [older, newer] = &mut answers;
-            assert!(matches!(older.try_recv(), Ok(Awaited::Refused)), "{slug}");
-            let Ok(Awaited::Job(handed)) = newer.try_recv() else {
-                panic!("{slug}: it gets none");
-            };
-            assert_eq!(handed.job.id, job);
-        }
-    }
-
-    #[tokio::test]
-    async fn what_a_runner_can_run_is_known_on_all_of_its_connections() {
-        let (_folder, store) = testing::database().await;
-        let spec = testing::spec(&store, "s").await;
-        let project = testing::project(&store, "p").await;
-        let (runner, newer) = testing::runner(&store, "r", spec).await;
-        let mut round = round(&store);
-        let older = wait(&mut round, runner, ConnectionId::generate());
-        let mut newer = wait(&mut round, runner, newer);
-        round.write().await.expect("it is written");
-        drop(older);
-        testing::submit_for(&store, project, spec, 1).await;
-        round.look();
-        round.write().await.expect("it is written");
-        assert!(matches!(newer.try_recv(), Ok(Awaited::Job(_))));
-    }
-
-    #[tokio::test]
-    async fn what_is_heard_of_runners_is_written_when_time_is_looked_at() {
-        let (_folder, store) = testing::database().await;
-        let spec = testing::spec(&store, "s").await;
-        let (runner, _) = testing::runner(&store, "r", spec).await;
-        let mut round = round(&store);
-        let seen = async || store.runner("r").await.expect("it is there").seen;
-        round.write().await.expect("it is written");
-        round.add(Request::Heard(runner));
-        round.write().await.expect("it is written");
-        assert_eq!(seen().await, None);
-        round.look();
-        round.write().await.expect("it is written");
-        assert!(seen().await.is_some());
-        assert!(round.heard.is_empty());
-        // What could not be written is not forgotten.
-        round.add(Request::Heard(runner));
-        round.look();
-        store.close().await;
-        round.write().await.expect_err("the database is gone");
-        assert!(round.heard.contains(&runner));
-    }
-
-    #[tokio::test]
-    async fn what_could_not_be_written_gives_runners_more_time() {
-        let (_folder, store) = testing::database().await;
-        let settings = Settings {
-            heartbeat: Duration::from_secs(2),
-            ..Settings::default()
-        };
-        let (bus, metrics) = (Arc::default(), Arc::default());
-        let mut round = Round::new(store.clone(), bus, Arc::new(settings), metrics);
-        // A disk that is very busy makes it late, and then it begins anew.
-        for attempt in 0.. {
-            while !round.is_overdue {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                round.look();
-            }
-            round.write().await.expect("it is written");
-            round.look();
-            if round.is_overdue {
-                break;
-            }
-            assert!(attempt < 5, "silence does not count as before");
-        }
-        store.close().await;
-        round.write().await.expect_err("the database is gone");
-        round.look();
-        assert!(!round.is_overdue);
-    }
-}
+mod tests;

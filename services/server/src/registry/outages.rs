@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::store::LONGEST_HOLD;
+
 /// How long a registry is left alone at first.
 const FIRST: Duration = Duration::from_secs(5);
-/// How long it is left alone at most.
-const LONGEST: Duration = Duration::from_mins(2);
 /// How long others leave it alone for whoever asks it again.
 const ASKING: Duration = Duration::from_secs(15);
 
@@ -70,7 +70,7 @@ impl Outages {
             None => FIRST,
             // Somebody else found it meanwhile.
             Some(outage) if outage.found > begun => outage.pause,
-            Some(outage) => (outage.pause * 2).min(LONGEST),
+            Some(outage) => (outage.pause * 2).min(LONGEST_HOLD),
         };
         let outage = Outage {
             why: why.clone(),

@@ -131,6 +131,22 @@ pub enum StoreError {
 /// `deadlock_detected` and `serialization_failure` (PostgreSQL, appendix A).
 const CONFLICTS: [&str; 2] = ["40P01", "40001"];
 
+/// Classes of PostgreSQL's errors (appendix A): no connection, conflicts, no room, rows and tables that others have,
+/// whoever ends it, and its system.
+const PASSING_CLASSES: [&str; 6] = ["08", "40", "53", "55", "57", "58"];
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>): `BUSY`, `LOCKED`, `IOERR`, `FULL`,
+/// `CANTOPEN`.
+const PASSING_CODES: [u32; 5] = [5, 6, 10, 13, 14];
+
+/// Whether a database that says this may do the same at another time.
+fn is_passing(code: &str) -> bool {
+    if code.len() == 5 {
+        return PASSING_CLASSES.iter().any(|class| code.starts_with(class));
+    }
+    code.parse()
+        .is_ok_and(|code: u32| PASSING_CODES.contains(&(code & 0xff)))
+}
+
 impl StoreError {
     /// Whether the same would probably be done if it were tried again.
     pub(crate) fn is_conflict(&self) -> bool {
@@ -149,6 +165,28 @@ impl StoreError {
             self,
             Self::Open(_) | Self::Migrate(_) | Self::Query(_) | Self::Late(_) | Self::Torn
         )
+    }
+
+    /// Whether the database can not be used for the moment, whatever it is asked for: it is not there, ends, or has
+    /// no room.
+    pub(crate) fn is_away(&self) -> bool {
+        use sqlx::Error;
+        match self {
+            Self::Late(_) | Self::Torn | Self::Open(_) => true,
+            Self::Query(Error::Database(cause)) => {
+                cause.code().is_some_and(|code| is_passing(&code))
+            }
+            Self::Query(cause) => matches!(
+                cause,
+                Error::Io(_)
+                    | Error::Tls(_)
+                    | Error::Protocol(_)
+                    | Error::PoolTimedOut
+                    | Error::PoolClosed
+                    | Error::WorkerCrashed
+            ),
+            _ => false,
+        }
     }
 
     /// Whether the database can not be used until a person does something: its address is none, or it is
@@ -181,5 +219,50 @@ impl StoreError {
             },
             _ => Self::Query(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing;
+
+    #[test]
+    fn what_passes_and_what_does_not() {
+        for (code, expected) in [
+            ("57P01", true),
+            ("55P03", true),
+            ("53100", true),
+            ("42P01", false),
+            ("23505", false),
+            // SQLITE_IOERR_FSYNC, SQLITE_BUSY_SNAPSHOT, SQLITE_ERROR, SQLITE_CONSTRAINT_TRIGGER
+            ("1034", true),
+            ("517", true),
+            ("1", false),
+            ("1811", false),
+        ] {
+            assert_eq!(is_passing(code), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_without_room_is_away() {
+        let (_folder, store) = testing::database().await;
+        let project = testing::project(&store, "p").await;
+        let spec = testing::spec(&store, "s").await;
+        // As many as there are.
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&store.writers)
+            .await
+            .expect("set");
+        let jobs: Vec<_> = (0..1000).map(|_| testing::new_job(spec)).collect();
+        let submitted = store
+            .write(|mut transaction| async {
+                let done = transaction.submit(project, &jobs, 1_000_000).await;
+                (transaction, done)
+            })
+            .await;
+        let error = submitted.expect_err("there is no room");
+        assert!(error.is_away(), "{error}");
     }
 }

@@ -40,11 +40,11 @@ use tokio::time::timeout;
 use connection::Lent;
 pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
-pub(crate) use jobs::Oldest;
 pub use jobs::{
     Active, Attached, Changed, Claims, Comparison, Described, Filter, Handed, Heard, Hold, Job,
     KeptConfig, NewJob, Said, Side, Slugs, Unprocessed, Waiting, What,
 };
+pub(crate) use jobs::{LONGEST_HOLD, Oldest};
 pub(crate) use observer::{Observer, Operation, Turn};
 pub use page::{MAX_PAGE, Page};
 pub use projects::{NewProject, Project};
@@ -163,7 +163,7 @@ impl Store {
         self.dialect
     }
 
-    /// Makes a change, and says whom to tell on this server. `change` gives the transaction back with
+    /// Makes a change, and says of whom the observer was told. `change` gives the transaction back with
     /// what came of it, and is asked again if PostgreSQL ended it for another one's sake.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ impl Store {
         let attempt = async {
             let (transaction, done) = change(self.begin().await?).await;
             match done {
-                Ok(value) => Ok((value, transaction.commit().await?)),
+                Ok(value) => Ok((value, finish(transaction).await?)),
                 Err(error) => {
                     transaction.roll_back().await;
                     Err(error)
@@ -229,6 +229,17 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writers.close().await;
+    }
+}
+
+/// Commits, whether or not somebody still waits for it: a client that hangs up drops whoever asked for a change, and
+/// what the database makes true then is told all the same.
+async fn finish(transaction: Transaction) -> Result<Vec<Signal>, StoreError> {
+    let committing = timeout(connection::WRITING, transaction.commit());
+    match tokio::spawn(committing).await {
+        Ok(Ok(done)) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Ok(Err(_)) | Err(_) => Err(StoreError::Late(connection::WRITING)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use bencher_jobs::{JobId, Life, Timestamp};
 
-use super::Job;
+use super::{Job, Signal};
 use crate::telemetry::TraceParent;
 
 /// Something that became of a job.
@@ -60,6 +60,9 @@ impl Operation {
 pub(crate) trait Observer: Debug + Send + Sync {
     /// These are true from now on, in this order.
     fn turned(&self, turns: &[Turn]);
+
+    /// These others want to know, now that it is true.
+    fn signaled(&self, signals: &[Signal]);
 
     /// The database failed, or did not answer in time.
     fn failed(&self, operation: Operation);

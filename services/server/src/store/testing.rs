@@ -1,8 +1,12 @@
 //! What tests of several modules put into a database.
 
+mod line;
+
 use bencher_channel_protocol::ConnectionNumber;
 use bencher_jobs::{ConnectionId, JobId, ProjectId, Quota, RunnerId, SpecId};
 use tempfile::TempDir;
+
+pub(crate) use line::{Fault, Line};
 
 use super::{Greeting, KeptConfig, NewJob, NewProject, NewSpec, Opened, Store};
 use crate::outputs::Kept;

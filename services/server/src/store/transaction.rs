@@ -212,7 +212,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Makes the changes true, and says whom to tell on this server.
+    /// Makes the changes true, and tells the observer of them.
     ///
     /// # Errors
     ///
@@ -246,6 +246,9 @@ impl Transaction {
             && !self.turns.is_empty()
         {
             observer.turned(&self.turns);
+        }
+        if let Some(observer) = &self.observer {
+            observer.signaled(&self.signals);
         }
         Ok(self.signals)
     }

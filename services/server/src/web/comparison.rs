@@ -14,6 +14,7 @@ use super::deletion;
 use super::error::PageError;
 use super::jobs::title;
 use super::layout::{self, Section};
+use super::measures::more;
 use super::scale::Scale;
 use super::session::Visitor;
 use super::side_plot;
@@ -98,7 +99,7 @@ impl Shown {
                 section aria-labelledby="measures" {
                     h2 #measures { "Measures" }
                     @for compared in &measures { (measure(compared)) }
-                    @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+                    @if left_out > 0 { p.hint { (more(left_out)) } }
                     p.hint {
                         "Intervals are of 95 %, from pairs of iterations that ran in turns; what failed is left \
                          out with its neighbour. A difference counts only if it stands the correction for the \

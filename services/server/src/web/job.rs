@@ -56,7 +56,7 @@ pub(super) async fn show(
             }
         }
         @if is_over {
-            @let sections = result::sections(&app, &described).await?;
+            @let sections = result::sections(&app, &visitor, &described).await?;
             (sections.trust)
             (sections.measures)
             (facts)

@@ -3,18 +3,141 @@
 //! The runner's own are in its evidence. Others are where Bencher Metric Format JSON is: in what the runner
 //! measured for the job, in standard output, and in files. Everything else is output and no measure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use bencher_channel_protocol::IterationOutput;
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::evidence::{self, Evidence};
 
 /// What is measured, at most: the rest is counted and not shown.
 pub(super) const MAX_SERIES: usize = 24;
+/// How far the rest is counted.
+const MAX_COUNTED: usize = 1000;
+/// The longest name that is shown of a benchmark, and of a measure, in bytes.
+const MAX_NAME: usize = 1024;
+
+/// Something of each measure, by its benchmark's name and its own: of the [`MAX_SERIES`] that come first by these.
+/// An image may write as many as it likes, so no more are kept at any time.
+#[derive(Debug)]
+struct First<T> {
+    kept: BTreeMap<(String, String), T>,
+    /// The others' names.
+    left_out: HashSet<u64>,
+}
+
+impl<T: Default> First<T> {
+    fn new() -> Self {
+        Self {
+            kept: BTreeMap::new(),
+            left_out: HashSet::new(),
+        }
+    }
+
+    /// What is of a measure; nothing where it is left out. What was left out once is left out for ever: what is
+    /// kept is only ever replaced by what comes before it.
+    fn of(&mut self, benchmark: &str, measure: &str) -> Option<&mut T> {
+        let is_full = self.kept.len() >= MAX_SERIES;
+        let last = self.kept.last_key_value();
+        let last = last.map(|((benchmark, measure), _)| (benchmark.as_str(), measure.as_str()));
+        let is_late = is_full && last.is_some_and(|last| last < (benchmark, measure));
+        if is_late || benchmark.len() > MAX_NAME || measure.len() > MAX_NAME {
+            self.leave_out(benchmark, measure);
+            return None;
+        }
+        let names = (benchmark.to_owned(), measure.to_owned());
+        if is_full
+            && !self.kept.contains_key(&names)
+            && let Some(((benchmark, measure), _)) = self.kept.pop_last()
+        {
+            self.leave_out(&benchmark, &measure);
+        }
+        Some(self.kept.entry(names).or_default())
+    }
+
+    fn leave_out(&mut self, benchmark: &str, measure: &str) {
+        let mut hasher = DefaultHasher::new();
+        for name in [benchmark, measure] {
+            // The beginning is enough to count them.
+            let beginning = name.as_bytes().get(..MAX_NAME);
+            beginning.unwrap_or(name.as_bytes()).hash(&mut hasher);
+        }
+        self.count(hasher.finish());
+    }
+
+    fn count(&mut self, name: u64) {
+        if self.left_out.len() < MAX_COUNTED {
+            self.left_out.insert(name);
+        }
+    }
+}
+
+/// How many measures more there are.
+pub(super) fn more(left_out: usize) -> String {
+    let at_least = if left_out < MAX_COUNTED {
+        ""
+    } else {
+        "At least "
+    };
+    format!("{at_least}{left_out} more are in the results.")
+}
 
 /// Benchmarks, their measures, and the metrics of these.
-type Format = BTreeMap<String, BTreeMap<String, Metric>>;
+struct Benchmarks<'a>(&'a mut First<f64>);
+
+impl<'de> Visitor<'de> for Benchmarks<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("benchmarks")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(benchmark) = map.next_key::<String>()? {
+            let metrics = &mut *self.0;
+            map.next_value_seed(Measures { benchmark, metrics })?;
+        }
+        Ok(())
+    }
+}
+
+/// The measures of a benchmark.
+struct Measures<'a> {
+    benchmark: String,
+    metrics: &'a mut First<f64>,
+}
+
+impl<'de> DeserializeSeed<'de> for Measures<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Measures<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the measures of a benchmark")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(measure) = map.next_key::<String>()? {
+            let Metric { value } = map.next_value()?;
+            if value.is_finite()
+                && !is_taken(&self.benchmark, &measure)
+                && let Some(kept) = self.metrics.of(&self.benchmark, &measure)
+            {
+                *kept = value;
+            }
+        }
+        Ok(())
+    }
+}
 
 #[derive(Debug, Deserialize)]
 struct Metric {
@@ -110,34 +233,40 @@ pub(super) fn measures(
     let mut series = own(&iterations, results);
     let is_suspect = |number: usize| iterations.get(number).is_some_and(|one| one.is_suspect());
     let is_cut = |number: usize| iterations.get(number).is_some_and(|one| one.was_cut());
-    let mut found: BTreeMap<(String, String), Vec<Point>> = BTreeMap::new();
+    let mut found = First::<Vec<Point>>::new();
     for (iteration, output) in results.iter().enumerate() {
-        for (benchmark, measures) in texts(output).filter_map(metrics).flatten() {
-            for (measure, metric) in measures {
-                if !metric.value.is_finite() || is_taken(&benchmark, &measure) {
+        for metrics in texts(output).filter_map(metrics) {
+            for ((benchmark, measure), value) in metrics.kept {
+                let Some(points) = found.of(&benchmark, &measure) else {
                     continue;
-                }
-                let points = found.entry((benchmark.clone(), measure)).or_default();
+                };
                 // The same twice in one iteration is one measure: the first counts.
                 if points.last().is_none_or(|last| last.iteration != iteration) {
                     points.push(Point {
                         iteration,
-                        value: metric.value,
+                        value,
                         is_failed: output.exit_code != 0 || is_cut(iteration),
                         is_suspect: is_suspect(iteration),
                     });
                 }
             }
+            for name in metrics.left_out {
+                found.count(name);
+            }
         }
     }
-    let left_out = found.len().saturating_sub(MAX_SERIES);
-    let found = found.into_iter().take(MAX_SERIES);
-    series.extend(found.map(|((benchmark, measure), points)| Series {
-        own: None,
-        benchmark,
-        measure,
-        points,
-    }));
+    let left_out = found.left_out.len();
+    series.extend(
+        found
+            .kept
+            .into_iter()
+            .map(|((benchmark, measure), points)| Series {
+                own: None,
+                benchmark,
+                measure,
+                points,
+            }),
+    );
     (series, left_out)
 }
 
@@ -147,13 +276,17 @@ fn texts(output: &IterationOutput) -> impl Iterator<Item = &str> {
     files.chain(&output.stdout).map(String::as_str)
 }
 
-fn metrics(text: &str) -> Option<Format> {
+fn metrics(text: &str) -> Option<First<f64>> {
     let text = text.trim();
     // Most output is something else, and need not be read.
     if !text.starts_with('{') {
         return None;
     }
-    serde_json::from_str(text).ok()
+    let mut metrics = First::new();
+    let mut reader = serde_json::Deserializer::from_str(text);
+    reader.deserialize_map(Benchmarks(&mut metrics)).ok()?;
+    reader.end().ok()?;
+    Some(metrics)
 }
 
 #[cfg(test)]
@@ -266,5 +399,48 @@ mod tests {
         let text = serde_json::to_string(&benchmarks).expect("JSON");
         let (series, left_out) = measures(&[output(0, &text, &[])], None);
         assert_eq!((series.len(), left_out), (MAX_SERIES, 6));
+        assert_eq!(more(left_out), "6 more are in the results.");
+    }
+
+    /// What an image writes is read in little room, however it orders it, and no series has holes.
+    #[test]
+    fn what_is_kept_of_very_many_is_bounded() {
+        let text = |numbers: &mut dyn Iterator<Item = u32>| {
+            let names: Vec<_> = numbers
+                .map(|number| format!(r#""{number:06}": {{"m": {{"value": {number}}}}}"#))
+                .collect();
+            format!("{{{}}}", names.join(","))
+        };
+        let (up, down) = (
+            text(&mut (0..50_000)),
+            text(&mut (0..30).chain(25_000..75_000).rev()),
+        );
+        for text in [&up, &down] {
+            let metrics = metrics(text).expect("metrics");
+            assert_eq!(metrics.kept.len(), MAX_SERIES);
+            assert_eq!(metrics.left_out.len(), MAX_COUNTED);
+        }
+        let results = [&down, &up, &down].map(|text| output(0, text, &[]));
+        let (series, left_out) = measures(&results, None);
+        let names: Vec<_> = series.iter().map(|one| one.benchmark.clone()).collect();
+        let first: Vec<_> = (0..24).map(|number| format!("{number:06}")).collect();
+        assert_eq!(names, first);
+        for one in &series {
+            let iterations: Vec<_> = one.points.iter().map(|point| point.iteration).collect();
+            assert_eq!(iterations, [0, 1, 2], "{one:?}");
+        }
+        assert_eq!(left_out, MAX_COUNTED);
+        assert!(more(left_out).starts_with("At least 1000 "));
+    }
+
+    #[test]
+    fn very_long_names_are_not_shown() {
+        let long = "x".repeat(MAX_NAME + 1);
+        let both = serde_json::json!({
+            &long: {"m": {"value": 1}, "n": {"value": 1}},
+            "b": {&long: {"value": 1}, "m": {"value": 2}},
+        });
+        let (series, left_out) = measures(&[output(0, &both.to_string(), &[])], None);
+        assert_eq!((series.len(), left_out), (1, 3));
     }
 }

@@ -28,6 +28,7 @@ mod trust;
 mod when;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -41,6 +42,9 @@ use error::PageError;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
+
+/// The longest form, in bytes: all that forms hold is short, and one of them is for those without a token.
+const FORM: usize = 8 << 10;
 
 /// The pages.
 pub(crate) fn router() -> Router<App> {
@@ -69,6 +73,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/assets/style.css", get(asset::style))
         .route("/assets/live.js", get(asset::live))
         .route("/assets/icon.svg", get(asset::icon))
+        .layer(DefaultBodyLimit::max(FORM))
         .layer(map_response(guard))
 }
 

@@ -1,24 +1,32 @@
 //! What came of a job.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
-use bencher_channel_protocol::{IterationOutput, RESERVED_OUTPUT};
-use bencher_jobs::JobId;
+use bencher_channel_protocol::{IterationOutput, MAX_FILE_PATHS, RESERVED_OUTPUT};
+use bencher_jobs::{JobId, TokenId};
 use maud::{Markup, html};
+use tokio::time::timeout;
 
 use super::error::PageError;
-use super::measures::{Series, measures};
+use super::measures::{Series, measures, more};
 use super::plot;
 use super::scale::Scale;
 use super::session::{Visitor, encoded};
 use super::statistics::Statistics;
 use super::trust;
 use crate::api::extract::{Path, Query};
+use crate::api::reading::{self, Whole};
 use crate::api::{ApiError, results};
 use crate::app::App;
 use crate::evidence::{self, Evidence};
+use crate::iterations;
+use crate::outputs::Kept;
 use crate::store::Described;
 
+/// How long the storage may take for what is shown.
+pub(super) const READING: Duration = Duration::from_secs(10);
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
 /// What is shown of one stream, in bytes: its end.
@@ -34,9 +42,15 @@ pub(super) struct Sections {
     pub(super) outputs: Markup,
 }
 
-/// How a job that is over was measured, the measures, and the output.
-pub(super) async fn sections(app: &App, described: &Described) -> Result<Sections, PageError> {
+/// How a job that is over was measured, the measures, and the output. Results that can not be read are no reason
+/// to show nothing else.
+pub(super) async fn sections(
+    app: &App,
+    visitor: &Visitor,
+    described: &Described,
+) -> Result<Sections, PageError> {
     let job = described.job.id;
+    let token = visitor.caller().token().id;
     let Some(kept) = app.store.results(job).await? else {
         return Ok(Sections {
             trust: html! {},
@@ -44,33 +58,69 @@ pub(super) async fn sections(app: &App, described: &Described) -> Result<Section
             outputs: html! {},
         });
     };
-    let bytes = app.outputs.get(&kept).await?;
-    let results: Vec<IterationOutput> = serde_json::from_slice(&bytes).map_err(ApiError::from)?;
-    let evidence = evidence_of(app, job).await;
-    let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
+    let (results, evidence) = tokio::join!(read(app, token, &kept), evidence_of(app, job));
     let base = format!("/jobs/{job}/results");
+    let shown = reading::beside(move || Shown::of(results, evidence, &base)).await;
     Ok(Sections {
         trust: {
             let (path, name) = (format!("/jobs/{job}/evidence"), format!("{job}.json"));
             match trust::measured(described) {
                 Some(measured) => trust::section(&measured, &path, &name),
-                None => trust::unknown(evidence.is_some().then_some((&path, &name))),
+                None => trust::unknown(shown.has_evidence.then_some((&path, &name))),
             }
         },
-        measures: measured(&results, evidence.as_ref()),
-        outputs: outputs(&base, &results, &suspicions(evidence.as_ref())),
+        measures: shown.measures,
+        outputs: shown.outputs,
     })
 }
 
+/// What is shown of what was read.
+struct Shown {
+    has_evidence: bool,
+    measures: Markup,
+    outputs: Markup,
+}
+
+impl Shown {
+    fn of(results: Result<Whole, ApiError>, evidence: Option<Vec<u8>>, base: &str) -> Self {
+        let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
+        let evidence = evidence.as_ref();
+        let has_evidence = evidence.is_some();
+        let results = results.and_then(|Whole { bytes, held }| {
+            let results = iterations::all(&bytes).map_err(|error| reading::garbled(&error))?;
+            Ok((results, held))
+        });
+        match results {
+            Ok((results, _held)) => Self {
+                has_evidence,
+                measures: measured(&results, evidence),
+                outputs: outputs(base, &results, &suspicions(evidence)),
+            },
+            Err(error) => Self {
+                has_evidence,
+                measures: html! { p.problem { "The results are not shown: " (error.message()) "." } },
+                outputs: html! {},
+            },
+        }
+    }
+}
+
+/// What is kept of a job, where the storage gives it before a page would be given up.
+async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
+    let read = timeout(READING, reading::whole(app, token, kept)).await;
+    read.unwrap_or_else(|_| Err(ApiError::no_storage()))
+}
+
 /// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read
-/// now is no reason to show nothing else.
+/// now is no reason to show nothing else. It is short, and needs no room.
 pub(super) async fn evidence_of(app: &App, job: JobId) -> Option<Vec<u8>> {
     let unread = |error: &dyn std::fmt::Display| {
         tracing::error!(%job, %error, "how it was measured can not be read");
     };
     let kept = app.store.evidence(job).await;
     let kept = kept.inspect_err(|error| unread(error)).ok()??;
-    let bytes = app.outputs.get(&kept).await;
+    let bytes = timeout(READING, app.outputs.get(&kept)).await;
+    let bytes = bytes.inspect_err(|error| unread(error)).ok()?;
     bytes.inspect_err(|error| unread(error)).ok()
 }
 
@@ -87,7 +137,7 @@ fn measured(results: &[IterationOutput], evidence: Option<&Evidence>) -> Markup 
             section aria-labelledby="measures" {
                 h2 #measures { "Measures" }
                 @for series in &series { (measure(series)) }
-                @if left_out > 0 { p.hint { (left_out) " more are in the results." } }
+                @if left_out > 0 { p.hint { (more(left_out)) } }
             }
         }
     }
@@ -205,13 +255,16 @@ fn iteration(
             @if !files.is_empty() {
                 h3 { "Files" }
                 ul.files {
-                    @for (path, content) in files {
+                    @for (path, content) in files.iter().take(MAX_FILE_PATHS) {
                         li {
                             a href={ (base) "/" (number) "/file?path=" (encoded(path)) }
                                 download=(name_of(path)) { (path) }
                             " " span.hint { (content.len()) " bytes" }
                         }
                     }
+                }
+                @if files.len() > MAX_FILE_PATHS {
+                    p.hint { (files.len() - MAX_FILE_PATHS) " more are in the results." }
                 }
             }
         }

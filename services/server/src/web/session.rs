@@ -16,7 +16,7 @@ use super::error::PageError;
 use super::layout;
 use crate::api::ApiError;
 use crate::api::auth::{Caller, peer};
-use crate::api::extract::Query;
+use crate::api::extract::{Query, refuse};
 use crate::app::App;
 
 const COOKIE: &str = "bencher_token";
@@ -236,7 +236,7 @@ pub(super) async fn sign_in(
     let peer = peer(request.extensions());
     let Form(form) = Form::<SignIn>::from_request(request, &app)
         .await
-        .map_err(|error| ApiError::invalid(error.body_text()))?;
+        .map_err(|error| refuse(error.status(), error.body_text()))?;
     let token = form.token.trim();
     let next = local(form.next.as_deref());
     match Caller::check(&app, peer, Some(token)).await {

@@ -8,17 +8,18 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use super::error::PageError;
-use super::result::evidence_of;
+use super::result::{READING, evidence_of};
 use super::sides::{Taken, Told};
 use crate::api::ApiError;
 use crate::app::App;
 use crate::evidence::Evidence;
+use crate::iterations;
 use crate::store::Described;
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
@@ -68,7 +69,7 @@ enum Left {
     Open,
     /// It is over without results.
     Nothing,
-    /// More than a page has room for, or what the storage has lost.
+    /// More than a page has room for, or what the storage does not give.
     Unread,
     /// Results, and how they were measured, as far as that is known.
     Read(Vec<u8>, Option<Vec<u8>>),
@@ -98,7 +99,7 @@ impl Results {
                 }
                 Left::Unread => (Vec::new(), None),
             };
-            let Ok(results) = serde_json::from_slice::<Vec<IterationOutput>>(&results) else {
+            let Ok(results) = iterations::all(&results) else {
                 missing += 1;
                 taken.pass_over(side, Told::Open);
                 continue;
@@ -121,8 +122,8 @@ pub(super) async fn results(app: &App, jobs: &[Described]) -> Result<Results, Pa
         })
         .collect();
     let reading = stream::iter(places).map(|(side, job, is_over)| {
-        let has_room = room.load(Ordering::Relaxed) > 0;
-        async move { (side, job, read(app, job, is_over, has_room).await) }
+        let room = &room;
+        async move { (side, job, read(app, job, is_over, room).await) }
     });
     let mut reading = pin!(reading.buffered(AT_ONCE));
     let mut found = Results::default();
@@ -144,21 +145,26 @@ pub(super) async fn results(app: &App, jobs: &[Described]) -> Result<Results, Pa
     Ok(found)
 }
 
-async fn read(app: &App, job: JobId, is_over: bool, has_room: bool) -> Result<Left, PageError> {
+async fn read(app: &App, job: JobId, is_over: bool, room: &AtomicUsize) -> Result<Left, PageError> {
     if !is_over {
         return Ok(Left::Open);
     }
     let Some(kept) = app.store.results(job).await.map_err(ApiError::from)? else {
         return Ok(Left::Nothing);
     };
-    if !has_room {
+    if room.load(Ordering::Relaxed) == 0 {
         return Ok(Left::Unread);
     }
-    let results = match app.outputs.get(&kept).await {
-        Err(error) if error.is_lost() => return Ok(Left::Unread),
-        results => results?,
+    let error = match timeout(READING, app.outputs.get(&kept)).await {
+        Ok(Ok(results)) => return Ok(Left::Read(results, evidence_of(app, job).await)),
+        Ok(Err(error)) if error.is_lost() => return Ok(Left::Unread),
+        Ok(Err(error)) => error.to_string(),
+        Err(late) => late.to_string(),
     };
-    Ok(Left::Read(results, evidence_of(app, job).await))
+    tracing::error!(%job, error, "results can not be read now");
+    // Nor can others, and each would be waited for.
+    room.store(0, Ordering::Relaxed);
+    Ok(Left::Unread)
 }
 
 #[cfg(test)]

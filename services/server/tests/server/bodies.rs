@@ -15,11 +15,16 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Begins a request with a long body.
 fn begun(site: &Site, path: &str, headers: &str) -> TcpStream {
+    begun_with(site, path, headers, MOST)
+}
+
+/// Begins a request with a body of `length` bytes.
+fn begun_with(site: &Site, path: &str, headers: &str, length: usize) -> TcpStream {
     let host = site.server().url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
     write!(
         stream,
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {MOST}\r\n{headers}\r\n"
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n"
     )
     .unwrap();
     stream
@@ -106,4 +111,19 @@ fn a_body_that_nobody_asks_for_is_not_waited_for_and_a_long_one_is_read() {
     let long = json!({"x": "y".repeat(MOST - 100)});
     let (status, message) = site.api.refused("POST", "/v0/jobs", &long);
     assert_eq!(status, 422, "it was read: {message}");
+}
+
+/// Those without a token have little memory of the server.
+#[test]
+fn a_form_is_short() {
+    let site = Site::new();
+    let headers = "Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n";
+    for (length, status) in [(8 << 10, 401), ((8 << 10) + 1, 413)] {
+        let mut stream = begun_with(&site, "/sign-in", headers, length);
+        let field = format!("token={}", "x".repeat(length - "token=".len()));
+        stream.write_all(field.as_bytes()).unwrap();
+        let answer = waits(stream);
+        let begin = format!("HTTP/1.1 {status} ");
+        assert!(answer.starts_with(&begin), "{answer}");
+    }
 }

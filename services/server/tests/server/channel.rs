@@ -287,6 +287,30 @@ fn what_is_no_message_ends_the_connection_and_nothing_else() {
 }
 
 #[test]
+fn results_are_of_no_more_iterations_than_a_job_may_have() {
+    let site = Site::new();
+    let key = site.new_runner("r");
+    let url = &site.server().url;
+    let mut runner = Runner::connect(url, "r", &key).unwrap();
+    let id = site.submit();
+    runner.claim();
+    assert_eq!(runner.say("running"), "ack");
+    let completed = |count: usize| {
+        let results = vec![json!({"exit_code": 0}); count];
+        json!({"event": "completed", "job": id, "results": results})
+    };
+    runner.send(&completed(65_536));
+    let frame = runner.closed().expect("a reason");
+    assert_eq!(u16::from(frame.code), 1007);
+    assert!(frame.reason.contains("65536 items"), "{frame}");
+    assert_eq!(site.api.job(&id)["state"], "running");
+    let mut runner = Runner::connect(url, "r", &key).unwrap();
+    runner.send(&completed(65_535));
+    assert_eq!(runner.receive()["event"], "ack");
+    site.api.wait_for(&id, &["processed"]);
+}
+
+#[test]
 fn silence_ends_a_job_and_a_late_result_counts() {
     let site = Site::with(Setup::with(&["--heartbeat-timeout", "2"]));
     let key = site.new_runner("r");

@@ -19,6 +19,7 @@ mod live;
 mod lost;
 mod metrics;
 mod moments;
+mod on_their_way;
 mod openapi;
 mod outage;
 mod outputs;

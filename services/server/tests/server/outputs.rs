@@ -1,7 +1,7 @@
 //! Results in S3-compatible storage.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -54,6 +54,14 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(100));
     }
     panic!("{what}: not after a minute");
+}
+
+/// Waits until the server says that it is ready, or that it is not: it may say what it has found a second ago.
+pub(crate) fn wait_until_ready(api: &Api, is_ready: bool) {
+    let status = if is_ready { 200 } else { 503 };
+    wait_until(&format!("/readyz is {status}"), || {
+        api.send("GET", "/readyz", None).0 == status
+    });
 }
 
 fn assert_is_kept(api: &Api, id: &str) {
@@ -140,14 +148,14 @@ fn a_result_is_not_acknowledged_before_the_storage_has_it() {
     let job = runner.claim();
     runner.say("running");
     s3.stop();
-    assert_eq!(site.api.send("GET", "/readyz", None).0, 503);
+    wait_until_ready(&site.api, false);
     runner.send(&completed(&job["uuid"]));
     // An end that tells the runner to come again with all of it.
     let frame = runner.closed().expect("a reason");
     assert_eq!(u16::from(frame.code), 1011);
     assert_eq!(site.api.job(&id)["state"], "running");
     s3.serve().unwrap();
-    assert_eq!(site.api.send("GET", "/readyz", None).0, 200);
+    wait_until_ready(&site.api, true);
     let mut runner = Runner::connect(&url, "r", &key).unwrap();
     runner.send(&completed(&job["uuid"]));
     assert_eq!(runner.receive()["event"], "ack");
@@ -217,7 +225,7 @@ fn no_result_is_lost_while_its_bucket_is_away() {
     let (status, error) = site
         .api
         .send("GET", &format!("/v0/jobs/{id}/results"), None);
-    assert_eq!(status, 500, "{error}");
+    assert_eq!(status, 410, "{error}");
 }
 
 /// Holds the database's lock: nobody else writes.
@@ -354,4 +362,37 @@ fn a_server_ends_though_its_storage_hangs() {
     server.signal(Signal::SIGTERM);
     let server = Mutex::new(server);
     wait_until("it ends", || server.lock().unwrap().has_ended());
+}
+
+#[test]
+fn a_storage_that_hangs_is_told_and_asked_once() {
+    let mut s3 = S3::start(BUCKET).unwrap();
+    let site = Site::with(setup(&s3, &[]));
+    wait_until_ready(&site.api, true);
+    s3.stop();
+    // Whoever comes is let in, and hears nothing.
+    let address = s3.endpoint();
+    let silent = TcpListener::bind(address.strip_prefix("http://").unwrap()).unwrap();
+    wait_until_ready(&site.api, false);
+    let askers: Vec<_> = (0..8)
+        .map(|_| {
+            let api = site.api.clone();
+            std::thread::spawn(move || api.send("GET", "/readyz", None))
+        })
+        .collect();
+    for asker in askers {
+        let (status, body) = asker.join().unwrap();
+        assert_eq!(status, 503);
+        assert!(
+            body.contains("the storage of outputs does not answer"),
+            "{body}"
+        );
+    }
+    silent.set_nonblocking(true).unwrap();
+    let waiting = std::iter::from_fn(|| silent.accept().ok());
+    let waiting: Vec<_> = waiting.collect();
+    assert_eq!(waiting.len(), 1);
+    drop((waiting, silent));
+    s3.serve().unwrap();
+    wait_until_ready(&site.api, true);
 }

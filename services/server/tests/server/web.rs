@@ -7,6 +7,7 @@ mod deletion;
 mod evidence;
 mod in_browser;
 mod large;
+mod results;
 mod visitor;
 mod waiting;
 

@@ -136,6 +136,7 @@ impl Session {
                     followed: self.app.bus.follow(job),
                     trace: handed.job.trace,
                     renewed: None,
+                    is_running: false,
                     is_fresh: true,
                     writer: self
                         .extensions

@@ -54,6 +54,8 @@ struct Current {
     trace: Option<TraceParent>,
     /// When the database last heard that it is at work.
     renewed: Option<Instant>,
+    /// The database knows that its command has begun.
+    is_running: bool,
     /// It was sent on this connection, and nothing was said of it yet.
     is_fresh: bool,
     /// Where what it writes goes, once it may write something.
@@ -151,6 +153,7 @@ impl Session {
             followed: app.bus.follow(job),
             trace: None,
             renewed: None,
+            is_running: false,
             is_fresh: false,
             writer: None,
         });

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::routing::get;
+use bencher_jobs::State;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -43,9 +44,13 @@ impl Channel {
 
     /// Whether a sign of life is acknowledged; else why the connection was closed.
     async fn is_heard(&mut self) -> Result<(), String> {
-        let heartbeat = RunnerMessage::Heartbeat.encode();
+        self.say(&RunnerMessage::Heartbeat).await
+    }
+
+    /// Whether what it says is answered; else why the connection was closed.
+    async fn say(&mut self, message: &RunnerMessage) -> Result<(), String> {
         // It may be closed already.
-        let _closed = self.0.send(Message::text(heartbeat)).await;
+        let _closed = self.0.send(Message::text(message.encode())).await;
         match self.0.next().await {
             Some(Ok(Message::Text(_))) => Ok(()),
             Some(Ok(Message::Close(Some(frame)))) => Err(frame.reason.to_string()),
@@ -106,4 +111,41 @@ async fn what_is_heard_late_of_an_older_connection_does_not_end_the_newest() {
     });
     greeted.await.expect("it is written");
     assert_eq!(channel.is_heard().await, Err(REPLACED.to_owned()));
+}
+
+#[tokio::test]
+async fn that_a_job_runs_is_written_once_however_often_it_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (server, runner) = server(&folder).await;
+    let app = server.app();
+    let store = &app.store;
+    let project = testing::project(store, "p").await;
+    let spec = store.spec("s").await.expect("it is there").id;
+    let job = testing::submit_for(store, project, spec, 1).await[0];
+    let mut channel = Channel::open(app, &runner).await;
+    // Its connection is known once it is heard on it.
+    assert_eq!(channel.is_heard().await, Ok(()));
+    let connection = store.runner("r").await.expect("it").connection;
+    let wait = app
+        .dispatcher
+        .wait(runner.id, connection.expect("it has one"));
+    app.bus.publish_all();
+    let wait = wait.await.expect("it waits");
+    wait.await.expect("it gets the job");
+    let mut channel = Channel::open(app, &runner).await;
+    let lease = async || store.job(job).await.expect("it").life.lease;
+    assert_eq!(channel.is_heard().await, Ok(()));
+    let claimed = lease().await;
+    assert_eq!(channel.say(&RunnerMessage::Running).await, Ok(()));
+    // It is news, though something was heard of the job just now.
+    let begun = store.job(job).await.expect("it").life;
+    assert_eq!(begun.state, State::Running);
+    assert_ne!(begun.lease, claimed);
+    // What it has said changed the job, so it is looked at once more.
+    assert_eq!(channel.say(&RunnerMessage::Running).await, Ok(()));
+    let written = lease().await;
+    for _ in 0..20 {
+        assert_eq!(channel.say(&RunnerMessage::Running).await, Ok(()));
+    }
+    assert_eq!(lease().await, written);
 }

@@ -1,6 +1,8 @@
 //! A runner at work: its signs of life, what its command writes, and how the job ended.
 
-use bencher_channel_protocol::{Evidence, IterationOutput, LiveOutput, ServerMessage, Terminal};
+use bencher_channel_protocol::{
+    Evidence, IterationOutput, LiveOutput, MAX_ITERATIONS, ServerMessage, Terminal,
+};
 use bencher_jobs::{JobId, Reply, Report, RunnerId, State};
 use tokio::time::Instant;
 
@@ -25,7 +27,9 @@ impl Session {
             .renewed
             .is_some_and(|renewed| renewed.elapsed() < self.app.settings.lease_renewal());
         let is_changed = current.followed.take_changed();
-        if report == Report::Heartbeat && is_recent && !is_changed {
+        // That it runs is written once, however often it is said.
+        let is_news = report == Report::Running && !current.is_running;
+        if is_recent && !is_changed && !is_news {
             return Ok(self.socket.send(&ServerMessage::Ack { job: None }).await?);
         }
         let job = current.followed.job();
@@ -39,6 +43,7 @@ impl Session {
             Reply::Ack => {
                 let is_active = changed.state.is_some_and(State::is_active);
                 current.renewed = is_active.then(Instant::now);
+                current.is_running = changed.state == Some(State::Running);
                 ServerMessage::Ack { job: None }
             }
             Reply::Cancel => {
@@ -138,6 +143,11 @@ async fn keep(
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(Attached::default()),
         Err(error) => return Err(unwritten(&error, known)),
     };
+    let count = results.len();
+    if count > usize::try_from(MAX_ITERATIONS).unwrap_or(usize::MAX) {
+        let reason = format!("`results` has {count} items, more than the {MAX_ITERATIONS} allowed");
+        return Err(End::Nonsense(reason));
+    }
     let text = serde_json::to_string(results)
         .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
     let put = async |text| {

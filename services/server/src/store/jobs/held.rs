@@ -1,5 +1,7 @@
 //! Jobs that can not be given to a runner for the moment are held back for a while: others come before them.
 
+use std::time::Duration;
+
 use bencher_jobs::{ConnectionId, JobId, RunnerId, Timestamp};
 use sqlx::AssertSqlSafe;
 
@@ -7,8 +9,12 @@ use super::super::row::{maybe_time, places};
 use super::super::{Signal, Store, StoreError, Transaction};
 use super::report::Change;
 
-/// Jobs that were held back until `$1` or before.
-const DUE: &str = "SELECT id FROM jobs WHERE state = 'pending' AND held_until <= $1 LIMIT $2";
+/// Jobs that were held back until `$1` or before, and those that seem to be until after `$2`, which is longer than
+/// any is: the clock was put back since.
+const DUE: &str = "SELECT id FROM jobs WHERE (state = 'pending' AND held_until <= $1) \
+    OR (state = 'pending' AND held_until > $2) LIMIT $3";
+/// The longest that a job is held back at a time.
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(2);
 
 /// Who was to get a job, and why nothing came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,15 +38,19 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn has_due(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let query = sqlx::query(DUE).bind(now.milliseconds()).bind(1_i64);
+        let query = sqlx::query(DUE)
+            .bind(now.milliseconds())
+            .bind(now.after(LONGEST_HOLD).milliseconds())
+            .bind(1_i64);
         Ok(self.row(query).await?.is_some())
     }
 }
 
 impl Transaction {
     /// Lets a job wait once more that never reached its runner, but not before `until`; with it all that
-    /// waits of its comparison, for the same machine and in the same order. Says whether the connection is
-    /// the runner's newest: if not, nothing is done, as it may get the job on another one.
+    /// waits of its comparison, in the same order, and for the same machine if that has got one of its jobs before.
+    /// Says whether the connection is the runner's newest: if not, nothing is done, as it may get the job on another
+    /// one.
     ///
     /// # Errors
     ///
@@ -76,15 +86,19 @@ impl Transaction {
         if is_abandoned {
             return Ok(true);
         }
+        // The first job of a comparison was anybody's, and nothing of that has reached a machine: it is anybody's
+        // once more, and the others wait for it as before.
+        let is_begun = job.bound_to.is_some();
         let query = format!(
-            "UPDATE jobs SET is_held = 1, held_until = $1, \
-             bound_to = CASE WHEN comparison IS NULL THEN NULL ELSE $2 END WHERE id IN ({})",
-            places(3, jobs.len())
+            "UPDATE jobs SET is_held = 1, bound_to = $1, \
+             held_until = CASE WHEN id = $2 OR bound_to = $1 THEN CAST($3 AS BIGINT) END WHERE id IN ({})",
+            places(4, jobs.len())
         );
         let mut query = sqlx::query(AssertSqlSafe(query))
             .persistent(false)
-            .bind(hold.until.milliseconds())
-            .bind(hold.runner.to_string());
+            .bind(is_begun.then(|| hold.runner.to_string()))
+            .bind(hold.job.to_string())
+            .bind(hold.until.milliseconds());
         for job in &jobs {
             query = query.bind(job.id.to_string());
         }
@@ -105,6 +119,7 @@ impl Transaction {
         );
         let done = sqlx::query(AssertSqlSafe(query))
             .bind(now.milliseconds())
+            .bind(now.after(LONGEST_HOLD).milliseconds())
             .bind(i64::from(limit))
             .execute(self.connection())
             .await?;
@@ -124,7 +139,10 @@ mod tests {
     #[tokio::test]
     async fn a_look_for_what_is_due_reads_nothing_else() {
         let (_folder, store) = testing::database().await;
-        let plan = plan(&store, DUE, vec!["1".to_owned(); 2]).await;
-        assert!(plan.contains("INDEX jobs_due (held_until"), "{plan}");
+        let plan = plan(&store, DUE, vec!["1".to_owned(); 3]).await;
+        for bound in ["held_until<?", "held_until>?"] {
+            let index = format!("INDEX jobs_due ({bound})");
+            assert!(plan.contains(&index), "{plan}");
+        }
     }
 }

@@ -26,6 +26,7 @@ pub use claim::{Claims, Handed, Waiting};
 pub use comparisons::Comparison;
 pub use config::KeptConfig;
 pub use held::Hold;
+pub(crate) use held::LONGEST_HOLD;
 pub use list::{Described, Filter, Slugs, Unprocessed};
 pub(crate) use oldest::Oldest;
 pub use report::{Attached, Changed, Heard, Said, What};

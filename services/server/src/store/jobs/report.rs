@@ -14,6 +14,9 @@ use super::{COLUMNS, Job};
 use crate::outputs::Kept;
 use crate::telemetry::TraceParent;
 
+/// Jobs that one statement changes: SQLite takes 32,766 values in one, and each job has 15.
+const AT_ONCE: usize = 1000;
+
 /// What a report did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changed {
@@ -298,9 +301,13 @@ impl<'a> Change<'a> {
 impl Transaction {
     /// Writes down `changes` of different jobs, counts them, and tells of them.
     pub(super) async fn save_all(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError> {
-        if changes.is_empty() {
-            return Ok(());
+        for some in changes.chunks(AT_ONCE) {
+            self.save_some(some).await?;
         }
+        Ok(())
+    }
+
+    async fn save_some(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError> {
         let query = format!(
             "UPDATE jobs SET state = news.column2, reason = news.column3, runner = news.column4, \
              is_confirmed = news.column5, lease = news.column6, deadline = news.column7, \

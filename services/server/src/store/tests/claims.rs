@@ -199,3 +199,29 @@ async fn nothing_of_a_comparison_that_begins_meanwhile_is_ahead_of_its_first_job
         assert_eq!(found.expect("it").ahead, 3);
     }
 }
+
+#[tokio::test]
+async fn all_that_is_bound_to_a_machine_that_goes_fails_however_much_it_is() {
+    for place in places().await {
+        let store = &place.store;
+        let (spec, p) = (spec(store, "s").await, project(store, "p").await);
+        let (runner, _) = runner(store, "m", spec).await;
+        let count = 2500;
+        submit_for(store, p, spec, count).await;
+        sqlx::query("UPDATE jobs SET bound_to = $1")
+            .bind(runner.to_string())
+            .execute(&store.writers)
+            .await
+            .expect("written");
+        store
+            .write(|mut transaction| async {
+                let done = transaction.archive_runner(runner).await;
+                (transaction, done)
+            })
+            .await
+            .expect("archived");
+        let states = store.count_states().await.expect("counted");
+        assert_eq!(states, [(State::Failed, 2500)]);
+        assert_eq!(store.project("p").await.expect("it").queued, 0);
+    }
+}

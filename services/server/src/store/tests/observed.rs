@@ -1,13 +1,16 @@
 //! Whoever observes jobs is told what became of them, and of nothing that did not.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use super::*;
 use crate::store::{Observer, Operation, Turn};
 
-/// What it was told, in short.
+/// What it was told, in short, and how many signals.
 #[derive(Debug, Default)]
-struct Told(Mutex<Vec<String>>);
+struct Told(Mutex<Vec<String>>, AtomicUsize);
 
 impl Told {
     fn add(&self, text: String) {
@@ -35,6 +38,10 @@ impl Observer for Told {
                 Turn::Deleted { trace, .. } => format!("deleted {}", trace.is_some()),
             });
         }
+    }
+
+    fn signaled(&self, signals: &[Signal]) {
+        self.1.fetch_add(signals.len(), Ordering::Relaxed);
     }
 
     fn failed(&self, operation: Operation) {
@@ -180,4 +187,58 @@ async fn the_oldest_are_those_that_wait_for_a_machine() {
         let gone = store.oldest_waiting(later).await.expect("it");
         assert_eq!((gone.with_runner, gone.without_runner), (None, Some(first)));
     }
+}
+
+/// What comes of `future`; nothing, as it is dropped, if it is not done after so many polls.
+async fn dropped_after<T>(mut polls: u32, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|context| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if polls == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_became_true_is_told_though_nobody_waits_for_it_any_more() {
+    let (_folder, store) = testing::database().await;
+    let told = Arc::new(Told::default());
+    let store = store.observed(told.clone());
+    let (project, spec) = (project(&store, "p").await, spec(&store, "s").await);
+    let mut jobs = 0;
+    for polls in 0.. {
+        told.take();
+        told.1.store(0, Ordering::Relaxed);
+        let new = [new_job(spec)];
+        let submitting = store.write(|mut transaction| async {
+            let done = transaction.submit(project, &new, 1_000_000).await;
+            (transaction, done)
+        });
+        let done = dropped_after(polls, submitting).await;
+        // Once the only connection that writes is free again.
+        let next = store.write(|transaction| async { (transaction, Ok(())) });
+        next.await.expect("written");
+        let queued = store.project("p").await.expect("it").queued;
+        let is_true = queued > jobs;
+        jobs = queued;
+        let submitted = if is_true {
+            &["submitted false"][..]
+        } else {
+            &[]
+        };
+        assert_eq!(told.take(), submitted, "after {polls} polls");
+        let has_signals = told.1.load(Ordering::Relaxed) > 0;
+        assert_eq!(has_signals, is_true, "after {polls} polls");
+        if done.is_some() {
+            break;
+        }
+    }
+    assert!(jobs > 1, "none was dropped while it became true");
 }

@@ -6,6 +6,9 @@ use super::*;
 use crate::outputs;
 use crate::postgres::two_servers_with;
 
+/// The machine's time is believed at once.
+const SURE: [&str; 2] = ["--keep-jobs-until-sure", "0"];
+
 /// A job that ended so many days ago.
 fn age(site: &Site, id: &str, days: i64) {
     let now = bencher_jobs::Timestamp::now().milliseconds();
@@ -57,6 +60,15 @@ fn jobs_go_so_long_after_their_end() {
         .environment
         .push(("BENCHER_SERVER_KEEP_JOBS", "7"));
     site.start_again();
+    // The machine's time is not believed at once. There is a look before anything is said of it.
+    let log = || std::fs::read_to_string(site.path("log")).unwrap();
+    outputs::wait_until("it is put off", || {
+        log().contains("no job is deleted for its age")
+    });
+    assert!(is_there(&site.api, &old));
+    site.kill();
+    site.setup.arguments.extend(SURE.map(str::to_owned));
+    site.start_again();
     let go = [&old, &canceled, &whole[0], &whole[1]];
     outputs::wait_until("four are deleted", || deleted(&site.api, "age") == "4");
     for id in go {
@@ -100,7 +112,9 @@ fn two_servers_delete_each_job_once() {
     second.kill();
     site.kill();
     site.execute(&[&format!("UPDATE jobs SET ended = 1 WHERE id <> '{stays}'")]);
-    site.setup.arguments = vec!["--keep-jobs".to_owned(), "1".to_owned()];
+    site.setup.arguments = ["--keep-jobs", "1", SURE[0], SURE[1]]
+        .map(str::to_owned)
+        .into();
     let second = Server::start(folder.path(), &site.setup);
     site.start_again();
     let count = |api: &Api| deleted(api, "age").parse::<usize>().unwrap();
