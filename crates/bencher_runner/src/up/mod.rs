@@ -27,6 +27,7 @@ mod serve;
 mod service;
 mod trust;
 mod tunnel;
+mod turn;
 mod update;
 
 use std::path::PathBuf;

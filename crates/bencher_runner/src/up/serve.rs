@@ -15,7 +15,7 @@ use super::connection::Server;
 use super::driver::{Driver, Link, Over};
 use super::fitness::{self, Fitness};
 use super::job::Workshop;
-use super::lock::RunnerFolder;
+use super::lock::{Line, RunnerFolder};
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
@@ -132,6 +132,7 @@ fn attempt(
             policy: spec.jobs,
             directories: spec.directories,
             ca_file: spec.ca_file,
+        line: Line::new(&spec.directories.state),
             folder: outputs,
             limit: LIMIT,
             reporter: Arc::clone(&reporter),
