@@ -206,9 +206,12 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
 /// How long evidence may be, in bytes, beside these results in a message of `limit` bytes: it takes no room
 /// that they need. Where they have to be cut all the same, it gets a little.
 fn room_for_evidence(results: &[IterationOutput], limit: usize) -> usize {
-    let length = serde_json::to_vec(results).map_or(limit, |text| text.len());
-    let room = limit.checked_sub(length + AROUND);
-    let room = room.unwrap_or(limit / EVIDENCE_OF_CUT);
+    let length = serde_json::to_vec(results).map_or(usize::MAX, |text| text.len());
+    let room = if length > limit {
+        limit / EVIDENCE_OF_CUT
+    } else {
+        limit.saturating_sub(length + AROUND)
+    };
     room.min(MAX_EVIDENCE_BYTES)
 }
 
@@ -240,6 +243,10 @@ mod tests {
         let beside = of(LIMIT - (1 << 19));
         assert!(beside < 1 << 19 && beside > 1 << 18, "{beside}");
         assert!(of(LIMIT - AROUND - 200) < 200);
+        // They are whole, and nothing is left beside them.
+        for left in [AROUND, AROUND / 2, 100] {
+            assert_eq!(of(LIMIT - left), 0, "{left}");
+        }
         // They are cut in any case.
         assert_eq!(of(LIMIT), LIMIT / EVIDENCE_OF_CUT);
     }
