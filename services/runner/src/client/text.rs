@@ -56,6 +56,7 @@ mod tests {
             shown.contains("ü […4022 characters are left out here…] ü"),
             "{shown}"
         );
+        assert_eq!(shown.matches('ü').count(), LONGEST - 11 - 11);
         for (length, is_cut) in [(LONGEST, false), (LONGEST + 1, true)] {
             let text = "x".repeat(length);
             assert_eq!((is_long(&text), printable(&text) != text), (is_cut, is_cut));
