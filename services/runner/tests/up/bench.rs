@@ -62,7 +62,7 @@ impl Bench {
         let cache = Cache::new();
         Some(Self {
             server: Server::start(),
-            registry_host: registry.host().to_owned(),
+            registry_host: registry.host().clone(),
             registry: Some(registry),
             log: cache.path().join("log"),
             state: tempfile::tempdir().unwrap(),
