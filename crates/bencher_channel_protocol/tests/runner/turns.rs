@@ -62,7 +62,7 @@ fn ends_of_jobs_are_delivered_while_another_runner_has_one() {
     course.is("connected", ">completed 7, acknowledge 5");
     course.is("ack", "reached, forget 7, -acknowledge, turn 1");
     // And after the connection was lost.
-    course.is("eof", &format!("{LOST}"));
+    course.is("eof", LOST);
     course.is_taken = false;
     course.is("fired turn", "connect 0+0");
     course.is_taken = true;
