@@ -37,8 +37,8 @@ impl Bucket {
     pub fn take(&mut self, rate: &Rate, cost: f64, now: Timestamp) -> Result<(), Duration> {
         let gained = now.since(self.filled).as_secs_f64() * rate.per_second;
         self.tokens = (self.tokens + gained).min(rate.burst);
-        // A clock that was put back gives nothing twice.
-        self.filled = self.filled.max(now);
+        // A clock that was put back gives nothing for that, and goes on from there.
+        self.filled = now;
         if self.tokens >= cost {
             self.tokens -= cost;
             return Ok(());
@@ -83,20 +83,32 @@ mod tests {
         assert!(wait > Duration::from_secs(9));
     }
 
+    #[test]
+    fn a_clock_that_was_ahead_and_is_put_back_locks_nobody_out() {
+        let hour = 3_600_000;
+        let mut bucket = Bucket::full(&RATE, at(hour));
+        for _ in 0..5 {
+            assert_eq!(bucket.take(&RATE, 1.0, at(hour)), Ok(()));
+        }
+        assert!(bucket.take(&RATE, 1.0, at(0)).is_err(), "not for that");
+        assert_eq!(bucket.take(&RATE, 1.0, at(100)), Ok(()));
+    }
+
     proptest! {
         #[test]
         fn never_more_than_burst_and_rate(pauses in prop::collection::vec(-50..200i64, 1..200)) {
             let mut bucket = Bucket::full(&RATE, at(0));
-            let (mut now, mut latest, mut taken) = (0, 0, 0.0);
+            let (mut now, mut gone, mut taken) = (0, 0, 0.0);
             for pause in pauses {
                 now += pause;
-                latest = now.max(latest);
+                // What has gone by, of a clock that is put back now and then.
+                gone += pause.max(0);
                 if bucket.take(&RATE, 1.0, at(now)).is_ok() {
                     taken += 1.0;
                 }
             }
             #[expect(clippy::cast_precision_loss, reason = "some seconds")]
-            let allowed = RATE.burst + RATE.per_second * latest as f64 / 1000.0;
+            let allowed = RATE.burst + RATE.per_second * gone as f64 / 1000.0;
             prop_assert!(taken <= allowed + 1e-6, "{} of {}", taken, allowed);
         }
     }

@@ -1,9 +1,20 @@
-//! Children that do not outlive the runner.
+//! Children that do not outlive the runner, and do not know what it knows.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+
+/// Leaves `command` nothing of this process's environment but where programs are, and `kept`: the runner's key
+/// and others' secrets may be in it.
+pub(crate) fn forget_environment(command: &mut Command, kept: &[&str]) {
+    command.env_clear();
+    for name in [&["PATH"], kept].concat() {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+}
 
 /// Kills what `command` starts when the calling thread ends, however it ends.
 #[expect(

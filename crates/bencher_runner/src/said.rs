@@ -12,6 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use thiserror::Error;
 
+use crate::process::forget_environment;
+
 /// How long a program may take to say its version: one on a disk that has to spin up takes a while.
 pub(crate) const VERSION_WITHIN: Duration = Duration::from_secs(20);
 
@@ -35,9 +37,10 @@ pub(crate) enum NothingSaid {
     Late(Duration),
 }
 
-/// Runs `command`, which is killed if it takes longer than `within`.
+/// Runs `command`, which is killed if it takes longer than `within`. It hears nothing of this process's secrets.
 pub(crate) fn ask(command: &mut Command, within: Duration) -> Result<Said, NothingSaid> {
     let until = Instant::now() + within;
+    forget_environment(command, &[]);
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

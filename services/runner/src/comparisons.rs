@@ -111,7 +111,10 @@ fn cancel(arguments: &ComparisonsOne, terminal: &Terminal) -> Result<(), String>
             .post::<Job>(&path, &())
             .map_err(|error| error.to_string())?;
     }
-    output::line("canceled")
+    let found: Comparison = connection
+        .get(&path(&arguments.comparison))
+        .map_err(|error| error.to_string())?;
+    output::line(listing::state(&found))
 }
 
 fn rm(arguments: &ComparisonsRm, terminal: &Terminal) -> Result<(), String> {

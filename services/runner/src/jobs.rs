@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
+use bencher_runner::Reporter as _;
 use bencher_server_api::Job;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::arguments::{Jobs, JobsCommand, JobsLs, JobsOne, JobsRm, JobsShow};
-use crate::client::{encoded, listed, measured, printable, watch};
+use crate::client::{encoded, is_long, listed, measured, printable, watch};
 use crate::listing::{facts, listing, project, runner, spec, took};
 use crate::submit::{connect, goes_on};
 use crate::terminal::Terminal;
@@ -56,7 +57,11 @@ fn show(arguments: &JobsShow, terminal: &Terminal) -> Result<(), String> {
     let job: Job = connection
         .get(&path(&arguments.job))
         .map_err(|error| error.to_string())?;
-    output::print(&job, arguments.json, description)
+    output::print(&job, arguments.json, description)?;
+    if !arguments.json && job.error.as_deref().is_some_and(is_long) {
+        terminal.info("the error is longer: --json shows all of it");
+    }
+    Ok(())
 }
 
 fn evidence(arguments: &JobsOne, terminal: &Terminal) -> Result<(), String> {

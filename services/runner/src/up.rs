@@ -11,7 +11,7 @@ use bencher_channel_protocol::{KeyError, RunnerKey};
 use bencher_oci::registry::Secret;
 use bencher_runner::Reporter;
 use bencher_runner::run::{FirecrackerChoice, QemuChoice};
-use bencher_runner::up::{self, End, JobPolicy, UpError, UpSpec, Updates};
+use bencher_runner::up::{self, End, JobPolicy, REPLACED, UpError, UpSpec, Updates};
 
 use crate::FAILED;
 use crate::arguments::{Global, JobSandbox, Up, UpdateChannel};
@@ -20,11 +20,6 @@ use crate::terminal::Terminal;
 
 /// More than any key has, in bytes.
 const MAX_KEY_FILE: u64 = 4096;
-
-/// The exit code of a runner in whose place at the server there is another one: that of a wrong
-/// configuration in sysexits.h(3head), which service managers show as such. It is not 125, since to start
-/// again would do harm.
-pub(crate) const REPLACED: u8 = 78;
 
 /// What a process that was ended by SIGTERM has.
 const TERMINATED: u8 = 128 + 15;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bencher_jobs::{Bucket, Rate, Timestamp, TokenId};
 
@@ -14,6 +14,9 @@ const KEPT: usize = 4096;
 /// What is left of everybody's rate.
 #[derive(Debug)]
 pub(crate) struct Limiter {
+    /// When it began. A clock that is put back, or ahead, is nobody's doing who asks: what counts is how much
+    /// time has gone by.
+    start: Instant,
     requests: Buckets<TokenId>,
     refusals: Buckets<IpAddr>,
 }
@@ -28,9 +31,15 @@ impl Limiter {
     /// One where everybody may ask.
     pub(crate) fn new(requests: Rate, refusals: Rate) -> Self {
         Self {
+            start: Instant::now(),
             requests: Buckets::new(requests),
             refusals: Buckets::new(refusals),
         }
+    }
+
+    fn now(&self) -> Timestamp {
+        let gone = self.start.elapsed().as_millis();
+        Timestamp::from_milliseconds(i64::try_from(gone).unwrap_or(i64::MAX))
     }
 
     /// Counts a token's request.
@@ -39,7 +48,7 @@ impl Limiter {
     ///
     /// How long to wait, when there were too many.
     pub(crate) fn request(&self, token: TokenId) -> Result<(), Duration> {
-        self.requests.take(token, 1.0, Timestamp::now())
+        self.requests.take(token, 1.0, self.now())
     }
 
     /// Counts a key or a token of `address` that was not good.
@@ -48,7 +57,7 @@ impl Limiter {
     ///
     /// How long to wait, when there were too many.
     pub(crate) fn refuse(&self, address: IpAddr) -> Result<(), Duration> {
-        self.refusals.take(address, 1.0, Timestamp::now())
+        self.refusals.take(address, 1.0, self.now())
     }
 }
 

@@ -46,6 +46,10 @@ impl Machine {
         if self.history.was_heard || self.work.is_some() {
             return None;
         }
+        // One that is only tried comes from one that was heard: it tries until that one's patience ends.
+        if self.settings.is_trial {
+            return None;
+        }
         if let Ending::Foreign(what) = ending {
             return Some(what.clone());
         }

@@ -43,6 +43,21 @@ pub(super) enum Fate {
     Replaced,
 }
 
+/// What an iteration ends with that [`Effect::Kill`] has ended, by SIGTERM.
+const KILLED: i32 = 128 + 15;
+
+impl Fate {
+    /// What an iteration ends with that was ended for this, as `runner run` would: that it was by a signal of the
+    /// runner's own says nothing.
+    fn exit_code(self) -> Option<i32> {
+        match self {
+            Self::OverTime => Some(124),
+            Self::Stopped => Some(125),
+            Self::Canceled | Self::Replaced => None,
+        }
+    }
+}
+
 impl Machine {
     /// The server has given this runner a job.
     pub(super) fn claimed(&mut self, job: Box<Job>) {
@@ -228,7 +243,7 @@ impl Machine {
     /// The job has ended.
     pub(super) fn ended(
         &mut self,
-        results: Vec<IterationOutput>,
+        mut results: Vec<IterationOutput>,
         evidence: Option<Evidence>,
         failure: Option<Failure>,
     ) {
@@ -252,6 +267,11 @@ impl Machine {
             .map(|failure| failure.error.clone());
         if work.is_set_up && hosts_reason.is_none() {
             self.host.has_run_a_job();
+        }
+        if let Some(last) = results.last_mut().filter(|it| it.exit_code == KILLED)
+            && let Some(exit_code) = work.fate.and_then(Fate::exit_code)
+        {
+            last.exit_code = exit_code;
         }
         let error = failure.map(|failure| failure.error);
         let error = match work.fate {

@@ -80,6 +80,18 @@ fn later_connections_that_end_at_once_are_not_the_keys_fault() {
     course.has_warned("the last 48 connections came to nothing");
 }
 
+/// The server was heard by whoever tries it: it may be at fault, or a proxy that starts.
+#[test]
+fn a_program_that_is_tried_is_not_refused_for_good() {
+    for ending in ["status 401", "status 404", "foreign no TLS"] {
+        let mut trial = settings();
+        trial.is_trial = true;
+        let mut course = Course::with(trial, Vec::new());
+        course.is(ending, "connect 125+125");
+        course.is("connected", "ready 30, idle 40");
+    }
+}
+
 #[test]
 fn a_refusal_that_goes_on_is_told_again() {
     let mut course = Course::idle();

@@ -10,5 +10,6 @@ mod host;
 mod interleavings;
 mod keeping;
 mod stopping;
+mod turns;
 mod working;
 mod world;

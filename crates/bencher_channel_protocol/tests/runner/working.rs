@@ -1,7 +1,7 @@
 //! A job from its claim to its end.
 
 use bencher_channel_protocol::runner::Input;
-use bencher_channel_protocol::{Job, ServerMessage};
+use bencher_channel_protocol::{IterationOutput, Job, RunnerMessage, ServerMessage};
 
 use crate::course::{Course, job};
 
@@ -117,6 +117,39 @@ fn a_job_over_its_time_is_killed_and_failed_with_what_there_is() {
         "ended",
         &format!("{OVER}, persist 1, >canceled 1, acknowledge 5"),
     );
+}
+
+/// The signal by which an iteration was ended is the runner's own, and says nothing.
+#[test]
+fn an_iteration_that_was_ended_says_why() {
+    let ends = |inputs: &[&str], last| {
+        let mut course = Course::running();
+        for input in inputs {
+            course.goes(input);
+        }
+        let of = |exit_code| IterationOutput {
+            exit_code,
+            ..IterationOutput::default()
+        };
+        let effects = course.take(Input::Ended {
+            results: vec![of(0), of(last)],
+            evidence: None,
+            failure: None,
+        });
+        course.show(effects);
+        match RunnerMessage::decode(&course.delivered).unwrap() {
+            RunnerMessage::Failed { results, .. } | RunnerMessage::Completed { results, .. } => {
+                results.iter().map(|it| it.exit_code).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ends(&["fired deadline"], 143), [0, 124]);
+    assert_eq!(ends(&["stop", "fired drain"], 143), [0, 125]);
+    assert_eq!(ends(&["stop", "stop"], 143), [0, 125]);
+    // It had ended by itself, or nobody has ended it.
+    assert_eq!(ends(&["fired deadline"], 3), [0, 3]);
+    assert_eq!(ends(&[], 143), [0, 143]);
 }
 
 #[test]

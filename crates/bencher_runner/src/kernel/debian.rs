@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::{Kernel, KernelError, KernelStore};
 use crate::Reporter;
+use crate::process::forget_environment;
 
 /// How the origin of a kernel from here begins.
 pub(crate) const ORIGIN: &str = "debian:";
@@ -17,6 +18,23 @@ pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
 } else {
     "amd64"
 };
+
+/// What the tools need to know of the environment: where their own configuration is, how the mirror is reached,
+/// and where there is room.
+const KEPT: &[&str] = &[
+    "APT_CONFIG",
+    "TMPDIR",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+];
 
 /// Whether this host has the tools.
 pub(crate) fn is_available() -> bool {
@@ -47,7 +65,9 @@ pub(crate) fn fetch(store: &KernelStore, reporter: &dyn Reporter) -> Result<Kern
     };
     let archive = apt.download(&package)?;
     let tree = folder.path().join("tree");
-    run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
+    let mut unpack = Command::new("dpkg-deb");
+    forget_environment(&mut unpack, KEPT);
+    run(unpack.arg("-x").arg(&archive).arg(&tree))?;
     let image = find_image(&tree)?;
     // Merged or not, the modules are in one of the two.
     let modules = ["usr/lib/modules", "lib/modules"]
@@ -72,6 +92,7 @@ struct Apt {
 impl Apt {
     fn command(&self, tool: &str) -> Command {
         let mut command = Command::new(tool);
+        forget_environment(&mut command, KEPT);
         command
             .current_dir(&self.folder)
             .env("LC_ALL", "C")

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::thread;
-use std::time::Duration;
 
 use bencher_channel_protocol::runner::{Failure, Fault};
 use bencher_channel_protocol::{
@@ -21,17 +20,14 @@ use super::admission::{Surroundings, admit, host_memory};
 use super::driver::Event;
 use super::fitness;
 use super::listener::Listener;
-use super::lock::Turn;
 use super::output::Wanted;
+use super::turn::turn;
 use crate::machine::kvm_state;
 use crate::run::{self, run};
 use crate::{Directories, Interrupts, Reporter};
 
 /// What a message holds beside results and evidence, at most, in bytes: an error, above all.
 const AROUND: usize = 2 * MAX_ERROR_BYTES;
-
-/// How often it is looked whether another job is over.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What all jobs of a runner have in common.
 #[derive(Debug)]
@@ -133,7 +129,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
         },
         output_folder: folder.path().to_owned(),
     };
-    let spec = match admit(job, around) {
+    let mut spec = match admit(job, around) {
         Ok(spec) => spec,
         Err(refusal) => return refused(refusal),
     };
@@ -156,7 +152,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     let reporter: Arc<dyn Reporter> = Arc::<Listener>::clone(&listener);
     let mut interrupts = Interrupts::ordered(orders);
     let outcome = runtime.block_on(async {
-        let turn = turn(workshop, &mut interrupts).await?;
+        let turn = turn(workshop, &mut spec.image, &mut interrupts).await?;
         let ended = if job.evidence {
             let most = MAX_EVIDENCE_BYTES;
             run::run_with_evidence(spec, most, &mut interrupts, reporter).await
@@ -170,7 +166,7 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
     runtime.shutdown_background();
     let (outcome, evidence) = match outcome {
         Ok(ended) => ended,
-        Err(refusal) => return refused(refusal),
+        Err(Failure { error, fault }) => return ended(error, fault),
     };
     let has_started = listener.has_started();
     let (results, failure) = listener.take();
@@ -210,38 +206,13 @@ fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) 
 /// How long evidence may be, in bytes, beside these results in a message of `limit` bytes: it takes no room
 /// that they need. Where they have to be cut all the same, it gets a little.
 fn room_for_evidence(results: &[IterationOutput], limit: usize) -> usize {
-    let length = serde_json::to_vec(results).map_or(limit, |text| text.len());
-    let room = limit.checked_sub(length + AROUND);
-    let room = room.unwrap_or(limit / EVIDENCE_OF_CUT);
+    let length = serde_json::to_vec(results).map_or(usize::MAX, |text| text.len());
+    let room = if length > limit {
+        limit / EVIDENCE_OF_CUT
+    } else {
+        limit.saturating_sub(length + AROUND)
+    };
     room.min(MAX_EVIDENCE_BYTES)
-}
-
-/// Waits until no other runner of this machine has a job.
-async fn turn(workshop: &Workshop, interrupts: &mut Interrupts) -> Result<Option<Turn>, String> {
-    let mut was_told = false;
-    loop {
-        match Turn::take(&workshop.directories.state) {
-            Ok(Some(turn)) => return Ok(Some(turn)),
-            Ok(None) => {}
-            Err(error) => {
-                workshop.reporter.warning(&format!(
-                    "it is not known whether another job runs on this machine: {error}"
-                ));
-                return Ok(None);
-            }
-        }
-        if !std::mem::replace(&mut was_told, true) {
-            workshop
-                .reporter
-                .info("a job of another runner runs on this machine: waiting for its end");
-        }
-        tokio::select! {
-            _ = interrupts.next() => {
-                return Err("a job of another runner ran on this machine until then".to_owned());
-            }
-            () = tokio::time::sleep(LOOK_AGAIN) => {}
-        }
-    }
 }
 
 fn make_folder(workshop: &Workshop) -> std::io::Result<tempfile::TempDir> {
@@ -272,6 +243,10 @@ mod tests {
         let beside = of(LIMIT - (1 << 19));
         assert!(beside < 1 << 19 && beside > 1 << 18, "{beside}");
         assert!(of(LIMIT - AROUND - 200) < 200);
+        // They are whole, and nothing is left beside them.
+        for left in [AROUND, AROUND / 2, 100] {
+            assert_eq!(of(LIMIT - left), 0, "{left}");
+        }
         // They are cut in any case.
         assert_eq!(of(LIMIT), LIMIT / EVIDENCE_OF_CUT);
     }

@@ -27,6 +27,7 @@ mod serve;
 mod service;
 mod trust;
 mod tunnel;
+mod turn;
 mod update;
 
 use std::path::PathBuf;
@@ -48,6 +49,11 @@ use crate::network::AddressRange;
 use crate::run::{FirecrackerChoice, QemuChoice};
 use crate::tuning::TuningPolicy;
 use crate::units::ByteSize;
+
+/// The exit code of a runner in whose place at the server there is another one: that of a wrong
+/// configuration in sysexits.h(3head), which service managers show as such. It is not 125, since to start
+/// again would do harm.
+pub const REPLACED: u8 = 78;
 
 /// Everything that the user may choose of `runner up`.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::connection::Server;
 use super::driver::{Driver, Link, Over};
 use super::fitness::{self, Fitness};
 use super::job::Workshop;
-use super::lock::RunnerFolder;
+use super::lock::{Line, RunnerFolder};
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
@@ -94,10 +94,15 @@ fn attempt(
     let server = Server::new(&spec.host, &spec.runner, &spec.key, tls, &proxies)?;
     let outbox = Outbox::open(folder.path(), LIMIT)?;
     let jobs = outbox.jobs(reporter.as_ref())?;
+    // A new program is a service that runs already.
+    let service = Service::new();
+    let alive = service.lives_meanwhile().map_err(UpError::Start)?;
     put_back_left_over(reporter.as_ref());
     let outputs = folder.path().join("outputs");
     remove_left_over(&outputs, reporter.as_ref());
-    let unfit = unfit(&spec, jobs.is_empty(), reporter.as_ref())?;
+    // A new program that can run no jobs gives way to the old one, which delivers what waits.
+    let is_new = updater.as_ref().is_some_and(|it| it.fallback().is_some());
+    let unfit = unfit(&spec, jobs.is_empty() || is_new, reporter.as_ref())?;
     let (events, received) = unbounded_channel();
     let settings = Settings {
         server: spec.host.clone(),
@@ -127,6 +132,7 @@ fn attempt(
         machine,
         server,
         outbox,
+        line: Line::new(&spec.directories.state),
         answers: VecDeque::new(),
         workshop: Arc::new(Workshop {
             policy: spec.jobs,
@@ -143,12 +149,13 @@ fn attempt(
         link: Link::default(),
         job: None,
         timers: BTreeMap::new(),
-        service: Service::new(),
+        service,
         updater,
         offered: None,
         is_trial: spec.is_trial,
     };
     drop(spec.key);
+    drop(alive);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -178,7 +185,7 @@ fn attempt(
 /// The same where there is nothing else to do.
 fn unfit(
     spec: &UpSpec,
-    is_nothing_left: bool,
+    has_nothing_else_to_do: bool,
     reporter: &dyn Reporter,
 ) -> Result<Option<Unfit>, UpError> {
     // Whoever tries a program has looked.
@@ -193,7 +200,7 @@ fn unfit(
             ));
             Ok(None)
         }
-        Err(unfit) if is_nothing_left => Err(unfit.into()),
+        Err(unfit) if has_nothing_else_to_do => Err(unfit.into()),
         Err(unfit) => Ok(Some(unfit)),
     }
 }

@@ -1,9 +1,16 @@
 //! What a service manager is told: `sd_notify`(3). Without one nothing is.
 
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+/// How long signs of life are given before there is a loop that gives them: as long as the unit of `runner
+/// install-service` leaves a start. The guest's kernel may have to be fetched.
+const LONGEST_LOOK: Duration = Duration::from_mins(15);
 
 /// The service that this process is, if it is one.
 #[derive(Debug)]
@@ -22,6 +29,29 @@ impl Service {
         }
     }
 
+    /// Gives signs of life from a thread of its own, until what it returns is dropped: before there is a loop
+    /// that does.
+    pub(super) fn lives_meanwhile(&self) -> io::Result<Option<Meanwhile>> {
+        let Some(every) = self.every else {
+            return Ok(None);
+        };
+        let (over, is_over) = channel::<()>();
+        let thread = thread::Builder::new()
+            .name("signs".to_owned())
+            .spawn(move || {
+                let until = Instant::now() + LONGEST_LOOK;
+                while is_over.recv_timeout(every) == Err(RecvTimeoutError::Timeout)
+                    && Instant::now() < until
+                {
+                    tell(&NotifyState::Watchdog);
+                }
+            })?;
+        Ok(Some(Meanwhile {
+            over: Some(over),
+            thread: Some(thread),
+        }))
+    }
+
     /// Waits until a sign of life is due, and gives it. Safe to cancel.
     pub(super) async fn watchdog(&mut self) {
         let Some(every) = self.every else {
@@ -34,6 +64,23 @@ impl Service {
         });
         interval.tick().await;
         tell(&NotifyState::Watchdog);
+    }
+}
+
+/// Signs of life are given as long as this lives.
+#[derive(Debug)]
+pub(super) struct Meanwhile {
+    over: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        self.over = None;
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could fail.
+            let _panicked = thread.join();
+        }
     }
 }
 

@@ -14,5 +14,5 @@ pub(crate) use connection::{Connection, Deleted, encoded, token};
 pub(crate) use error::ClientError;
 pub(crate) use outcome::is_over;
 pub(crate) use pages::listed;
-pub(crate) use text::printable;
+pub(crate) use text::{is_long, printable};
 pub(crate) use watch::{follow, get_patiently, watch};

@@ -21,12 +21,16 @@ pub(super) fn exit_code(job: &Job, results: &[IterationOutput]) -> u8 {
         .filter(|_| !may_fail)
         // What is no exit code of a process is a failure all the same.
         .map(|code| u8::try_from(code).unwrap_or(FAILED));
+    let is_late = results
+        .last()
+        .is_some_and(|last| last.exit_code == i32::from(TIMED_OUT));
     match (job.state.as_str(), job.reason.as_deref()) {
         ("completed" | "processed", _) => failed.unwrap_or(0),
         ("canceled", _) => STOPPED,
         (_, Some("job_timeout_exceeded")) => TIMED_OUT,
-        // The runner says that a job failed when its command did.
-        (_, Some("job_failed")) => failed.unwrap_or(FAILED),
+        // The runner says that a job failed when its command did. Where that may fail it was something else,
+        // and whatever ended the last iteration for its time ended the job.
+        (_, Some("job_failed")) => failed.unwrap_or(if is_late { TIMED_OUT } else { FAILED }),
         _ => FAILED,
     }
 }
@@ -53,6 +57,9 @@ mod tests {
             ("failed", Some("job_failed"), &[0, 7], false, 7),
             ("failed", Some("job_failed"), &[], false, 125),
             ("failed", Some("job_failed"), &[7], true, 125),
+            ("failed", Some("job_failed"), &[0, 0, 124], false, 124),
+            ("failed", Some("job_failed"), &[3, 124], true, 124),
+            ("failed", Some("job_failed"), &[0, 125], false, 125),
             ("failed", Some("job_timeout_exceeded"), &[], false, 124),
             ("failed", Some("heartbeat_timeout"), &[], false, 125),
             ("canceled", Some("job_canceled"), &[0], false, 130),

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::events::{Event, Events, MAX_LINE, ReadError};
 use super::outcome::{exit_code, is_over};
 use super::shown::Shown;
-use super::{ClientError, Connection, encoded, measured, printable};
+use super::{ClientError, Connection, encoded, is_long, measured, printable};
 
 /// How long to wait before the server is asked once more, at first and at most.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
@@ -308,6 +308,10 @@ impl<'a> Watcher<'a> {
         if let Some(error) = &job.error {
             self.reporter
                 .warning(&format!("the runner says: {}", printable(error)));
+            if is_long(error) {
+                self.reporter
+                    .info("`runner jobs show --json` shows all that it says");
+            }
         }
         self.tell_how_it_was_measured(&job);
         Ok(exit_code(&job, &results))

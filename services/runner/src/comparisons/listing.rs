@@ -65,7 +65,7 @@ fn count(comparison: &Comparison, is_meant: impl Fn(&str) -> bool) -> u64 {
 }
 
 /// Where the whole of it stands.
-fn state(comparison: &Comparison) -> &'static str {
+pub(super) fn state(comparison: &Comparison) -> &'static str {
     let has = |states: &[&str]| count(comparison, |state| states.contains(&state)) > 0;
     let waits = has(&["pending"]);
     let is_at_work = has(&["claimed", "running"]);

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bencher_channel_protocol::RunnerId;
+use bencher_runner::up::REPLACED;
 use bencher_unit::{Hidden, Restarts, UnitError, absolute, quoted, specifiers};
-
-use crate::up::REPLACED;
 
 /// How long beyond the drain timeout the service may take to end before it is killed.
 const STOP_MARGIN: Duration = Duration::from_secs(30);

@@ -20,7 +20,10 @@ const PROJECT: &str = "11111111-2222-4333-8444-555555555555";
 /// Everything that a job needs, on this machine.
 pub(crate) struct Bench {
     pub(crate) server: Server,
-    registry: Registry,
+    /// `None` once it is closed.
+    registry: Option<Registry>,
+    /// Its address.
+    registry_host: String,
     pub(crate) cache: Cache,
     state: TempDir,
     log: PathBuf,
@@ -59,7 +62,8 @@ impl Bench {
         let cache = Cache::new();
         Some(Self {
             server: Server::start(),
-            registry,
+            registry_host: registry.host().clone(),
+            registry: Some(registry),
             log: cache.path().join("log"),
             state: tempfile::tempdir().unwrap(),
             cache,
@@ -87,7 +91,7 @@ impl Bench {
                 "modified": "2026-11-29T12:00:00Z",
             },
             "config": {
-                "registry": format!("http://{}/", self.registry.host()),
+                "registry": format!("http://{}/", self.registry_host),
                 "project": PROJECT,
                 "digest": self.digest,
             },
@@ -144,6 +148,11 @@ impl Bench {
             child,
             log: self.log.clone(),
         }
+    }
+
+    /// From now on nobody gives the image.
+    pub(crate) fn close_registry(&mut self) {
+        self.registry = None;
     }
 
     /// The state folder.

@@ -92,3 +92,46 @@ fn who_does_not_ask_and_what_did_not_run_have_none() {
     }
     up.stops();
 }
+
+/// What a server has of a job is enough to run the same here.
+#[test]
+fn what_a_job_was_can_be_run_here() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let up = bench.start(&[]);
+    let mut channel = bench.server.ready();
+    let script = script_of("echo again");
+    let (_, text) = of(end(&mut channel, &asked(&bench, 1, script)));
+    up.stops();
+    let folder = tempfile::tempdir().unwrap();
+    let (evidence, now) = (
+        folder.path().join("evidence.json"),
+        folder.path().join("now.json"),
+    );
+    std::fs::write(&evidence, text).unwrap();
+    let (evidence, now) = (evidence.to_str().unwrap(), now.to_str().unwrap());
+    let refused = bench.cache.run(&["reproduce", evidence]).exits(125);
+    // A document does not say that this host may run it without a sandbox.
+    assert!(
+        refused.stderr.contains("-- --sandbox none"),
+        "{}",
+        refused.stderr
+    );
+    let more = ["--result", now, "--sandbox", "none"];
+    let ran = bench
+        .cache
+        .run(&[&["reproduce", evidence, "--"], &more[..]].concat());
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
+    let (before, now) = (parse_file(evidence), parse_file(now));
+    let command = |document: &ResultDocument<Iterations>| {
+        let setup = document.setup.clone().unwrap();
+        (setup.image.config_digest, setup.command.arguments)
+    };
+    assert_eq!(command(&now), command(&before));
+    assert_eq!(now.iterations.0.len(), 2);
+}
+
+fn parse_file(path: &str) -> ResultDocument<Iterations> {
+    parse(Path::new(path), &std::fs::read(path).unwrap()).expect("a result document")
+}

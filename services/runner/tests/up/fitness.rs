@@ -1,13 +1,17 @@
 //! Hosts that can not run jobs: they take none.
 
 use std::fs;
-use std::process::Command;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
 use crate::bench::{Bench, KEY, completed, failed, job_uuid};
 use crate::keeping::{does_not_ask, leave};
+use crate::server::Server;
 use crate::support::Cache;
+use crate::updating::checksum;
 
 /// Before the first job, and before the server is even asked.
 #[test]
@@ -102,4 +106,127 @@ fn no_job_is_asked_for_at_once_after_one_that_failed_by_the_host() {
     ] {
         assert!(log.contains(text), "{text}: {log}");
     }
+}
+
+/// A Firecracker that does what a script says, and then says its version.
+pub(crate) fn firecracker(folder: &Path, script: &str) -> PathBuf {
+    let path = folder.join("firecracker");
+    let text = format!("#!/bin/sh\n{script}\necho Firecracker v1.15.0\n");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_program_that_is_asked_for_its_version_hears_no_secrets() {
+    let (server, cache) = (Server::start(), Cache::new());
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("environment");
+    let program = firecracker(folder.path(), &format!("env > '{}'", heard.display()));
+    let mut command = cache.command(&["up", "--no-auto-update", "--host", &server.url()]);
+    command
+        .args(["--runner", "bench-1", "--danger-allow-no-sandbox"])
+        .arg("--firecracker")
+        .arg(program)
+        .env("BENCHER_RUNNER_KEY", KEY);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    server.ready();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let heard = fs::read_to_string(heard).unwrap();
+    assert!(heard.contains("PATH="), "{heard}");
+    assert!(!heard.contains("BENCHER"), "{heard}");
+}
+
+/// A new program, as one before has started it: it is not in its place, and the server has not spoken to it.
+struct Begun {
+    folder: tempfile::TempDir,
+    old: String,
+    new: String,
+}
+
+impl Begun {
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("runner")
+    }
+
+    fn new(bench: &Bench) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, candidate) = (
+            folder.path().join("runner"),
+            folder.path().join(".runner-update-x"),
+        );
+        let mut bytes = fs::read(env!("CARGO_BIN_EXE_runner")).unwrap();
+        let old = checksum(&bytes);
+        fs::write(&program, &bytes).unwrap();
+        // It does the same.
+        bytes.push(b'\n');
+        fs::write(&candidate, &bytes).unwrap();
+        for path in [&program, &candidate] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let new = checksum(&bytes);
+        let memory = bench.outbox_folder();
+        fs::create_dir_all(&memory).unwrap();
+        let record = json!({"program": program, "candidate": candidate, "checksum": new});
+        let memory = memory.parent().unwrap();
+        fs::write(memory.join("update.json"), record.to_string()).unwrap();
+        Self { folder, old, new }
+    }
+
+    /// Starts it on a host that has no Firecracker.
+    fn command(&self, bench: &Bench) -> Command {
+        let like = without_leave(&bench.command_of("bench-1", &["--firecracker", "/none"]));
+        let mut command = Command::new(self.folder.path().join(".runner-update-x"));
+        command.args(like.get_args());
+        for (name, value) in like.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command
+    }
+
+    /// The old one is where it was, and does not try the new one again.
+    #[track_caller]
+    fn has_given_way(&self, bench: &Bench) {
+        assert_eq!(checksum(&fs::read(self.program()).unwrap()), self.old);
+        let rejected = bench.outbox_folder().with_file_name("rejected");
+        assert_eq!(fs::read_to_string(rejected).unwrap(), self.new);
+        assert!(!self.folder.path().join(".runner-update-x").exists());
+    }
+}
+
+/// The old one may have wanted something else of the host.
+#[test]
+fn a_new_program_that_finds_the_host_unfit_gives_way_to_the_old_one() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let begun = Begun::new(&bench);
+    let mut up = bench.spawn(&mut begun.command(&bench));
+    // This one finds the same.
+    assert_eq!(up.wait().code(), Some(125));
+    let log = up.log();
+    assert!(
+        log.contains(
+            "the new program has not come up, and the one before goes on: this host can not"
+        ),
+        "{log}"
+    );
+    begun.has_given_way(&bench);
+}
+
+/// What waits for the server is delivered by the old one.
+#[test]
+fn a_new_program_that_finds_the_host_unfit_gives_way_whatever_waits() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    let begun = Begun::new(&bench);
+    leave(&bench.outbox_folder(), job_uuid(1), 10);
+    let up = bench.spawn(&mut begun.command(&bench));
+    let mut channel = bench.server.accept();
+    completed(channel.end());
+    does_not_ask(channel);
+    begun.has_given_way(&bench);
+    up.stops();
 }

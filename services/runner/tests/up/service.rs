@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::bench::KEY;
+use crate::fitness::firecracker;
 use crate::server::Server;
 use crate::support::{Cache, skip};
 
@@ -73,34 +74,76 @@ fn a_unit_and_its_secret_file_are_written() {
     assert!(!said.lines().any(|line| line.contains(name)), "{said}");
 }
 
-/// What a manager hears: ready, signs of life, stopping.
-#[test]
-fn a_manager_hears_of_the_runners_state() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager
-        .set_read_timeout(Some(Duration::from_mins(1)))
-        .unwrap();
-    let hear = || {
+/// Who starts services.
+struct Manager {
+    socket: UnixDatagram,
+    folder: tempfile::TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_mins(1)))
+            .unwrap();
+        Self { socket, folder }
+    }
+
+    fn hears(&self) -> String {
         let mut buffer = [0; 256];
-        let count = manager.recv(&mut buffer).unwrap();
+        let count = self.socket.recv(&mut buffer).unwrap();
         String::from_utf8_lossy(&buffer[..count])
             .trim_end()
             .to_owned()
-    };
-    let (server, cache) = (Server::start(), Cache::new());
-    let mut command = cache.command(&["up", "--no-auto-update", "--host", &server.url()]);
-    command
-        .args(["--runner", "bench-1", "--danger-allow-no-sandbox"])
-        .env("BENCHER_RUNNER_KEY", KEY)
-        .env("NOTIFY_SOCKET", &path)
-        .env("WATCHDOG_USEC", "200000");
-    let mut child = command.spawn().unwrap();
-    assert_eq!(hear(), "READY=1");
-    assert_eq!(hear(), "WATCHDOG=1");
-    assert_eq!(hear(), "WATCHDOG=1");
-    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
-    while hear() != "STOPPING=1" {}
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+
+    fn start(&self, server: &Server, cache: &Cache, options: &[&str]) -> Child {
+        let mut command = cache.command(&["up", "--no-auto-update", "--host", &server.url()]);
+        command
+            .args(["--runner", "bench-1", "--danger-allow-no-sandbox"])
+            .args(options)
+            .env("BENCHER_RUNNER_KEY", KEY)
+            .env("NOTIFY_SOCKET", self.folder.path().join("notify"))
+            .env("WATCHDOG_USEC", "200000");
+        command.spawn().unwrap()
+    }
+
+    /// Stops it, and hears of that.
+    fn stops(&self, mut child: Child) {
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).unwrap();
+        while self.hears() != "STOPPING=1" {}
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// What a manager hears: ready, signs of life, stopping.
+#[test]
+fn a_manager_hears_of_the_runners_state() {
+    let (server, cache, manager) = (Server::start(), Cache::new(), Manager::new());
+    let child = manager.start(&server, &cache, &[]);
+    // What comes before depends on how long it looks at the host.
+    while manager.hears() != "READY=1" {}
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+    manager.stops(child);
+}
+
+/// A program that has become another one is a service that runs already, and looks at the host once more.
+#[test]
+fn signs_of_life_come_while_the_host_is_looked_at() {
+    let (server, cache, manager) = (Server::start(), Cache::new(), Manager::new());
+    let fifo = manager.folder.path().join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let script = format!("read -r word < '{}'", fifo.display());
+    let program = firecracker(manager.folder.path(), &script);
+    let options = ["--firecracker", program.to_str().unwrap()];
+    let child = manager.start(&server, &cache, &options);
+    for _ in 0..3 {
+        assert_eq!(manager.hears(), "WATCHDOG=1");
+    }
+    fs::write(fifo, "go on\n").unwrap();
+    while manager.hears() != "READY=1" {}
+    manager.stops(child);
 }

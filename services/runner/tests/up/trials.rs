@@ -1,6 +1,7 @@
 //! New programs that fail, or are stopped, at each step on their way to the old one's place.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
@@ -9,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::bench::{Bench, Up, completed, failed, job_uuid};
-use crate::server::Server;
+use crate::server::{Server, drain};
 use crate::support::serve_once;
 use crate::updating::{Installed, Started, checksum, offer, offers, program, script};
 
@@ -132,6 +133,24 @@ fn a_trial_that_does_not_end_well_is_not_taken() {
     channel.say(&offer("http://127.0.0.1:1/", &checksum(&new)));
     assert_eq!(program(&mut channel), None, "not again");
     assert_eq!(checksum(&installed.contents()), old);
+}
+
+/// A server, or a proxy before it, that refuses connections while it starts says nothing of the program.
+#[test]
+fn a_trial_that_is_refused_for_a_while_tries_again() {
+    let installed = Installed::new();
+    let new = installed.other();
+    let _up = installed.start(&[]);
+    let mut channel = installed.server.ready();
+    offers(&mut channel, &new);
+    for status in ["404 Not Found", "401 Unauthorized"] {
+        let mut stream = installed.server.stream();
+        drain(&mut stream);
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").unwrap();
+    }
+    reached(&installed.server);
+    let mut channel = installed.server.accept();
+    assert_eq!(program(&mut channel), Some(checksum(&new)));
 }
 
 /// Nobody waits for ever for one that says nothing.

@@ -5,28 +5,31 @@ use bencher_channel_protocol::{REPLACED, RunnerMessage};
 use crate::bench::{Bench, completed};
 use crate::support::processes_with;
 
-/// Their jobs would measure each other.
+/// Their jobs would measure each other, and one that waits is a job that no other runner can have.
 #[test]
-fn two_runners_of_a_machine_take_turns() {
+fn no_job_is_asked_for_while_another_runner_of_the_machine_has_one() {
     let Some(bench) = Bench::new() else {
         return;
     };
     let first = bench.start(&[]);
     let mut one = bench.server.running(&bench.script(1, "exec sleep 1000"));
     let second = bench.spawn(&mut bench.command_of("bench-2", &["--no-auto-update"]));
-    let mut two = bench.server.ready();
-    two.say(&bench.script(2, "echo second"));
-    // Until it is its turn it is alive, and no more.
-    for _ in 0..5 {
-        assert_eq!(two.next(), Some(RunnerMessage::Heartbeat));
-        two.acknowledge(None);
+    let mut two = bench.server.accept();
+    let mut heartbeats = 0;
+    while !second.log().contains("a job of another runner runs on") {
+        assert_eq!(one.next(), Some(RunnerMessage::Heartbeat));
+        one.acknowledge(None);
+        heartbeats += 1;
+        assert!(heartbeats < 60, "it does not wait");
     }
     one.say(r#"{"event":"cancel"}"#);
     one.end();
-    one.is_ready();
+    // Who has waited comes first, whatever the other one's server has for it.
+    two.is_ready();
+    two.say(&bench.script(2, "echo second"));
     two.is_running();
-    let results = completed(two.end());
-    assert_eq!(results[0].stdout.as_deref(), Some("second\n"));
+    assert_eq!(completed(two.end())[0].stdout.as_deref(), Some("second\n"));
+    one.is_ready();
     two.is_ready();
     first.stops();
     let log = second.stops();
@@ -34,6 +37,34 @@ fn two_runners_of_a_machine_take_turns() {
         log.contains("a job of another runner runs on this machine"),
         "{log}"
     );
+}
+
+/// Two that have asked at the same time get a job each. The token for an image ends sooner than a job may.
+#[test]
+fn the_image_of_a_job_that_has_to_wait_is_fetched_before() {
+    let Some(mut bench) = Bench::new() else {
+        return;
+    };
+    let first = bench.start(&[]);
+    let mut one = bench.server.ready();
+    let second = bench.spawn(&mut bench.command_of("bench-2", &["--no-auto-update"]));
+    let mut two = bench.server.ready();
+    one.say(&bench.script(1, "exec sleep 1000"));
+    one.is_running();
+    two.say(&bench.script(2, "echo second"));
+    // Until it is its turn it is alive, and no more.
+    while !second.log().contains("this one has its image, and waits") {
+        assert_eq!(two.next(), Some(RunnerMessage::Heartbeat));
+        two.acknowledge(None);
+    }
+    bench.close_registry();
+    one.say(r#"{"event":"cancel"}"#);
+    one.end();
+    two.is_running();
+    assert_eq!(completed(two.end())[0].stdout.as_deref(), Some("second\n"));
+    one.is_ready();
+    first.stops();
+    second.stops();
 }
 
 /// The newer connection of a runner has its place at the server; the older one's process ends, with its

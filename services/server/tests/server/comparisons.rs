@@ -210,6 +210,15 @@ fn what_is_not_slower_passes_a_gate() {
 }
 
 #[test]
+fn what_has_ended_can_not_be_stopped_any_more() {
+    let site = site();
+    let mut connection = site.connected("r");
+    let id = submit(&site, &[]);
+    play(&mut connection, 100.0);
+    assert_eq!(stdout(&site, &["cancel", &id]), "ended\n");
+}
+
+#[test]
 fn what_failed_is_left_out_and_told() {
     let site = site();
     let mut connection = site.connected("r");

@@ -132,6 +132,13 @@ impl Memory {
             let claimed = Claimed::new(own)?;
             return Ok(Role::Candidate { record, claimed });
         }
+        // It was killed between its installation and this.
+        let is_installed =
+            record.program == own && checksum(own).ok().as_ref() == Some(&record.checksum);
+        if is_installed {
+            self.clear()?;
+            return Ok(Role::InPlace);
+        }
         reporter.warning(
             "the new program has not come up: the one before goes on, and does not try it again",
         );
@@ -264,6 +271,16 @@ mod tests {
         let role = place.memory.role(&place.record.program, &Silent).unwrap();
         assert!(matches!(role, Role::InPlace));
         assert!(place.memory.rejected().is_empty());
+    }
+
+    #[test]
+    fn a_new_program_that_was_killed_as_it_took_the_place_has_it() {
+        let place = place();
+        place.record.install().unwrap();
+        let role = place.memory.role(&place.record.program, &Silent).unwrap();
+        assert!(matches!(role, Role::InPlace));
+        assert!(place.memory.rejected().is_empty());
+        assert_eq!(place.memory.read(), None);
     }
 
     #[test]

@@ -13,12 +13,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Unfit;
 use crate::process::die_with_this_thread;
-use crate::said::{VERSION_WITHIN, ask};
+use crate::said::{NothingSaid, VERSION_WITHIN, ask};
+use crate::up::REPLACED;
 
 /// The variable that says to a program that it is tried.
 pub const TRIAL: &str = "BENCHER_RUNNER_UPDATE_TRIAL";
@@ -133,9 +135,7 @@ impl Trial {
         if state.stopped.is_some() {
             return Err(Unfit::stopped());
         }
-        let mut child = command
-            .spawn()
-            .map_err(|error| Unfit::forever(format!("it can not be started: {error}")))?;
+        let mut child = command.spawn().map_err(|error| Unfit::to_start(&error))?;
         let stdout = child.stdout.take();
         state.child = Some(child);
         drop(state);
@@ -232,8 +232,9 @@ fn judge(status: ExitStatus, has_reached: bool) -> Result<(), Unfit> {
             format!("the new program has reached the server, but did not end well ({status})")
         }
     };
-    // Whoever was killed was killed by somebody.
-    Err(if status.signal() == Some(Signal::SIGKILL as i32) {
+    // Whoever was killed was killed by somebody, and who has left the place to another one has done as told.
+    let is_killed = status.signal() == Some(Signal::SIGKILL as i32);
+    Err(if is_killed || status.code() == Some(REPLACED.into()) {
         Unfit::now(reason)
     } else {
         Unfit::forever(reason)
@@ -243,12 +244,62 @@ fn judge(status: ExitStatus, has_reached: bool) -> Result<(), Unfit> {
 /// A program that can not even say its version is none for this host.
 pub(super) fn check_version(path: &Path) -> Result<(), Unfit> {
     let mut command = Command::new(path);
-    let said = ask(command.arg("--version").env_clear(), VERSION_WITHIN);
-    let reason = match said {
-        Ok(said) if said.status.success() && said.stdout.starts_with("runner ") => return Ok(()),
-        Ok(said) => said.status.to_string(),
-        Err(error) => error.to_string(),
-    };
-    let reason = format!("it does not say its version: {reason}");
-    Err(Unfit::forever(reason))
+    let unfit = |reason: String| Unfit::forever(format!("it does not say its version: {reason}"));
+    match ask(command.arg("--version"), VERSION_WITHIN) {
+        Ok(said) if said.status.success() && said.stdout.starts_with("runner ") => Ok(()),
+        // That is a busy host's doing, too.
+        Err(late @ NothingSaid::Late(_)) => Err(Unfit {
+            is_final: false,
+            ..unfit(late.to_string())
+        }),
+        Err(NothingSaid::Io(error)) => Err(Unfit::to_start(&error)),
+        Ok(said) => Err(unfit(said.status.to_string())),
+    }
+}
+
+impl Unfit {
+    /// It is not even a program of this host, or the host can not start one now.
+    fn to_start(error: &io::Error) -> Self {
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        Self {
+            reason: format!("it can not be started: {error}"),
+            is_final: matches!(errno, Some(Errno::ENOEXEC | Errno::ENOENT | Errno::EACCES)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_for_a_reason_that_passes_is_tried_again() {
+        for (status, has_reached, is_final) in [
+            (ExitStatus::from_raw(3 << 8), false, true),
+            (ExitStatus::from_raw(125 << 8), true, true),
+            (ExitStatus::from_raw(0), false, true),
+            (ExitStatus::from_raw(Signal::SIGSEGV as i32), true, true),
+            (ExitStatus::from_raw(Signal::SIGKILL as i32), true, false),
+            (ExitStatus::from_raw(i32::from(REPLACED) << 8), false, false),
+            (ExitStatus::from_raw(i32::from(REPLACED) << 8), true, false),
+        ] {
+            let unfit = judge(status, has_reached).unwrap_err();
+            assert_eq!(unfit.is_final, is_final, "{}", unfit.reason);
+        }
+        assert!(judge(ExitStatus::from_raw(0), true).is_ok());
+    }
+
+    #[test]
+    fn a_host_that_can_start_nothing_says_nothing_of_a_program() {
+        for (errno, is_final) in [
+            (Errno::ENOEXEC, true),
+            (Errno::ENOENT, true),
+            (Errno::EACCES, true),
+            (Errno::EAGAIN, false),
+            (Errno::ENOMEM, false),
+            (Errno::EMFILE, false),
+        ] {
+            assert_eq!(Unfit::to_start(&errno.into()).is_final, is_final, "{errno}");
+        }
+    }
 }
