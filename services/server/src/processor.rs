@@ -211,7 +211,9 @@ async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
     use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
 
     use bencher_jobs::State;
     use nix::sys::stat::Mode;
@@ -236,6 +238,16 @@ mod tests {
         };
         let minute = Duration::from_mins(1);
         timeout(minute, waiting).await.expect("not after a minute");
+    }
+
+    /// A pipe that nobody writes to: those who wait for that end with this value, as the test waits for them.
+    struct Hanging(PathBuf);
+
+    impl Drop for Hanging {
+        fn drop(&mut self) {
+            let mut both = OpenOptions::new();
+            let _opened = both.read(true).write(true).open(&self.0);
+        }
     }
 
     async fn server(folder: &TempDir) -> Server {
@@ -297,6 +309,7 @@ mod tests {
         std::fs::create_dir_all(&results).expect("made");
         // Whoever opens it waits, as for a storage that takes a connection and says nothing.
         mkfifo(&results.join("hangs"), Mode::S_IRWXU).expect("made");
+        let _hanging = Hanging(results.join("hangs"));
         std::fs::write(results.join("there"), "[]").expect("written");
         let (stuck, others) = jobs.split_at(AT_ONCE);
         let object = |name: &str| Kept::Object(format!("results/{name}"));
@@ -314,11 +327,5 @@ mod tests {
         for job in stuck {
             assert_eq!(state(*job).await, State::Completed);
         }
-        // Those who wait for it are to end with the test.
-        std::fs::OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(results.join("hangs"))
-            .expect("opened");
     }
 }
