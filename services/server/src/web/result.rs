@@ -66,7 +66,10 @@ pub(super) async fn sections(
             let (path, name) = (format!("/jobs/{job}/evidence"), format!("{job}.json"));
             match trust::measured(described) {
                 Some(measured) => trust::section(&measured, &path, &name),
-                None => trust::unknown(shown.has_evidence.then_some((&path, &name))),
+                None if shown.has_evidence => trust::unknown(Some((&path, &name))),
+                None if shown.has_measures => trust::unknown(None),
+                // There is nothing to trust.
+                None => html! {},
             }
         },
         measures: shown.measures,
@@ -77,6 +80,7 @@ pub(super) async fn sections(
 /// What is shown of what was read.
 struct Shown {
     has_evidence: bool,
+    has_measures: bool,
     measures: Markup,
     outputs: Markup,
 }
@@ -91,13 +95,18 @@ impl Shown {
             Ok((results, held))
         });
         match results {
-            Ok((results, _held)) => Self {
-                has_evidence,
-                measures: measured(&results, evidence),
-                outputs: outputs(base, &results, &suspicions(evidence)),
-            },
+            Ok((results, _held)) => {
+                let measures = measured(&results, evidence);
+                Self {
+                    has_evidence,
+                    has_measures: measures.is_some(),
+                    measures: measures.unwrap_or_default(),
+                    outputs: outputs(base, &results, &suspicions(evidence)),
+                }
+            }
             Err(error) => Self {
                 has_evidence,
+                has_measures: false,
                 measures: html! { p.problem { "The results are not shown: " (error.message()) "." } },
                 outputs: html! {},
             },
@@ -130,17 +139,17 @@ fn suspicions(evidence: Option<&Evidence>) -> Vec<Option<String>> {
     of_results.map(evidence::Iteration::suspicion).collect()
 }
 
-fn measured(results: &[IterationOutput], evidence: Option<&Evidence>) -> Markup {
+/// The measures, if there are any.
+fn measured(results: &[IterationOutput], evidence: Option<&Evidence>) -> Option<Markup> {
     let (series, left_out) = measures(results, evidence);
-    html! {
-        @if !series.is_empty() {
-            section aria-labelledby="measures" {
-                h2 #measures { "Measures" }
-                @for series in &series { (measure(series)) }
-                @if left_out > 0 { p.hint { (more(left_out)) } }
-            }
+    let section = html! {
+        section aria-labelledby="measures" {
+            h2 #measures { "Measures" }
+            @for series in &series { (measure(series)) }
+            @if left_out > 0 { p.hint { (more(left_out)) } }
         }
-    }
+    };
+    (!series.is_empty()).then_some(section)
 }
 
 fn measure(series: &Series) -> Markup {

@@ -52,11 +52,18 @@ fn that_nobody_knows_how_it_was_measured_is_beside_the_numbers_too() {
     newer["version"] = 2.into();
     end(&mut runner, json!({"event": "completed"}), &job, &newer);
     site.api.wait_for(&id, &["processed"]);
-    let silent = site.submit();
-    let job = runner.claim();
-    assert_eq!(runner.say("running"), "ack");
-    runner.complete(&job["uuid"]);
-    site.api.wait_for(&silent, &["processed"]);
+    let mut ended = |stdout: &str| {
+        let id = site.submit();
+        let job = runner.claim();
+        assert_eq!(runner.say("running"), "ack");
+        let results = json!([{"exit_code": 0, "stdout": stdout}]);
+        runner.send(&json!({"event": "completed", "job": job["uuid"], "results": results}));
+        runner.receive();
+        site.api.wait_for(&id, &["processed"]);
+        id
+    };
+    let silent = ended(r#"{"b": {"latency": {"value": 1}}}"#);
+    let without_numbers = ended("out");
     let mut visitor = signed_in(&site);
     for (job, part) in [
         (&id, "This server does not know the layout"),
@@ -67,6 +74,8 @@ fn that_nobody_knows_how_it_was_measured_is_beside_the_numbers_too() {
             assert!(page.text.contains(part), "{part} is not in {}", page.text);
         }
     }
+    let page = visitor.get(&format!("/jobs/{without_numbers}")).text;
+    assert!(page.contains(">out<") && !page.contains("Trust"), "{page}");
 }
 
 #[test]
