@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::ComparisonId;
+use tracing::Instrument as _;
 
 use super::ApiError;
 use super::auth::Caller;
@@ -25,9 +26,11 @@ fn status(left: Left) -> StatusCode {
 async fn to_the_end(
     deleting: impl Future<Output = Result<StatusCode, ApiError>> + Send + 'static,
 ) -> Result<StatusCode, ApiError> {
-    match tokio::spawn(deleting).await {
+    match tokio::spawn(deleting.in_current_span()).await {
         Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // All tasks end, this one next.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -36,6 +36,7 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use sqlx::any::AnyConnectOptions;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use connection::Lent;
 pub use error::StoreError;
@@ -236,7 +237,7 @@ impl Store {
 /// what the database makes true then is told all the same.
 async fn finish(transaction: Transaction) -> Result<Vec<Signal>, StoreError> {
     let committing = timeout(connection::WRITING, transaction.commit());
-    match tokio::spawn(committing).await {
+    match tokio::spawn(committing.in_current_span()).await {
         Ok(Ok(done)) => done,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Ok(Err(_)) | Err(_) => Err(StoreError::Late(connection::WRITING)),

@@ -420,7 +420,8 @@ fn how_a_job_was_measured_is_told() {
     }
     let shown = stdout(&done(&site, &["jobs", "show", &id]));
     for part in [
-        "machine      qemu (tcg), on ",
+        "machine      a microVM of QEMU, emulated\n",
+        "host         others took 5 %\n",
         "memory       3.000 MiB",
         "trust        ",
     ] {

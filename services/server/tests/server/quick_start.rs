@@ -105,5 +105,8 @@ fn the_commands_of_the_documentation_run_a_job_in_a_machine() {
     assert!(submitted.status.success(), "{said}\n{log}");
     // What skopeo says comes before it.
     assert!(submitted.stdout.ends_with(b"measured\n"), "{submitted:?}");
-    assert!(said.contains("qemu"), "it had a machine: {said}\n{log}");
+    assert!(
+        said.contains("a microVM of QEMU"),
+        "it had a machine: {said}\n{log}"
+    );
 }
