@@ -36,12 +36,12 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve
+    /// Take jobs from people and give them to runners, until told to stop
     Serve(Box<Serve>),
-    /// Tokens of users
+    /// Make tokens of users
     #[command(subcommand)]
     Token(Token),
-    /// Secrets that are kept encrypted
+    /// Give up secrets that are kept encrypted
     #[command(subcommand)]
     Secrets(Secrets),
     /// Print the API's OpenAPI document

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Make `bencher-server serve` a service of systemd: write a unit, and a file with secrets that only
-/// root can read
+/// Make `bencher-server serve` a service of systemd
 ///
-/// Secrets are those of these variables that are set: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-/// `AWS_SESSION_TOKEN`, and the database's address. Where none is, a file that is there stays as it is.
+/// Writes a unit, and a file with secrets that only root can read: those of these variables that are
+/// set: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and the database's address.
+/// Where none is, a file that is there stays as it is.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct InstallService {
     /// PostgreSQL instead of an SQLite file, as `postgres://USER:PASSWORD@HOST/DATABASE`
     #[arg(

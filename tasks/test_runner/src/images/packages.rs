@@ -1,6 +1,7 @@
 //! A root filesystem of this machine's own packages, as a tar.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{ChildStdout, Stdio};
 
@@ -28,7 +29,7 @@ pub(crate) fn install(
     packages: &str,
     options: &[String],
     work: &Path,
-    take: impl FnOnce(ChildStdout) -> anyhow::Result<()>,
+    take: impl FnOnce(&mut ChildStdout) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     remove_if_there(work)?;
     fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
@@ -42,7 +43,7 @@ fn run(
     packages: &str,
     options: &[String],
     work: &Path,
-    take: impl FnOnce(ChildStdout) -> anyhow::Result<()>,
+    take: impl FnOnce(&mut ChildStdout) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let log = work.join("log");
     let mut mmdebstrap = command("mmdebstrap");
@@ -63,11 +64,15 @@ fn run(
         .stderr(fs::File::create(&log)?)
         .spawn()
         .context("cannot start mmdebstrap")?;
-    let output = child.stdout.take().context("its output is not a pipe")?;
-    let taken = take(output);
+    let mut output = child.stdout.take().context("its output is not a pipe")?;
+    // A tar ends before its file does: who does not read the rest as well breaks the pipe.
+    let taken = take(&mut output).and_then(|()| Ok(io::copy(&mut output, &mut io::sink())?));
+    drop(output);
     let status = child.wait()?;
+    // Who stops reading ends it, and knows why.
+    taken?;
     if status.success() {
-        return taken;
+        return Ok(());
     }
     let log = fs::read_to_string(&log).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
