@@ -20,6 +20,8 @@ pub struct Doubts {
     kinds: BTreeMap<String, (String, u64)>,
     unjudged: u64,
     left_out: u64,
+    /// Whether any of them said how it was measured, and whether there are numbers that count.
+    is_known: bool,
     has_numbers: bool,
 }
 
@@ -45,6 +47,7 @@ impl Doubts {
         self.suspects += u64::from(job.suspect_iterations);
         self.unjudged += u64::from(job.unjudged_iterations);
         self.left_out += u64::from(job.iterations_left_out);
+        self.is_known = true;
         self.has_numbers |= job.iterations > 0;
         for suspicion in &job.suspicions {
             let first = || (suspicion.text.clone(), 0);
@@ -93,7 +96,7 @@ impl Doubts {
                 "{what} not in these numbers: there are too many to tell of"
             ));
         }
-        if !self.has_numbers {
+        if self.is_known && !self.has_numbers {
             texts.push("no iteration ended well, so there are no numbers that count".to_owned());
         }
         texts
@@ -199,5 +202,7 @@ mod tests {
         let mut none = job(0, &[]);
         none.iterations = 0;
         assert!(Doubts::of([&none, &job(0, &[])]).all().is_empty());
+        // Of no job nothing is known, numbers that do not count neither.
+        assert!(Doubts::of([]).all().is_empty());
     }
 }

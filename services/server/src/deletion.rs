@@ -68,20 +68,21 @@ pub(crate) async fn run(app: App) {
     // It is said once, and not every minute.
     let mut is_put_off = false;
     loop {
-        let left = agreement.look(Moment::now());
+        let now = Moment::now();
+        let left = agreement.look(now);
         if let Some(left) = left.filter(|_| app.settings.keep.is_some())
             && !std::mem::replace(&mut is_put_off, true)
         {
             tracing::info!(
                 ?left,
-                now = crate::time::rfc3339(Timestamp::now()),
+                now = crate::time::rfc3339(now.wall()),
                 "no job is deleted for its age until time has gone for a while without a leap"
             );
         }
         is_put_off &= left.is_some();
         let looked = tokio::select! {
             () = ended(&mut shutdown) => return,
-            looked = look(&app, left.is_none()) => looked,
+            looked = look(&app, left.is_none().then(|| now.wall())) => looked,
         };
         if let Err(error) = looked {
             tracing::error!(%error, "deleted jobs have left something: trying again later");
@@ -93,13 +94,13 @@ pub(crate) async fn run(app: App) {
     }
 }
 
-/// First what is left of others: while their outputs can not be removed, no more come to them. Ages count where
-/// time is believed.
-async fn look(app: &App, is_believed: bool) -> Result<(), DeletionError> {
+/// First what is left of others: while their outputs can not be removed, no more come to them. Ages are those of
+/// the moment that is believed, and of no other: the clock may leap meanwhile.
+async fn look(app: &App, believed: Option<Timestamp>) -> Result<(), DeletionError> {
     remove_left(app).await?;
-    match app.settings.keep.filter(|_| is_believed) {
-        Some(keep) => delete_old(app, keep).await,
-        None => Ok(()),
+    match (app.settings.keep, believed) {
+        (Some(keep), Some(now)) => delete_old(app, now.before(keep)).await,
+        _ => Ok(()),
     }
 }
 
@@ -120,9 +121,8 @@ async fn remove_left(app: &App) -> Result<(), DeletionError> {
     Ok(())
 }
 
-/// Deletes jobs that ended longer ago than `keep`, a few at a time: runners' claims wait meanwhile.
-async fn delete_old(app: &App, keep: Duration) -> Result<(), DeletionError> {
-    let before = Timestamp::now().before(keep);
+/// Deletes jobs that ended before that, a few at a time: runners' claims wait meanwhile.
+async fn delete_old(app: &App, before: Timestamp) -> Result<(), DeletionError> {
     let mut count = 0;
     let done = loop {
         let deleted = app

@@ -14,32 +14,26 @@ const KEPT: usize = 4096;
 /// What is left of everybody's rate.
 #[derive(Debug)]
 pub(crate) struct Limiter {
-    /// When it began. A clock that is put back, or ahead, is nobody's doing who asks: what counts is how much
-    /// time has gone by.
-    start: Instant,
     requests: Buckets<TokenId>,
     refusals: Buckets<IpAddr>,
 }
 
 #[derive(Debug)]
 struct Buckets<K> {
+    /// When it began. A clock that is put back, or ahead, is nobody's doing who asks: what counts is how much
+    /// time has gone by.
+    start: Instant,
     rate: Rate,
-    buckets: Mutex<HashMap<K, Bucket>>,
+    kept: Mutex<HashMap<K, Bucket>>,
 }
 
 impl Limiter {
     /// One where everybody may ask.
     pub(crate) fn new(requests: Rate, refusals: Rate) -> Self {
         Self {
-            start: Instant::now(),
             requests: Buckets::new(requests),
             refusals: Buckets::new(refusals),
         }
-    }
-
-    fn now(&self) -> Timestamp {
-        let gone = self.start.elapsed().as_millis();
-        Timestamp::from_milliseconds(i64::try_from(gone).unwrap_or(i64::MAX))
     }
 
     /// Counts a token's request.
@@ -48,7 +42,7 @@ impl Limiter {
     ///
     /// How long to wait, when there were too many.
     pub(crate) fn request(&self, token: TokenId) -> Result<(), Duration> {
-        self.requests.take(token, 1.0, self.now())
+        self.requests.count(token)
     }
 
     /// Counts a key or a token of `address` that was not good.
@@ -57,27 +51,40 @@ impl Limiter {
     ///
     /// How long to wait, when there were too many.
     pub(crate) fn refuse(&self, address: IpAddr) -> Result<(), Duration> {
-        self.refusals.take(address, 1.0, self.now())
+        self.refusals.count(address)
     }
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     fn new(rate: Rate) -> Self {
         Self {
+            start: Instant::now(),
             rate,
-            buckets: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
-    fn take(&self, key: K, cost: f64, now: Timestamp) -> Result<(), Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+    fn count(&self, key: K) -> Result<(), Duration> {
+        let mut buckets = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has the lock later is later.
+        let gone = self.start.elapsed().as_millis();
+        let now = Timestamp::from_milliseconds(i64::try_from(gone).unwrap_or(i64::MAX));
+        self.take(&mut buckets, key, now)
+    }
+
+    fn take(
+        &self,
+        buckets: &mut HashMap<K, Bucket>,
+        key: K,
+        now: Timestamp,
+    ) -> Result<(), Duration> {
         if buckets.len() >= KEPT && !buckets.contains_key(&key) {
             buckets.retain(|_, bucket| !bucket.is_full(&self.rate, now));
         }
         buckets
             .entry(key)
             .or_insert_with(|| Bucket::full(&self.rate, now))
-            .take(&self.rate, cost, now)
+            .take(&self.rate, 1.0, now)
     }
 }
 
@@ -96,21 +103,21 @@ mod tests {
 
     #[test]
     fn everybody_has_a_rate_of_their_own() {
-        let buckets = Buckets::new(RATE);
-        assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.take(1, 1.0, at(0)).is_ok());
-        assert!(buckets.take(1, 1.0, at(0)).is_err());
-        assert!(buckets.take(2, 1.0, at(0)).is_ok());
-        assert!(buckets.take(1, 1.0, at(1)).is_ok());
+        let (buckets, mut kept) = (Buckets::new(RATE), HashMap::new());
+        assert!(buckets.take(&mut kept, 1, at(0)).is_ok());
+        assert!(buckets.take(&mut kept, 1, at(0)).is_ok());
+        assert!(buckets.take(&mut kept, 1, at(0)).is_err());
+        assert!(buckets.take(&mut kept, 2, at(0)).is_ok());
+        assert!(buckets.take(&mut kept, 1, at(1)).is_ok());
     }
 
     #[test]
     fn those_that_are_full_are_forgotten() {
-        let buckets = Buckets::new(RATE);
+        let (buckets, mut kept) = (Buckets::new(RATE), HashMap::new());
         for key in 0..KEPT {
-            assert!(buckets.take(key, 1.0, at(0)).is_ok());
+            assert!(buckets.take(&mut kept, key, at(0)).is_ok());
         }
-        assert!(buckets.take(KEPT, 1.0, at(9)).is_ok());
-        assert_eq!(buckets.buckets.lock().expect("no panic").len(), 1);
+        assert!(buckets.take(&mut kept, KEPT, at(9)).is_ok());
+        assert_eq!(kept.len(), 1);
     }
 }

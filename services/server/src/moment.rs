@@ -19,6 +19,11 @@ impl Moment {
         }
     }
 
+    /// What the database's clock said.
+    pub(crate) fn wall(self) -> Timestamp {
+        self.wall
+    }
+
     pub(crate) fn steady_since(self, earlier: Self) -> Duration {
         self.steady.saturating_duration_since(earlier.steady)
     }

@@ -161,8 +161,7 @@ async fn within(answering: Duration, most: Duration, request: Request, next: Nex
 
 fn late() -> Response {
     let message = "the server is too busy, or what it needs does not answer: try again later";
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    ApiError::new(status, "late", message.to_owned()).into_response()
+    ApiError::away("late", message).into_response()
 }
 
 fn slow(most: Duration) -> Response {
@@ -217,6 +216,9 @@ mod tests {
         let answer = timeout(PATIENCE, answering).await.expect("an answer");
         let answer = answer.unwrap_or_else(|never: Infallible| match never {});
         let status = answer.status().as_u16();
+        // Who may ask again is told when.
+        let again = answer.headers().contains_key(header::RETRY_AFTER);
+        assert_eq!(again, status == 503);
         let text = to_bytes(answer.into_body(), usize::MAX)
             .await
             .expect("it is here");

@@ -182,6 +182,11 @@ mod tests {
         assert!(!first.contains("suspect"), "{first}");
         assert!(second.contains("5 iterations are suspect: "), "{second}");
         assert_eq!(found.matches("emulated").count(), 1, "{found}");
+        let found = text([(vec![job(0, &[])], 1), (Vec::new(), 5)]);
+        assert!(
+            found.contains("Only 0 of 5 jobs say how they were measured.</p></div>"),
+            "{found}"
+        );
         let mut other = job(0, &[]);
         other.machine.cpu_model = Some("another".to_owned());
         let found = text([(vec![job(0, &[])], 1), (vec![other], 1)]);

@@ -15,6 +15,8 @@ const DUE: &str = "SELECT id FROM jobs WHERE (state = 'pending' AND held_until <
     OR (state = 'pending' AND held_until > $2) LIMIT $3";
 /// The longest that a job is held back at a time.
 pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(2);
+/// The longest that it may seem to be, since another server's clock may be ahead of this one's.
+const SEEMING: Duration = Duration::from_mins(4);
 
 /// Who was to get a job, and why nothing came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +42,7 @@ impl Store {
     pub async fn has_due(&self, now: Timestamp) -> Result<bool, StoreError> {
         let query = sqlx::query(DUE)
             .bind(now.milliseconds())
-            .bind(now.after(LONGEST_HOLD).milliseconds())
+            .bind(now.after(SEEMING).milliseconds())
             .bind(1_i64);
         Ok(self.row(query).await?.is_some())
     }
@@ -119,7 +121,7 @@ impl Transaction {
         );
         let done = sqlx::query(AssertSqlSafe(query))
             .bind(now.milliseconds())
-            .bind(now.after(LONGEST_HOLD).milliseconds())
+            .bind(now.after(SEEMING).milliseconds())
             .bind(i64::from(limit))
             .execute(self.connection())
             .await?;
