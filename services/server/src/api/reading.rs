@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bencher_jobs::TokenId;
-use futures_util::TryStreamExt as _;
 use tokio::sync::Semaphore;
 
 use super::ApiError;
@@ -31,13 +30,19 @@ pub(crate) struct Whole {
 ///
 /// When the storage fails, or there is no room for some seconds.
 pub(crate) async fn whole(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
-    let Reading { length, mut pieces } = app.outputs.read(kept).await?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
-    let held = app.room.read(token, length).await.map_err(full)?;
-    let mut bytes = Vec::with_capacity(length);
-    while let Some(piece) = pieces.try_next().await? {
-        bytes.extend_from_slice(&piece);
-    }
+    let reading = app.outputs.read(kept).await?;
+    rest(app, token, reading).await
+}
+
+/// The same of what is on its way.
+///
+/// # Errors
+///
+/// As [`whole`].
+pub(crate) async fn rest(app: &App, token: TokenId, reading: Reading) -> Result<Whole, ApiError> {
+    let held = app.room.read(token, reading.size()).await;
+    let held = held.map_err(full)?;
+    let bytes = reading.whole().await?;
     Ok(Whole { bytes, held })
 }
 

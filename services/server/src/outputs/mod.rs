@@ -54,7 +54,7 @@ const CHECK_TEXT: &str = "This storage holds results of bencher-server.\n";
 const RESULTS: &str = "results";
 /// How long an object may take to be written, however short it is.
 const WRITING: Duration = Duration::from_secs(20);
-/// Bytes in a second that an object is written with, at the least.
+/// Bytes in a second that an object is written and read with, at the least.
 const LEAST_RATE: u64 = 1 << 20;
 
 /// Where results are.
@@ -72,6 +72,31 @@ pub struct Reading {
     pub length: u64,
     /// The bytes, in pieces.
     pub pieces: BoxStream<'static, Result<axum::body::Bytes, OutputError>>,
+}
+
+/// How long so many bytes take at the least rate that a storage is to have.
+pub(crate) fn lasting(length: u64) -> Duration {
+    Duration::from_secs(length / LEAST_RATE)
+}
+
+impl Reading {
+    /// Bytes; more than there can be in memory, where there are so many.
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.length).unwrap_or(usize::MAX)
+    }
+
+    /// All bytes. Whoever asks for them has room for so many.
+    ///
+    /// # Errors
+    ///
+    /// When the storage fails.
+    pub(crate) async fn whole(mut self) -> Result<Vec<u8>, OutputError> {
+        let mut bytes = Vec::with_capacity(self.size());
+        while let Some(piece) = self.pieces.try_next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
 }
 
 impl fmt::Debug for Reading {
@@ -131,7 +156,7 @@ impl Outputs {
         };
         let key = format!("{RESULTS}/{job}/{}.json", Uuid::now_v7());
         let length = u64::try_from(results.len()).unwrap_or(u64::MAX);
-        let patience = WRITING + Duration::from_secs(length / LEAST_RATE);
+        let patience = WRITING + lasting(length);
         let path = Key::from(key.as_str());
         let putting = self.store.put(&path, results.into_bytes().into());
         let done = match tokio::time::timeout(patience, putting).await {

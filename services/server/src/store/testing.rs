@@ -141,9 +141,20 @@ pub(crate) async fn submit_for(
 
 /// Jobs have been completed, with these results each.
 pub(crate) async fn complete(store: &Store, jobs: &[JobId], results: &Kept) {
+    let query = "UPDATE jobs SET state = 'completed', results = $1 WHERE id = $2";
+    keep(store, query, jobs, results).await;
+}
+
+/// Jobs have been measured so, each.
+pub(crate) async fn measure(store: &Store, jobs: &[JobId], evidence: &Kept) {
+    let query = "UPDATE jobs SET evidence = $1 WHERE id = $2";
+    keep(store, query, jobs, evidence).await;
+}
+
+async fn keep(store: &Store, query: &'static str, jobs: &[JobId], kept: &Kept) {
     for job in jobs {
-        sqlx::query("UPDATE jobs SET state = 'completed', results = $1 WHERE id = $2")
-            .bind(results.column().to_owned())
+        sqlx::query(query)
+            .bind(kept.column().to_owned())
             .bind(job.to_string())
             .execute(&store.writers)
             .await

@@ -80,6 +80,8 @@ impl Shown {
         let (measures, left_out) = taken.compared();
         let unread = "have too many results for this page, or none that can be read: they are not in these \
                       numbers.";
+        let unheard = "nobody knows here how they were measured, since it can not be read: what their runners \
+                       measured, and what speaks against the numbers, is missing.";
         html! {
             p {
                 a href={ "/jobs?comparison=" (self.comparison) } { (self.jobs) " jobs" }
@@ -90,7 +92,8 @@ impl Shown {
             @if self.measured.values().any(|(jobs, _)| !jobs.is_empty()) {
                 (trust::of_sides(&self.measured))
             }
-            @if missing > 0 { p.problem { (missing) " jobs " (unread) } }
+            @if missing.results > 0 { p.problem { (missing.results) " jobs " (unread) } }
+            @if missing.evidence > 0 { p.problem { "Of " (missing.evidence) " jobs " (unheard) } }
             @if measures.is_empty() {
                 p.empty {
                     "Nothing was measured on more than one side" @if !self.is_over { " yet" } "."

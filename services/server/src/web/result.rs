@@ -7,7 +7,7 @@ use axum::response::Response;
 use bencher_channel_protocol::{IterationOutput, MAX_FILE_PATHS, RESERVED_OUTPUT};
 use bencher_jobs::{JobId, TokenId};
 use maud::{Markup, html};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::error::PageError;
 use super::measures::{Series, measures, more};
@@ -22,11 +22,13 @@ use crate::api::{ApiError, results};
 use crate::app::App;
 use crate::evidence::{self, Evidence};
 use crate::iterations;
-use crate::outputs::Kept;
+use crate::outputs::{self, Kept};
 use crate::store::Described;
 
-/// How long the storage may take for what is shown.
+/// How long the storage may take for what is shown, however short that is.
 pub(super) const READING: Duration = Duration::from_secs(10);
+/// How long it may take for what is shown of a job, however long that is: before its page would be given up.
+const SHOWING: Duration = Duration::from_secs(25);
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
 /// What is shown of one stream, in bytes: its end.
@@ -116,19 +118,33 @@ impl Shown {
 
 /// What is kept of a job, where the storage gives it before a page would be given up.
 async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
-    let read = timeout(READING, reading::whole(app, token, kept)).await;
-    read.unwrap_or_else(|_| Err(ApiError::no_storage()))
+    let begun = Instant::now();
+    let late = |_| ApiError::no_storage();
+    let reading = timeout_at(begun + READING, app.outputs.read(kept)).await;
+    let reading = reading.map_err(late)??;
+    let end = begun + patience(reading.length);
+    let whole = timeout_at(end, reading::rest(app, token, reading)).await;
+    whole.map_err(late)?
+}
+
+/// How long so many bytes may take for a job's page.
+fn patience(length: u64) -> Duration {
+    (READING + outputs::lasting(length)).min(SHOWING)
 }
 
 /// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read
 /// now is no reason to show nothing else. It is short, and needs no room.
-pub(super) async fn evidence_of(app: &App, job: JobId) -> Option<Vec<u8>> {
+async fn evidence_of(app: &App, job: JobId) -> Option<Vec<u8>> {
     let unread = |error: &dyn std::fmt::Display| {
         tracing::error!(%job, %error, "how it was measured can not be read");
     };
     let kept = app.store.evidence(job).await;
     let kept = kept.inspect_err(|error| unread(error)).ok()??;
-    let bytes = timeout(READING, app.outputs.get(&kept)).await;
+    let begun = Instant::now();
+    let reading = timeout_at(begun + READING, app.outputs.read(&kept)).await;
+    let reading = reading.inspect_err(|error| unread(error)).ok()?;
+    let reading = reading.inspect_err(|error| unread(error)).ok()?;
+    let bytes = timeout_at(begun + patience(reading.length), reading.whole()).await;
     let bytes = bytes.inspect_err(|error| unread(error)).ok()?;
     bytes.inspect_err(|error| unread(error)).ok()
 }

@@ -3,20 +3,20 @@
 //! Results may be much, and intervals take time: few pages are made at a time, and each has its turn from
 //! before it reads until its work has ended, whether or not somebody still waits for it.
 
+mod reader;
+
 use std::collections::BTreeSet;
-use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bencher_jobs::JobId;
-use futures_util::{StreamExt as _, stream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+
+use reader::Reader;
 
 use super::error::PageError;
-use super::result::{READING, evidence_of};
+use super::result::READING;
 use super::sides::{Taken, Told};
-use crate::api::ApiError;
 use crate::app::App;
 use crate::evidence::Evidence;
 use crate::iterations;
@@ -24,8 +24,9 @@ use crate::store::Described;
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
 const MAX_RESULTS: usize = 64 << 20;
-/// Jobs whose results are read at the same time.
-const AT_ONCE: usize = 8;
+/// How long the storage may take for all of one page: the rest is missing, too. It is much less than a page may take,
+/// since what was read is compared then.
+const ALL_READING: Duration = Duration::from_secs(20);
 /// Pages that are made at a time.
 const PAGES: usize = 2;
 
@@ -71,8 +72,28 @@ enum Left {
     Nothing,
     /// More than a page has room for, or what the storage does not give.
     Unread,
-    /// Results, and how they were measured, as far as that is known.
-    Read(Vec<u8>, Option<Vec<u8>>),
+    /// Results, and how they were measured.
+    Read(Vec<u8>, Measuring<Vec<u8>>),
+}
+
+/// What the runner of a job says of how it was measured.
+#[derive(Debug)]
+enum Measuring<T> {
+    /// Nothing.
+    Untold,
+    /// Something that the storage does not give.
+    Unread,
+    /// This.
+    Told(T),
+}
+
+/// How many jobs a page says less of than it could.
+#[derive(Debug, Default)]
+pub(super) struct Missing {
+    /// They have too many results, or none that can be read.
+    pub(super) results: usize,
+    /// Their results are there, and how they were measured can not be read.
+    pub(super) evidence: usize,
 }
 
 impl Results {
@@ -81,11 +102,10 @@ impl Results {
         self.of.contains(&job)
     }
 
-    /// What was measured, and how many jobs have too much for a page, or nothing that can be read. This takes
-    /// time.
-    pub(super) fn taken(self) -> (Taken, usize) {
+    /// What was measured, and of how many jobs it is missing. This takes time.
+    pub(super) fn taken(self) -> (Taken, Missing) {
         let mut taken = Taken::default();
-        let mut missing = 0;
+        let mut missing = Missing::default();
         for (side, left) in self.jobs {
             let (results, evidence) = match left {
                 Left::Read(results, evidence) => (results, evidence),
@@ -97,14 +117,21 @@ impl Results {
                     taken.pass_over(side, Told::Nothing);
                     continue;
                 }
-                Left::Unread => (Vec::new(), None),
+                Left::Unread => (Vec::new(), Measuring::Untold),
             };
             let Ok(results) = iterations::all(&results) else {
-                missing += 1;
+                missing.results += 1;
                 taken.pass_over(side, Told::Open);
                 continue;
             };
-            let evidence = evidence.and_then(|bytes| Evidence::read(&bytes));
+            let evidence = match evidence {
+                Measuring::Told(bytes) => Evidence::read(&bytes),
+                Measuring::Untold => None,
+                Measuring::Unread => {
+                    missing.evidence += 1;
+                    None
+                }
+            };
             taken.take(side, &results, evidence.as_ref());
         }
         (taken, missing)
@@ -113,58 +140,9 @@ impl Results {
 
 /// Reads the results of `jobs`, which are in their turns, several at a time.
 pub(super) async fn results(app: &App, jobs: &[Described]) -> Result<Results, PageError> {
-    let room = AtomicUsize::new(MAX_RESULTS);
-    let places: Vec<_> = jobs
-        .iter()
-        .filter_map(|Described { job, .. }| {
-            let side = job.comparison?.side as usize;
-            Some((side, job.id, job.life.state.is_over()))
-        })
-        .collect();
-    let reading = stream::iter(places).map(|(side, job, is_over)| {
-        let room = &room;
-        async move { (side, job, read(app, job, is_over, room).await) }
-    });
-    let mut reading = pin!(reading.buffered(AT_ONCE));
-    let mut found = Results::default();
-    while let Some((side, job, left)) = reading.next().await {
-        let mut left = left?;
-        if let Left::Read(results, evidence) = &left {
-            let bytes = results.len() + evidence.as_ref().map_or(0, Vec::len);
-            let before = room.load(Ordering::Relaxed);
-            room.store(before.saturating_sub(bytes), Ordering::Relaxed);
-            if before == 0 {
-                left = Left::Unread;
-            }
-        }
-        if matches!(left, Left::Unread | Left::Read(..)) {
-            found.of.insert(job);
-        }
-        found.jobs.push((side, left));
-    }
-    Ok(found)
-}
-
-async fn read(app: &App, job: JobId, is_over: bool, room: &AtomicUsize) -> Result<Left, PageError> {
-    if !is_over {
-        return Ok(Left::Open);
-    }
-    let Some(kept) = app.store.results(job).await.map_err(ApiError::from)? else {
-        return Ok(Left::Nothing);
-    };
-    if room.load(Ordering::Relaxed) == 0 {
-        return Ok(Left::Unread);
-    }
-    let error = match timeout(READING, app.outputs.get(&kept)).await {
-        Ok(Ok(results)) => return Ok(Left::Read(results, evidence_of(app, job).await)),
-        Ok(Err(error)) if error.is_lost() => return Ok(Left::Unread),
-        Ok(Err(error)) => error.to_string(),
-        Err(late) => late.to_string(),
-    };
-    tracing::error!(%job, error, "results can not be read now");
-    // Nor can others, and each would be waited for.
-    room.store(0, Ordering::Relaxed);
-    Ok(Left::Unread)
+    Reader::new(app, MAX_RESULTS, READING, ALL_READING)
+        .results(jobs)
+        .await
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub(crate) enum Fate {
     Lost,
     /// It comes through once so many others have come.
     Held(Arc<Barrier>),
+    /// It comes through, and its answer comes with so many bytes a second.
+    Slow(u64),
     /// It is answered with this JSON.
     Answered(String),
 }
@@ -38,11 +41,14 @@ pub(crate) fn between(url: &str, mut fate: impl FnMut(&str) -> Fate + Send + 'st
                     let server = server.clone();
                     thread::spawn(move || {
                         others.wait();
-                        pass(request, &line, &server)
+                        pass(request, &line, &server, copy)
                     });
                     Ok(())
                 }
-                Fate::Passed => pass(request, &line, &server),
+                Fate::Slow(rate) => pass(request, &line, &server, move |far, near| {
+                    trickle(far, near, rate)
+                }),
+                Fate::Passed => pass(request, &line, &server, copy),
             };
         }
     });
@@ -58,8 +64,33 @@ fn answer(mut near: &TcpStream, json: &str) -> io::Result<()> {
     )
 }
 
-/// One request for each connection, so that none passes unseen.
-fn pass(mut request: BufReader<TcpStream>, line: &str, server: &str) -> io::Result<()> {
+fn copy(far: &mut TcpStream, near: &mut TcpStream) -> io::Result<()> {
+    io::copy(far, near).map(|_| ())
+}
+
+/// Passes on what comes, so many bytes a second.
+fn trickle(far: &mut TcpStream, near: &mut TcpStream, rate: u64) -> io::Result<()> {
+    let begun = Instant::now();
+    let (mut bytes, mut passed) = ([0; 8 << 10], 0);
+    loop {
+        let count = far.read(&mut bytes)?;
+        if count == 0 {
+            return Ok(());
+        }
+        near.write_all(&bytes[..count])?;
+        passed += count as u64;
+        let due = Duration::from_micros(1_000_000 * passed / rate);
+        thread::sleep(due.saturating_sub(begun.elapsed()));
+    }
+}
+
+/// One request for each connection, so that none passes unseen. `back` passes the answer on.
+fn pass(
+    mut request: BufReader<TcpStream>,
+    line: &str,
+    server: &str,
+    back: impl FnOnce(&mut TcpStream, &mut TcpStream) -> io::Result<()> + Send + 'static,
+) -> io::Result<()> {
     let mut near = request.get_ref().try_clone()?;
     let mut far = TcpStream::connect(server)?;
     write!(far, "{line}connection: close\r\n")?;
@@ -73,7 +104,7 @@ fn pass(mut request: BufReader<TcpStream>, line: &str, server: &str) -> io::Resu
         }
     });
     thread::spawn(move || {
-        let _lost = io::copy(&mut far, &mut near);
+        let _lost = back(&mut far, &mut near);
         let _gone = near.shutdown(Shutdown::Both);
     });
     Ok(())
