@@ -15,7 +15,7 @@ use super::connection::Server;
 use super::driver::{Driver, Link, Over};
 use super::fitness::{self, Fitness};
 use super::job::Workshop;
-use super::lock::{Line, RunnerFolder};
+use super::lock::RunnerFolder;
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
@@ -132,7 +132,6 @@ fn attempt(
         machine,
         server,
         outbox,
-        line: Line::new(&spec.directories.state),
         answers: VecDeque::new(),
         workshop: Arc::new(Workshop {
             policy: spec.jobs,
