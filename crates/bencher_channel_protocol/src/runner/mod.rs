@@ -113,6 +113,8 @@ pub struct Settings {
     pub message_limit: usize,
     /// Programs that were tried and given up.
     pub rejected: Vec<Checksum>,
+    /// How many updates in a row, before this program was started, have failed for reasons that pass.
+    pub failed_updates: u32,
     /// Whether this is a program that is only tried: it ends once the server has spoken to it, and the
     /// job that the server may have given it is over.
     pub is_trial: bool,
@@ -177,6 +179,7 @@ impl Machine {
             after: Duration::ZERO,
             spread: Duration::ZERO,
         });
+        machine.updates_have_failed();
         let effects = std::mem::take(&mut machine.effects);
         (machine, effects)
     }

@@ -31,6 +31,7 @@ pub(crate) fn settings() -> Settings {
         drain_timeout: Duration::from_mins(1),
         message_limit: 1 << 20,
         rejected: Vec::new(),
+        failed_updates: 0,
         is_trial: false,
     }
 }
