@@ -49,9 +49,6 @@ pub enum Effect {
     /// Make room on disk for the longest letter, or see that it is still there. What comes of it is
     /// [`Input::Room`](super::Input). The next job that is started has it.
     MakeRoom,
-    /// See whether a job of another runner has this machine, or waits for it. What comes of it is
-    /// [`Input::Turn`](super::Input).
-    SeeTurn,
     /// See whether this host can run jobs. What comes of it is [`Input::Host`](super::Input).
     LookAtHost,
     /// Remove what was written to disk for a job.
@@ -99,8 +96,6 @@ pub enum Timer {
     Retry,
     /// Another look whether there is room on disk.
     Room,
-    /// Another look whether the machine is free.
-    Turn,
     /// Another look at this host.
     Host,
     /// The end of the time in which no updates are wanted.
@@ -109,7 +104,7 @@ pub enum Timer {
 
 impl Timer {
     /// All timers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 12] = [
         Self::Heartbeat,
         Self::Idle,
         Self::Acknowledge,
@@ -120,7 +115,6 @@ impl Timer {
         Self::Pace,
         Self::Retry,
         Self::Room,
-        Self::Turn,
         Self::Host,
         Self::Offers,
     ];

@@ -53,11 +53,6 @@ pub enum Input {
     },
     /// There is room on disk for a letter, or why there is none.
     Room(Result<(), String>),
-    /// It was looked whether a job of another runner has this machine, or waits for it.
-    Turn {
-        /// Whether none does.
-        is_free: bool,
-    },
     /// This host can run jobs, or why it can not. It may be told without having been asked.
     Host(Result<(), String>),
     /// The runner is to stop.

@@ -300,7 +300,6 @@ impl Machine {
         if self.link.take().is_none() {
             return;
         }
-        self.turn_may_have_changed();
         for timer in [
             Timer::Idle,
             Timer::Acknowledge,

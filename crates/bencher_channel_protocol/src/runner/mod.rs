@@ -11,8 +11,7 @@
 //!                       |                           |                           |
 //!                       '------ Disconnected ------ delivering <----------------'
 //!
-//!  asking --no room for a result, a host in doubt, another runner's job--> asleep --none, or something to
-//!  send--> waiting
+//!  asking --no room for a result, or a host in doubt--> asleep --neither, or something to send--> waiting
 //!
 //!  asking --Update--> updating --Updated--> (the driver becomes another program)
 //!                        '------UpdateFailed--> waiting
@@ -29,7 +28,6 @@
 //!   forgotten when it is acknowledged. What is on disk is not in memory, but for the one that is sent.
 //! * No job is asked for while there is no room on disk for its terminal message, or there is one that
 //!   could not be written.
-//! * No job is asked for while one of another runner has the machine.
 //! * No job is asked for after one that failed for a reason of this host, until the host was looked at.
 //! * On each new connection what was not acknowledged is sent before `ready`, but for what the server has
 //!   not taken on several connections: that waits until the server was asked for a job.
@@ -53,7 +51,6 @@ mod reading;
 mod retry;
 mod room;
 mod stopping;
-mod turn;
 mod updating;
 mod work;
 
@@ -74,7 +71,6 @@ use outbox::Outbox;
 use retry::Retry;
 use room::Room;
 use stopping::Stopping;
-use turn::Turn;
 use updating::Offers;
 use work::Work;
 
@@ -117,6 +113,8 @@ pub struct Settings {
     pub message_limit: usize,
     /// Programs that were tried and given up.
     pub rejected: Vec<Checksum>,
+    /// How many updates in a row, before this program was started, have failed for reasons that pass.
+    pub failed_updates: u32,
     /// Whether this is a program that is only tried: it ends once the server has spoken to it, and the
     /// job that the server may have given it is over.
     pub is_trial: bool,
@@ -136,9 +134,6 @@ pub struct Machine {
     room: Room,
     /// Whether the user knows that there was no room.
     was_room_missing: bool,
-    turn: Turn,
-    /// Whether the user knows that it is another runner's.
-    was_turn_told: bool,
     host: Host,
     offers: Offers,
     stopping: Stopping,
@@ -173,8 +168,6 @@ impl Machine {
             retry: Retry::default(),
             room: Room::default(),
             was_room_missing: false,
-            turn: Turn::default(),
-            was_turn_told: false,
             host: Host::default(),
             offers: Offers::default(),
             stopping: Stopping::No,
@@ -186,6 +179,7 @@ impl Machine {
             after: Duration::ZERO,
             spread: Duration::ZERO,
         });
+        machine.updates_have_failed();
         let effects = std::mem::take(&mut machine.effects);
         (machine, effects)
     }
@@ -220,7 +214,6 @@ impl Machine {
             Input::Loaded(letter) => self.loaded(&letter),
             Input::NotLoaded { job, problem } => self.not_loaded(job, &problem),
             Input::Room(made) => self.room_was_made(made),
-            Input::Turn { is_free } => self.turn_was_seen(is_free),
             Input::Host(found) => self.host_was_looked_at(found),
             Input::Stop => self.stop(),
             Input::UpdateFailed(failure) => self.update_failed(failure),
@@ -240,7 +233,6 @@ impl Machine {
             Timer::Pace => self.pace_is_over(),
             Timer::Retry => self.retry_is_due(),
             Timer::Room => self.room_is_due(),
-            Timer::Turn => self.turn_is_due(),
             Timer::Host => self.host_is_due(),
             Timer::Offers => self.offers_are_welcome(),
         }

@@ -16,7 +16,6 @@
 
 use std::time::Duration;
 
-use super::turn::Turn;
 use super::{Activity, Effect, Letter, Level, MOST_LETTERS, Machine, Timer};
 
 /// How long it takes until it is looked again whether there is room.
@@ -47,8 +46,6 @@ impl Machine {
             ))
         } else if self.room == Room::Missing || self.outbox.has_unsaved() {
             Some("there is no room for its end on the runner's disk".to_owned())
-        } else if matches!(self.turn, Turn::Taken { .. }) {
-            Some("a job of another runner runs on the runner's machine".to_owned())
         } else {
             None
         }
@@ -71,10 +68,6 @@ impl Machine {
             self.fall_asleep();
             return;
         }
-        // Whose turn it is not leaves the disk alone, which is another one's now.
-        if !self.is_machine_free() {
-            return;
-        }
         match self.room {
             Room::Unknown => {
                 self.room = Room::Asked;
@@ -84,7 +77,6 @@ impl Machine {
             Room::Made => {
                 // The next time it is looked again.
                 self.room = Room::Unknown;
-                self.turn_may_have_changed();
                 self.ask();
             }
             Room::Missing => self.fall_asleep(),
@@ -187,7 +179,7 @@ impl Machine {
     }
 
     /// Ends the connection until there is something to say, or to ask for.
-    pub(super) fn fall_asleep(&mut self) {
+    fn fall_asleep(&mut self) {
         self.effect(Effect::Disconnect);
         self.history.is_connection_told = false;
         self.lost();

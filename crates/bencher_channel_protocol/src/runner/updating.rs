@@ -40,6 +40,21 @@ impl Machine {
         self.arm(Timer::Offers, pause);
     }
 
+    /// The last update may have failed before this program was started.
+    pub(super) fn updates_have_failed(&mut self) {
+        if let Some(earlier) = self.settings.failed_updates.checked_sub(1) {
+            self.offers.failures = earlier;
+            self.pause_after_failure();
+        }
+    }
+
+    /// An update has failed for a reason that passes.
+    fn pause_after_failure(&mut self) {
+        let pause = PAUSE.saturating_mul(1 << self.offers.failures.min(16));
+        self.offers.failures = self.offers.failures.saturating_add(1);
+        self.pause_offers(pause.min(LONG_PAUSE));
+    }
+
     /// The server has another program for this runner.
     pub(super) fn offered(&mut self, update: Update) {
         let own = self.settings.info.as_ref();
@@ -105,9 +120,7 @@ impl Machine {
         if failure.is_final {
             self.settings.rejected.push(failure.checksum);
         } else {
-            let pause = PAUSE.saturating_mul(1 << self.offers.failures.min(16));
-            self.offers.failures = self.offers.failures.saturating_add(1);
-            self.pause_offers(pause.min(LONG_PAUSE));
+            self.pause_after_failure();
         }
         self.activity = Activity::Serving;
         self.effect(Effect::Connect {

@@ -1,7 +1,9 @@
 //! Connections: how they begin, end and begin again, and the idle runner.
 
 use bencher_channel_protocol::RunnerMessage;
-use bencher_channel_protocol::runner::{Effect, Input, Level, STANDING, Timer, UpdateFailure};
+use bencher_channel_protocol::runner::{
+    Effect, Input, Level, Machine, STANDING, Settings, Timer, UpdateFailure,
+};
 
 use crate::course::{CHECKSUM, Course, OTHER, left, settings, uuid};
 
@@ -281,6 +283,31 @@ fn an_update_that_failed_is_tried_again() {
         course.is("connected", "ready 30 alone, idle 40");
         course.is("fired offers", "");
         course.is("no_job", "-idle, ready 30, idle 40");
+    }
+}
+
+/// Neither is one at once that has failed before this program was started.
+#[test]
+fn an_update_that_failed_before_is_tried_again_later() {
+    for (failed_updates, pause, next) in [(1, 60, 120), (3, 240, 480), (u32::MAX, 3600, 3600)] {
+        let settings = Settings {
+            failed_updates,
+            ..settings()
+        };
+        let (machine, effects) = Machine::new(settings, Vec::new());
+        let mut course = Course {
+            machine,
+            ..Course::new()
+        };
+        assert_eq!(course.show(effects), format!("connect 0+0, offers {pause}"));
+        course.is("connected", "ready 30 alone, idle 40");
+        course.is("fired offers", "");
+        course.is("no_job", "reached, -idle, ready 30, idle 40");
+        course.input(&format!("update {OTHER}"));
+        course.is(
+            &format!("not-updated {OTHER}"),
+            &format!("offers {next}, connect 0+0"),
+        );
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn settings() -> Settings {
         drain_timeout: Duration::from_mins(1),
         message_limit: 1 << 20,
         rejected: Vec::new(),
+        failed_updates: 0,
         is_trial: false,
     }
 }
@@ -83,8 +84,6 @@ pub(crate) struct Course {
     /// Whether the disk does what it is told, at once: then nothing of it is shown but what is written and
     /// removed.
     pub(crate) has_disk: bool,
-    /// Whether a job of another runner has the machine.
-    pub(crate) is_taken: bool,
     /// What is on that disk.
     pub(crate) disk: BTreeMap<Uuid, Letter>,
 }
@@ -101,7 +100,6 @@ fn timer(timer: Timer) -> &'static str {
         Timer::Pace => "pace",
         Timer::Retry => "retry",
         Timer::Room => "room",
-        Timer::Turn => "turn",
         Timer::Host => "host",
         Timer::Offers => "offers",
     }
@@ -126,7 +124,6 @@ impl Course {
             delivered: String::new(),
             is_slow: true,
             has_disk: true,
-            is_taken: false,
             disk: outbox
                 .into_iter()
                 .map(|letter| (letter.job(), letter))
@@ -282,10 +279,6 @@ impl Course {
                 None
             }
             Effect::Load(job) if self.has_disk => Some(Input::Loaded(self.disk[job].clone())),
-            // The driver answers at once.
-            Effect::SeeTurn => Some(Input::Turn {
-                is_free: !self.is_taken,
-            }),
             Effect::MakeRoom if self.has_disk => Some(Input::Room(Ok(()))),
             _ => None,
         }
@@ -357,7 +350,6 @@ impl Course {
                 Effect::Persist(letter) => format!("persist {}", number(letter.job())),
                 Effect::Load(job) => format!("load {}", number(job)),
                 Effect::MakeRoom => "make room".to_owned(),
-                Effect::SeeTurn => "see turn".to_owned(),
                 Effect::LookAtHost => "look".to_owned(),
                 Effect::Forget(job) => format!("forget {}", number(job)),
                 Effect::Update(_) => "update".to_owned(),

@@ -48,7 +48,6 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => option::of(prop::sample::select(vec![Fault::Job, Fault::Host]))
             .prop_map(|fails| Event::End { fails }),
         2 => any::<bool>().prop_map(|is_fit| Event::HostAnswers { is_fit }),
-        8 => any::<bool>().prop_map(|is_free| Event::TurnAnswers { is_free }),
         1 => Just(Event::Stop),
         1 => Just(Event::Updated),
         2 => (any::<bool>(), option::of(1_u8..5), any::<bool>()).prop_map(

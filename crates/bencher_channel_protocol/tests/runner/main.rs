@@ -10,6 +10,5 @@ mod host;
 mod interleavings;
 mod keeping;
 mod stopping;
-mod turns;
 mod working;
 mod world;

@@ -34,10 +34,6 @@ pub(crate) enum Event {
     End {
         fails: Option<Fault>,
     },
-    /// It was looked whether the machine is free.
-    TurnAnswers {
-        is_free: bool,
-    },
     /// The host was looked at.
     HostAnswers {
         is_fit: bool,
@@ -79,9 +75,6 @@ pub(crate) struct World {
     /// A job has failed for a reason of the host, which was found fit by nobody since.
     is_host_doubted: bool,
     is_host_looked_at: bool,
-    is_turn_asked: bool,
-    /// The machine was seen to be free, since `ready` was last sent on this connection.
-    is_turn_free: bool,
     /// How often the trial of another program was told to end.
     update_ends: u32,
     /// Another one of this runner is at the server.
@@ -125,14 +118,13 @@ impl World {
         let is_waiting = self.is_connecting || self.is_updating || self.has_exited.is_some();
         if !is_waiting && self.process.is_none() {
             let patience: &[Timer] = if self.is_connected {
-                &[Timer::Idle, Timer::Acknowledge, Timer::Pace, Timer::Turn]
+                &[Timer::Idle, Timer::Acknowledge, Timer::Pace]
             } else {
-                &[Timer::Retry, Timer::Room, Timer::Turn, Timer::Host]
+                &[Timer::Retry, Timer::Room, Timer::Host]
             };
             assert!(
                 self.disk.is_busy()
                     || self.is_host_looked_at
-                    || self.is_turn_asked
                     || patience.iter().any(|timer| self.armed.contains(timer)),
                 "nothing will ever happen"
             );
@@ -183,10 +175,6 @@ impl World {
             }
             Effect::Load(job) => self.disk.read(job),
             Effect::MakeRoom => self.disk.make_room(),
-            Effect::SeeTurn => {
-                assert!(!self.is_turn_asked, "seen twice");
-                self.is_turn_asked = true;
-            }
             Effect::LookAtHost => {
                 assert!(!self.is_host_looked_at, "looked at twice");
                 self.is_host_looked_at = true;
@@ -233,10 +221,6 @@ impl World {
                 assert_eq!(self.stops, 0, "ready after a stop order");
                 assert!(self.owed.is_empty(), "ready before {:?}", self.owed);
                 assert!(self.disk.has_room, "ready without room");
-                let is_free = std::mem::take(&mut self.is_turn_free);
-                // Who is not answered asks once more.
-                let may_ask = is_free || self.is_asked;
-                assert!(may_ask, "ready on a machine that another one has");
                 assert!(!self.is_host_doubted, "ready for what would fail");
                 self.is_asked = true;
             }
@@ -281,7 +265,6 @@ impl World {
         self.unanswered.clear();
         self.owed.clear();
         self.is_asked = false;
-        self.is_turn_free = false;
     }
 
     /// Everything but the disk is gone.
@@ -330,10 +313,6 @@ impl World {
                 }
             } else if self.is_host_looked_at {
                 Event::HostAnswers { is_fit: true }
-            } else if self.is_turn_asked {
-                Event::TurnAnswers { is_free: true }
-            } else if self.armed.contains(&Timer::Turn) && self.process.is_none() {
-                Event::Fire(Timer::Turn)
             } else if is_asleep && self.armed.contains(&Timer::Host) {
                 Event::Fire(Timer::Host)
             } else if is_asleep && self.armed.contains(&Timer::Room) {

@@ -19,7 +19,6 @@ use super::connection::{Connection, News, Outgoing, Server};
 use super::fairness::Fairness;
 use super::job::{self, StartedJob, Workshop};
 use super::listener::MOST_LIVE;
-use super::lock::Line;
 use super::outbox::Outbox;
 use super::service::{self, Service};
 use super::update::{self, Updater};
@@ -74,8 +73,6 @@ pub(super) struct Driver {
     pub(super) machine: Machine,
     pub(super) server: Server,
     pub(super) outbox: Outbox,
-    /// Those that wait for this machine.
-    pub(super) line: Line,
     /// What has come of effects, which the machine hears before anything else.
     pub(super) answers: VecDeque<Input>,
     pub(super) workshop: Arc<Workshop>,
@@ -288,10 +285,6 @@ impl Driver {
                     let made = made.map_err(|error| error.to_string());
                     self.answers.push_back(Input::Room(made));
                 }
-                Effect::SeeTurn => {
-                    let is_free = self.is_machine_free();
-                    self.answers.push_back(Input::Turn { is_free });
-                }
                 Effect::LookAtHost => self.workshop.look_at_host(),
                 Effect::Forget(job) => {
                     if let Err(error) = self.outbox.remove(job) {
@@ -338,16 +331,6 @@ impl Driver {
                 is_final: false,
             });
         }
-    }
-
-    /// Whether no other runner has this machine. If that can not be known, the job that comes says so.
-    fn is_machine_free(&mut self) -> bool {
-        self.line.is_free().unwrap_or_else(|error| {
-            self.reporter.debug(&format!(
-                "it is not known whether another job runs on this machine: {error}"
-            ));
-            true
-        })
     }
 
     fn connect(&mut self, delay: Duration) {

@@ -90,6 +90,7 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
     let spawned = thread::Builder::new()
         .name("job".to_owned())
         .spawn(move || {
+            let _end = EndOfAll;
             let ended = carry_out(&job, &for_thread, received);
             let _gone = for_thread.events.send(ended);
         });
@@ -104,6 +105,18 @@ pub(super) fn start(job: Box<Job>, workshop: &Arc<Workshop>) -> StartedJob {
         });
     }
     StartedJob { orders }
+}
+
+/// Ends the process where a thread that has this panics, whatever the profile it was built with: nobody would
+/// hear of the job's end, and of no other job.
+struct EndOfAll;
+
+impl Drop for EndOfAll {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
 }
 
 fn carry_out(job: &Job, workshop: &Workshop, orders: UnboundedReceiver<Signal>) -> Event {
@@ -227,7 +240,33 @@ fn make_folder(workshop: &Workshop) -> std::io::Result<tempfile::TempDir> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn a_panic_of_a_jobs_thread_ends_the_runner() {
+        const PANICS: &str = "BENCHER_TEST_PANICS";
+        let of_job = || {
+            let _end = EndOfAll;
+            assert!(std::env::var_os(PANICS).is_none(), "on purpose");
+        };
+        let ended = thread::spawn(of_job).join();
+        // The process below goes no further.
+        assert!(ended.is_ok());
+        let this = thread::current();
+        let test = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", this.name().unwrap()])
+            .env(PANICS, "1")
+            .output()
+            .unwrap();
+        assert_eq!(
+            test.status.signal(),
+            Some(Signal::SIGABRT as i32),
+            "{test:?}"
+        );
+    }
 
     #[test]
     fn evidence_takes_no_room_that_results_need() {

@@ -68,74 +68,25 @@ impl RunnerFolder {
 /// The machine is this job's as long as this lives: two at a time would measure each other.
 #[derive(Debug)]
 pub(super) struct Turn {
-    /// `None` where it is not known whose it is.
-    _lock: Option<Flock<File>>,
+    _lock: Flock<File>,
 }
 
 impl Turn {
-    /// What a job has on a machine that does not tell who has it.
-    pub(super) fn unknown() -> Self {
-        Self { _lock: None }
-    }
-}
-
-/// The line of those that wait for the machine.
-///
-/// There is one place in it, before all who would only ask for a job: without it a runner whose queue is long
-/// would have the machine again before anybody else has seen that it was free.
-#[derive(Debug)]
-pub(super) struct Line {
-    folder: PathBuf,
-    /// The place, while this one has it.
-    place: Option<Flock<File>>,
-}
-
-impl Line {
-    /// All that root's runners have in common is the machine; an ordinary user's have the state folder in
-    /// common.
-    pub(super) fn new(state: &Path) -> Self {
-        Self::in_folder(if geteuid().is_root() {
+    /// Takes the machine; `None` while a job of another runner has it. All that root's runners have in
+    /// common is the machine; an ordinary user's have the state folder in common.
+    pub(super) fn take(state: &Path) -> io::Result<Option<Self>> {
+        let folder = if geteuid().is_root() {
             PathBuf::from("/run/bencher-runner")
         } else {
             state.join("up")
-        })
-    }
-
-    fn in_folder(folder: PathBuf) -> Self {
-        let place = None;
-        Self { folder, place }
-    }
-
-    /// Takes the machine; `None` while a job of another runner has it.
-    pub(super) fn take(&mut self) -> io::Result<Option<Turn>> {
-        self.stand()?;
-        let lock = self.lock("job.lock")?;
-        if lock.is_some() {
-            self.place = None;
-        }
-        Ok(lock.map(|lock| Turn { _lock: Some(lock) }))
-    }
-
-    /// Whether the machine is nobody's, and nobody waits for it who came before.
-    pub(super) fn is_free(&mut self) -> io::Result<bool> {
-        Ok(self.stand()? && self.take()?.is_some())
-    }
-
-    /// Takes the place, if it is nobody else's; whether it is this one's.
-    fn stand(&mut self) -> io::Result<bool> {
-        if self.place.is_none() {
-            self.place = self.lock("next.lock")?;
-        }
-        Ok(self.place.is_some())
-    }
-
-    fn lock(&self, name: &str) -> io::Result<Option<Flock<File>>> {
+        };
         // Who could open the lock could hold it.
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&self.folder)?;
-        try_lock(&self.folder.join(name))
+            .create(&folder)?;
+        let lock = try_lock(&folder.join("job.lock"))?;
+        Ok(lock.map(|lock| Self { _lock: lock }))
     }
 }
 
@@ -177,25 +128,5 @@ mod tests {
         RunnerFolder::take(state.path(), &"bench-2".parse().unwrap()).unwrap();
         drop(first);
         RunnerFolder::take(state.path(), &runner).unwrap();
-    }
-
-    #[test]
-    fn who_waits_has_the_machine_next() {
-        let folder = tempfile::tempdir().unwrap();
-        let line = || Line::in_folder(folder.path().join("line"));
-        let (mut first, mut second, mut third) = (line(), line(), line());
-        let turn = first.take().unwrap().unwrap();
-        assert!(!second.is_free().unwrap());
-        drop(turn);
-        assert!(!first.is_free().unwrap(), "the second waits");
-        assert!(!third.is_free().unwrap());
-        assert!(second.is_free().unwrap());
-        assert!(first.is_free().unwrap(), "nobody waits any more");
-        // A job that was given out waits like those that would ask.
-        let turn = second.take().unwrap().unwrap();
-        assert!(third.take().unwrap().is_none());
-        drop(turn);
-        assert!(!first.is_free().unwrap());
-        assert!(third.take().unwrap().is_some());
     }
 }

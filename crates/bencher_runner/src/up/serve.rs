@@ -15,7 +15,7 @@ use super::connection::Server;
 use super::driver::{Driver, Link, Over};
 use super::fitness::{self, Fitness};
 use super::job::Workshop;
-use super::lock::{Line, RunnerFolder};
+use super::lock::RunnerFolder;
 use super::outbox::Outbox;
 use super::service::Service;
 use super::update::Updater;
@@ -74,10 +74,16 @@ pub fn serve(spec: UpSpec, reporter: Arc<dyn Reporter>) -> Result<End, UpError> 
             Err(error)
         }
         Err(source) => Err(match updater.fallback() {
-            Some(program) => UpError::NotUp {
-                program,
-                source: Box::new(source),
-            },
+            Some(program) => {
+                // The host may be fit for it another time.
+                if matches!(source, UpError::Unfit(_)) {
+                    updater.give_up_for_now();
+                }
+                UpError::NotUp {
+                    program,
+                    source: Box::new(source),
+                }
+            }
             None => source,
         }),
     }
@@ -122,6 +128,7 @@ fn attempt(
             .as_ref()
             .map(|updater| updater.rejected())
             .unwrap_or_default(),
+        failed_updates: updater.as_ref().map_or(0, |updater| updater.failed()),
         is_trial: spec.is_trial,
     };
     let (mut machine, mut effects) = Machine::new(settings, jobs);
@@ -132,7 +139,6 @@ fn attempt(
         machine,
         server,
         outbox,
-        line: Line::new(&spec.directories.state),
         answers: VecDeque::new(),
         workshop: Arc::new(Workshop {
             policy: spec.jobs,

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// How long signs of life are given before there is a loop that gives them: as long as the unit of `runner
 /// install-service` leaves a start. The guest's kernel may have to be fetched.
@@ -40,10 +40,13 @@ impl Service {
             .name("signs".to_owned())
             .spawn(move || {
                 let until = Instant::now() + LONGEST_LOOK;
-                while is_over.recv_timeout(every) == Err(RecvTimeoutError::Timeout)
-                    && Instant::now() < until
-                {
+                // At once: the last sign of the program before may have come a while ago.
+                loop {
                     tell(&NotifyState::Watchdog);
+                    let waited = is_over.recv_timeout(every);
+                    if waited != Err(RecvTimeoutError::Timeout) || Instant::now() >= until {
+                        break;
+                    }
                 }
             })?;
         Ok(Some(Meanwhile {
@@ -52,13 +55,13 @@ impl Service {
         }))
     }
 
-    /// Waits until a sign of life is due, and gives it. Safe to cancel.
+    /// Waits until a sign of life is due, which the first one is at once, and gives it. Safe to cancel.
     pub(super) async fn watchdog(&mut self) {
         let Some(every) = self.every else {
             return std::future::pending().await;
         };
         let interval = self.interval.get_or_insert_with(|| {
-            let mut interval = tokio::time::interval_at(Instant::now() + every, every);
+            let mut interval = tokio::time::interval(every);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });

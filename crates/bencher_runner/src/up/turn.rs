@@ -7,7 +7,7 @@ use bencher_channel_protocol::runner::{Failure, Fault};
 use bencher_oci::Image;
 
 use super::job::Workshop;
-use super::lock::{Line, Turn};
+use super::lock::Turn;
 use crate::images::{ImageChoice, PullPolicy, open_image, pull_image};
 use crate::run::{self, RunError};
 use crate::{Interrupts, interruptible};
@@ -22,9 +22,8 @@ pub(super) struct HadTurn {
     _image: Option<Image>,
 }
 
-/// Waits until no other runner of this machine has a job. None asks for one while another one's runs, but two
-/// may have asked at the same time. Then the image is fetched before the wait: the token for it ends sooner
-/// than the other job may.
+/// Waits until no other runner of this machine has a job. Where it has to wait, the image is fetched before:
+/// the token for it ends sooner than the other job may.
 ///
 /// # Errors
 ///
@@ -34,16 +33,18 @@ pub(super) async fn turn(
     image: &mut ImageChoice,
     interrupts: &mut Interrupts,
 ) -> Result<HadTurn, Failure> {
-    let mut line = Line::new(&workshop.directories.state);
     let mut fetched = None;
     loop {
-        let turn = line.take().unwrap_or_else(|error| {
-            workshop.reporter.warning(&format!(
-                "it is not known whether another job runs on this machine: {error}"
-            ));
-            Some(Turn::unknown())
-        });
-        if turn.is_some() {
+        let turn = match Turn::take(&workshop.directories.state) {
+            Ok(turn) => turn.map(Some),
+            Err(error) => {
+                workshop.reporter.warning(&format!(
+                    "it is not known whether another job runs on this machine: {error}"
+                ));
+                Some(None)
+            }
+        };
+        if let Some(turn) = turn {
             return Ok(HadTurn {
                 _turn: turn,
                 _image: fetched,

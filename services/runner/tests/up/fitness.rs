@@ -11,7 +11,7 @@ use crate::bench::{Bench, KEY, completed, failed, job_uuid};
 use crate::keeping::{does_not_ask, leave};
 use crate::server::Server;
 use crate::support::Cache;
-use crate::updating::checksum;
+use crate::updating::{checksum, program};
 
 /// Before the first job, and before the server is even asked.
 #[test]
@@ -142,7 +142,6 @@ fn a_program_that_is_asked_for_its_version_hears_no_secrets() {
 struct Begun {
     folder: tempfile::TempDir,
     old: String,
-    new: String,
 }
 
 impl Begun {
@@ -171,12 +170,12 @@ impl Begun {
         let record = json!({"program": program, "candidate": candidate, "checksum": new});
         let memory = memory.parent().unwrap();
         fs::write(memory.join("update.json"), record.to_string()).unwrap();
-        Self { folder, old, new }
+        Self { folder, old }
     }
 
-    /// Starts it on a host that has no Firecracker.
-    fn command(&self, bench: &Bench) -> Command {
-        let like = without_leave(&bench.command_of("bench-1", &["--firecracker", "/none"]));
+    /// Starts it.
+    fn command(&self, bench: &Bench, options: &[&str]) -> Command {
+        let like = without_leave(&bench.command_of("bench-1", options));
         let mut command = Command::new(self.folder.path().join(".runner-update-x"));
         command.args(like.get_args());
         for (name, value) in like.get_envs() {
@@ -185,12 +184,16 @@ impl Begun {
         command
     }
 
-    /// The old one is where it was, and does not try the new one again.
+    /// The old one is where it was, and tries the new one again another time.
     #[track_caller]
     fn has_given_way(&self, bench: &Bench) {
         assert_eq!(checksum(&fs::read(self.program()).unwrap()), self.old);
-        let rejected = bench.outbox_folder().with_file_name("rejected");
-        assert_eq!(fs::read_to_string(rejected).unwrap(), self.new);
+        let remembered = |name| fs::read_to_string(bench.outbox_folder().with_file_name(name)).ok();
+        assert_eq!(remembered("failed-updates").as_deref(), Some("1"));
+        assert_eq!(
+            (remembered("rejected"), remembered("update.json")),
+            (None, None)
+        );
         assert!(!self.folder.path().join(".runner-update-x").exists());
     }
 }
@@ -202,7 +205,7 @@ fn a_new_program_that_finds_the_host_unfit_gives_way_to_the_old_one() {
         return;
     };
     let begun = Begun::new(&bench);
-    let mut up = bench.spawn(&mut begun.command(&bench));
+    let mut up = bench.spawn(&mut begun.command(&bench, &["--firecracker", "/none"]));
     // This one finds the same.
     assert_eq!(up.wait().code(), Some(125));
     let log = up.log();
@@ -223,10 +226,68 @@ fn a_new_program_that_finds_the_host_unfit_gives_way_whatever_waits() {
     };
     let begun = Begun::new(&bench);
     leave(&bench.outbox_folder(), job_uuid(1), 10);
-    let up = bench.spawn(&mut begun.command(&bench));
+    let up = bench.spawn(&mut begun.command(&bench, &["--firecracker", "/none"]));
     let mut channel = bench.server.accept();
     completed(channel.end());
     does_not_ask(channel);
     begun.has_given_way(&bench);
+    up.stops();
+}
+
+/// Any program is a QEMU until a job needs one.
+fn on_qemu(kernel: &Path) -> [&str; 6] {
+    let kernel = kernel.to_str().unwrap();
+    ["--sandbox", "qemu", "--qemu", "/bin/sh", "--kernel", kernel]
+}
+
+/// A host that was unfit for a while is no reason never to have the new one, nor to try it again at once.
+#[test]
+fn a_new_program_that_finds_the_host_unfit_for_a_while_is_tried_again_later() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    // QEMU runs jobs on this one alone.
+    if cfg!(not(target_arch = "x86_64")) {
+        return;
+    }
+    let mut begun = Begun::new(&bench);
+    let kernel = begun.folder.path().join("vmlinux");
+    // By the time of the old one there is a kernel.
+    let real = begun.folder.path().join("real");
+    fs::rename(begun.program(), &real).unwrap();
+    let (kernel_text, real) = (kernel.display(), real.display());
+    let script = format!("#!/bin/sh\nprintf '\\177ELF' > '{kernel_text}'\nexec '{real}' \"$@\"\n");
+    fs::write(begun.program(), &script).unwrap();
+    fs::set_permissions(begun.program(), fs::Permissions::from_mode(0o755)).unwrap();
+    begun.old = checksum(script.as_bytes());
+    let up = bench.spawn(&mut begun.command(&bench, &on_qemu(&kernel)));
+    let mut channel = bench.server.accept();
+    assert_eq!(program(&mut channel), None, "at once");
+    begun.has_given_way(&bench);
+    let log = up.stops();
+    assert!(log.contains("failed to read the kernel"), "{log}");
+}
+
+/// Those before it that had to give way say nothing about it, nor about the next one.
+#[test]
+fn a_new_program_that_comes_up_wants_the_next_one() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    if cfg!(not(target_arch = "x86_64")) {
+        return;
+    }
+    let begun = Begun::new(&bench);
+    let failed = bench.outbox_folder().with_file_name("failed-updates");
+    fs::write(&failed, "2").unwrap();
+    let new = checksum(&fs::read(begun.folder.path().join(".runner-update-x")).unwrap());
+    let kernel = begun.folder.path().join("vmlinux");
+    fs::write(&kernel, b"\x7fELF").unwrap();
+    let up = bench.spawn(&mut begun.command(&bench, &on_qemu(&kernel)));
+    let mut channel = bench.server.accept();
+    assert_eq!(program(&mut channel).as_ref(), Some(&new));
+    channel.say(r#"{"event":"no_job"}"#);
+    assert_eq!(program(&mut channel).as_ref(), Some(&new));
+    assert!(!failed.exists());
     up.stops();
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::fitness::firecracker;
 use crate::server::Server;
 use crate::support::{Cache, skip};
 
-fn install(cache: &Cache, folder: &std::path::Path, options: &[&str]) -> crate::support::Ran {
+fn install(cache: &Cache, folder: &Path, options: &[&str]) -> crate::support::Ran {
     let path = |name: &str| folder.join(name).display().to_string();
     let (unit, environment) = (path("bencher-runner.service"), path("etc/runner.env"));
     let base = [
@@ -74,6 +75,9 @@ fn a_unit_and_its_secret_file_are_written() {
     assert!(!said.lines().any(|line| line.contains(name)), "{said}");
 }
 
+/// What no test waits long for.
+const SOON: Duration = Duration::from_millis(200);
+
 /// Who starts services.
 struct Manager {
     socket: UnixDatagram,
@@ -98,14 +102,15 @@ impl Manager {
             .to_owned()
     }
 
-    fn start(&self, server: &Server, cache: &Cache, options: &[&str]) -> Child {
+    /// Starts a service that is to give a sign of life within a time.
+    fn start(&self, server: &Server, cache: &Cache, within: Duration, options: &[&str]) -> Child {
         let mut command = cache.command(&["up", "--no-auto-update", "--host", &server.url()]);
         command
             .args(["--runner", "bench-1", "--danger-allow-no-sandbox"])
             .args(options)
             .env("BENCHER_RUNNER_KEY", KEY)
             .env("NOTIFY_SOCKET", self.folder.path().join("notify"))
-            .env("WATCHDOG_USEC", "200000");
+            .env("WATCHDOG_USEC", within.as_micros().to_string());
         command.spawn().unwrap()
     }
 
@@ -121,7 +126,7 @@ impl Manager {
 #[test]
 fn a_manager_hears_of_the_runners_state() {
     let (server, cache, manager) = (Server::start(), Cache::new(), Manager::new());
-    let child = manager.start(&server, &cache, &[]);
+    let child = manager.start(&server, &cache, SOON, &[]);
     // What comes before depends on how long it looks at the host.
     while manager.hears() != "READY=1" {}
     assert_eq!(manager.hears(), "WATCHDOG=1");
@@ -129,21 +134,64 @@ fn a_manager_hears_of_the_runners_state() {
     manager.stops(child);
 }
 
+/// A Firecracker in this folder that says its version once something is written to the FIFO, which comes with it.
+fn waiting(folder: &Path) -> (PathBuf, PathBuf) {
+    let fifo = folder.join("fifo");
+    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let script = format!("read -r word < '{}'", fifo.display());
+    (firecracker(folder, &script), fifo)
+}
+
 /// A program that has become another one is a service that runs already, and looks at the host once more.
 #[test]
 fn signs_of_life_come_while_the_host_is_looked_at() {
     let (server, cache, manager) = (Server::start(), Cache::new(), Manager::new());
-    let fifo = manager.folder.path().join("fifo");
-    let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
-    assert!(made.success());
-    let script = format!("read -r word < '{}'", fifo.display());
-    let program = firecracker(manager.folder.path(), &script);
+    let (program, fifo) = waiting(manager.folder.path());
     let options = ["--firecracker", program.to_str().unwrap()];
-    let child = manager.start(&server, &cache, &options);
+    let child = manager.start(&server, &cache, SOON, &options);
     for _ in 0..3 {
         assert_eq!(manager.hears(), "WATCHDOG=1");
     }
     fs::write(fifo, "go on\n").unwrap();
     while manager.hears() != "READY=1" {}
     manager.stops(child);
+}
+
+/// Whoever waits does so since the last sign of the program before.
+#[test]
+fn the_first_signs_of_life_come_at_once() {
+    let (server, cache, manager) = (Server::start(), Cache::new(), Manager::new());
+    let (program, fifo) = waiting(manager.folder.path());
+    let options = ["--firecracker", program.to_str().unwrap()];
+    // Later ones come after the end of this test's patience.
+    let within = Duration::from_hours(1);
+    let child = manager.start(&server, &cache, within, &options);
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+    fs::write(fifo, "go on\n").unwrap();
+    assert_eq!(manager.hears(), "READY=1");
+    assert_eq!(manager.hears(), "WATCHDOG=1");
+    manager.stops(child);
+}
+
+/// The key of a runner may be in the environment of whoever installs it.
+#[test]
+fn a_manager_that_is_asked_for_its_version_hears_no_secrets() {
+    let cache = Cache::new();
+    let folder = tempfile::tempdir().unwrap();
+    let heard = folder.path().join("environment");
+    let manager = folder.path().join("systemctl");
+    let script = format!("#!/bin/sh\nenv > '{}'\n", heard.display());
+    fs::write(&manager, script).unwrap();
+    fs::set_permissions(&manager, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = cache.command(&["install-service", "--dry-run"]);
+    command
+        .args(["--host", "https://api.example.com", "--runner", "bench-1"])
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .env("BENCHER_RUNNER_KEY", KEY);
+    let installed = command.output().unwrap();
+    assert!(installed.status.success(), "{installed:?}");
+    let heard = fs::read_to_string(heard).unwrap();
+    assert!(heard.contains("PATH="), "{heard}");
+    assert!(!heard.contains(KEY), "{heard}");
 }

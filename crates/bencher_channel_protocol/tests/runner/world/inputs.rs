@@ -135,11 +135,6 @@ impl World {
                 self.disk.health = *health;
                 None
             }
-            Event::TurnAnswers { is_free } if self.is_turn_asked => {
-                self.is_turn_asked = false;
-                self.is_turn_free = *is_free;
-                Some(Input::Turn { is_free: *is_free })
-            }
             Event::HostAnswers { is_fit } if self.is_host_looked_at => {
                 self.is_host_looked_at = false;
                 self.is_host_doubted = !is_fit;

@@ -76,6 +76,10 @@ impl Memory {
         self.folder.join("rejected")
     }
 
+    fn failed_file(&self) -> PathBuf {
+        self.folder.join("failed-updates")
+    }
+
     /// Remembers the program that is about to be started.
     pub(super) fn write(&self, record: &Record) -> io::Result<()> {
         let mut file = crate::destination::beside(&self.record_file(), ".new-update-")?;
@@ -117,6 +121,28 @@ impl Memory {
                 path.display()
             ));
         }
+    }
+
+    /// How many new programs in a row had to give way for a reason that passes.
+    pub(super) fn failed(&self) -> u32 {
+        let text = fs::read_to_string(self.failed_file()).unwrap_or_default();
+        text.trim().parse().unwrap_or_default()
+    }
+
+    /// One more has.
+    pub(super) fn has_failed(&self, reporter: &dyn Reporter) {
+        let (path, failed) = (self.failed_file(), self.failed().saturating_add(1));
+        if let Err(error) = fs::write(&path, failed.to_string()) {
+            reporter.warning(&format!(
+                "failed to remember in {} that an update is to be tried later: {error}",
+                path.display()
+            ));
+        }
+    }
+
+    /// One has not.
+    pub(super) fn has_not_failed(&self) -> io::Result<()> {
+        remove_if_there(&self.failed_file())
     }
 
     /// What this program is: the one in its place, or a new one that has yet to come up. A new one that

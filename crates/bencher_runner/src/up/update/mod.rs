@@ -159,6 +159,14 @@ impl Updater {
         self.shared.memory.rejected()
     }
 
+    /// How many new programs in a row were given up for now; none for one that has yet to come up.
+    pub(super) fn failed(&self) -> u32 {
+        match self.fallback() {
+            Some(_) => 0,
+            None => self.shared.memory.failed(),
+        }
+    }
+
     /// Tries a program on a thread of its own. What comes of it is told as an event.
     pub(super) fn begin(&self, update: Update, events: UnboundedSender<Event>) {
         let shared = Arc::clone(&self.shared);
@@ -216,7 +224,8 @@ impl Updater {
                 record.program.display()
             )),
         }
-        if let Err(error) = self.shared.memory.clear() {
+        let memory = &self.shared.memory;
+        if let Err(error) = memory.clear().and_then(|()| memory.has_not_failed()) {
             reporter.warning(&format!("failed to end an update: {error}"));
         }
     }
@@ -253,6 +262,12 @@ impl Updater {
                     .warning(&format!("failed to remove {path}: {error}"));
             }
         }
+    }
+
+    /// The same, and says to the program before this one that it is not to try it again at once.
+    pub(super) fn give_up_for_now(&self) {
+        self.shared.memory.has_failed(self.shared.reporter.as_ref());
+        self.give_up();
     }
 }
 
