@@ -12,7 +12,7 @@ use crate::images::{ImageChoice, PullPolicy, open_image, pull_image};
 use crate::run::{self, RunError};
 use crate::{Interrupts, interruptible};
 
-/// How often it is looked whether another job is over.
+/// How often it is looked whether another job is over: whoever waits for a lock itself hears no order to stop.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The machine is a job's, and its image on this host if it has waited, as long as this lives.
