@@ -12,7 +12,7 @@ use std::time::Duration;
 use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::app::{App, ended};
 use crate::bus::Reader;
@@ -25,7 +25,7 @@ use crate::telemetry::trace_id;
 const BATCH: u32 = 64;
 /// Results that are got from the storage at once.
 const AT_ONCE: usize = 8;
-/// How long the storage may take for one job's.
+/// How long the storage may take for one job's, however short they are.
 const READING: Duration = Duration::from_secs(20);
 /// How long others may complete in the meantime, to be read together: runners' claims wait while what was
 /// read is written.
@@ -42,8 +42,6 @@ const NOTHING: &str = "[]";
 enum ReadError {
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("the storage did not give them within {} s", READING.as_secs())]
-    Slow,
     #[error("they are no results: {0}")]
     Json(#[from] serde_json::Error),
 }
@@ -53,7 +51,6 @@ impl ReadError {
     fn is_final(&self) -> bool {
         match self {
             Self::Output(error) => error.is_lost(),
-            Self::Slow => false,
             Self::Json(_) => true,
         }
     }
@@ -202,9 +199,7 @@ async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
     let Some(kept) = kept else {
         return Ok(NOTHING.to_owned());
     };
-    let bytes = timeout(READING, app.outputs.get(kept))
-        .await
-        .map_err(|_| ReadError::Slow)??;
+    let bytes = app.outputs.get(kept, READING).await?;
     let results: Vec<IterationOutput> = serde_json::from_slice(&bytes)?;
     Ok(serde_json::to_string(&summarize(&results))?)
 }
@@ -219,6 +214,7 @@ mod tests {
     use nix::sys::stat::Mode;
     use nix::unistd::mkfifo;
     use tempfile::TempDir;
+    use tokio::time::timeout;
 
     use super::*;
     use crate::server::{Place, Server};
@@ -267,11 +263,8 @@ mod tests {
         let server = server(&folder).await;
         let app = server.app();
         let store = &app.store;
-        let (project, spec) = (
-            testing::project(store, "p").await,
-            testing::spec(store, "s").await,
-        );
-        let jobs = testing::submit_for(store, project, spec, BATCH as usize + 2).await;
+        let project = testing::project(store, "p").await;
+        let jobs = testing::submit(store, project, BATCH as usize + 2).await;
         // Whoever opens it fails, though it is there.
         let results = folder.path().join("outputs/results");
         std::fs::create_dir_all(&results).expect("made");
@@ -300,11 +293,8 @@ mod tests {
         let server = server(&folder).await;
         let app = server.app();
         let store = &app.store;
-        let (project, spec) = (
-            testing::project(store, "p").await,
-            testing::spec(store, "s").await,
-        );
-        let jobs = testing::submit_for(store, project, spec, AT_ONCE + 2).await;
+        let project = testing::project(store, "p").await;
+        let jobs = testing::submit(store, project, AT_ONCE + 2).await;
         let results = folder.path().join("outputs/results");
         std::fs::create_dir_all(&results).expect("made");
         // Whoever opens it waits, as for a storage that takes a connection and says nothing.

@@ -36,6 +36,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::{GetResult, ObjectStore, ObjectStoreExt as _};
+use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
 
 pub use error::OutputError;
@@ -159,7 +160,7 @@ impl Outputs {
         let patience = WRITING + lasting(length);
         let path = Key::from(key.as_str());
         let putting = self.store.put(&path, results.into_bytes().into());
-        let done = match tokio::time::timeout(patience, putting).await {
+        let done = match timeout(patience, putting).await {
             Ok(Ok(_)) => Ok(Kept::Object(key)),
             Ok(Err(cause)) => Err(OutputError::object(&key, cause)),
             Err(_) => Err(OutputError::Slow { key, patience }),
@@ -167,24 +168,33 @@ impl Outputs {
         self.noted(StorageOperation::Put, done)
     }
 
-    /// The results that are kept there.
+    /// The results that are kept there, if the storage gives them in time: it has `patience` for whatever is short,
+    /// and for what is long as much longer as that takes at the rate of [`lasting`].
     ///
     /// # Errors
     ///
-    /// When there are none, or the storage fails.
-    pub async fn get(&self, kept: &Kept) -> Result<Vec<u8>, OutputError> {
-        match kept {
-            Kept::Inline(text) => Ok(text.clone().into_bytes()),
-            Kept::Object(key) => {
-                let found = self.find(key).await?;
-                let bytes = found.bytes().await;
-                let bytes = bytes.map_err(|cause| OutputError::object(key, cause));
-                Ok(self.noted(StorageOperation::Get, bytes)?.into())
-            }
+    /// When there are none, or the storage fails, or takes too long.
+    pub async fn get(&self, kept: &Kept, patience: Duration) -> Result<Vec<u8>, OutputError> {
+        let Kept::Object(key) = kept else {
+            return self.read(kept).await?.whole().await;
+        };
+        let begun = Instant::now();
+        let late = |patience| OutputError::Late {
+            key: key.clone(),
+            patience,
+        };
+        let Ok(reading) = timeout_at(begun + patience, self.read(kept)).await else {
+            return self.noted(StorageOperation::Get, Err(late(patience)));
+        };
+        let reading = reading?;
+        let patience = patience + lasting(reading.length);
+        match timeout_at(begun + patience, reading.whole()).await {
+            Ok(done) => done,
+            Err(_) => self.noted(StorageOperation::Get, Err(late(patience))),
         }
     }
 
-    /// The same, without ever holding all of it.
+    /// The same, without ever holding all of it, and however long it takes.
     ///
     /// # Errors
     ///
@@ -255,6 +265,9 @@ fn in_folder(
 
 #[cfg(test)]
 mod tests {
+    use object_store::memory::InMemory;
+    use object_store::throttle::{ThrottleConfig, ThrottledStore};
+
     use super::*;
 
     /// Results that are too long for the database.
@@ -275,7 +288,7 @@ mod tests {
         for results in ["[]".to_owned(), "{}".to_owned(), long()] {
             let kept = outputs.put(job, results.clone()).await.expect("kept");
             assert_eq!(Kept::from_column(kept.column().to_owned()), kept);
-            let got = outputs.get(&kept).await.expect("there");
+            let got = outputs.get(&kept, WRITING).await.expect("there");
             assert_eq!(got, results.as_bytes());
             let reading = outputs.read(&kept).await.expect("there");
             let pieces: Vec<_> = reading.pieces.try_collect().await.expect("read");
@@ -299,14 +312,50 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let outputs = opened(folder.path()).await;
         let none = Kept::Object("results/none".to_owned());
-        let error = outputs.get(&none).await.expect_err("it is not there");
+        let error = outputs.get(&none, WRITING).await.expect_err("it is not there");
         assert!(error.is_lost(), "{error}");
         // As if it had never been mounted.
         std::fs::remove_file(folder.path().join(CHECK)).expect("it is there");
-        let error = outputs.get(&none).await.expect_err("nothing is there");
+        let error = outputs.get(&none, WRITING).await.expect_err("nothing is there");
         assert!(!error.is_lost(), "{error}");
         assert!(error.to_string().contains("mount"), "{error}");
         assert!(outputs.ping().await.is_err());
         assert!(!OutputError::from(std::io::Error::other("full")).is_lost());
+    }
+
+    #[tokio::test]
+    async fn what_is_long_may_take_longer_than_what_is_short() {
+        let slow = |config| Outputs {
+            store: Arc::new(ThrottledStore::new(InMemory::new(), config)),
+            place: OutputPlace::Folder("nowhere".into()),
+            metrics: None,
+        };
+        let patience = Duration::from_millis(200);
+        // It takes a second, of two that it has.
+        let outputs = slow(ThrottleConfig {
+            wait_get_per_byte: Duration::from_nanos(500),
+            ..ThrottleConfig::default()
+        });
+        let results = format!("[{}]", " ".repeat(2 << 20));
+        let kept = outputs.put(JobId::generate(), results.clone()).await;
+        let got = outputs.get(&kept.expect("kept"), patience).await;
+        assert_eq!(got.expect("there"), results.as_bytes());
+        // Neither what is short nor what never begins has so much.
+        for config in [
+            ThrottleConfig {
+                wait_get_per_byte: Duration::from_millis(1),
+                ..ThrottleConfig::default()
+            },
+            ThrottleConfig {
+                wait_get_per_call: Duration::from_hours(1),
+                ..ThrottleConfig::default()
+            },
+        ] {
+            let outputs = slow(config);
+            let kept = outputs.put(JobId::generate(), long()).await.expect("kept");
+            let late = outputs.get(&kept, patience).await.expect_err("it is slow");
+            assert!(matches!(late, OutputError::Late { .. }), "{late}");
+            assert!(!late.is_lost());
+        }
     }
 }

@@ -24,7 +24,7 @@ const MAX_PAIRS: usize = 200_000;
 pub(super) enum Unanswered {
     /// Too little or nothing of use is known.
     Few,
-    /// Not all jobs say how they were measured, and this is the runner's own measure.
+    /// It is not known of all jobs how they were measured, and this is the runner's own measure.
     Untold,
     /// It is more than a page is drawn of.
     Many,

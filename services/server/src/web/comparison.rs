@@ -40,7 +40,7 @@ pub(super) async fn show(
     if jobs.is_empty() {
         return Err(unknown().into());
     }
-    let turn = taking::turn().await;
+    let turn = taking::turn().await?;
     let results = taking::results(&app, &jobs).await?;
     let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
     let shown = Shown {
@@ -278,7 +278,7 @@ fn answer(compared: &Compared, side: usize) -> Markup {
 fn unanswered(reason: Unanswered) -> &'static str {
     match reason {
         Unanswered::Few => "too few pairs, or values that are not above zero",
-        Unanswered::Untold => "not every job says how it was measured",
+        Unanswered::Untold => "it is not known of every job how it was measured",
         Unanswered::Many => "more values than a page compares",
     }
 }

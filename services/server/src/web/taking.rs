@@ -9,14 +9,17 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use bencher_jobs::JobId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use reader::Reader;
 
 use super::error::PageError;
 use super::result::READING;
 use super::sides::{Taken, Told};
+use crate::api::ApiError;
 use crate::app::App;
 use crate::evidence::Evidence;
 use crate::iterations;
@@ -27,17 +30,35 @@ const MAX_RESULTS: usize = 64 << 20;
 /// How long the storage may take for all of one page: the rest is missing, too. It is much less than a page may take,
 /// since what was read is compared then.
 const ALL_READING: Duration = Duration::from_secs(20);
+/// How long a page waits for its turn: little enough that it may be made then, in the time that an answer has.
+const WAITING: Duration = Duration::from_secs(5);
 /// Pages that are made at a time.
 const PAGES: usize = 2;
 
 static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PAGES)));
 
 /// The turn of a page, once it has come.
-pub(super) async fn turn() -> OwnedSemaphorePermit {
-    let Ok(turn) = Arc::clone(&TURNS).acquire_owned().await else {
-        unreachable!("it is never closed");
-    };
-    turn
+///
+/// # Errors
+///
+/// When others have all of them for some seconds.
+pub(super) async fn turn() -> Result<OwnedSemaphorePermit, ApiError> {
+    one_of(&TURNS, WAITING).await
+}
+
+async fn one_of(
+    turns: &Arc<Semaphore>,
+    patience: Duration,
+) -> Result<OwnedSemaphorePermit, ApiError> {
+    match timeout(patience, Arc::clone(turns).acquire_owned()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        Ok(Err(_)) => unreachable!("it is never closed"),
+        Err(_) => {
+            let message = "this server draws as many comparisons as it can: try again in some seconds";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Err(ApiError::crowded(status, "full", message))
+        }
+    }
 }
 
 /// What comes of `work`, which takes time that is not to be that of those who wait for other things. The turn
@@ -156,10 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_turn_ends_with_its_work_and_not_with_those_who_wait() {
         let turns = Arc::new(Semaphore::new(1));
-        let turn = Arc::clone(&turns)
-            .acquire_owned()
-            .await
-            .expect("it is open");
+        let turn = one_of(&turns, WAITING).await.expect("there is one");
         let (begins, begun) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
         let work = move || {
@@ -171,6 +189,10 @@ mod tests {
         begun.recv().expect("it has begun");
         drop(waiting);
         assert_eq!(turns.available_permits(), 0, "the work goes on");
+        // Nobody waits for it so long that there would be no time left.
+        let late = one_of(&turns, Duration::from_millis(10)).await;
+        let error = late.expect_err("there is none");
+        assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
         end.send(()).expect("it goes on");
         let _next = turns.acquire().await.expect("it is open");
     }

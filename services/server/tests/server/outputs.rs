@@ -38,6 +38,14 @@ fn completed(job: &Value) -> Value {
     json!({"event": "completed", "job": job, "results": results()})
 }
 
+/// The runner gets a job, and its result is taken.
+fn complete(runner: &mut Runner) {
+    let job = runner.claim();
+    runner.say("running");
+    runner.send(&completed(&job["uuid"]));
+    assert_eq!(runner.receive()["event"], "ack");
+}
+
 /// The objects of a job.
 pub(crate) fn objects(s3: &S3, id: &str) -> Vec<PathBuf> {
     let folder = s3.path(&format!("{BUCKET}/of/servers/results/{id}"));
@@ -82,10 +90,7 @@ fn results_in_a_bucket_outlive_the_server() {
     let mut site = Site::with(setup(&s3, &[]));
     let mut runner = site.connected("r");
     let id = site.submit();
-    let job = runner.claim();
-    runner.say("running");
-    runner.send(&completed(&job["uuid"]));
-    assert_eq!(runner.receive()["event"], "ack");
+    complete(&mut runner);
     site.kill();
     assert_eq!(objects(&s3, &id).len(), 1);
     assert!(!site.path("outputs").exists(), "nothing is on this machine");
@@ -206,10 +211,7 @@ fn no_result_is_lost_while_its_bucket_is_away() {
     let site = Site::with(setup(&s3, &[]));
     let mut runner = site.connected("r");
     let id = site.submit();
-    let job = runner.claim();
-    runner.say("running");
-    runner.send(&completed(&job["uuid"]));
-    assert_eq!(runner.receive()["event"], "ack");
+    complete(&mut runner);
     assert_is_kept(&site.api, &id);
     let (bucket, away) = (s3.path(BUCKET), s3.path("away"));
     std::fs::rename(&bucket, &away).unwrap();
@@ -311,10 +313,7 @@ fn two_servers_share_a_database_and_a_bucket_and_no_folder() {
     let key = site.new_runner("r");
     let mut runner = Runner::connect(&second.url, "r", &key).unwrap();
     let id = site.submit();
-    let job = runner.claim();
-    runner.say("running");
-    runner.send(&completed(&job["uuid"]));
-    assert_eq!(runner.receive()["event"], "ack");
+    complete(&mut runner);
     second.kill();
     drop(folder);
     assert_is_kept(&site.api, &id);
@@ -336,10 +335,7 @@ fn a_server_ends_though_its_storage_hangs() {
     let mut site = Site::new();
     let mut runner = site.connected("r");
     let id = site.submit();
-    let job = runner.claim();
-    runner.say("running");
-    runner.send(&completed(&job["uuid"]));
-    assert_eq!(runner.receive()["event"], "ack");
+    complete(&mut runner);
     drop(runner);
     assert_is_kept(&site.api, &id);
     let folder = site.path("outputs").join("results").join(&id);

@@ -88,7 +88,14 @@ impl Api {
             .build();
         let mut response = self.agent.run(request).ok()?;
         let text = response.body_mut().read_to_string().ok()?;
-        Some((response.status().as_u16(), text))
+        let status = response.status().as_u16();
+        // What may be done at another time says when, whatever it is.
+        if path.starts_with("/v0/") && matches!(status, 429 | 503) {
+            let wait = response.headers().get("retry-after");
+            let seconds: u64 = wait.expect(&text).to_str().unwrap().parse().unwrap();
+            assert!((1..=60).contains(&seconds), "{seconds} s: {text}");
+        }
+        Some((status, text))
     }
 
     fn json(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
