@@ -54,8 +54,8 @@ struct Arguments {
     /// How long a runner holds a job, in seconds, in the mean: from half of it to one and a half
     #[arg(long, default_value_t = 5.0)]
     hold: f64,
-    /// How long idle runners are measured, in seconds; 0: they are not
-    #[arg(long, default_value_t = 30)]
+    /// How long idle runners are measured, in seconds: a minute has one of each runner's polls; 0: they are not
+    #[arg(long, default_value_t = POLL.into())]
     idle: u64,
     /// Two servers on PostgreSQL, of which one is killed every so many seconds
     #[arg(long, value_name = "SECONDS")]
@@ -70,6 +70,9 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// How long nothing may be done before what is left counts as lost: longer than a runner may be silent,
 /// which is when the server itself gives a job up.
 const STALLED: Duration = Duration::from_secs(90);
+
+/// How long a runner that waits polls, in seconds.
+const POLL: u32 = 60;
 
 /// The goals.
 const MAX_IDLE_MEMORY: f64 = 200.0;
@@ -229,7 +232,7 @@ async fn idle(
     keys: &HashMap<String, String>,
     server: &Server,
 ) -> Result<String, Error> {
-    let runners = start(plan, keys, 60);
+    let runners = start(plan, keys, POLL);
     while lock(&plan.log).connected < arguments.runners {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
