@@ -15,6 +15,7 @@
 mod agreement;
 mod api;
 mod app;
+mod beside;
 mod bus;
 mod channel;
 mod counted;

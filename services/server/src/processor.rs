@@ -9,13 +9,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bencher_channel_protocol::IterationOutput;
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::app::{App, ended};
+use crate::beside::beside;
 use crate::bus::Reader;
+use crate::iterations;
 use crate::outputs::{Kept, OutputError};
 use crate::store::{StoreError, Unprocessed};
 use crate::summary::summarize;
@@ -200,25 +201,26 @@ async fn summary(app: &App, kept: Option<&Kept>) -> Result<String, ReadError> {
         return Ok(NOTHING.to_owned());
     };
     let bytes = app.outputs.get(kept, READING).await?;
-    let results: Vec<IterationOutput> = serde_json::from_slice(&bytes)?;
-    Ok(serde_json::to_string(&summarize(&results))?)
+    let read = move || -> Result<String, ReadError> {
+        let results = iterations::all(&bytes)?;
+        Ok(serde_json::to_string(&summarize(&results))?)
+    };
+    match kept {
+        Kept::Inline(_) => read(),
+        Kept::Object(_) => beside(read).await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::OpenOptions;
     use std::os::unix::fs::symlink;
-    use std::path::PathBuf;
 
     use bencher_jobs::State;
-    use nix::sys::stat::Mode;
-    use nix::unistd::mkfifo;
-    use tempfile::TempDir;
     use tokio::time::timeout;
 
     use super::*;
-    use crate::server::{Place, Server};
-    use crate::settings::Settings;
+    use crate::outputs::testing::{Hanging, object};
+    use crate::server::Server;
     use crate::store::testing;
 
     /// Waits until all of `jobs` are processed.
@@ -236,41 +238,18 @@ mod tests {
         timeout(minute, waiting).await.expect("not after a minute");
     }
 
-    /// A pipe that nobody writes to: those who wait for that end with this value, as the test waits for them.
-    struct Hanging(PathBuf);
-
-    impl Drop for Hanging {
-        fn drop(&mut self) {
-            let mut both = OpenOptions::new();
-            let _opened = both.read(true).write(true).open(&self.0);
-        }
-    }
-
-    async fn server(folder: &TempDir) -> Server {
-        let place = Place {
-            folder: folder.path().to_owned(),
-            database: None,
-            outputs: None,
-        };
-        Server::start(&place, "127.0.0.1:0", None, Settings::default())
-            .await
-            .expect("a server")
-    }
-
     #[tokio::test]
     async fn results_that_can_not_be_read_hold_up_no_others() {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = server(&folder).await;
+        let server = Server::in_folder(folder.path()).await;
         let app = server.app();
         let store = &app.store;
         let project = testing::project(store, "p").await;
         let jobs = testing::submit(store, project, BATCH as usize + 2).await;
         // Whoever opens it fails, though it is there.
-        let results = folder.path().join("outputs/results");
-        std::fs::create_dir_all(&results).expect("made");
-        symlink("loop", results.join("loop")).expect("linked");
+        let (path, unreadable) = object(folder.path(), "loop");
+        symlink("loop", &path).expect("linked");
         let (last, stuck) = jobs.split_last().expect("some");
-        let unreadable = Kept::Object("results/loop".to_owned());
         testing::complete(store, stuck, &unreadable).await;
         let inline = Kept::Inline("[]".to_owned());
         testing::complete(store, &[*last], &inline).await;
@@ -281,8 +260,8 @@ mod tests {
             assert_eq!(state, State::Completed);
         }
         // Once they can be read, they are.
-        std::fs::remove_file(results.join("loop")).expect("removed");
-        std::fs::write(results.join("loop"), "[]").expect("written");
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, "[]").expect("written");
         wait_for(app, stuck).await;
     }
 
@@ -290,21 +269,18 @@ mod tests {
     async fn results_in_a_storage_that_hangs_hold_up_others_of_it_for_a_while_and_none_of_the_database()
      {
         let folder = tempfile::tempdir().expect("a folder");
-        let server = server(&folder).await;
+        let server = Server::in_folder(folder.path()).await;
         let app = server.app();
         let store = &app.store;
         let project = testing::project(store, "p").await;
         let jobs = testing::submit(store, project, AT_ONCE + 2).await;
-        let results = folder.path().join("outputs/results");
-        std::fs::create_dir_all(&results).expect("made");
-        // Whoever opens it waits, as for a storage that takes a connection and says nothing.
-        mkfifo(&results.join("hangs"), Mode::S_IRWXU).expect("made");
-        let _hanging = Hanging(results.join("hangs"));
-        std::fs::write(results.join("there"), "[]").expect("written");
+        let (path, hangs) = object(folder.path(), "hangs");
+        let _hanging = Hanging::at(&path);
+        let (path, there) = object(folder.path(), "there");
+        std::fs::write(path, "[]").expect("written");
         let (stuck, others) = jobs.split_at(AT_ONCE);
-        let object = |name: &str| Kept::Object(format!("results/{name}"));
-        testing::complete(store, stuck, &object("hangs")).await;
-        testing::complete(store, &others[..1], &object("there")).await;
+        testing::complete(store, stuck, &hangs).await;
+        testing::complete(store, &others[..1], &there).await;
         testing::complete(store, &others[1..], &Kept::Inline("[]".to_owned())).await;
         app.bus.publish_all();
         timeout(READING / 2, wait_for(app, &others[1..]))

@@ -289,6 +289,18 @@ impl Server {
         })
     }
 
+    /// One that has all that it keeps in `folder`, for tests of its parts.
+    #[cfg(test)]
+    pub(crate) async fn in_folder(folder: &Path) -> Self {
+        let place = Place {
+            folder: folder.to_owned(),
+            database: None,
+            outputs: None,
+        };
+        let started = Self::start(&place, "127.0.0.1:0", None, Settings::default()).await;
+        started.expect("a server")
+    }
+
     /// Its parts.
     #[cfg(test)]
     pub(crate) fn app(&self) -> &App {

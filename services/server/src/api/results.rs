@@ -18,6 +18,7 @@ use super::extract::{Path, Query};
 use super::jobs::find;
 use super::reading::{self, Whole, full, garbled};
 use crate::app::App;
+use crate::beside::beside;
 use crate::iterations;
 use crate::outputs::{Kept, Reading};
 use crate::room::Held;
@@ -45,7 +46,7 @@ async fn part(
         return Err(ApiError::not_found("result of the job", job));
     };
     let Whole { bytes, held } = reading::whole(app, caller.token().id, &kept).await?;
-    let found = reading::beside(move || {
+    let found = beside(move || {
         let found = iterations::one(&bytes, number);
         drop(bytes);
         found.map(|found| found.map(|it| part(it).map(|text| OnItsWay::bytes(text, held))))

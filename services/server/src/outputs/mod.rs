@@ -24,6 +24,8 @@ mod operation;
 mod place;
 mod remove;
 pub(crate) mod sweep;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::fmt;
 use std::path::Path;

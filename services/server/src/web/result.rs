@@ -20,6 +20,7 @@ use crate::api::extract::{Path, Query};
 use crate::api::reading::{self, Whole};
 use crate::api::{ApiError, results};
 use crate::app::App;
+use crate::beside::beside;
 use crate::evidence::{self, Evidence};
 use crate::iterations;
 use crate::outputs::{self, Kept};
@@ -62,7 +63,7 @@ pub(super) async fn sections(
     };
     let (results, evidence) = tokio::join!(read(app, token, &kept), evidence_of(app, job));
     let base = format!("/jobs/{job}/results");
-    let shown = reading::beside(move || Shown::of(results, evidence, &base)).await;
+    let shown = beside(move || Shown::of(results, evidence, &base)).await;
     Ok(Sections {
         trust: {
             let (path, name) = (format!("/jobs/{job}/evidence"), format!("{job}.json"));

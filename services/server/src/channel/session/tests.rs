@@ -11,8 +11,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::*;
 use crate::key::Key;
-use crate::server::{Place, Server};
-use crate::settings::Settings;
+use crate::server::Server;
 use crate::store::{Signal, testing};
 
 /// A runner's end of a connection.
@@ -61,13 +60,7 @@ impl Channel {
 
 /// A server, and its only runner.
 async fn server(folder: &tempfile::TempDir) -> (Server, Runner) {
-    let place = Place {
-        folder: folder.path().to_owned(),
-        database: None,
-        outputs: None,
-    };
-    let server = Server::start(&place, "127.0.0.1:0", None, Settings::default()).await;
-    let server = server.expect("a server");
+    let server = Server::in_folder(folder.path()).await;
     let store = &server.app().store;
     let spec = testing::spec(store, "s").await;
     testing::runner(store, "r", spec).await;

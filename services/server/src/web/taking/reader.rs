@@ -177,17 +177,15 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File, OpenOptions};
-    use std::path::{Path, PathBuf};
+    use std::fs::{self, File};
+    use std::path::PathBuf;
 
     use bencher_jobs::ComparisonId;
-    use nix::sys::stat::Mode;
-    use nix::unistd::mkfifo;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::server::{Place, Server};
-    use crate::settings::Settings;
+    use crate::outputs::testing::{Hanging, object};
+    use crate::server::Server;
     use crate::store::{Side, testing};
 
     /// How long a storage that hangs is waited for.
@@ -206,15 +204,7 @@ mod tests {
     impl Site {
         async fn new() -> Self {
             let folder = tempfile::tempdir().expect("a folder");
-            let place = Place {
-                folder: folder.path().to_owned(),
-                database: None,
-                outputs: None,
-            };
-            let server = Server::start(&place, "127.0.0.1:0", None, Settings::default())
-                .await
-                .expect("a server");
-            fs::create_dir_all(folder.path().join("outputs/results")).expect("made");
+            let server = Server::in_folder(folder.path()).await;
             Self { server, folder }
         }
 
@@ -223,8 +213,7 @@ mod tests {
         }
 
         fn object(&self, name: &str) -> (PathBuf, Kept) {
-            let path = self.folder.path().join("outputs/results").join(name);
-            (path, Kept::Object(format!("results/{name}")))
+            object(self.folder.path(), name)
         }
 
         /// Jobs of a comparison in their turns, with these results.
@@ -250,23 +239,6 @@ mod tests {
         async fn measured(&self, jobs: &[Described], evidence: &Kept) {
             let jobs: Vec<_> = jobs.iter().map(|described| described.job.id).collect();
             testing::measure(&self.app().store, &jobs, evidence).await;
-        }
-    }
-
-    /// A pipe that nobody writes to: those who wait for that end with this value, as the test waits for them.
-    struct Hanging(PathBuf);
-
-    impl Hanging {
-        fn at(path: &Path) -> Self {
-            mkfifo(path, Mode::S_IRWXU).expect("made");
-            Self(path.to_owned())
-        }
-    }
-
-    impl Drop for Hanging {
-        fn drop(&mut self) {
-            let mut both = OpenOptions::new();
-            let _opened = both.read(true).write(true).open(&self.0);
         }
     }
 
