@@ -105,7 +105,7 @@ fn run() -> Result<(), Error> {
 
 async fn measure(arguments: &Arguments) -> Result<(), Error> {
     let database = if arguments.kill_every.is_some() {
-        let started = Postgres::start()?;
+        let started = Postgres::start_durable()?;
         Some(started.ok_or("PostgreSQL is needed (Debian: apt-get install postgresql)")?)
     } else {
         None

@@ -39,6 +39,19 @@ impl Postgres {
     /// # Errors
     /// When it does not start.
     pub fn start() -> anyhow::Result<Option<Self>> {
+        Self::start_with(&["-c", "fsync=off"])
+    }
+
+    /// The same, that keeps what it has committed though the power fails, as all but tests have it: for
+    /// measurements.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_durable() -> anyhow::Result<Option<Self>> {
+        Self::start_with(&[])
+    }
+
+    fn start_with(settings: &[&str]) -> anyhow::Result<Option<Self>> {
         if let Some(reason) = Self::lacking() {
             println!("skipped: {reason}");
             return Ok(None);
@@ -73,7 +86,8 @@ impl Postgres {
             .arg("-k")
             .arg(folder.path())
             // Only by its socket, which no other test can have.
-            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+            .args(["-c", "listen_addresses="])
+            .args(settings)
             .current_dir("/")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
