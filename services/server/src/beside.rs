@@ -1,6 +1,8 @@
-//! Work that takes a processor for long: others are for those who wait for other things.
+//! Work beside all else: what takes a processor for long, since others are for those who wait for other things, and
+//! what goes on though nobody waits for it any more.
 
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 /// What is done at a time.
 const AT_A_TIME: usize = 2;
@@ -19,6 +21,18 @@ pub(crate) async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
     };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// What comes of `work`, which goes on to its end though nobody waits for it any more.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // All tasks end, this one next.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]

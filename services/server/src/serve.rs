@@ -16,6 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -36,6 +37,10 @@ const GONE: [ErrorKind; 3] = [
 /// Bytes in a second that a client takes of what waits for it, at the least, over some time: 64 kbit/s.
 const LEAST_RATE: u64 = 8 << 10;
 
+/// Bytes that wait in the system to be sent, at the most, where more would be taken: it has room for megabytes and
+/// takes nothing before a good part of that is free, which would look like a client that takes nothing.
+const UNSENT: u32 = 64 << 10;
+
 /// Serves until the server is to end and all connections have ended. `patience` is how long a client may
 /// take to send the headers of a request, the time between two of them included, how long it may take nothing of
 /// what it is sent, and how far it may fall behind [`LEAST_RATE`].
@@ -54,8 +59,9 @@ pub(crate) async fn run(
         };
         match accepted {
             Ok((stream, peer)) => {
-                // Messages are small, and somebody waits for each.
-                let _unset = stream.set_nodelay(true);
+                if let Err(error) = set_up(&stream) {
+                    tracing::debug!(%peer, %error, "a connection is as the system has it");
+                }
                 let stream = Patient::new(stream, patience);
                 connections.spawn(serve(stream, peer, router.clone(), shutdown.clone()));
             }
@@ -69,6 +75,12 @@ pub(crate) async fn run(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    // Messages are small, and somebody waits for each.
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
 }
 
 async fn serve(
@@ -270,6 +282,36 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(connection);
         reading.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn who_takes_more_than_the_least_is_not_taken_for_late_by_what_the_system_holds() {
+        const LENGTH: usize = 16 << 20;
+        // Eight times the least rate, longer than anybody may take nothing.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let (turns, every) = (140, Duration::from_millis(50));
+        let a_turn = usize::try_from(8 * LEAST_RATE / 20).expect("it is small");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("it has one");
+        let reading = tokio::spawn(async move {
+            let mut slow = TcpStream::connect(address).await.expect("it is there");
+            let mut taken = vec![0; a_turn];
+            let mut ticks = interval(every);
+            for _ in 0..turns {
+                ticks.tick().await;
+                slow.read_exact(&mut taken).await.expect("it goes on");
+            }
+            let mut rest = Vec::new();
+            slow.read_to_end(&mut rest).await.expect("it goes on");
+            turns * a_turn + rest.len()
+        });
+        let (connection, _) = listener.accept().await.expect("it comes");
+        set_up(&connection).expect("set");
+        let mut connection = Patient::new(connection, PATIENCE);
+        let sent = connection.write_all(&vec![7; LENGTH]).await;
+        sent.expect("it is taken");
+        drop(connection);
+        assert_eq!(reading.await.expect("no panic"), LENGTH);
     }
 
     #[tokio::test]

@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use bencher_jobs::ComparisonId;
-use tracing::Instrument as _;
 
 use super::ApiError;
 use super::auth::Caller;
@@ -11,6 +10,7 @@ use super::error::Body as ErrorBody;
 use super::extract::Path;
 use super::jobs::find;
 use crate::app::App;
+use crate::beside::to_the_end;
 use crate::deletion::{Left, finish};
 use crate::store::{Filter, Page, Role};
 
@@ -19,18 +19,6 @@ fn status(left: Left) -> StatusCode {
     match left {
         Left::Nothing => StatusCode::NO_CONTENT,
         Left::Outputs => StatusCode::ACCEPTED,
-    }
-}
-
-/// What comes of `deleting`, which goes on if whoever asked for it hangs up.
-async fn to_the_end(
-    deleting: impl Future<Output = Result<StatusCode, ApiError>> + Send + 'static,
-) -> Result<StatusCode, ApiError> {
-    match tokio::spawn(deleting.in_current_span()).await {
-        Ok(done) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        // All tasks end, this one next.
-        Err(_) => std::future::pending().await,
     }
 }
 

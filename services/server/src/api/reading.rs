@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use bencher_jobs::TokenId;
+use tokio::time::Instant;
 
 use super::ApiError;
 use crate::app::App;
@@ -28,18 +29,26 @@ pub(crate) struct Whole {
 /// When the storage fails, or there is no room for some seconds.
 pub(crate) async fn whole(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
     let reading = app.outputs.read(kept).await?;
-    rest(app, token, reading).await
+    rest(app, token, reading, None).await
 }
 
-/// The same of what is on its way.
+/// The same of what is on its way, if the storage gives it until `end`.
 ///
 /// # Errors
 ///
-/// As [`whole`].
-pub(crate) async fn rest(app: &App, token: TokenId, reading: Reading) -> Result<Whole, ApiError> {
+/// As [`whole`], and when the storage takes longer.
+pub(crate) async fn rest(
+    app: &App,
+    token: TokenId,
+    reading: Reading,
+    end: Option<Instant>,
+) -> Result<Whole, ApiError> {
     let held = app.room.read(token, reading.size()).await;
     let held = held.map_err(full)?;
-    let bytes = reading.whole().await?;
+    let bytes = match end {
+        None => reading.whole().await?,
+        Some(end) => reading.whole_until(end).await?,
+    };
     Ok(Whole { bytes, held })
 }
 

@@ -115,7 +115,7 @@ pub(crate) async fn all(
 async fn json(app: &App, caller: &Caller, kept: &Kept) -> Result<Response, ApiError> {
     let held = app.room.take(caller.token().id, PASSED_ON).await;
     let held = held.map_err(full)?;
-    let Reading { length, pieces } = app.outputs.read(kept).await?;
+    let Reading { length, pieces, .. } = app.outputs.read(kept).await?;
     let pieces = pieces.inspect(move |_| {
         // Held as long as they come.
         let _held = &held;

@@ -57,13 +57,8 @@ pub enum OutputError {
         patience: Duration,
     },
     /// The storage does not give an object in time.
-    #[error("failed to read the results {key}: the storage did not give them within {} s", .patience.as_secs())]
-    Late {
-        /// The object.
-        key: String,
-        /// How long it was waited for.
-        patience: Duration,
-    },
+    #[error("failed to read the results {0}: the storage did not give them in time")]
+    Late(String),
     /// The storage is another one than at the start.
     #[error(
         "{0} is not the storage of outputs any more: the object `check` of the server's start is \

@@ -17,34 +17,37 @@
 //! image says, so no file name can lead anywhere. No object is written twice: one that nothing
 //! names long after it was written never will be named.
 
+mod asking;
 mod bucket;
 mod error;
 mod kept;
 mod operation;
 mod place;
+mod reading;
 mod remove;
 pub(crate) mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bencher_jobs::JobId;
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{GetResult, ObjectStore, ObjectStoreExt as _};
-use tokio::time::{Instant, timeout, timeout_at};
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::time::timeout;
 use uuid::Uuid;
 
+use asking::Places;
 pub use error::OutputError;
 pub use kept::Kept;
 pub(crate) use operation::StorageOperation;
 pub use place::{Bucket, OutputPlace, PlaceError};
+pub use reading::Reading;
+pub(crate) use reading::lasting;
 
 use crate::metrics::Metrics;
 
@@ -65,50 +68,9 @@ const LEAST_RATE: u64 = 1 << 20;
 pub struct Outputs {
     store: Arc<dyn ObjectStore>,
     place: OutputPlace,
+    places: Places,
     /// Where its failures are counted.
     metrics: Option<Arc<Metrics>>,
-}
-
-/// A result on its way.
-pub struct Reading {
-    /// Bytes.
-    pub length: u64,
-    /// The bytes, in pieces.
-    pub pieces: BoxStream<'static, Result<axum::body::Bytes, OutputError>>,
-}
-
-/// How long so many bytes take at the least rate that a storage is to have.
-pub(crate) fn lasting(length: u64) -> Duration {
-    Duration::from_secs(length / LEAST_RATE)
-}
-
-impl Reading {
-    /// Bytes; more than there can be in memory, where there are so many.
-    pub(crate) fn size(&self) -> usize {
-        usize::try_from(self.length).unwrap_or(usize::MAX)
-    }
-
-    /// All bytes. Whoever asks for them has room for so many.
-    ///
-    /// # Errors
-    ///
-    /// When the storage fails.
-    pub(crate) async fn whole(mut self) -> Result<Vec<u8>, OutputError> {
-        let mut bytes = Vec::with_capacity(self.size());
-        while let Some(piece) = self.pieces.try_next().await? {
-            bytes.extend_from_slice(&piece);
-        }
-        Ok(bytes)
-    }
-}
-
-impl fmt::Debug for Reading {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Reading")
-            .field("length", &self.length)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Outputs {
@@ -126,6 +88,7 @@ impl Outputs {
         let outputs = Self {
             store: store.map_err(open)?,
             place: place.clone(),
+            places: Places::default(),
             metrics: None,
         };
         // First, since some storages make a bucket of what is put into it.
@@ -160,80 +123,16 @@ impl Outputs {
         let key = format!("{RESULTS}/{job}/{}.json", Uuid::now_v7());
         let length = u64::try_from(results.len()).unwrap_or(u64::MAX);
         let patience = WRITING + lasting(length);
-        let path = Key::from(key.as_str());
-        let putting = self.store.put(&path, results.into_bytes().into());
+        let (store, path) = (Arc::clone(&self.store), Key::from(key.as_str()));
+        let putting = self.ask(StorageOperation::Put, async move {
+            store.put(&path, results.into_bytes().into()).await
+        });
         let done = match timeout(patience, putting).await {
             Ok(Ok(_)) => Ok(Kept::Object(key)),
             Ok(Err(cause)) => Err(OutputError::object(&key, cause)),
             Err(_) => Err(OutputError::Slow { key, patience }),
         };
         self.noted(StorageOperation::Put, done)
-    }
-
-    /// The results that are kept there, if the storage gives them in time: it has `patience` for whatever is short,
-    /// and for what is long as much longer as that takes at the rate of [`lasting`].
-    ///
-    /// # Errors
-    ///
-    /// When there are none, or the storage fails, or takes too long.
-    pub async fn get(&self, kept: &Kept, patience: Duration) -> Result<Vec<u8>, OutputError> {
-        let Kept::Object(key) = kept else {
-            return self.read(kept).await?.whole().await;
-        };
-        let begun = Instant::now();
-        let late = |patience| OutputError::Late {
-            key: key.clone(),
-            patience,
-        };
-        let Ok(reading) = timeout_at(begun + patience, self.read(kept)).await else {
-            return self.noted(StorageOperation::Get, Err(late(patience)));
-        };
-        let reading = reading?;
-        let patience = patience + lasting(reading.length);
-        match timeout_at(begun + patience, reading.whole()).await {
-            Ok(done) => done,
-            Err(_) => self.noted(StorageOperation::Get, Err(late(patience))),
-        }
-    }
-
-    /// The same, without ever holding all of it, and however long it takes.
-    ///
-    /// # Errors
-    ///
-    /// When there are none, or the storage fails before the first piece.
-    pub async fn read(&self, kept: &Kept) -> Result<Reading, OutputError> {
-        let key = match kept {
-            Kept::Inline(text) => {
-                let bytes = axum::body::Bytes::from(text.clone());
-                return Ok(Reading {
-                    length: u64::try_from(bytes.len()).unwrap_or_default(),
-                    pieces: Box::pin(futures_util::stream::iter([Ok(bytes)])),
-                });
-            }
-            Kept::Object(key) => key.clone(),
-        };
-        let found = self.find(&key).await?;
-        let length = found.range.end - found.range.start;
-        let outputs = self.clone();
-        let pieces = found.into_stream().map(move |piece| {
-            let piece = piece.map_err(|cause| OutputError::object(&key, cause));
-            outputs.noted(StorageOperation::Get, piece)
-        });
-        Ok(Reading {
-            length,
-            pieces: Box::pin(pieces),
-        })
-    }
-
-    /// An object. That it is not there is believed only of a storage that is the right one: a
-    /// bucket that is gone and a folder that is not mounted have no objects either.
-    async fn find(&self, key: &str) -> Result<GetResult, OutputError> {
-        let found = self.store.get(&Key::from(key)).await;
-        if let Err(object_store::Error::NotFound { .. }) = found {
-            self.ping().await?;
-        }
-        let found = found.map_err(|cause| OutputError::object(key, cause));
-        self.noted(StorageOperation::Get, found)
     }
 
     /// Whether the storage answers, and is the one that was opened.
@@ -314,11 +213,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let outputs = opened(folder.path()).await;
         let none = Kept::Object("results/none".to_owned());
-        let error = outputs.get(&none, WRITING).await.expect_err("it is not there");
+        let error = outputs
+            .get(&none, WRITING)
+            .await
+            .expect_err("it is not there");
         assert!(error.is_lost(), "{error}");
         // As if it had never been mounted.
         std::fs::remove_file(folder.path().join(CHECK)).expect("it is there");
-        let error = outputs.get(&none, WRITING).await.expect_err("nothing is there");
+        let error = outputs
+            .get(&none, WRITING)
+            .await
+            .expect_err("nothing is there");
         assert!(!error.is_lost(), "{error}");
         assert!(error.to_string().contains("mount"), "{error}");
         assert!(outputs.ping().await.is_err());
@@ -330,12 +235,13 @@ mod tests {
         let slow = |config| Outputs {
             store: Arc::new(ThrottledStore::new(InMemory::new(), config)),
             place: OutputPlace::Folder("nowhere".into()),
+            places: Places::default(),
             metrics: None,
         };
         let patience = Duration::from_millis(200);
-        // It takes a second, of two that it has.
+        // It takes half a second, of two that it has.
         let outputs = slow(ThrottleConfig {
-            wait_get_per_byte: Duration::from_nanos(500),
+            wait_get_per_byte: Duration::from_nanos(250),
             ..ThrottleConfig::default()
         });
         let results = format!("[{}]", " ".repeat(2 << 20));
@@ -356,7 +262,7 @@ mod tests {
             let outputs = slow(config);
             let kept = outputs.put(JobId::generate(), long()).await.expect("kept");
             let late = outputs.get(&kept, patience).await.expect_err("it is slow");
-            assert!(matches!(late, OutputError::Late { .. }), "{late}");
+            assert!(matches!(late, OutputError::Late(_)), "{late}");
             assert!(!late.is_lost());
         }
     }

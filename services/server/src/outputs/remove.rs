@@ -1,6 +1,7 @@
 //! Removes objects.
 
 use std::io;
+use std::sync::Arc;
 
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -15,7 +16,11 @@ const AT_A_TIME: usize = 8;
 impl Outputs {
     /// Removes an object; that it is not there is as well.
     pub(super) async fn remove(&self, key: &Key) -> Result<(), OutputError> {
-        let done = match self.store.delete(key).await {
+        let (store, path) = (Arc::clone(&self.store), key.clone());
+        let deleting = self.ask(StorageOperation::Delete, async move {
+            store.delete(&path).await
+        });
+        let done = match deleting.await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(cause) => Err(OutputError::object(key.as_ref(), cause)),
         };
@@ -46,7 +51,8 @@ impl Outputs {
             .store
             .list(Some(&prefix))
             .map_ok(|object| object.location);
-        let keys: Result<Vec<Key>, _> = listed.try_collect().await;
+        let listing = listed.try_collect();
+        let keys: Result<Vec<Key>, _> = self.ask(StorageOperation::List, listing).await;
         let keys = keys.map_err(|cause| OutputError::object(&name, cause));
         for key in self.noted(StorageOperation::List, keys)? {
             self.remove(&key).await?;
@@ -55,7 +61,9 @@ impl Outputs {
             return Ok(());
         };
         // What a server that was killed had begun to write is not listed.
-        let done = match tokio::fs::remove_dir_all(folder.join(&name)).await {
+        let folder = folder.join(&name);
+        let removing = self.ask(StorageOperation::Delete, tokio::fs::remove_dir_all(folder));
+        let done = match removing.await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(OutputError::Remove { name, cause: error })
             }

@@ -36,8 +36,8 @@ use std::time::Duration;
 use sqlx::AnyPool;
 use sqlx::any::AnyConnectOptions;
 use tokio::time::timeout;
-use tracing::Instrument as _;
 
+use crate::beside::to_the_end;
 use connection::Lent;
 pub use error::StoreError;
 pub use greetings::{Greeting, Newest, Opened};
@@ -237,11 +237,8 @@ impl Store {
 /// what the database makes true then is told all the same.
 async fn finish(transaction: Transaction) -> Result<Vec<Signal>, StoreError> {
     let committing = timeout(connection::WRITING, transaction.commit());
-    match tokio::spawn(committing.in_current_span()).await {
-        Ok(Ok(done)) => done,
-        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Ok(Err(_)) | Err(_) => Err(StoreError::Late(connection::WRITING)),
-    }
+    let done = to_the_end(committing).await;
+    done.unwrap_or(Err(StoreError::Late(connection::WRITING)))
 }
 
 /// The URL of an SQLite file.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use bencher_channel_protocol::{IterationOutput, MAX_FILE_PATHS, RESERVED_OUTPUT};
 use bencher_jobs::{JobId, TokenId};
 use maud::{Markup, html};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::error::PageError;
 use super::measures::{Series, measures, more};
@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::beside::beside;
 use crate::evidence::{self, Evidence};
 use crate::iterations;
-use crate::outputs::{self, Kept};
+use crate::outputs::{Kept, lasting};
 use crate::store::Described;
 
 /// How long the storage may take for what is shown, however short that is.
@@ -120,17 +120,9 @@ impl Shown {
 /// What is kept of a job, where the storage gives it before a page would be given up.
 async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError> {
     let begun = Instant::now();
-    let late = |_| ApiError::no_storage();
-    let reading = timeout_at(begun + READING, app.outputs.read(kept)).await;
-    let reading = reading.map_err(late)??;
-    let end = begun + patience(reading.length);
-    let whole = timeout_at(end, reading::rest(app, token, reading)).await;
-    whole.map_err(late)?
-}
-
-/// How long so many bytes may take for a job's page.
-fn patience(length: u64) -> Duration {
-    (READING + outputs::lasting(length)).min(SHOWING)
+    let reading = app.outputs.read_until(kept, begun + READING).await?;
+    let patience = (READING + lasting(reading.length)).min(SHOWING);
+    reading::rest(app, token, reading, Some(begun + patience)).await
 }
 
 /// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read

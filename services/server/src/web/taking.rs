@@ -54,7 +54,8 @@ async fn one_of(
         Ok(Ok(turn)) => Ok(turn),
         Ok(Err(_)) => unreachable!("it is never closed"),
         Err(_) => {
-            let message = "this server draws as many comparisons as it can: try again in some seconds";
+            let message =
+                "this server draws as many comparisons as it can: try again in some seconds";
             let status = StatusCode::SERVICE_UNAVAILABLE;
             Err(ApiError::crowded(status, "full", message))
         }

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{Left, Measuring, PageError, Results};
 use crate::app::App;
-use crate::outputs::{self, Kept, OutputError, Reading};
+use crate::outputs::{Kept, OutputError, Reading, lasting};
 use crate::store::Described;
 
 /// Jobs whose results are read at the same time.
@@ -32,6 +31,18 @@ pub(super) struct Reader<'a> {
     patience: Duration,
     /// When it is not waited for any more.
     end: Instant,
+}
+
+/// What the storage has begun to give, and when it is not waited for any more.
+struct Begun {
+    reading: Reading,
+    end: Instant,
+}
+
+impl Begun {
+    fn size(&self) -> usize {
+        self.reading.size()
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -116,39 +127,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Begins to read what is kept there, if the storage gives it.
-    async fn begin(&self, job: JobId, kept: &Kept) -> Option<Reading> {
+    async fn begin(&self, job: JobId, kept: &Kept) -> Option<Begun> {
         if matches!(kept, Kept::Object(_)) && self.is_over() {
             return None;
         }
-        let until = self.end.min(Instant::now() + self.patience);
-        let reading = timeout_at(until, self.app.outputs.read(kept)).await;
-        self.noted(job, reading)
+        let end = Instant::now() + self.patience;
+        let reading = self.app.outputs.read_until(kept, end.min(self.end)).await;
+        let reading = self.noted(job, reading)?;
+        let end = end + lasting(reading.length);
+        Some(Begun { reading, end })
     }
 
     /// All of it, for which there is room.
-    async fn rest(&self, job: JobId, reading: Reading) -> Option<Vec<u8>> {
-        let patience = self.patience + outputs::lasting(reading.length);
-        let until = self.end.min(Instant::now() + patience);
-        let bytes = timeout_at(until, reading.whole()).await;
-        self.noted(job, bytes)
+    async fn rest(&self, job: JobId, begun: Begun) -> Option<Vec<u8>> {
+        let end = begun.end.min(self.end);
+        self.noted(job, begun.reading.whole_until(end).await)
     }
 
     /// What the storage gave; whether it gives others is remembered.
-    fn noted<T>(&self, job: JobId, read: Result<Result<T, OutputError>, Elapsed>) -> Option<T> {
+    fn noted<T>(&self, job: JobId, read: Result<T, OutputError>) -> Option<T> {
         let error = match read {
-            Ok(Ok(read)) => return Some(read),
-            Ok(Err(error)) => {
-                if !error.is_lost() {
-                    self.is_away.store(true, Ordering::Relaxed);
-                }
-                error.to_string()
-            }
-            Err(late) => {
-                self.is_away.store(true, Ordering::Relaxed);
-                late.to_string()
-            }
+            Ok(read) => return Some(read),
+            Err(error) => error,
         };
-        tracing::error!(%job, error, "what was measured, or how, is not read");
+        if !error.is_lost() {
+            self.is_away.store(true, Ordering::Relaxed);
+        }
+        tracing::error!(%job, %error, "what was measured, or how, is not read");
         None
     }
 
