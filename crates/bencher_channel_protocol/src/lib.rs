@@ -63,14 +63,16 @@ mod key;
 mod live;
 mod output;
 mod poll;
+mod results;
 pub mod runner;
 mod runner_message;
 mod server_message;
 mod spec;
 
 pub use bounds::{
-    BoundError, MAX_ARGUMENTS, MAX_ENVIRONMENT, MAX_ERROR_BYTES, MAX_FILE_PATHS, MAX_ITERATIONS,
-    MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES, MESSAGE_LIMIT,
+    BoundError, MAX_ARGUMENTS, MAX_ENVIRONMENT, MAX_ERROR_BYTES, MAX_FILE_PATHS, MAX_FILES,
+    MAX_ITERATIONS, MAX_NAME_BYTES, MAX_PATH_BYTES, MAX_TEXT_BYTES, MAX_TOKEN_BYTES, MAX_URL_BYTES,
+    MESSAGE_LIMIT,
 };
 pub use close::{CloseReason, REPLACED};
 pub use config::JobConfig;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::results;
+
 /// The key in [`IterationOutput::output`] that no file can have: under it are the metrics that the
 /// runner measured, in Bencher Metric Format (JSON).
 pub const RESERVED_OUTPUT: &str = "\0bencher";
@@ -20,6 +22,10 @@ pub struct IterationOutput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
     /// The contents of the collected files by their paths, and what is under [`RESERVED_OUTPUT`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "results::files"
+    )]
     pub output: Option<BTreeMap<String, String>>,
 }

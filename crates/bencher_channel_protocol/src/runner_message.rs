@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::decode::{self, payload};
 use crate::{
     Architecture, Checksum, DecodeError, Evidence, IterationOutput, LiveOutput, Os, PollTimeout,
+    results,
 };
 
 /// A message of the runner.
@@ -183,6 +184,7 @@ impl From<Terminal> for RunnerMessage {
 #[derive(Deserialize)]
 struct Completion {
     job: Uuid,
+    #[serde(deserialize_with = "results::of_job")]
     results: Vec<IterationOutput>,
     #[serde(default, deserialize_with = "Evidence::unchecked")]
     evidence: Option<Evidence>,
@@ -191,6 +193,7 @@ struct Completion {
 #[derive(Deserialize)]
 struct Failure {
     job: Uuid,
+    #[serde(deserialize_with = "results::of_job")]
     results: Vec<IterationOutput>,
     error: String,
     #[serde(default, deserialize_with = "Evidence::unchecked")]

@@ -1,6 +1,10 @@
 //! The bounds of every field, from both sides.
 
-use bencher_channel_protocol::{DecodeError, ServerMessage};
+use std::collections::BTreeMap;
+
+use bencher_channel_protocol::{
+    DecodeError, MAX_FILES, MAX_ITERATIONS, RunnerMessage, ServerMessage, Uuid,
+};
 use serde_json::{Value, json};
 
 use crate::samples::job_with;
@@ -135,5 +139,48 @@ fn messages_name_the_field_and_the_bound() {
             error,
             format!("the event `job` is out of bounds: {message}")
         );
+    }
+}
+
+#[test]
+fn no_more_results_are_read_than_a_job_may_have() {
+    let taken = |results: &str| {
+        let text = format!(
+            r#"{{"event":"failed","job":"{}","error":"e","results":[{results}]}}"#,
+            Uuid::nil()
+        );
+        let message = RunnerMessage::decode(&text).map_err(|error| error.to_string())?;
+        let RunnerMessage::Failed { results, .. } = message else {
+            panic!("it is another message");
+        };
+        let files = results.iter().filter_map(|one| one.output.as_ref());
+        let files: usize = files.map(BTreeMap::len).sum();
+        Ok::<_, String>((results.len(), files))
+    };
+    let iterations = |count: usize| vec![r#"{"exit_code":0}"#; count].join(",");
+    let with_files = |count: usize| {
+        let files: Vec<_> = (0..count)
+            .map(|number| format!("\"{number}\":\"\""))
+            .collect();
+        format!(r#"{{"exit_code":0,"output":{{{}}}}}"#, files.join(","))
+    };
+    let most = usize::try_from(MAX_ITERATIONS).unwrap();
+    assert_eq!(taken(&iterations(most)), Ok((most, 0)));
+    let error = taken(&iterations(most + 1)).unwrap_err();
+    assert!(error.contains("more than 65535 iterations"), "{error}");
+    // In one iteration, and in several of them together.
+    let half = with_files(MAX_FILES / 2);
+    assert_eq!(taken(&with_files(MAX_FILES)), Ok((1, MAX_FILES)));
+    assert_eq!(taken(&format!("{half},{half}")), Ok((2, MAX_FILES)));
+    for many in [
+        with_files(MAX_FILES + 1),
+        format!("{half},{},{half}", with_files(1)),
+    ] {
+        let error = taken(&many).unwrap_err();
+        assert!(error.contains("more than 262144 files"), "{error}");
+    }
+    // What is absent or null is nothing, as before.
+    for nothing in [r#"{"exit_code":0}"#, r#"{"exit_code":0,"output":null}"#] {
+        assert_eq!(taken(nothing), Ok((1, 0)));
     }
 }

@@ -302,7 +302,10 @@ fn results_are_of_no_more_iterations_than_a_job_may_have() {
     runner.send(&completed(65_536));
     let frame = runner.closed().expect("a reason");
     assert_eq!(u16::from(frame.code), 1007);
-    assert!(frame.reason.contains("65536 items"), "{frame}");
+    assert!(
+        frame.reason.contains("more than 65535 iterations"),
+        "{frame}"
+    );
     assert_eq!(site.api.job(&id)["state"], "running");
     let mut runner = Runner::connect(url, "r", &key).unwrap();
     runner.send(&completed(65_535));

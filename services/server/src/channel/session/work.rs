@@ -1,8 +1,6 @@
 //! A runner at work: its signs of life, what its command writes, and how the job ended.
 
-use bencher_channel_protocol::{
-    Evidence, IterationOutput, LiveOutput, MAX_ITERATIONS, ServerMessage, Terminal,
-};
+use bencher_channel_protocol::{Evidence, IterationOutput, LiveOutput, ServerMessage, Terminal};
 use bencher_jobs::{JobId, Reply, Report, RunnerId, State};
 use tokio::time::Instant;
 
@@ -143,11 +141,6 @@ async fn keep(
         Ok(_) | Err(StoreError::NotFound { .. }) => return Ok(Attached::default()),
         Err(error) => return Err(unwritten(&error, known)),
     };
-    let count = results.len();
-    if count > usize::try_from(MAX_ITERATIONS).unwrap_or(usize::MAX) {
-        let reason = format!("`results` has {count} items, more than the {MAX_ITERATIONS} allowed");
-        return Err(End::Nonsense(reason));
-    }
     let text = serde_json::to_string(results)
         .map_err(|error| End::Nonsense(format!("the results can not be written: {error}")))?;
     let put = async |text| {
