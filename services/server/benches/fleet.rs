@@ -71,7 +71,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// which is when the server itself gives a job up.
 const STALLED: Duration = Duration::from_secs(90);
 
-/// How long a runner that waits polls, in seconds.
+/// How long runners poll that are to be idle, in seconds.
 const POLL: u32 = 60;
 
 /// The goals.
