@@ -1,9 +1,11 @@
 //! A server from its start to its end.
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
+mod error;
+mod place;
+
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +13,26 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+pub use error::ServerError;
+pub use place::Place;
+use place::lock;
+
 use crate::app::App;
 use crate::bus::Bus;
 use crate::counted::Counted;
 use crate::dispatch::Dispatcher;
 use crate::first::{First, FirstError};
-use crate::folder::FolderError;
-use crate::key::{Key, NoRandomness};
+use crate::key::Key;
 use crate::limiter::Limiter;
 use crate::live::{Live, Relay};
 use crate::metrics::Metrics;
 use crate::observer::Witness;
-use crate::outputs::{OutputError, OutputPlace, Outputs, sweep};
-use crate::registry::{Minter, MinterError, PullTokens};
+use crate::outputs::{Outputs, sweep};
+use crate::registry::{Minter, PullTokens};
 use crate::room::Room;
 use crate::seal::{SealError, Sealer};
 use crate::settings::Settings;
-use crate::store::{Dialect, Role, SEAL, Store, StoreError, file_url};
+use crate::store::{Dialect, Role, SEAL, Store, StoreError};
 use crate::telemetry::JobSpans;
 use crate::watchers::Watchers;
 use crate::{
@@ -45,80 +50,6 @@ const ENDING: Duration = Duration::from_secs(10);
 
 /// How long the last spans may take to be sent.
 const EXPORTING: Duration = Duration::from_secs(5);
-
-/// Why there is no server.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServerError {
-    /// The data folder can not be used.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// Another server has it.
-    #[error(
-        "another server uses {}: stop it, or let both use PostgreSQL (--database)",
-        .0.display()
-    )]
-    InUse(PathBuf),
-    /// The address can not be listened on.
-    #[error("failed to listen on {address}: {cause}; choose another one with --listen")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// The server broke off.
-    #[error("failed to serve: {0}")]
-    Serve(std::io::Error),
-    /// The database can not be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The outputs can not be used.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// The secrets can not be used.
-    #[error(transparent)]
-    Seal(#[from] SealError),
-    /// No tokens can be signed.
-    #[error(transparent)]
-    Mint(#[from] MinterError),
-    /// No key can be made.
-    #[error(transparent)]
-    Random(#[from] NoRandomness),
-}
-
-impl ServerError {
-    /// Whether it stays as it is until a person does something: to start the server again is of no use.
-    pub fn is_lasting(&self) -> bool {
-        match self {
-            Self::Folder(error) => matches!(error, FolderError::Exposed(_)),
-            Self::Seal(error) => matches!(
-                error,
-                SealError::Open(_) | SealError::NoKey(_) | SealError::OtherKey(_)
-            ),
-            Self::Mint(error) => {
-                matches!(error, MinterError::Key(_) | MinterError::Certificate(_))
-            }
-            Self::Listen { cause, .. } => matches!(
-                cause.kind(),
-                ErrorKind::InvalidInput | ErrorKind::PermissionDenied
-            ),
-            Self::Store(error) => error.is_lasting(),
-            Self::InUse(_) | Self::Serve(_) | Self::Output(_) | Self::Random(_) => false,
-        }
-    }
-}
-
-/// Where a server keeps things.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The folder for everything that is not elsewhere.
-    pub folder: PathBuf,
-    /// The database's address; nothing: an SQLite file in the folder.
-    pub database: Option<String>,
-    /// Where results are kept; nothing: in the folder, too.
-    pub outputs: Option<OutputPlace>,
-}
 
 /// The registry that trusts this server.
 #[derive(Debug, Clone)]
@@ -143,40 +74,6 @@ pub struct Server {
     end: watch::Sender<bool>,
     /// Held while the server lives.
     _lock: Option<File>,
-}
-
-impl Place {
-    /// Opens the database, brings it up to date, and makes the folder if need be.
-    ///
-    /// # Errors
-    ///
-    /// When either can not be used.
-    pub async fn open_store(&self) -> Result<Store, ServerError> {
-        folder::prepare(&self.folder)?;
-        Ok(Store::open(&self.url()).await?)
-    }
-
-    /// Opens the database beside servers that may be at work, and makes the folder if need be.
-    ///
-    /// # Errors
-    ///
-    /// When either can not be used, or the database is older than this program.
-    pub async fn open_store_beside(&self) -> Result<Store, ServerError> {
-        folder::prepare(&self.folder)?;
-        Ok(Store::open_beside(&self.url()).await?)
-    }
-
-    fn url(&self) -> String {
-        self.database
-            .clone()
-            .unwrap_or_else(|| file_url(&self.folder.join("server.sqlite")))
-    }
-
-    fn outputs(&self) -> OutputPlace {
-        self.outputs
-            .clone()
-            .unwrap_or_else(|| OutputPlace::Folder(self.folder.join("outputs")))
-    }
 }
 
 impl Server {
@@ -446,18 +343,4 @@ async fn check_key(store: &Store, sealer: &Sealer, path: &Path) -> Result<(), Se
         .await?;
     // Another server may have been faster.
     check().await
-}
-
-/// Makes sure that this is the only server of the folder.
-fn lock(folder: &Path) -> Result<File, ServerError> {
-    let error = |cause| FolderError::Unusable {
-        path: folder.to_owned(),
-        cause,
-    };
-    let file = File::create(folder.join("lock")).map_err(error)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(ServerError::InUse(folder.to_owned())),
-        Err(fs::TryLockError::Error(cause)) => Err(error(cause).into()),
-    }
 }
