@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::bench::{Bench, completed, script_of};
+use crate::bench::{Bench, completed, failed, script_of};
 use crate::support::no_vm;
 
 #[test]
@@ -64,6 +64,29 @@ fn each_output_and_each_file_has_the_limit_and_what_is_cut_is_marked() {
     assert!(files["/tmp/cut"] == cut(134_464));
     channel.is_ready();
     up.stops();
+}
+
+/// The times lie on either side of what a runner gives that was not told.
+#[test]
+fn a_command_over_its_time_has_the_grace_period_to_end() {
+    let Some(bench) = Bench::new() else {
+        return;
+    };
+    for (grace_period, takes, expected) in [("0.1", 3, "begun\n"), ("60", 7, "begun\nended\n")] {
+        let up = bench.start(&["--grace-period", grace_period]);
+        let mut channel = bench.server.ready();
+        let mut config = script_of(&format!(
+            "trap 'sleep {takes}; echo ended; exit 0' TERM; echo begun; while :; do sleep 0.1; done"
+        ));
+        config["timeout"] = json!(2);
+        channel.say(&bench.job(1, &config).to_string());
+        let (results, _) = failed(channel.end());
+        let stdout = results[0].stdout.as_deref();
+        assert_eq!(stdout, Some(expected), "{grace_period}");
+        assert_eq!(results[0].exit_code, 124);
+        channel.is_ready();
+        up.stops();
+    }
 }
 
 /// Init says at this level what it passes over, and at no higher one.

@@ -38,6 +38,9 @@ fn a_job_that_takes_longer_is_handed_back() {
     );
     assert_eq!(results[0].stdout.as_deref(), Some("begun\n"));
     assert_eq!(up.wait().code(), Some(0));
+    let log = up.log();
+    let said = "stopping when the job has ended, or in 6 s";
+    assert!(log.contains(said), "{log}");
 }
 
 #[test]
