@@ -142,7 +142,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) tuning: HostTuning,
 
-    /// How much of each output and of each file of an iteration is kept
+    /// How much of each output and of each file of an iteration is kept; all of its files together have four
+    /// times that
     #[arg(
         long,
         value_name = "SIZE",
