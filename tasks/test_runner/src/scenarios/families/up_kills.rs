@@ -1,11 +1,16 @@
 //! `runner up` and its server are killed at any moment.
 
+mod log;
+
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bencher_statistics::Random;
 use serde_json::{Value, json};
+
+use log::Told;
 
 use super::kills::seed;
 use super::up::{NEEDS, NEXT, OUTCOME, STOPPED, completed, said, stopped};
@@ -20,12 +25,14 @@ const KILLS: usize = 12;
 const JOBS: usize = 16;
 /// How long all of it may take, on a machine that is busy with something else as well.
 const PATIENCE: Duration = Duration::from_mins(10);
+/// Jobs that did not begin as often as they may, or failed though their runner was not killed.
+const NOT_ONCE: &str = "not begun once, or failed without a kill of the runner";
 /// Reasons for which a job may fail whose runner was killed.
 const REASONS: [&str; 2] = ["job_failed", "runner_lost_job"];
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
     "up_survives_kills",
-    "whenever runner or server are killed, 12 times, each job ends, and one that completes has its output",
+    "of 12 kills of runner or server none makes a job begin twice, and a server's costs no job its output",
     |stage| {
         let mut fleet = Fleet::found(stage, &[])?;
         let runner = fleet.up(stage)?;
@@ -39,9 +46,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
             .collect::<Result<_, _>>()?;
         let runner = kill_again_and_again(stage, &mut fleet, runner, whole)?;
         let next = fleet.submit(&fleet.script("echo next"))?;
+        let mut ended = vec![(first, false)];
         let mut wrong = Vec::new();
-        for (number, job) in jobs.iter().enumerate() {
-            let outcome = fleet.outcome(job)?;
+        for (number, job) in jobs.into_iter().enumerate() {
+            let outcome = fleet.outcome(&job)?;
+            ended.push((job, outcome["state"] == "failed"));
             if !is_right(number, &outcome) {
                 wrong.push(json!({"job": number, "outcome": outcome}));
             }
@@ -49,6 +58,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
         stage.observe("not as it should be", wrong);
         stage.observe(NEXT, fleet.outcome(&next)?);
         stage.observe(STOPPED, exit(runner.stop()?));
+        ended.push((next, false));
+        look_into_log(stage, &ended)?;
         stage.observe("letters", fs::read_dir(Fleet::outbox(stage))?.count());
         Ok(())
     },
@@ -56,6 +67,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
         record.saw(OUTCOME, completed(&[said("first\n")]))?;
         record.saw("kills", KILLS)?;
         record.saw("not as it should be", json!([]))?;
+        record.saw(NOT_ONCE, json!([]))?;
         record.saw(NEXT, completed(&[said("next\n")]))?;
         record.saw("letters", 0)?;
         stopped(record)
@@ -86,11 +98,35 @@ fn kill_again_and_again(
             fleet.serve(stage)?;
         } else {
             runner.take().context("there is a runner")?.kill()?;
+            log::mark_kill(&runner_log(stage))?;
             runner = Some(fleet.up(stage)?);
         }
     }
     stage.observe("kills", KILLS);
     runner.context("there is a runner")
+}
+
+/// Observes which of the jobs that have `ended`, each with whether it has failed, did what the runner's log
+/// does not allow.
+fn look_into_log(stage: &mut Stage<'_>, ended: &[(String, bool)]) -> anyhow::Result<()> {
+    let path = runner_log(stage);
+    let log = fs::read_to_string(&path);
+    let log = log.with_context(|| format!("failed to read {}", path.display()))?;
+    let told = Told::of(&log);
+    let wrong: Vec<Value> = ended
+        .iter()
+        .filter(|(job, has_failed)| !told.allows(job, *has_failed))
+        .map(|(job, has_failed)| {
+            json!({"job": job, "begun": told.begun(job), "has failed": has_failed})
+        })
+        .collect();
+    stage.observe(NOT_ONCE, wrong);
+    Ok(())
+}
+
+/// What all runners of the scenario say.
+fn runner_log(stage: &Stage<'_>) -> PathBuf {
+    stage.folder().join("runner.log")
 }
 
 /// Whether a job that prints its number ended in one of the ways that are left where things are killed.
