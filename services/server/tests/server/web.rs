@@ -3,6 +3,7 @@
 mod agreement;
 mod browser;
 mod comparison;
+mod contrast;
 mod deletion;
 mod evidence;
 mod in_browser;

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::browser::{Browser, program};
 use super::comparison::compared;
+use super::contrast::is_readable;
 use super::{EVIL, evil_job, measured_job};
 use crate::evidence::{claim, end, evidence_of};
 use crate::support::*;
@@ -13,7 +14,7 @@ use crate::support::*;
 /// A folder for pictures of all pages, for whoever wants to look at them.
 const PICTURES: &str = "BENCHER_WEB_PICTURES";
 
-/// No page may be wider than a phone, in either colours.
+/// No page may be wider than a phone, and each can be read in either colours.
 pub(super) fn fits(browser: &mut Browser, name: &str) {
     for (width, scheme) in [
         (1280, "light"),
@@ -27,6 +28,7 @@ pub(super) fn fits(browser: &mut Browser, name: &str) {
             wide.as_u64().unwrap() <= width.into(),
             "{name} at {width}: {wide}"
         );
+        is_readable(browser, name, scheme);
         if let Some(folder) = std::env::var_os(PICTURES) {
             let file = format!("{name}-{width}-{scheme}.png");
             browser.picture(&PathBuf::from(folder).join(file));
