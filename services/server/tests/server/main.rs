@@ -33,6 +33,7 @@ mod scheduling;
 mod service;
 mod silence;
 mod support;
+mod terminal;
 mod tls;
 mod traces;
 mod two_runners;
