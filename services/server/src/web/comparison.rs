@@ -40,7 +40,7 @@ pub(super) async fn show(
     if jobs.is_empty() {
         return Err(unknown().into());
     }
-    let turn = taking::turn().await?;
+    let turn = taking::turn(visitor.caller().token().id).await?;
     let results = taking::results(&app, &jobs).await?;
     let is_over = jobs.iter().all(|one| one.job.life.state.is_over());
     let shown = Shown {

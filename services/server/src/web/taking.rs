@@ -1,20 +1,21 @@
 //! Reading what the jobs of a comparison have measured, for its page.
 //!
-//! Results may be much, and intervals take time: few pages are made at a time, and each has its turn from
-//! before it reads until its work has ended, whether or not somebody still waits for it.
+//! Results may be much, and intervals take time: few pages are made at a time, and of one token one. Each has its
+//! turn from before it reads until its work has ended, whether or not somebody still waits for it.
 
 mod reader;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use bencher_jobs::JobId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use bencher_jobs::{JobId, TokenId};
 
 use reader::Reader;
+pub(super) use turns::Turn;
+use turns::Turns;
 
 use super::error::PageError;
 use super::result::READING;
@@ -24,6 +25,7 @@ use crate::app::App;
 use crate::evidence::Evidence;
 use crate::iterations;
 use crate::store::Described;
+use crate::watchers::Full;
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
 const MAX_RESULTS: usize = 64 << 20;
@@ -35,29 +37,30 @@ const WAITING: Duration = Duration::from_secs(5);
 /// Pages that are made at a time.
 const PAGES: usize = 2;
 
-static TURNS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PAGES)));
+static TURNS: LazyLock<Arc<Turns>> = LazyLock::new(|| Arc::new(Turns::new(PAGES)));
 
-/// The turn of a page, once it has come.
+/// The turn of a page for this token, once it has come.
 ///
 /// # Errors
 ///
-/// When others have all of them for some seconds.
-pub(super) async fn turn() -> Result<OwnedSemaphorePermit, ApiError> {
-    one_of(&TURNS, WAITING).await
+/// When others have all of them for some seconds, or the token has one for as long.
+pub(super) async fn turn(token: TokenId) -> Result<Turn, ApiError> {
+    let turn = TURNS.take(token, WAITING).await;
+    turn.map_err(full)
 }
 
-async fn one_of(
-    turns: &Arc<Semaphore>,
-    patience: Duration,
-) -> Result<OwnedSemaphorePermit, ApiError> {
-    match timeout(patience, Arc::clone(turns).acquire_owned()).await {
-        Ok(Ok(turn)) => Ok(turn),
-        Ok(Err(_)) => unreachable!("it is never closed"),
-        Err(_) => {
+fn full(full: Full) -> ApiError {
+    match full {
+        Full::Server => {
             let message =
                 "this server draws as many comparisons as it can: try again in some seconds";
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            Err(ApiError::crowded(status, "full", message))
+            ApiError::crowded(StatusCode::SERVICE_UNAVAILABLE, "full", message)
+        }
+        Full::Token => {
+            let message = "this server draws another comparison for this token: wait until its page is \
+                           there, and try again";
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            ApiError::crowded(status, "too_many_comparisons", message)
         }
     }
 }
@@ -65,7 +68,7 @@ async fn one_of(
 /// What comes of `work`, which takes time that is not to be that of those who wait for other things. The turn
 /// ends with the work, which goes on if nobody waits for it any more.
 pub(super) async fn at_turn<T: Send + 'static>(
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
     let working = tokio::task::spawn_blocking(move || {
@@ -177,8 +180,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_ends_with_its_work_and_not_with_those_who_wait() {
-        let turns = Arc::new(Semaphore::new(1));
-        let turn = one_of(&turns, WAITING).await.expect("there is one");
+        let turns = Arc::new(Turns::new(1));
+        let [token, other] = [(); 2].map(|()| TokenId::generate());
+        let turn = turns.take(token, WAITING).await.expect("there is one");
         let (begins, begun) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
         let work = move || {
@@ -189,12 +193,16 @@ mod tests {
         assert!(poll!(&mut waiting).is_pending());
         begun.recv().expect("it has begun");
         drop(waiting);
-        assert_eq!(turns.available_permits(), 0, "the work goes on");
-        // Nobody waits for it so long that there would be no time left.
-        let late = one_of(&turns, Duration::from_millis(10)).await;
-        let error = late.expect_err("there is none");
-        assert_eq!(error.status(), StatusCode::SERVICE_UNAVAILABLE);
+        // The work goes on. Nobody waits for it so long that there would be no time left.
+        for (token, status) in [
+            (token, StatusCode::TOO_MANY_REQUESTS),
+            (other, StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let late = turns.take(token, Duration::from_millis(10)).await;
+            assert_eq!(full(late.expect_err("there is none")).status(), status);
+        }
         end.send(()).expect("it goes on");
-        let _next = turns.acquire().await.expect("it is open");
+        let next = turns.take(other, Duration::from_mins(1)).await;
+        next.expect("its work has ended");
     }
 }
