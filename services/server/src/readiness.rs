@@ -60,6 +60,8 @@ impl Known {
             tracing::warn!(%error, "not ready");
             return Err(Unready::Database);
         }
+        // An answer that came when nobody waited for it says nothing of now.
+        self.asked = self.asked.take().filter(|asked| !asked.is_finished());
         let asked = self.asked.get_or_insert_with(|| {
             let outputs = outputs.clone();
             tokio::spawn(async move { outputs.ping().await })
@@ -89,31 +91,73 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
     use crate::outputs::OutputPlace;
+    use crate::outputs::testing::Hanging;
     use crate::store::testing;
+
+    async fn opened(place: &Path) -> Outputs {
+        let opened = Outputs::open(&OutputPlace::Folder(place.to_owned())).await;
+        opened.expect("it can be used")
+    }
+
+    /// Both are asked anew.
+    async fn again(readiness: &Readiness, store: &Store, outputs: &Outputs) -> Result<(), Unready> {
+        readiness.0.lock().await.found = None;
+        readiness.check(store, outputs).await
+    }
 
     #[tokio::test]
     async fn both_are_asked_seldom() {
         let (folder, store) = testing::database().await;
         let place = folder.path().join("outputs");
-        let outputs = Outputs::open(&OutputPlace::Folder(place.clone()))
-            .await
-            .expect("it can be used");
+        let outputs = opened(&place).await;
         let readiness = Readiness::default();
         assert_eq!(readiness.check(&store, &outputs).await, Ok(()));
         // What was found just now is not looked for again.
         fs::rename(place.join("check"), place.join("gone")).expect("it is there");
         assert_eq!(readiness.check(&store, &outputs).await, Ok(()));
-        let again = async || {
-            readiness.0.lock().await.found = None;
-            readiness.check(&store, &outputs).await
-        };
+        let again = || again(&readiness, &store, &outputs);
         assert_eq!(again().await, Err(Unready::Storage));
         fs::rename(place.join("gone"), place.join("check")).expect("it is there");
         assert_eq!(again().await, Ok(()));
         store.close().await;
         assert_eq!(again().await, Err(Unready::Database));
+    }
+
+    #[tokio::test]
+    async fn a_storage_that_hangs_is_asked_once_and_its_late_answer_is_not_taken_for_one_of_now() {
+        let (folder, store) = testing::database().await;
+        let place = folder.path().join("outputs");
+        let outputs = opened(&place).await;
+        let readiness = Readiness::default();
+        let check = place.join("check");
+        fs::remove_file(&check).expect("it is there");
+        let hanging = Hanging::at(&check);
+        let again = || again(&readiness, &store, &outputs);
+        let asked = async || {
+            let known = readiness.0.lock().await;
+            let asked = known.asked.as_ref().expect("it is not answered");
+            (asked.id(), asked.is_finished())
+        };
+        assert_eq!(again().await, Err(Unready::Storage));
+        let (first, _) = asked().await;
+        assert_eq!(again().await, Err(Unready::Storage));
+        assert_eq!(asked().await, (first, false), "it is asked once more");
+        // It answers, and goes away.
+        drop(hanging);
+        let answered = async {
+            while !asked().await.1 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let answered = timeout(Duration::from_mins(1), answered).await;
+        answered.expect("it answers");
+        fs::remove_file(&check).expect("it is there");
+        assert_eq!(again().await, Err(Unready::Storage));
+        fs::write(&check, "").expect("written");
+        assert_eq!(again().await, Ok(()));
     }
 }
