@@ -250,18 +250,26 @@ fn there_is_no_sign_of_life_while_the_server_hangs_and_its_database_does_not() {
     let (_folder, mut manager, site) = managed_with(&postgres);
     let stuck = "STATUS=not at work: the database did not answer";
     site.while_locked("jobs", || {
+        let start = Instant::now();
         // Whoever asks for jobs waits, and all connections are theirs.
         let is_over = AtomicBool::new(false);
+        // A test that has failed ends.
+        let goes_on = || !is_over.load(Ordering::Relaxed) && start.elapsed() < 3 * PATIENCE;
         thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
-                    while !is_over.load(Ordering::Relaxed) {
+                    while goes_on() {
                         site.api.send("GET", "/v0/jobs", None);
                     }
                 });
             }
-            manager.until(stuck);
-            let told = manager.until(stuck);
+            // A busy machine may take its database for one that is away for once.
+            let told = loop {
+                let told = manager.until(stuck);
+                if told.len() == 1 || start.elapsed() > PATIENCE {
+                    break told;
+                }
+            };
             is_over.store(true, Ordering::Relaxed);
             assert_eq!(told.len(), 1, "no sign of life: {told:?}");
         });

@@ -292,20 +292,22 @@ mod tests {
         std::os::unix::fs::symlink("loop", &path).expect("linked");
         let inline = Kept::Inline("[]".to_owned());
         let (_, lost) = site.object("lost");
-        let mut kept = vec![lost, there.clone(), inline.clone()];
-        kept.extend(vec![inline.clone(); AT_ONCE]);
-        kept.extend([there, inline]);
+        // What is to be read before the storage fails, and after that: each job is begun once all are read that
+        // are more than so many before it.
+        let failing = AT_ONCE + 1;
+        let mut kept = vec![inline; 2 * AT_ONCE + 3];
+        kept[0] = lost;
+        kept[1] = there.clone();
+        kept[failing + AT_ONCE] = there;
         let jobs = site.compared(&kept).await;
-        site.measured(&jobs[2..3], &fails).await;
+        site.measured(&jobs[failing..=failing], &fails).await;
         let reader = Reader::new(site.app(), MOST, PATIENCE, LATE);
         let results = reader.results(&jobs).await.expect("they are read");
-        let sizes = sizes(&results);
+        let mut read = vec![Some((2, None)); kept.len()];
         // One that is lost says nothing of others.
-        assert_eq!(sizes[..3], [None, Some((3, None)), Some((2, None))]);
-        assert_eq!(
-            sizes[2 + AT_ONCE..],
-            [Some((2, None)), None, Some((2, None))]
-        );
+        (read[0], read[1]) = (None, Some((3, None)));
+        read[failing + AT_ONCE] = None;
+        assert_eq!(sizes(&results), read);
     }
 
     #[tokio::test]
