@@ -1,5 +1,7 @@
 //! Debian's `docker-registry`, which trusts the server's tokens.
 
+mod pulled;
+
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -13,7 +15,6 @@ use bencher_server::Minter;
 use serde_json::{Value, json};
 use test_support::{HTPASSWD, PASSWORD, USER};
 
-use crate::client::{runner, site};
 use crate::outputs::wait_until;
 use crate::support::*;
 
@@ -347,45 +348,6 @@ fn a_token_server_that_is_away_fails_no_job_and_holds_up_none_of_other_registrie
         assert_eq!(registry.config(&project, token), 200);
         assert_eq!(site.api.job(id)["error"], Value::Null);
         runner.complete(&job["uuid"]);
-    }
-}
-
-#[test]
-fn an_image_in_a_folder_is_submitted_and_pulled() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(registry) = Registry::start(folder.path(), None) else {
-        return;
-    };
-    let site = site();
-    let project = site.api.get("/v0/projects/p")["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let digest = push(&registry, &format!("a/b/{project}"));
-    let host = registry.url.strip_prefix("http://").unwrap();
-    let image = format!("{host}/a/b/{project}:v1");
-    let key = site.new_runner("r");
-    // There may be no VMM on this host.
-    let spec = json!({
-        "slug": "host", "os": "linux", "architecture": "x86_64", "sandbox": null, "cpu": 1,
-        "memory": 1 << 30, "disk": 1 << 30,
-    });
-    site.api.post("/v0/specs", &spec);
-    site.api.put("/v0/runners/r/specs/host", &json!(null));
-    let _runner = Up::start(&site, &site.server().url, &key, &[]);
-    for named in [&[][..], &["--project", "p"]] {
-        let arguments = [&["submit", &image, "--spec", "host"], named].concat();
-        let submitted = runner(&site, &arguments).output().unwrap();
-        assert!(submitted.status.success(), "{submitted:?}");
-        let id = String::from_utf8(submitted.stdout).unwrap();
-        let id = id.trim_end();
-        site.api.wait_for(id, &["failed"]);
-        let job = site.api.job(id);
-        assert_eq!(job["config"]["registry"], format!("{}/a/b/", registry.url));
-        assert_eq!(job["config"]["digest"], digest.as_str());
-        // It was pulled, and holds nothing that could be run.
-        let error = job["error"].as_str().unwrap();
-        assert!(error.contains("no command to run"), "{error}");
     }
 }
 

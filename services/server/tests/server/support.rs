@@ -22,7 +22,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 pub(crate) use api::{Api, config, job_body, spec_body};
-pub(crate) use between::{Fate, between};
+pub(crate) use between::{Fate, between, pass_on};
 pub(crate) use collector::{Collector, attribute};
 pub(crate) use document::{Typed, Typing, instead, shell, typed};
 pub(crate) use image::{BUSYBOX, image};

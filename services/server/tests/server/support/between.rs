@@ -22,10 +22,20 @@ pub(crate) enum Fate {
 }
 
 /// A place where requests to `url` pass; `fate` is told the request's first line. Returns its address.
-pub(crate) fn between(url: &str, mut fate: impl FnMut(&str) -> Fate + Send + 'static) -> String {
-    let server = url.strip_prefix("http://").unwrap().to_owned();
+pub(crate) fn between(url: &str, fate: impl FnMut(&str) -> Fate + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    pass_on(listener, url, fate);
+    format!("http://{address}")
+}
+
+/// The same at a place that was known before the server at `url` was there.
+pub(crate) fn pass_on(
+    listener: TcpListener,
+    url: &str,
+    mut fate: impl FnMut(&str) -> Fate + Send + 'static,
+) {
+    let server = url.strip_prefix("http://").unwrap().to_owned();
     thread::spawn(move || {
         for near in listener.incoming().flatten() {
             let mut request = BufReader::new(near);
@@ -52,7 +62,6 @@ pub(crate) fn between(url: &str, mut fate: impl FnMut(&str) -> Fate + Send + 'st
             };
         }
     });
-    format!("http://{address}")
 }
 
 fn answer(mut near: &TcpStream, json: &str) -> io::Result<()> {
