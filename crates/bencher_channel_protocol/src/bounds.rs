@@ -12,9 +12,9 @@ pub const MAX_ENVIRONMENT: usize = 255;
 pub const MAX_FILE_PATHS: usize = 255;
 /// The most iterations of a job.
 pub const MAX_ITERATIONS: u32 = 65_535;
-/// The most files in the results of a job, of all iterations together: in a message of [`MESSAGE_LIMIT`] each has 16
-/// bytes with its name then.
-pub const MAX_FILES: usize = 262_144;
+/// The most files in the results of a job, of all iterations together: no message of [`MESSAGE_LIMIT`] has more, since
+/// each takes seven bytes, as `"/":"",` does.
+pub const MAX_FILES: usize = MESSAGE_LIMIT / 7;
 /// The longest argument, or variable with its value, in bytes: what Linux takes (`MAX_ARG_STRLEN`,
 /// less the NUL).
 pub const MAX_TEXT_BYTES: usize = 131_071;

@@ -1,5 +1,5 @@
-//! Results as they are read: never more than a job may have, however much somebody has sent. The smallest things take
-//! many times as much memory as they have bytes.
+//! Results as they are read: never more than twice what a job may have, however much somebody has sent. The smallest
+//! things take many times as much memory as they have bytes.
 
 use std::collections::BTreeMap;
 use std::fmt;

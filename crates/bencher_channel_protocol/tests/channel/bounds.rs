@@ -177,7 +177,7 @@ fn no_more_results_are_read_than_a_job_may_have() {
         format!("{half},{},{half}", with_files(1)),
     ] {
         let error = taken(&many).unwrap_err();
-        assert!(error.contains("more than 262144 files"), "{error}");
+        assert!(error.contains("more than 599186 files"), "{error}");
     }
     // What is absent or null is nothing, as before.
     for nothing in [r#"{"exit_code":0}"#, r#"{"exit_code":0,"output":null}"#] {
