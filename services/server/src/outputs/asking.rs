@@ -93,6 +93,8 @@ mod tests {
         // Whoever comes now waits, and is given up in time like the others.
         let late = outputs.get(&there, SOON).await;
         assert!(matches!(late, Err(OutputError::Late(_))), "{late:?}");
+        let removing = timeout(SOON, outputs.remove_all_of(&[])).await;
+        removing.expect_err("it finds a place");
         // To write is another thing.
         let long = format!("[{}]", " ".repeat(40_000));
         let kept = outputs.put(JobId::generate(), long).await.expect("kept");

@@ -141,7 +141,12 @@ impl Outputs {
     ///
     /// When it does not, or is not.
     pub async fn ping(&self) -> Result<(), OutputError> {
-        let done = match self.store.head(&Key::from(CHECK)).await {
+        let (store, check) = (Arc::clone(&self.store), Key::from(CHECK));
+        let asking = self.ask(
+            StorageOperation::Check,
+            async move { store.head(&check).await },
+        );
+        let done = match asking.await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => {
                 Err(OutputError::Gone(self.place.to_string()))

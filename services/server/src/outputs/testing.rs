@@ -17,7 +17,7 @@ pub(crate) fn object(folder: &Path, name: &str) -> (PathBuf, Kept) {
 }
 
 /// An object that never comes, as of a storage that takes a connection and says nothing: a pipe that nobody writes
-/// to. Those who wait for it end with this value, as the test waits for them.
+/// to. Those who wait for it end with this value, as the test waits for them, and nobody waits for it afterwards.
 pub(crate) struct Hanging(PathBuf);
 
 impl Hanging {
@@ -30,6 +30,7 @@ impl Hanging {
 impl Drop for Hanging {
     fn drop(&mut self) {
         let mut both = OpenOptions::new();
-        let _opened = both.read(true).write(true).open(&self.0);
+        // Who opens it later would wait for ever if it were closed.
+        std::mem::forget(both.read(true).write(true).open(&self.0));
     }
 }

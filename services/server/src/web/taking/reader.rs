@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bencher_jobs::JobId;
 use futures_util::{StreamExt as _, stream};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::{Left, Measuring, PageError, Results};
 use crate::app::App;
@@ -33,10 +33,10 @@ pub(super) struct Reader<'a> {
     end: Instant,
 }
 
-/// What the storage has begun to give, and when it is not waited for any more.
+/// What the storage has begun to give, and how long it may still take.
 struct Begun {
     reading: Reading,
-    end: Instant,
+    left: Duration,
 }
 
 impl Begun {
@@ -131,24 +131,31 @@ impl<'a> Reader<'a> {
         if matches!(kept, Kept::Object(_)) && self.is_over() {
             return None;
         }
-        let end = Instant::now() + self.patience;
-        let reading = self.app.outputs.read_until(kept, end.min(self.end)).await;
-        let reading = self.noted(job, reading)?;
-        let end = end + lasting(reading.length);
-        Some(Begun { reading, end })
+        let begun = Instant::now();
+        let reading = self.app.outputs.read_until(kept, begun + self.patience);
+        let reading = self.in_time(job, reading).await?;
+        let patience = self.patience + lasting(reading.length);
+        let left = patience.saturating_sub(begun.elapsed());
+        Some(Begun { reading, left })
     }
 
     /// All of it, for which there is room.
     async fn rest(&self, job: JobId, begun: Begun) -> Option<Vec<u8>> {
-        let end = begun.end.min(self.end);
-        self.noted(job, begun.reading.whole_until(end).await)
+        let end = Instant::now() + begun.left;
+        self.in_time(job, begun.reading.whole_until(end)).await
     }
 
-    /// What the storage gave; whether it gives others is remembered.
-    fn noted<T>(&self, job: JobId, read: Result<T, OutputError>) -> Option<T> {
-        let error = match read {
-            Ok(read) => return Some(read),
-            Err(error) => error,
+    /// What the storage gives while the page has time; whether it gives others is remembered.
+    async fn in_time<T>(
+        &self,
+        job: JobId,
+        reading: impl Future<Output = Result<T, OutputError>>,
+    ) -> Option<T> {
+        let error = match timeout_at(self.end, reading).await {
+            Ok(Ok(read)) => return Some(read),
+            Ok(Err(error)) => error,
+            // The page is about to say how many it has not read, which is not the storage's failure.
+            Err(_) => return None,
         };
         if !error.is_lost() {
             self.is_away.store(true, Ordering::Relaxed);
