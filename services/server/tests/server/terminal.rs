@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Barrier};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::pty::openpty;
 use serde_json::{Value, json};
 
@@ -24,7 +24,10 @@ struct OnTerminal {
 impl OnTerminal {
     fn start(site: &Site, arguments: &[&str]) -> Self {
         let pair = openpty(None, None).unwrap();
-        // Nobody else has the other end: reading ends with the program.
+        // Nobody else has the other end, or inherits it: reading ends with the program.
+        for end in [&pair.master, &pair.slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
         let child = runner(site, arguments)
             .stdout(pair.slave)
             .stderr(Stdio::null())
@@ -63,8 +66,12 @@ impl OnTerminal {
 
     /// All that it showed, at its end, which is to be a good one.
     fn all(mut self) -> String {
-        for piece in self.pieces {
-            self.shown += std::str::from_utf8(&piece).unwrap();
+        loop {
+            match self.pieces.recv_timeout(PATIENCE) {
+                Ok(piece) => self.shown += std::str::from_utf8(&piece).unwrap(),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it has not ended: {:?}", self.shown),
+            }
         }
         assert!(self.child.wait().unwrap().success());
         self.shown
