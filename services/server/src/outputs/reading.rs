@@ -71,7 +71,7 @@ impl fmt::Debug for Reading {
 
 impl Outputs {
     /// The results that are kept there, if the storage gives them in time: it has `patience` for whatever is short,
-    /// and for what is long as much longer as that takes at the rate of [`lasting`].
+    /// and a second more for each MiB of what is long.
     ///
     /// # Errors
     ///
