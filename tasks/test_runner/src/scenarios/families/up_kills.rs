@@ -46,19 +46,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[Scenario::driven(
             .collect::<Result<_, _>>()?;
         let runner = kill_again_and_again(stage, &mut fleet, runner, whole)?;
         let next = fleet.submit(&fleet.script("echo next"))?;
-        let mut ended = vec![(first, false)];
+        let mut ended = vec![(first, json!(null))];
         let mut wrong = Vec::new();
         for (number, job) in jobs.into_iter().enumerate() {
             let outcome = fleet.outcome(&job)?;
-            ended.push((job, outcome["state"] == "failed"));
             if !is_right(number, &outcome) {
                 wrong.push(json!({"job": number, "outcome": outcome}));
             }
+            ended.push((job, outcome));
         }
         stage.observe("not as it should be", wrong);
         stage.observe(NEXT, fleet.outcome(&next)?);
         stage.observe(STOPPED, exit(runner.stop()?));
-        ended.push((next, false));
+        ended.push((next, json!(null)));
         look_into_log(stage, &ended)?;
         stage.observe("letters", fs::read_dir(Fleet::outbox(stage))?.count());
         Ok(())
@@ -106,19 +106,17 @@ fn kill_again_and_again(
     runner.context("there is a runner")
 }
 
-/// Observes which of the jobs that have `ended`, each with whether it has failed, did what the runner's log
-/// does not allow.
-fn look_into_log(stage: &mut Stage<'_>, ended: &[(String, bool)]) -> anyhow::Result<()> {
+/// Observes which of the jobs that have `ended`, each with its outcome, did what the runner's log does not allow.
+/// What the outcome of those is that are observed by themselves is left to that.
+fn look_into_log(stage: &mut Stage<'_>, ended: &[(String, Value)]) -> anyhow::Result<()> {
     let path = runner_log(stage);
     let log = fs::read_to_string(&path);
     let log = log.with_context(|| format!("failed to read {}", path.display()))?;
     let told = Told::of(&log);
     let wrong: Vec<Value> = ended
         .iter()
-        .filter(|(job, has_failed)| !told.allows(job, *has_failed))
-        .map(|(job, has_failed)| {
-            json!({"job": job, "begun": told.begun(job), "has failed": has_failed})
-        })
+        .filter(|(job, outcome)| !told.allows(job, outcome["state"] == "failed"))
+        .map(|(job, outcome)| json!({"job": job, "begun": told.begun(job), "outcome": outcome}))
         .collect();
     stage.observe(NOT_ONCE, wrong);
     Ok(())
