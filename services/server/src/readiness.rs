@@ -149,6 +149,7 @@ mod tests {
         // It answers, and goes away.
         drop(hanging);
         let answered = async {
+            // Whoever waited for it would have its answer, which nobody is to have here.
             while !asked().await.1 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
