@@ -227,6 +227,11 @@ mod tests {
                  (exit status: {status}); the console ended with:\\n    | [    0.1] Linux\\n    | [{moment}] PCI\\n\""
             )
         };
+        // A job of a runner that is up.
+        let job = format!(
+            "not begun once: expected [], got [{{\"begun\":1,\"outcome\":{{\"error\":\"{}\",\"state\":\"failed\"}}}}]",
+            ended("0", "    0.553321")
+        );
         let boot = "exit of the runner: expected Code(0), got Code(125)\nstandard error was \
                     \"runner: error: the guest did not start the command within 60 s: give it\"";
         for (word, reason, expected) in [
@@ -234,6 +239,7 @@ mod tests {
             ("skipped", boot, false),
             ("failed", "standard output was \"\"", false),
             ("failed", &ended("0", "    0.448776"), true),
+            ("failed", &job, true),
             // A guest that had begun, and a VMM that failed.
             ("failed", &ended("0", "   12.448776"), false),
             ("failed", &ended("1", "    0.448776"), false),

@@ -122,8 +122,9 @@ pub(crate) fn run(
                 if place.is_lab() && carried.0.has_lost_guest() {
                     lost_guests += 1;
                     console::warning(&format!(
-                        "a guest in the lab froze or was reset in its boot: repeating {} once",
-                        task.scenario
+                        "a guest in the lab froze or was reset in its boot: repeating {} once\n{}",
+                        task.scenario,
+                        carried.0.line()
                     ));
                     carried = carry_out(&mut place, task, request)?;
                 }
