@@ -32,7 +32,8 @@ pub(super) fn mark_kill(log: &Path) -> anyhow::Result<()> {
 pub(super) struct Told<'a> {
     /// How often each has begun. A claim of which nothing came before the kill is none.
     begun: BTreeMap<&'a str, usize>,
-    /// Those that a runner had claimed last when it was killed: all that its kill may have cost.
+    /// Those that a runner had claimed last when it was killed, and none has claimed since: all that kills may have
+    /// cost.
     lost: BTreeSet<&'a str>,
 }
 
@@ -60,6 +61,7 @@ impl<'a> Told<'a> {
             let job = said.strip_prefix("the job ");
             if let Some((job, _)) = job.and_then(|it| it.split_once(" is claimed")) {
                 (last, waits) = (Some(job), true);
+                self.lost.remove(job);
             } else if let Some(job) = last.filter(|_| waits && said.starts_with("pulling ")) {
                 *self.begun.entry(job).or_default() += 1;
                 waits = false;
@@ -125,7 +127,7 @@ mod tests {
         let allowed =
             |has_failed| ["a", "b", "c", "d", "e"].map(|job| told.allows(job, has_failed));
         assert_eq!(allowed(false), [true, true, true, true, false]);
-        assert_eq!(allowed(true), [false, true, true, false, false]);
+        assert_eq!(allowed(true), [false, true, false, false, false]);
         // The last claim of a runner that was killed, and never begun.
         let never = Told::of("runner: the job a is claimed\nkilled\n");
         assert!(never.allows("a", true) && !never.allows("a", false));
