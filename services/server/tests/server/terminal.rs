@@ -1,14 +1,14 @@
 //! What a job writes is on the terminal of whoever waits for it while it runs, and nowhere else before its end.
 
-use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Barrier};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::pty::openpty;
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 
 use crate::client::{image, runner, site};
@@ -23,17 +23,17 @@ struct OnTerminal {
 
 impl OnTerminal {
     fn start(site: &Site, arguments: &[&str]) -> Self {
-        let pair = openpty(None, None).unwrap();
         // Nobody else has the other end, or inherits it: reading ends with the program.
-        for end in [&pair.master, &pair.slave] {
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-        }
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let mut terminal = posix_openpt(flags).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname_r(&terminal).unwrap();
         let child = runner(site, arguments)
-            .stdout(pair.slave)
+            .stdout(open(name.as_str(), flags, Mode::empty()).unwrap())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut terminal = File::from(pair.master);
         let (send, pieces) = channel();
         std::thread::spawn(move || {
             loop {
