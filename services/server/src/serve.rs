@@ -35,7 +35,7 @@ const GONE: [ErrorKind; 3] = [
 ];
 
 /// Bytes in a second that a client takes of what waits for it, at the least, over some time: 64 kbit/s.
-const LEAST_RATE: u64 = 8 << 10;
+const LEAST_RATE: u64 = 8_000;
 
 /// Bytes that wait in the system to be sent, at the most, where more would be taken: it has room for megabytes and
 /// takes nothing before a good part of that is free, which would look like a client that takes nothing.
