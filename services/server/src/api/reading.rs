@@ -32,7 +32,7 @@ pub(crate) async fn whole(app: &App, token: TokenId, kept: &Kept) -> Result<Whol
     rest(app, token, reading, None).await
 }
 
-/// The same of what is on its way, if the storage gives it until `end`.
+/// The same of what is on its way, if the storage gives it in the time that is `left` once there is room.
 ///
 /// # Errors
 ///
@@ -41,13 +41,13 @@ pub(crate) async fn rest(
     app: &App,
     token: TokenId,
     reading: Reading,
-    end: Option<Instant>,
+    left: Option<Duration>,
 ) -> Result<Whole, ApiError> {
     let held = app.room.read(token, reading.size()).await;
     let held = held.map_err(full)?;
-    let bytes = match end {
+    let bytes = match left {
         None => reading.whole().await?,
-        Some(end) => reading.whole_until(end).await?,
+        Some(left) => reading.whole_until(Instant::now() + left).await?,
     };
     Ok(Whole { bytes, held })
 }
@@ -73,4 +73,35 @@ pub(super) fn full(full: Full) -> ApiError {
 pub(crate) fn garbled(error: &serde_json::Error) -> ApiError {
     tracing::error!(%error, "what is kept are no results");
     ApiError::lost("what the storage of outputs has there are no results")
+}
+
+#[cfg(test)]
+mod tests {
+    use bencher_jobs::JobId;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::server::Server;
+
+    #[tokio::test]
+    async fn what_waits_for_room_costs_the_storage_no_time() {
+        const LEFT: Duration = Duration::from_secs(1);
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Server::in_folder(folder.path()).await;
+        let app = server.app();
+        // More than is kept in the database.
+        let results = format!("[{}]", " ".repeat(40_000));
+        let kept = app.outputs.put(JobId::generate(), results.clone()).await;
+        let reading = app.outputs.read(&kept.expect("kept")).await;
+        let reading = reading.expect("it begins");
+        let token = TokenId::generate();
+        let all = app.room.take(token, usize::MAX).await.expect("there is");
+        let freeing = async {
+            sleep(LEFT * 3 / 2).await;
+            drop(all);
+        };
+        let rest = rest(app, token, reading, Some(LEFT));
+        let (whole, ()) = tokio::join!(rest, freeing);
+        assert_eq!(whole.expect("in time").bytes, results.as_bytes());
+    }
 }

@@ -122,7 +122,8 @@ async fn read(app: &App, token: TokenId, kept: &Kept) -> Result<Whole, ApiError>
     let begun = Instant::now();
     let reading = app.outputs.read_until(kept, begun + READING).await?;
     let patience = (READING + lasting(reading.length)).min(SHOWING);
-    reading::rest(app, token, reading, Some(begun + patience)).await
+    let left = patience.saturating_sub(begun.elapsed());
+    reading::rest(app, token, reading, Some(left)).await
 }
 
 /// What the runner of a job says of how it was measured; nothing where it says nothing. What can not be read
