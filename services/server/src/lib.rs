@@ -47,6 +47,7 @@ pub mod store;
 mod summary;
 mod telemetry;
 mod time;
+mod turns;
 mod variables;
 mod watchers;
 mod web;

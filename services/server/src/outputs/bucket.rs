@@ -7,13 +7,10 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 
-use super::Bucket;
+use super::{Bucket, SILENCE};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long the storage may be silent. It is silent while an object is sent to it, too, and the
-/// longest one takes less.
-const SILENCE: Duration = Duration::from_mins(2);
 /// How often a request is made again. A runner waits a few seconds for its result to be kept, and
 /// sends it again after that: it is the one who has the patience.
 const RETRIES: usize = 2;

@@ -62,6 +62,8 @@ const RESULTS: &str = "results";
 const WRITING: Duration = Duration::from_secs(20);
 /// Bytes in a second that an object is written and read with, at the least.
 const LEAST_RATE: u64 = 1 << 20;
+/// How long the storage may be silent. It is silent while an object is sent to it, too, and the longest one takes less.
+const SILENCE: Duration = Duration::from_mins(2);
 
 /// Where results are.
 #[derive(Debug, Clone)]
@@ -124,7 +126,7 @@ impl Outputs {
         let length = u64::try_from(results.len()).unwrap_or(u64::MAX);
         let patience = WRITING + lasting(length);
         let (store, path) = (Arc::clone(&self.store), Key::from(key.as_str()));
-        let putting = self.ask(StorageOperation::Put, async move {
+        let putting = self.ask(StorageOperation::Put, &key, async move {
             store.put(&path, results.into_bytes().into()).await
         });
         let done = match timeout(patience, putting).await {
@@ -142,10 +144,9 @@ impl Outputs {
     /// When it does not, or is not.
     pub async fn ping(&self) -> Result<(), OutputError> {
         let (store, check) = (Arc::clone(&self.store), Key::from(CHECK));
-        let asking = self.ask(
-            StorageOperation::Check,
-            async move { store.head(&check).await },
-        );
+        let asking = self.ask(StorageOperation::Check, CHECK, async move {
+            store.head(&check).await
+        });
         let done = match asking.await {
             Ok(_) => Ok(()),
             Err(object_store::Error::NotFound { .. }) => {
@@ -235,14 +236,30 @@ mod tests {
         assert!(!OutputError::from(std::io::Error::other("full")).is_lost());
     }
 
-    #[tokio::test]
-    async fn what_is_long_may_take_longer_than_what_is_short() {
-        let slow = |config| Outputs {
+    fn slow(config: ThrottleConfig) -> Outputs {
+        Outputs {
             store: Arc::new(ThrottledStore::new(InMemory::new(), config)),
             place: OutputPlace::Folder("nowhere".into()),
             places: Places::default(),
             metrics: None,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_piece_by_piece_ends_where_no_other_piece_comes() {
+        let outputs = slow(ThrottleConfig {
+            wait_get_per_byte: Duration::from_millis(1),
+            ..ThrottleConfig::default()
+        });
+        let kept = outputs.put(JobId::generate(), long()).await.expect("kept");
+        let reading = outputs.read_with(&kept, Duration::from_millis(20)).await;
+        let all = reading.expect("it begins").whole().await;
+        let late = all.expect_err("it is slow");
+        assert!(matches!(late, OutputError::Late(_)), "{late}");
+    }
+
+    #[tokio::test]
+    async fn what_is_long_may_take_longer_than_what_is_short() {
         let patience = Duration::from_millis(200);
         // It takes half a second, of two that it has.
         let outputs = slow(ThrottleConfig {

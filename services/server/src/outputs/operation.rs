@@ -3,7 +3,7 @@
 use super::{OutputError, Outputs};
 
 /// What the storage is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum StorageOperation {
     /// To keep results.
     Put,

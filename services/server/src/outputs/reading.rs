@@ -8,9 +8,9 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as Key;
 use object_store::{GetResult, ObjectStoreExt as _};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Kept, LEAST_RATE, OutputError, Outputs, StorageOperation};
+use super::{Kept, LEAST_RATE, OutputError, Outputs, SILENCE, StorageOperation};
 
 /// A result on its way.
 pub struct Reading {
@@ -83,12 +83,21 @@ impl Outputs {
         reading.whole_until(end).await
     }
 
-    /// The same, without ever holding all of it, and however long it takes.
+    /// The same, without ever holding all of it, and however long it takes, as long as pieces come.
     ///
     /// # Errors
     ///
     /// When there are none, or the storage fails before the first piece.
     pub async fn read(&self, kept: &Kept) -> Result<Reading, OutputError> {
+        self.read_with(kept, SILENCE).await
+    }
+
+    /// The same, if the storage gives each piece in time.
+    pub(super) async fn read_with(
+        &self,
+        kept: &Kept,
+        patience: Duration,
+    ) -> Result<Reading, OutputError> {
         let key = match kept {
             Kept::Inline(text) => {
                 let bytes = Bytes::from(text.clone());
@@ -105,10 +114,13 @@ impl Outputs {
         let source = (self.clone(), key.clone());
         let pieces = stream::try_unfold(
             (source.clone(), found.into_stream()),
-            |(source, mut pieces)| async move {
+            move |(source, mut pieces)| async move {
                 let next = async move { (pieces.next().await, pieces) };
                 let (outputs, key) = &source;
-                let (piece, pieces) = outputs.ask(StorageOperation::Get, next).await;
+                let asked = outputs.ask(StorageOperation::Get, key, next);
+                let Ok((piece, pieces)) = timeout(patience, asked).await else {
+                    return outputs.late(key);
+                };
                 let piece = piece.transpose();
                 let piece = piece.map_err(|cause| OutputError::object(key, cause));
                 let piece = outputs.noted(StorageOperation::Get, piece)?;
@@ -149,9 +161,12 @@ impl Outputs {
     /// bucket that is gone and a folder that is not mounted have no objects either.
     async fn find(&self, key: &str) -> Result<GetResult, OutputError> {
         let (store, path) = (self.store.clone(), Key::from(key));
-        let found = self
-            .ask(StorageOperation::Get, async move { store.get(&path).await })
-            .await;
+        let asked = self.ask(
+            StorageOperation::Get,
+            key,
+            async move { store.get(&path).await },
+        );
+        let found = asked.await;
         if let Err(object_store::Error::NotFound { .. }) = found {
             self.ping().await?;
         }

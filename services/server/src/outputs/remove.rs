@@ -17,7 +17,7 @@ impl Outputs {
     /// Removes an object; that it is not there is as well.
     pub(super) async fn remove(&self, key: &Key) -> Result<(), OutputError> {
         let (store, path) = (Arc::clone(&self.store), key.clone());
-        let deleting = self.ask(StorageOperation::Delete, async move {
+        let deleting = self.ask(StorageOperation::Delete, key.as_ref(), async move {
             store.delete(&path).await
         });
         let done = match deleting.await {
@@ -52,7 +52,7 @@ impl Outputs {
             .list(Some(&prefix))
             .map_ok(|object| object.location);
         let listing = listed.try_collect();
-        let keys: Result<Vec<Key>, _> = self.ask(StorageOperation::List, listing).await;
+        let keys: Result<Vec<Key>, _> = self.ask(StorageOperation::List, &name, listing).await;
         let keys = keys.map_err(|cause| OutputError::object(&name, cause));
         for key in self.noted(StorageOperation::List, keys)? {
             self.remove(&key).await?;
@@ -62,7 +62,8 @@ impl Outputs {
         };
         // What a server that was killed had begun to write is not listed.
         let folder = folder.join(&name);
-        let removing = self.ask(StorageOperation::Delete, tokio::fs::remove_dir_all(folder));
+        let removing = tokio::fs::remove_dir_all(folder);
+        let removing = self.ask(StorageOperation::Delete, &name, removing);
         let done = match removing.await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(OutputError::Remove { name, cause: error })

@@ -29,7 +29,7 @@ use crate::store::Described;
 /// How long the storage may take for what is shown, however short that is.
 pub(super) const READING: Duration = Duration::from_secs(10);
 /// How long it may take for what is shown of a job, however long that is: before its page would be given up.
-const SHOWING: Duration = Duration::from_secs(25);
+const SHOWING: Duration = Duration::from_secs(22);
 /// Iterations whose output is in the page; that of the others is behind links of the API.
 const MAX_SHOWN: usize = 50;
 /// What is shown of one stream, in bytes: its end.

@@ -4,7 +4,6 @@
 //! turn from before it reads until its work has ended, whether or not somebody still waits for it.
 
 mod reader;
-mod turns;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
@@ -14,8 +13,6 @@ use axum::http::StatusCode;
 use bencher_jobs::{JobId, TokenId};
 
 use reader::Reader;
-pub(super) use turns::Turn;
-use turns::Turns;
 
 use super::error::PageError;
 use super::result::READING;
@@ -25,6 +22,7 @@ use crate::app::App;
 use crate::evidence::Evidence;
 use crate::iterations;
 use crate::store::Described;
+use crate::turns::{self, Turns};
 use crate::watchers::Full;
 
 /// Results that are read for one page, in bytes: the rest is said to be missing.
@@ -37,7 +35,10 @@ const WAITING: Duration = Duration::from_secs(5);
 /// Pages that are made at a time.
 const PAGES: usize = 2;
 
-static TURNS: LazyLock<Arc<Turns>> = LazyLock::new(|| Arc::new(Turns::new(PAGES)));
+/// The turn of a page.
+pub(super) type Turn = turns::Turn<TokenId>;
+
+static TURNS: LazyLock<Arc<Turns<TokenId>>> = LazyLock::new(|| Arc::new(Turns::new(PAGES, 1)));
 
 /// The turn of a page for this token, once it has come.
 ///
@@ -45,7 +46,7 @@ static TURNS: LazyLock<Arc<Turns>> = LazyLock::new(|| Arc::new(Turns::new(PAGES)
 ///
 /// When others have all of them for some seconds, or the token has one for as long.
 pub(super) async fn turn(token: TokenId) -> Result<Turn, ApiError> {
-    let turn = TURNS.take(token, WAITING).await;
+    let turn = TURNS.take_within(token, WAITING).await;
     turn.map_err(full)
 }
 
@@ -180,9 +181,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_ends_with_its_work_and_not_with_those_who_wait() {
-        let turns = Arc::new(Turns::new(1));
+        let turns = Arc::new(Turns::new(1, 1));
         let [token, other] = [(); 2].map(|()| TokenId::generate());
-        let turn = turns.take(token, WAITING).await.expect("there is one");
+        let turn = turns.take(token).await;
         let (begins, begun) = mpsc::channel();
         let (end, ends) = mpsc::channel::<()>();
         let work = move || {
@@ -198,11 +199,11 @@ mod tests {
             (token, StatusCode::TOO_MANY_REQUESTS),
             (other, StatusCode::SERVICE_UNAVAILABLE),
         ] {
-            let late = turns.take(token, Duration::from_millis(10)).await;
+            let late = turns.take_within(token, Duration::from_millis(10)).await;
             assert_eq!(full(late.expect_err("there is none")).status(), status);
         }
         end.send(()).expect("it goes on");
-        let next = turns.take(other, Duration::from_mins(1)).await;
+        let next = turns.take_within(other, Duration::from_mins(1)).await;
         next.expect("its work has ended");
     }
 }
