@@ -30,6 +30,7 @@ mod input;
 mod interruption;
 mod kernel;
 mod kvm;
+mod last_words;
 mod machine;
 mod missing;
 mod outcomes;

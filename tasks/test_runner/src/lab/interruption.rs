@@ -38,6 +38,12 @@ pub(crate) enum Interruption {
         /// The last lines of its console.
         console: String,
     },
+    /// The lab's own kernel crashed, which no program in it can be blamed for.
+    #[error("the lab's kernel crashed:\n  {report}")]
+    Crashed {
+        /// The beginning of its report, and what it gave up with.
+        report: String,
+    },
     /// QEMU ended.
     #[error("the lab ended by itself; the end of its console:\n  {console}")]
     Died {
@@ -52,6 +58,9 @@ pub(crate) enum Interruption {
 impl Interruption {
     /// Whether the same may go well the next time.
     pub(crate) fn is_worth_another_try(&self) -> bool {
-        matches!(self, Self::Frozen { .. } | Self::BootTimeout { .. })
+        matches!(
+            self,
+            Self::Frozen { .. } | Self::BootTimeout { .. } | Self::Crashed { .. }
+        )
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +14,7 @@ use super::child::spawn;
 use super::emulator::Emulator;
 use super::freeze::FreezeDetector;
 use super::interruption::{Interruption, Patience};
+use super::last_words::{crash_in, end_of};
 use super::plan::Plan;
 use super::processor_time;
 use super::protocol::{CHUNK, Decoder, Ended, Job, Message};
@@ -23,9 +24,6 @@ const SAMPLE: Duration = Duration::from_secs(1);
 
 /// The most bytes of results that one command may send.
 const MAX_RESULTS: usize = 512 << 20;
-
-/// How many of the console's last lines an error shows.
-const TAIL: usize = 20;
 
 /// What becomes of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +69,8 @@ impl Machine {
         patience: Patience,
     ) -> Result<Self, Interruption> {
         let (ours, theirs) = UnixStream::pair().context("cannot make a pair of sockets")?;
+        // What an earlier lab said is not this one's.
+        fs::write(&plan.console, "").context("cannot make a file for the console")?;
         let log = fs::File::create(plan.console.with_extension("qemu"))
             .context("cannot make a log for QEMU")?;
         let mut command = emulator.command();
@@ -117,9 +117,8 @@ impl Machine {
     /// As [`Interruption`] says.
     pub(crate) fn run(&mut self, job: &Job, output: Output) -> Result<Finished, Interruption> {
         let mut stream = self.stream.try_clone().context("cannot share a socket")?;
-        Message::Run(job.clone())
-            .send(&mut stream)
-            .context("cannot send a command into the lab")?;
+        let sent = Message::Run(job.clone()).send(&mut stream);
+        sent.map_err(|error| self.lost(error, "cannot send a command into the lab"))?;
         if job.input {
             // It ends with the process or with the lab: standard input can not be interrupted.
             thread::spawn(move || forward_input(io::stdin(), stream));
@@ -168,16 +167,7 @@ impl Machine {
                     self.decoder.push(&buffer[..length]);
                 }
                 Err(error) if is_time_out(&error) => {}
-                Err(error) => {
-                    // A reset connection is what an ended QEMU leaves.
-                    let ended = self.child.try_wait().ok().flatten();
-                    return Err(match ended {
-                        Some(_) => self.died(),
-                        None => anyhow::Error::from(error)
-                            .context("cannot read what the lab says")
-                            .into(),
-                    });
-                }
+                Err(error) => return Err(self.lost(error, "cannot read what the lab says")),
             }
             self.look(boot_limit)?;
         }
@@ -207,16 +197,31 @@ impl Machine {
         Ok(())
     }
 
+    /// Why there is no connection.
+    fn lost(&self, error: io::Error, failed: &'static str) -> Interruption {
+        match error.kind() {
+            // What a QEMU leaves that has ended.
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => self.died(),
+            _ => anyhow::Error::from(error).context(failed).into(),
+        }
+    }
+
     fn died(&self) -> Interruption {
-        Interruption::Died {
-            console: self.last_words(),
+        match crash_in(&fs::read(&self.console).unwrap_or_default()) {
+            Some(report) => Interruption::Crashed {
+                report: report.join("\n  "),
+            },
+            None => Interruption::Died {
+                console: self.last_words(),
+            },
         }
     }
 
     /// The ends of the kernel's console and of what QEMU said of itself.
     fn last_words(&self) -> String {
-        let mut lines = tail(&self.console);
-        lines.extend(tail(&self.console.with_extension("qemu")));
+        let said = [self.console.clone(), self.console.with_extension("qemu")];
+        let ends = said.map(|path| end_of(&fs::read(path).unwrap_or_default()));
+        let lines = ends.concat();
         if lines.is_empty() {
             "(it is empty)".to_owned()
         } else {
@@ -231,20 +236,6 @@ impl Drop for Machine {
         let _already_ended = self.child.kill();
         let _already_waited = self.child.wait();
     }
-}
-
-fn tail(path: &Path) -> Vec<String> {
-    let text = fs::read(path).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| {
-            line.trim_end()
-                .replace(|letter: char| letter.is_control(), "")
-        })
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(TAIL)..].to_vec()
 }
 
 fn pass_on(mut to: impl io::Write, bytes: &[u8]) -> Result<(), Interruption> {

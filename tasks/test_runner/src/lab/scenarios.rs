@@ -183,7 +183,7 @@ fn skipped(task: &Task, reason: &str) -> Outcome {
     )
 }
 
-/// Runs one scenario. A lab that ends or freezes again and again is the scenario's failure; one
+/// Runs one scenario. A lab that ends, or freezes or crashes again and again, is the scenario's failure; one
 /// that does not even come up is everybody's.
 fn carry_out(
     place: &mut Place,
@@ -197,9 +197,11 @@ fn carry_out(
         Ok(finished) => finished,
         Err(error) => {
             return match error.downcast_ref::<Interruption>() {
-                Some(Interruption::Frozen { .. } | Interruption::Died { .. }) => {
-                    Ok((failed(format!("{error:#}")), None))
-                }
+                Some(
+                    Interruption::Frozen { .. }
+                    | Interruption::Crashed { .. }
+                    | Interruption::Died { .. },
+                ) => Ok((failed(format!("{error:#}")), None)),
                 _ => Err(error),
             };
         }

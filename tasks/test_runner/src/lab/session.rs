@@ -1,4 +1,4 @@
-//! A lab that is booted when it is needed, and again when it got stuck.
+//! A lab that is booted when it is needed, and again when it got stuck or crashed.
 
 use anyhow::Context as _;
 
@@ -39,11 +39,11 @@ impl Session {
     }
 
     /// Runs a command in the running lab, or in a new one where there is none. When the lab gets
-    /// stuck it is booted again and the command repeated.
+    /// stuck or crashes it is booted again and the command repeated.
     ///
     /// # Errors
     ///
-    /// When the lab ends, or gets stuck each time.
+    /// When the lab ends, or gets stuck or crashes each time.
     pub(crate) fn run(&mut self, job: &Job, output: Output) -> anyhow::Result<Finished> {
         for attempt in 1.. {
             let error = match self.attempt(job, output) {
@@ -58,7 +58,7 @@ impl Session {
             }
             self.reboots += 1;
             console::warning(&format!(
-                "{error}; booting it again and repeating the command (try {} of {TRIES})",
+                "booting the lab again and repeating the command (try {} of {TRIES}), since {error}",
                 attempt + 1
             ));
         }
@@ -155,6 +155,41 @@ mod tests {
         assert_eq!(finished.ended.code(), 7);
         assert_eq!(finished.printed, b"yes");
         assert_eq!(session.reboots(), 1);
+    }
+
+    #[test]
+    fn a_lab_whose_kernel_crashes_is_booted_again_three_times_at_most() {
+        let crashing = |times: u32| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let script = format!(
+                r#"cd '{}'; {READY}
+                head -c 5 <&3 >taken
+                echo >>boots
+                if [ "$(wc -l <boots)" -le {times} ]; then
+                    echo 'Kernel panic - not syncing: Fatal exception' >console
+                    exit
+                fi
+                printf '\006\012\000\000\000{{"Code":7}}' >&3
+                exec sleep 1000"#,
+                folder.path().display()
+            );
+            let mut session = session(folder.path(), &script);
+            let ended = session.run(&job(), Output::Kept);
+            (ended, session.reboots())
+        };
+        let (finished, reboots) = crashing(TRIES - 1);
+        assert_eq!(finished.expect("the last one works").ended.code(), 7);
+        assert_eq!(reboots, TRIES - 1);
+        let (error, reboots) = crashing(TRIES);
+        let error = error.expect_err("it crashes each time");
+        assert!(
+            matches!(
+                error.downcast_ref::<Interruption>(),
+                Some(Interruption::Crashed { report }) if report.contains("Fatal exception")
+            ),
+            "{error:#}"
+        );
+        assert_eq!(reboots, TRIES - 1);
     }
 
     #[test]
