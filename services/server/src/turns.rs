@@ -34,7 +34,7 @@ struct Queue {
 }
 
 impl<K> Turns<K> {
-    /// `most` turns, and `of_one` key so many of them.
+    /// `most` turns, of which one key has `of_one` at the most.
     pub(crate) fn new(most: usize, of_one: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(most)),

@@ -96,6 +96,7 @@ mod tests {
         let reading = reading.expect("it begins");
         let token = TokenId::generate();
         let all = app.room.take(token, usize::MAX).await.expect("there is");
+        // There is no room for longer than the storage has time.
         let freeing = async {
             sleep(LEFT * 3 / 2).await;
             drop(all);

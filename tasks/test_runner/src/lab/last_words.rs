@@ -2,12 +2,16 @@
 
 /// How many lines an error shows.
 const LINES: usize = 20;
-/// What Linux says when it gives up (`panic` in kernel/panic.c).
-const PANIC: &str = "Kernel panic - not syncing: ";
-/// Why it gives up when its first process has ended, which programs can bring about.
-const INIT_ENDED: &str = "Attempted to kill init";
-/// What begins the report of a fault of the kernel itself.
-const FAULTS: [&str; 3] = ["BUG: ", "Oops: ", "general protection fault"];
+/// What Linux says when it gives up after a fault of its own (`oops_end` in arch/x86/kernel/dumpstack.c). Other
+/// reasons to give up, such as the end of init, want of memory or an order (sysrq), are programs' doing.
+const PANIC: &str = "Kernel panic - not syncing: Fatal exception";
+/// What begins the report of such a fault.
+const FAULTS: [&str; 4] = [
+    "BUG: ",
+    "Oops: ",
+    "general protection fault",
+    "double fault",
+];
 
 /// The last lines of a console, without what moves a cursor.
 pub(super) fn end_of(console: &[u8]) -> Vec<String> {
@@ -16,13 +20,10 @@ pub(super) fn end_of(console: &[u8]) -> Vec<String> {
 }
 
 /// The beginning of the report of a kernel that crashed, and what it gave up with. Nothing where it did not crash, or
-/// gave up because its first process had ended.
+/// gave up for another reason than a fault of its own.
 pub(super) fn crash_in(console: &[u8]) -> Option<Vec<String>> {
     let lines = lines_of(console);
     let panic = lines.iter().rposition(|line| line.contains(PANIC))?;
-    if lines[panic].contains(INIT_ENDED) {
-        return None;
-    }
     let is_fault = |line: &String| FAULTS.iter().any(|fault| line.contains(fault));
     let fault = lines[..panic].iter().position(is_fault);
     let begin = fault.unwrap_or(panic.saturating_sub(LINES));
@@ -63,7 +64,7 @@ mod tests {
         assert!(report[0].contains("BUG: "), "{report:?}");
         assert!(report[LINES].contains("Fatal exception"), "{report:?}");
         // One without a report before it.
-        let short = crash_in(b"a\nKernel panic - not syncing: hung_task: blocked tasks\n");
+        let short = crash_in(b"a\nKernel panic - not syncing: Fatal exception\n");
         assert_eq!(short.map(|report| report.len()), Some(2));
     }
 
@@ -73,6 +74,7 @@ mod tests {
             "",
             "[1.0] Linux\n[9.9] reboot: Power down\n",
             "[9.9] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000009\n",
+            "[9.9] Kernel panic - not syncing: sysrq triggered crash\n",
         ] {
             assert_eq!(crash_in(console.as_bytes()), None, "{console}");
         }
