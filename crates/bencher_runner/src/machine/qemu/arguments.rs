@@ -75,7 +75,8 @@ pub(crate) fn arguments(plan: &Plan<'_>) -> Vec<String> {
     }
     match plan.root_device {
         RootDevice::VirtioBlk => {
-            arguments.option("-M", format!("microvm,acpi=on{backend}"));
+            // Without the clock's chip, which KVM's guests do not need, a kernel looks for it for a second.
+            arguments.option("-M", format!("microvm,acpi=on,rtc=on{backend}"));
             arguments.option("-m", format!("{memory}M"));
         }
         RootDevice::Nvdimm => {
