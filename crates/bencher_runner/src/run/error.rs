@@ -81,6 +81,14 @@ pub enum RunError {
         /// The console's last lines.
         console: ConsoleExcerpt,
     },
+    /// The machine ended before the guest had started the command.
+    #[error("the machine ended before the command began ({status}){console}")]
+    MachineDiedInBoot {
+        /// How its process ended.
+        status: std::process::ExitStatus,
+        /// What the VMM and the guest wrote last.
+        console: ConsoleExcerpt,
+    },
     /// The machine ended before the guest had said everything.
     #[error("the machine ended before the command's result was complete ({status}){console}")]
     MachineDied {

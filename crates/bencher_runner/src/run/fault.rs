@@ -39,6 +39,7 @@ impl RunError {
             Self::Machine(error) => is_of_host_machine(error),
             Self::KernelPanic { .. }
             | Self::MachineDied { .. }
+            | Self::MachineDiedInBoot { .. }
             | Self::BootTimeout { .. }
             | Self::Io { .. } => !has_started,
             Self::Kernel(_)

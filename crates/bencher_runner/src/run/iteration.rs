@@ -55,7 +55,11 @@ pub(crate) async fn drive(
         plan.reporter
             .debug("failed to end the line on standard error");
     }
-    let failure = verdict::failure(talked, cause, ended, plan.times.boot, plan.console_hint);
+    let boot = verdict::Boot {
+        limit: plan.times.boot,
+        is_over: record.moments.started.is_some(),
+    };
+    let failure = verdict::failure(talked, cause, ended, boot, plan.console_hint);
     record.finish(Finish { cause, failure })
 }
 

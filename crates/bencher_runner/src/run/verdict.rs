@@ -11,12 +11,21 @@ use crate::machine::{Ended, MachineError, Tail};
 /// Console lines that an error shows.
 const EXCERPT: usize = 12;
 
+/// How the guest came to its command.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Boot {
+    /// The longest that it might take.
+    pub(crate) limit: Duration,
+    /// Whether it started the command.
+    pub(crate) is_over: bool,
+}
+
 /// What the runner failed at, if it did. `hint` says how to learn more where the console is silent.
 pub(crate) fn failure(
     talk: Talk,
     cause: Option<Cause>,
     ended: std::io::Result<Ended>,
-    boot: Duration,
+    boot: Boot,
     hint: Option<&'static str>,
 ) -> Option<RunError> {
     let mut ended = match ended {
@@ -42,7 +51,7 @@ pub(crate) fn failure(
 fn machine_failure(
     cause: Option<Cause>,
     ended: &Ended,
-    boot: Duration,
+    boot: Boot,
     hint: Option<&'static str>,
 ) -> RunError {
     let console = excerpt(&ended.vmm_console, &ended.guest_console, hint);
@@ -57,11 +66,15 @@ fn machine_failure(
     }
     match cause {
         Some(Cause::BootTimeout) => RunError::BootTimeout {
-            seconds: boot.as_secs_f64(),
+            seconds: boot.limit.as_secs_f64(),
             console,
         },
         Some(Cause::Stalled) => RunError::Stalled { console },
-        _ => RunError::MachineDied {
+        _ if boot.is_over => RunError::MachineDied {
+            status: ended.status,
+            console,
+        },
+        _ => RunError::MachineDiedInBoot {
             status: ended.status,
             console,
         },

@@ -68,7 +68,8 @@ fn a_guest_that_sends_garbage() {
     // Half a header, and the end of the VMM.
     let (_, ran) = with_fake_vmm(r"printf '\001\000' >&3");
     assert!(
-        ran.stderr.contains("the machine ended before"),
+        ran.stderr
+            .contains("the machine ended before the command began (exit status: 0)"),
         "{}",
         ran.stderr
     );
@@ -82,7 +83,8 @@ fn a_vmm_that_fails_is_quoted() {
     let (_, ran) = with_fake_vmm("echo 'vmm: cannot do that' >&2; exit 1");
     let ran = ran.exits(125);
     assert!(
-        ran.stderr.contains("the machine ended before"),
+        ran.stderr
+            .contains("the machine ended before the command began (exit status: 1)"),
         "{}",
         ran.stderr
     );
