@@ -1,8 +1,11 @@
 //! `fuzz`: short runs of the fuzz targets in `fuzz/`.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, bail};
 
@@ -73,7 +76,7 @@ pub(crate) fn choose(workspace: &Workspace, asked: &[String]) -> anyhow::Result<
     })
 }
 
-/// Runs each of `targets` for `seconds`.
+/// Runs each of `targets` for `seconds`, as many at a time as there are CPUs.
 ///
 /// # Errors
 ///
@@ -86,20 +89,38 @@ pub(crate) fn run(
 ) -> anyhow::Result<Counts> {
     console::note("building the targets (cargo fuzz build)");
     capture(&mut cargo_fuzz_command(workspace, cargo_fuzz, "build")?)?;
+    let queue = Mutex::new(targets.iter());
+    let counts = Mutex::new(Counts::default());
+    let cpus = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    thread::scope(|scope| {
+        for _ in 0..cpus {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(target) = next else { break };
+                    let tried = run_one(workspace, cargo_fuzz, target, seconds);
+                    *counts.lock().unwrap_or_else(PoisonError::into_inner) += tell(target, tried);
+                }
+            });
+        }
+    });
+    Ok(counts.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Says what came of a target.
+fn tell(target: &str, tried: anyhow::Result<u64>) -> Counts {
     let mut counts = Counts::default();
-    for target in targets {
-        match run_one(workspace, cargo_fuzz, target, seconds) {
-            Ok(inputs) => {
-                counts.passed += 1;
-                console::note(&format!("{target}: nothing found in {inputs} inputs"));
-            }
-            Err(error) => {
-                counts.failed += 1;
-                console::error(&error.context(format!("{target} failed")));
-            }
+    match tried {
+        Ok(inputs) => {
+            counts.passed += 1;
+            console::note(&format!("{target}: nothing found in {inputs} inputs"));
+        }
+        Err(error) => {
+            counts.failed += 1;
+            console::error(&error.context(format!("{target} failed")));
         }
     }
-    Ok(counts)
+    counts
 }
 
 /// Returns how many inputs were tried.
