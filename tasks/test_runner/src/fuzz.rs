@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 
 use crate::check::Counts;
 use crate::console;
@@ -90,25 +90,29 @@ pub(crate) fn run(
     console::note("building the targets (cargo fuzz build)");
     capture(&mut cargo_fuzz_command(workspace, cargo_fuzz, "build")?)?;
     let queue = Mutex::new(targets.iter());
-    let counts = Mutex::new(Counts::default());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        let mut counts = Counts::default();
+        while let Some(target) = next() {
+            counts += judge(target, run_one(workspace, cargo_fuzz, target, seconds));
+        }
+        counts
+    };
     let cpus = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     thread::scope(|scope| {
-        for _ in 0..cpus {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(target) = next else { break };
-                    let tried = run_one(workspace, cargo_fuzz, target, seconds);
-                    *counts.lock().unwrap_or_else(PoisonError::into_inner) += tell(target, tried);
-                }
-            });
+        let workers: Vec<_> = (0..cpus).map(|_| scope.spawn(work)).collect();
+        let mut counts = Counts::default();
+        for worker in workers {
+            counts += worker
+                .join()
+                .map_err(|_panic| anyhow!("a thread that ran a fuzz target panicked"))?;
         }
-    });
-    Ok(counts.into_inner().unwrap_or_else(PoisonError::into_inner))
+        Ok(counts)
+    })
 }
 
-/// Says what came of a target.
-fn tell(target: &str, tried: anyhow::Result<u64>) -> Counts {
+/// Counts and tells what came of a target: the number of inputs that were tried, or what was found.
+fn judge(target: &str, tried: anyhow::Result<u64>) -> Counts {
     let mut counts = Counts::default();
     match tried {
         Ok(inputs) => {
