@@ -89,7 +89,7 @@ pub enum RunError {
         /// What the VMM and the guest wrote last.
         console: ConsoleExcerpt,
     },
-    /// The machine ended before the guest had said everything.
+    /// The machine ended after the command had begun, and before the guest had said everything.
     #[error("the machine ended before the command's result was complete ({status}){console}")]
     MachineDied {
         /// How its process ended.

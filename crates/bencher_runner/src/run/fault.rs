@@ -38,7 +38,6 @@ impl RunError {
             },
             Self::Machine(error) => is_of_host_machine(error),
             Self::KernelPanic { .. }
-            | Self::MachineDied { .. }
             | Self::MachineDiedInBoot { .. }
             | Self::BootTimeout { .. }
             | Self::Io { .. } => !has_started,
@@ -59,6 +58,7 @@ impl RunError {
             | Self::Protocol(_)
             | Self::Guest { .. }
             | Self::HostMemory { .. }
+            | Self::MachineDied { .. }
             | Self::Suspect { .. }
             | Self::Adapter { .. }
             | Self::NoSuchMetric { .. }
@@ -165,13 +165,6 @@ mod tests {
         io::Error::from_raw_os_error(Errno::NOSPC.raw_os_error())
     }
 
-    fn died() -> RunError {
-        RunError::MachineDied {
-            status: std::process::ExitStatus::default(),
-            console: ConsoleExcerpt::default(),
-        }
-    }
-
     #[test]
     fn a_fault_is_the_hosts_or_the_runs() {
         let layer = |source| RootfsError::ReadLayer {
@@ -219,7 +212,14 @@ mod tests {
     /// Its command may have done it.
     #[test]
     fn a_machine_that_ends_is_the_hosts_fault_only_before_the_command() {
-        assert_eq!(died().fault(false), Fault::Host);
-        assert_eq!(died().fault(true), Fault::Run);
+        let status = std::process::ExitStatus::default();
+        let console = ConsoleExcerpt::default();
+        let in_boot = RunError::MachineDiedInBoot { status, console };
+        assert_eq!(in_boot.fault(false), Fault::Host);
+        // An iteration before it may have left something behind.
+        assert_eq!(in_boot.fault(true), Fault::Run);
+        let console = ConsoleExcerpt::default();
+        let later = RunError::MachineDied { status, console };
+        assert_eq!(later.fault(true), Fault::Run);
     }
 }

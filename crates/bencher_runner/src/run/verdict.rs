@@ -11,7 +11,7 @@ use crate::machine::{Ended, MachineError, Tail};
 /// Console lines that an error shows.
 const EXCERPT: usize = 12;
 
-/// How the guest came to its command.
+/// A guest's way to its command.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Boot {
     /// The longest that it might take.
