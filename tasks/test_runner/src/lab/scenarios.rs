@@ -122,8 +122,10 @@ pub(crate) fn run(
             contents.cpus = alike.first().map_or(0, |task| task.cpus);
             let mut place = Place::prepare(&contents)?;
             for task in alike {
-                let (carried, lost) = carry_out_until_begun(&mut place, task, request)?;
-                lost_guests += lost;
+                let is_lab = place.is_lab();
+                let attempt = || carry_out(&mut place, task, request);
+                let (carried, repetitions) = until_begun(is_lab, attempt)?;
+                lost_guests += repetitions;
                 done += 1;
                 println!("{done:>3}/{} {}", tasks.len(), carried.0.line());
                 outcomes.add(carried.0);
@@ -179,30 +181,28 @@ fn skipped(task: &Task, reason: &str) -> Outcome {
     )
 }
 
-/// Runs one scenario, in the lab again and again for as long as a guest of it did not come to its command. Says
-/// how often that was.
-fn carry_out_until_begun(
-    place: &mut Place,
-    task: &Task,
-    request: &Request,
+/// What came of a scenario, and its part of the `JUnit` document.
+type Carried = (Outcome, Option<String>);
+
+/// Makes an attempt at a scenario, and in the lab more of them while a guest does not come to its command. Says how
+/// often it was repeated.
+fn until_begun(
+    is_lab: bool,
+    mut attempt: impl FnMut() -> anyhow::Result<Carried>,
 ) -> anyhow::Result<(Carried, u32)> {
-    for lost in 0.. {
-        let carried = carry_out(place, task, request)?;
-        if lost == REPETITIONS || !place.is_lab() || !carried.0.has_lost_guest() {
-            return Ok((carried, lost));
+    let mut repetitions = 0;
+    loop {
+        let carried = attempt()?;
+        if repetitions == REPETITIONS || !is_lab || !carried.0.has_lost_guest() {
+            return Ok((carried, repetitions));
         }
+        repetitions += 1;
         console::warning(&format!(
-            "a guest in the lab froze or was reset in its boot: repeating {} ({} of {REPETITIONS})\n{}",
-            task.scenario,
-            lost + 1,
+            "a guest in the lab froze or was reset in its boot: repeating the scenario ({repetitions} of {REPETITIONS})\n{}",
             carried.0.line()
         ));
     }
-    unreachable!("the last repetition returns")
 }
-
-/// What came of a scenario, and its part of the `JUnit` document.
-type Carried = (Outcome, Option<String>);
 
 /// Runs one scenario. A lab that ends, or freezes or crashes again and again, is the scenario's failure; one
 /// that does not even come up is everybody's.
@@ -324,6 +324,42 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scenario_is_repeated_while_its_guest_does_not_begin() {
+        let lost = "the machine ended before the command began (exit status: 0)";
+        let outcome = |word: &str, reason: &str| {
+            let reason = (word == "failed").then(|| reason.to_owned());
+            (Outcome::new("name", "qemu-kvm", word, reason), None)
+        };
+        // Attempts that lose their guest, then what the next one comes to; and what is expected.
+        for (losses, then, is_lab, word, repetitions) in [
+            (0, ("passed", ""), true, "passed", 0),
+            (1, ("passed", ""), true, "passed", 1),
+            (3, ("passed", ""), true, "passed", 3),
+            (4, ("passed", ""), true, "FAILED", 3),
+            (1, ("passed", ""), false, "FAILED", 0),
+            (1, ("failed", "another reason"), true, "FAILED", 1),
+        ] {
+            let mut attempts = 0;
+            let (carried, repeated) = until_begun(is_lab, || {
+                attempts += 1;
+                Ok(if attempts <= losses {
+                    outcome("failed", lost)
+                } else {
+                    outcome(then.0, then.1)
+                })
+            })
+            .expect("no attempt is an error");
+            assert_eq!(repeated, repetitions, "{losses} losses, then {then:?}");
+            assert_eq!(attempts, repetitions + 1, "{losses} losses, then {then:?}");
+            let line = carried.0.line();
+            assert!(
+                line.contains(word),
+                "{losses} losses, then {then:?}: {line}"
+            );
+        }
+    }
 
     #[test]
     fn documents_are_joined() {

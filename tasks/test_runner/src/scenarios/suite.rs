@@ -260,6 +260,11 @@ fn judge(scenario: &Scenario, record: &Record) -> Outcome {
                     "\nstandard output was {}\nstandard error was {}",
                     run.stdout, run.stderr
                 );
+                // After the metrics of some iterations it is where the standard error is cut.
+                let error = run.said().error;
+                if let Some(error) = error.as_deref().and_then(|error| error.lines().next()) {
+                    let _ = write!(text, "\nthe runner's error was: {error}");
+                }
             }
             Outcome::Failed(text)
         }
@@ -287,4 +292,40 @@ fn tell(one: &Finished) {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bytes::Bytes;
+    use super::super::record::{Exit, HostFacts, Run};
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_runners_error_however_much_comes_before_it() {
+        let error = "the machine ended before the command began (exit status: 0)";
+        let metrics = "---BENCHER_METRICS:{\"iteration\":1,\"wall_clock_ms\":350.8}---\n".repeat(9);
+        let run = Run {
+            exit: Exit::Code(125),
+            stdout: Bytes::default(),
+            stderr: Bytes::of(format!(
+                "{metrics}runner: error: {error}\n    | a console\n"
+            )),
+            result: None,
+            files: BTreeMap::new(),
+            left_over: Vec::new(),
+        };
+        let record = Record {
+            backend: Backend::Host,
+            host: HostFacts::default(),
+            runs: vec![run],
+            observed: serde_json::Map::new(),
+            looked: std::cell::RefCell::default(),
+        };
+        let scenario = Scenario::new("name", "what it shows", |_| {}, |it| it.saw("it", true));
+        let Outcome::Failed(reason) = judge(&scenario, &record) else {
+            panic!("nothing was seen");
+        };
+        let last = reason.lines().last();
+        assert_eq!(last, Some(&*format!("the runner's error was: {error}")));
+    }
 }
