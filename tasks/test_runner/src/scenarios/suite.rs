@@ -263,7 +263,8 @@ fn judge(scenario: &Scenario, record: &Record) -> Outcome {
                 // After the metrics of some iterations it is where the standard error is cut.
                 let error = run.said().error;
                 if let Some(error) = error.as_deref().and_then(|error| error.lines().next()) {
-                    let _ = write!(text, "\nthe runner's error was: {error}");
+                    text.push_str("\nthe runner's error was: ");
+                    text.push_str(error);
                 }
             }
             Outcome::Failed(text)
