@@ -43,7 +43,7 @@ pub(crate) const SELECTED: [&str; 15] = [
 ];
 
 /// How often a scenario is repeated whose guest did not come to its command. Of one that boots twenty guests every
-/// fifth is hit, and more on a slow machine: with three repetitions one in some hundreds is hit each time.
+/// fifth run is hit: with three repetitions one in some hundreds is hit each time.
 const REPETITIONS: u32 = 3;
 
 /// What the suite writes at the place.
